@@ -1,0 +1,253 @@
+"""Shapes of desired state and of reports, as they cross the link between controller and node (JSON).
+
+Four kinds of item exist: ``network``, ``security_group``, ``router`` and ``guest``. An item is addressed by
+(host, kind, ref) and carries a revision that only rises; a receiver refuses a revision older than the one it has.
+Ids are the resources' own UUIDs with dashes. Addresses are strings; sizes say their unit in the name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["network", "security_group", "router", "guest"]
+
+
+class Shape(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Base of every shape on the link: keyword only, defaults left out on the wire."""
+
+
+# ---- network -----------------------------------------------------------------------------------------------
+
+
+class Address(Shape):
+    """One address of a port. `prefix` is the length of its subnet's mask."""
+
+    ip: str
+    subnet_id: str
+    prefix: int
+
+
+class Route(Shape):
+    destination: str
+    nexthop: str
+
+
+class Subnet(Shape):
+    id: str
+    cidr: str
+    ip_version: int = 4
+    gateway_ip: str | None = None
+    enable_dhcp: bool = True
+    dns_nameservers: list[str] = []
+    host_routes: list[Route] = []
+
+
+class DhcpHost(Shape):
+    """One port that dnsmasq answers. `extra_opts` are (option name or number, value) pairs, already validated."""
+
+    port_id: str
+    mac: str
+    hostname: str
+    addresses: list[Address]
+    extra_opts: list[tuple[str, str]] = []
+
+
+class Dhcp(Shape):
+    """Present only on the host that serves DHCP for the network: namespace ``qdhcp-<network id>``."""
+
+    port_id: str
+    mac: str
+    addresses: list[Address]
+    hosts: list[DhcpHost] = []
+    domain: str = "openstacklocal"
+
+
+class Network(Shape):
+    """A layer 2 network on this host: bridge ``brq<id[:11]>``.
+
+    `kind` vxlan: port ``vxlan-<segmentation_id>`` with one flood entry per address in `peers`.
+    `kind` flat: the bridge of the physical network `physical_network`; the node's own configuration says which
+    interface (if any) is plugged into it and which address this machine has on it.
+    """
+
+    id: str
+    kind: Literal["vxlan", "flat", "local"] = "vxlan"
+    mtu: int = 1450
+    segmentation_id: int | None = None
+    physical_network: str | None = None
+    peers: list[str] = []
+    subnets: list[Subnet] = []
+    dhcp: Dhcp | None = None
+
+
+# ---- security group ----------------------------------------------------------------------------------------
+
+
+class Rule(Shape):
+    """One rule as Neutron has it. `protocol` is a name or a number as text; for icmp the ports are type and code."""
+
+    id: str
+    direction: Literal["ingress", "egress"]
+    ethertype: Literal["IPv4", "IPv6"] = "IPv4"
+    protocol: str | None = None
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+
+
+class SecurityGroup(Shape):
+    """Rules of a group, and the addresses of all its members in the cloud (for rules that name it as remote)."""
+
+    id: str
+    rules: list[Rule] = []
+    members: list[str] = []
+
+
+# ---- router ------------------------------------------------------------------------------------------------
+
+
+class RouterPort(Shape):
+    """A leg of a router: ``qr-<port_id[:11]>`` (or ``qg-`` for the gateway) inside ``qrouter-<id>``, its other
+    end ``tap<port_id[:11]>`` in the bridge of `network_id`."""
+
+    port_id: str
+    mac: str
+    network_id: str
+    addresses: list[Address]
+    mtu: int = 1450
+
+
+class FloatingIp(Shape):
+    id: str
+    floating_ip: str
+    fixed_ip: str
+
+
+class Router(Shape):
+    id: str
+    admin_state_up: bool = True
+    ports: list[RouterPort] = []
+    gateway: RouterPort | None = None
+    gateway_ip: str | None = None
+    enable_snat: bool = True
+    floating_ips: list[FloatingIp] = []
+    routes: list[Route] = []
+
+
+# ---- guest -------------------------------------------------------------------------------------------------
+
+
+class AddressPair(Shape):
+    ip: str
+    mac: str
+
+
+class Interface(Shape):
+    """A port plugged into the guest: tap device ``tap<port_id[:11]>`` in the bridge of `network_id`."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    addresses: list[Address] = []
+    mtu: int = 1450
+    port_security: bool = True
+    security_groups: list[str] = []
+    allowed_address_pairs: list[AddressPair] = []
+    admin_state_up: bool = True
+
+
+class BootImage(Shape):
+    """The image to boot from, fetched by the node over the link and cached by id + `os_hash_value` (sha512 hex).
+    `kernel_id` / `ramdisk_id`: further image ids when the image is a bare file system (ami)."""
+
+    id: str
+    disk_format: str
+    size: int
+    os_hash_value: str
+    kernel_id: str | None = None
+    ramdisk_id: str | None = None
+    properties: dict[str, str] = {}
+
+
+class Guest(Shape):
+    """A virtual machine. Libvirt's domain name is `name` (``instance-00000001``), its UUID is `id`.
+
+    Actions are state: `hard_reboots` and `soft_reboots` are counters that rose; `power` is what is wanted.
+    `config_drive`: file path on the drive → content, or None for no drive.
+    """
+
+    id: str
+    name: str
+    display_name: str
+    vcpus: int
+    memory_mb: int
+    root_gb: int
+    ephemeral_gb: int = 0
+    swap_mb: int = 0
+    image: BootImage | None = None
+    interfaces: list[Interface] = []
+    power: Literal["on", "off"] = "on"
+    hard_reboots: int = 0
+    soft_reboots: int = 0
+    config_drive: dict[str, str] | None = None
+    project_id: str = ""
+    user_id: str = ""
+    flavor_name: str = ""
+
+
+# ---- items and reports -------------------------------------------------------------------------------------
+
+
+class Item(Shape):
+    """One piece of desired state for one host. `gone` means: make it absent; then `spec` is None."""
+
+    host: str
+    kind: Kind
+    ref: str
+    revision: int
+    gone: bool = False
+    spec: Any = None
+
+
+class Changes(Shape):
+    """Answer of the long poll. `revision` is what to poll from next; `full` says that items not listed are gone."""
+
+    revision: int
+    items: list[Item] = []
+    full: bool = False
+
+
+class Report(Shape):
+    """What a node did about an item. `state`: ready, absent, failed or working. `error` is a sentence a tenant may
+    read (no path, no command line); `detail` is for operators. For guests, `facts` has power_state
+    (running, shutdown, paused, crashed), hard_reboots, soft_reboots and `vnc` (path of the socket on this host)."""
+
+    host: str
+    kind: Kind
+    ref: str
+    revision: int
+    state: Literal["ready", "absent", "failed", "working"]
+    error: str | None = None
+    detail: str | None = None
+    facts: dict[str, Any] = {}
+
+
+class HostFacts(Shape):
+    """What a host says of itself when it joins and with each heartbeat. `problems` are sentences for ``status``."""
+
+    hostname: str
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    hypervisor_type: str = "QEMU"
+    hypervisor_version: int = 0
+    virt_type: str = "qemu"
+    cpu_info: dict[str, Any] = {}
+    tunnel_ip: str | None = None
+    simulated: bool = False
+    roles: list[str] = ["compute", "network"]
+    bridge_mappings: list[str] = []
+    problems: list[str] = []
