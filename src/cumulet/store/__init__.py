@@ -1,0 +1,12 @@
+"""Rows: the engine, transactions, compare-and-set, paging and wake-ups. Knows no service.
+
+Truth lives in one database. Everything a call promises is committed in one `Store.transaction()`; whoever waits
+for a row to change subscribes to a topic of `Wakeups` and looks at the rows again when woken.
+"""
+
+from cumulet.store.database import Store, Transaction, metadata
+from cumulet.store.paging import Page, paged
+from cumulet.store.times import iso, now_us
+from cumulet.store.wakeups import Wakeups
+
+__all__ = ["Page", "Store", "Transaction", "Wakeups", "iso", "metadata", "now_us", "paged"]

@@ -1,0 +1,51 @@
+"""The caller of an operation, as the token says. Built once per token; nobody changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Unauthenticated(Exception):
+    """No token, or one that is expired, revoked or not ours. Answered with 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Ids are Keystone's 32 hex digits. `roles` are names and hold the implied ones; `project_id` is None for
+    unscoped, domain-scoped and system-scoped tokens. `expires_at` is in microseconds."""
+
+    user_id: str
+    user_name: str
+    user_domain_id: str
+    roles: tuple[str, ...] = ()
+    project_id: str | None = None
+    project_name: str | None = None
+    project_domain_id: str | None = None
+    domain_id: str | None = None
+    system_scope: str | None = None
+    is_admin_project: bool = True
+    audit_ids: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    expires_at: int = 0
+    token: Any = None  # identity's own record of the token; only the identity service reads it
+    credentials: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.credentials.update(
+            user_id=self.user_id,
+            user_domain_id=self.user_domain_id,
+            project_id=self.project_id,
+            tenant_id=self.project_id,
+            project_domain_id=self.project_domain_id,
+            domain_id=self.domain_id,
+            roles=list(self.roles),
+            system_scope=self.system_scope,
+            is_admin_project=self.is_admin_project,
+            is_admin=self.is_admin,
+        )
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller has the role admin in the token's scope."""
+        return "admin" in self.roles

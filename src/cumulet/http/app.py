@@ -1,0 +1,304 @@
+"""The ASGI app of all services: port → service → operation → answer.
+
+The order in which a request passes is `App._answer`: request id, health check, microversion, route, token,
+body limit, body and query shapes, policy, transaction, handler, answer. Whatever goes wrong becomes the
+service's own error body; an error of ours is logged with its request id and answered without its text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
+from cumulet.http.call import Call, Reply
+from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, keystone_body
+from cumulet.http.operation import Operation, Service
+from cumulet.http.shapes import Invalid, parse, trimmed
+from cumulet.http.versions import Version
+from cumulet.store import Store, Transaction
+
+log = logging.getLogger("cumulet.http")
+
+Authenticate = Callable[[Transaction, str], Caller]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+HeaderList = list[tuple[str, str]]
+
+_GLOBAL_ID = re.compile(r"^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
+
+
+class Mount:
+    """A service as one process serves it: on which port, with which context for its handlers."""
+
+    def __init__(self, service: Service, context: Any, policy: Policy, auth_url: str = "") -> None:
+        self.service = service
+        self.context = context
+        self.policy = policy
+        self.auth_url = auth_url
+
+
+class App:
+    """The ASGI application. `mounts`: port → service."""
+
+    def __init__(self, store: Store, mounts: Mapping[int, Mount], authenticate: Authenticate) -> None:
+        self.store = store
+        self.mounts = dict(mounts)
+        self.authenticate = authenticate
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        mount = self.mounts[scope["server"][1]]
+        if scope["type"] == "websocket":
+            if mount.service.websocket is None:
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await mount.service.websocket(mount.context, self.store, scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        await _Exchange(self, mount, scope, receive, send).run()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, app: App, mount: Mount, scope: Message, receive: Receive, send: Send) -> None:
+        self.app, self.mount, self.scope, self.receive, self.send = app, mount, scope, receive, send
+        self.headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        self.request_id = f"req-{uuid.uuid4()}"
+        self.answer_headers: HeaderList = [("x-openstack-request-id", self.request_id)]
+        if mount.service.type == "compute":
+            self.answer_headers.append(("x-compute-request-id", self.request_id))
+        self.started = False
+        self.status = 0
+        self.operation: Operation | None = None
+        self.caller: Caller | None = None
+
+    async def run(self) -> None:
+        begun = time.perf_counter()
+        try:
+            await self._answer()
+        except Exception as error:
+            await self._fail(error)
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "%s %s status: %d time: %.6f [%s %s]",
+                self.scope["method"],
+                self.scope["path"],
+                self.status,
+                time.perf_counter() - begun,
+                self.request_id,
+                self.caller.user_id if self.caller else "-",
+            )
+
+    async def _answer(self) -> None:
+        service, method, path = self.mount.service, self.scope["method"], self.scope["path"]
+        if path == "/healthcheck":
+            await self._send(200, b"OK", "text/plain; charset=UTF-8")
+            return
+        version: Version = (0, 0)
+        if service.microversions is not None:
+            version = service.microversions.asked(self.headers)
+            self.answer_headers += service.microversions.headers(version)
+        raw_path = self.scope.get("raw_path") or path.encode()
+        decoded = path if b"%2F" not in raw_path.upper() else raw_path.decode("latin-1")
+        matched = service.match("GET" if method == "HEAD" else method, decoded, version)
+        if isinstance(matched, set) and method == "HEAD":
+            matched = service.match("HEAD", decoded, version)
+        if isinstance(matched, set):
+            await self._no_route(matched)
+            return
+        operation, params = matched
+        self.operation = operation
+        call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
+        if operation.auth:
+            call._caller = self.caller = await self._authenticate(operation)
+        await self._read(call)
+        if operation.policy is not None:
+            call.require(operation.policy)
+        await self._reply(call, await self._invoke(call))
+
+    def _call(self, operation: Operation, params: dict[str, str], version: Version) -> Call:
+        call = Call(operation, self.app.store, self.mount.policy, self.mount.context)
+        call.version, call.params, call.headers = version, params, self.headers
+        call.method, call.path = self.scope["method"], self.scope["path"]
+        call.raw_query = self.scope["query_string"].decode("latin-1")
+        host = self.headers.get("host") or "{}:{}".format(*self.scope["server"])
+        call.base_url = f"{self.scope['scheme']}://{host}"
+        call.request_id, call._receive = self.request_id, self.receive
+        call.client_address = self.scope["client"][0] if self.scope.get("client") else ""
+        return call
+
+    async def _authenticate(self, operation: Operation) -> Caller:
+        token = self.headers.get("x-auth-token") or self.headers.get("x-storage-token")
+        if not token:
+            raise Unauthenticated(_MISSING_TOKEN)
+        with self.app.store.read() as tx:
+            return self.app.authenticate(tx, token)
+
+    async def _read(self, call: Call) -> None:
+        """Body and query of the request into the call."""
+        operation = call.operation
+        pairs = parse_qsl(call.raw_query, keep_blank_values=True, max_num_fields=1000) if call.raw_query else []
+        query: dict[str, list[str]] = {}
+        for name, value in pairs:
+            query.setdefault(name, []).append(value)
+        call.query = query
+        if operation.query is not None:
+            last = {name: values[-1] for name, values in query.items()}
+            call.query = self._parsed(operation.query, last, call.version, lax=True)
+        if operation.asynchronous and operation.request is None:
+            return
+        if operation.request is None and not operation.raw_body and call.method in ("GET", "HEAD", "DELETE"):
+            return
+        body = await self._body(operation.body_limit)
+        if operation.raw_body:
+            call.body = body
+        elif operation.request is not None:
+            call.body = self._parsed(operation.request, _decoded(body), call.version)
+
+    def _parsed(self, shape: type, raw: Any, version: Version, *, lax: bool = False) -> Any:
+        try:
+            return msgspec.convert(raw, shape, strict=False) if lax else parse(shape, raw, version)
+        except msgspec.ValidationError as error:
+            raise self.mount.service.invalidity(Invalid("", raw, str(error))) from None
+        except Invalid as invalid:
+            raise self.mount.service.invalidity(invalid) from None
+
+    async def _body(self, limit: int | None) -> bytes:
+        length = self.headers.get("content-length", "0")
+        if limit is not None and length.isdigit() and int(length) > limit:
+            raise TooLarge("Request is too large.")
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client closed the connection before the end of the body.")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if limit is not None and size > limit:
+                raise TooLarge("Request is too large.")
+            if not message.get("more_body"):
+                return b"".join(pieces)
+
+    async def _invoke(self, call: Call) -> Any:
+        operation = call.operation
+        if operation.asynchronous:
+            return await operation.handler(call, **call.params)
+        return await asyncio.get_running_loop().run_in_executor(None, _run, call)
+
+    async def _reply(self, call: Call, result: Any) -> None:
+        reply = result if isinstance(result, Reply) else Reply(result)
+        status = reply.status or call.operation.status
+        self.answer_headers += list(reply.headers.items())
+        body = reply.body
+        if body is None:
+            await self._send(status, b"", reply.content_type)
+        elif isinstance(body, bytes | str):
+            data = body.encode() if isinstance(body, str) else body
+            await self._send(status, data, reply.content_type or "text/plain; charset=UTF-8")
+        elif hasattr(body, "__aiter__"):
+            await self._stream(status, body, reply.content_type or "application/octet-stream")
+        else:
+            data = msgspec.json.encode(trimmed(body, call.version))
+            await self._send(status, data, reply.content_type or JSON)
+
+    async def _no_route(self, allowed: set[str]) -> None:
+        service = self.mount.service
+        if allowed:
+            fault = Fault(
+                "The method is not allowed for the requested URL.",
+                status=405,
+                code="HTTPMethodNotAllowed",
+                headers={"Allow": ", ".join(sorted(allowed))},
+            )
+        elif service.not_found is not None:
+            fault = service.not_found()
+        else:
+            fault = NotFound("The resource could not be found.")
+        raise fault
+
+    async def _fail(self, error: Exception) -> None:
+        service = self.mount.service
+        render = service.faults
+        if isinstance(error, Unauthenticated):
+            render = keystone_body
+            where = f'Keystone uri="{self.mount.auth_url}"'
+            fault = Fault(str(error) or _MISSING_TOKEN, status=401, headers={"WWW-Authenticate": where})
+        elif isinstance(error, Forbidden):
+            fault = service.forbidden(error.rule) if service.forbidden else _disallowed(error.rule)
+        elif isinstance(error, Fault):
+            fault = error
+        else:
+            log.error("request %s failed", self.request_id, exc_info=error)
+            fault = Fault(
+                "An unexpected error prevented the server from fulfilling your request. "
+                f"The log has the reason under {self.request_id}.",
+                code="HTTPInternalServerError",
+            )
+        if self.started:  # the answer is on its way: all that is left is to break it off
+            raise error
+        data, content_type = render(fault, self.request_id, self.headers.get("accept", ""))
+        self.answer_headers += list(fault.headers.items())
+        await self._send(fault.status, data, content_type)
+
+    async def _start(self, status: int, headers: HeaderList) -> None:
+        self.started, self.status = True, status
+        raw = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def _send(self, status: int, data: bytes, content_type: str | None) -> None:
+        headers = self.answer_headers
+        if status != 204 or data:
+            headers = [*headers, ("content-length", str(len(data)))]
+        if content_type and (data or status != 204):
+            headers = [("content-type", content_type), *headers]
+        await self._start(status, headers)
+        if self.scope["method"] == "HEAD":
+            data = b""
+        await self.send({"type": "http.response.body", "body": data})
+
+    async def _stream(self, status: int, pieces: Any, content_type: str) -> None:
+        await self._start(status, [("content-type", content_type), *self.answer_headers])
+        async for piece in pieces:
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.send({"type": "http.response.body", "body": b""})
+
+
+def _decoded(body: bytes) -> Any:
+    if not body:
+        return {}
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest(
+            "The server could not comply with the request since it is either malformed or otherwise "
+            "incorrect: the body is not JSON."
+        ) from None
+
+
+def _disallowed(rule: str) -> Fault:
+    return NotAllowed(f"Policy doesn't allow {rule} to be performed.")
+
+
+def _run(call: Call) -> Any:
+    """The handler in its transaction, on a thread."""
+    kind, handler = call.operation.transaction, call.operation.handler
+    if kind == "none":
+        return handler(call, **call.params)
+    opened: AbstractContextManager[Transaction] = call.store.transaction() if kind == "write" else call.store.read()
+    with opened as tx:
+        call._tx = tx
+        return handler(call, **call.params)

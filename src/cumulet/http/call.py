@@ -1,0 +1,107 @@
+"""One call of an operation: what the handler gets, and what it may answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cumulet.auth import Caller, Forbidden, Policy
+from cumulet.http.faults import BadRequest, TooLarge, Unauthorized
+from cumulet.http.versions import Version
+from cumulet.store import Store, Transaction
+
+if TYPE_CHECKING:
+    from cumulet.http.operation import Operation
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reply:
+    """An answer other than "this body with the operation's status". `body`: a struct, dict or list becomes JSON;
+    bytes and str go as they are with `content_type`; an async iterator of bytes is streamed."""
+
+    body: Any = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+
+
+class Call:
+    """What a handler sees of a request.
+
+    `tx` is the operation's transaction (None when the operation says ``transaction="none"``), `caller` who calls,
+    `version` the microversion, `body` the parsed request shape, `query` the parsed query shape or the raw
+    mapping name → values, `context` what the process assembly handed to the service. `base_url` is scheme, host
+    and port as the client addressed them, without a slash at the end.
+    """
+
+    def __init__(self, operation: Operation, store: Store, policy: Policy, context: Any) -> None:
+        self.operation = operation
+        self.store = store
+        self.policy = policy
+        self.context = context
+        self.version: Version = (0, 0)
+        self.method = ""
+        self.path = ""
+        self.raw_query = ""
+        self.headers: Mapping[str, str] = {}
+        self.query: Any = {}
+        self.body: Any = None
+        self.params: dict[str, str] = {}
+        self.base_url = ""
+        self.request_id = ""
+        self.client_address = ""
+        self._tx: Transaction | None = None
+        self._caller: Caller | None = None
+        self._receive: Callable[[], Awaitable[Any]] | None = None
+
+    @property
+    def tx(self) -> Transaction:
+        """The operation's transaction."""
+        assert self._tx is not None, "this operation has no transaction of its own"
+        return self._tx
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls. Raises 401 when the operation is open to everyone and nobody called."""
+        if self._caller is None:
+            raise Unauthorized("The request you have made requires authentication.")
+        return self._caller
+
+    @property
+    def caller_or_none(self) -> Caller | None:
+        """Who calls, or None on an operation that is open to everyone."""
+        return self._caller
+
+    def allows(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
+        """Whether the caller passes `rule` on `target`."""
+        return self.policy.allows(rule, self.caller, target)
+
+    def require(self, rule: str, target: Mapping[str, Any] | None = None) -> None:
+        """Raise `Forbidden` unless the caller passes `rule` on `target`."""
+        if not self.allows(rule, target):
+            raise Forbidden(rule)
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run blocking work (a transaction, a hash) on a thread, from an async handler."""
+        return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+    async def chunks(self, limit: int | None = None) -> AsyncIterator[bytes]:
+        """The request body in pieces, of an async operation. Raises 413 beyond `limit` bytes."""
+        assert self._receive is not None
+        seen = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("The client closed the connection before the end of the body.")
+            piece = message.get("body", b"")
+            seen += len(piece)
+            if limit is not None and seen > limit:
+                raise TooLarge("Request is too large.")
+            if piece:
+                yield piece
+            if not message.get("more_body"):
+                return

@@ -1,0 +1,182 @@
+"""An operation is declared once; routing, validation, policy, discovery and documents follow from it.
+
+compute = Service("compute", faults=nova_body, microversions=...)
+
+@compute.get("/v2.1/servers/{server_id}", policy="os_compute_api:servers:show")
+def show(call: Call, server_id: str) -> wire.ServerAnswer: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cumulet.auth import Rule
+from cumulet.http.faults import BadRequest, Fault, Renderer
+from cumulet.http.shapes import Invalid
+from cumulet.http.versions import Microversions, Version
+
+TransactionKind = Literal["read", "write", "none"]
+Handler = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a service.
+
+    `policy`: the rule that is checked before the handler with the caller's own project as target; a handler whose
+    target is a row looks it up and checks itself, and then `policy_in_handler` names that rule, for documents and
+    tests. None of both: anybody (`auth` False) or any valid token. `body_limit` in bytes, None for no limit.
+    """
+
+    service: str
+    method: str
+    path: str
+    handler: Handler
+    status: int = 200
+    policy: str | None = None
+    policy_in_handler: str | None = None
+    auth: bool = True
+    request: type | None = None
+    response: Any = None
+    query: type | None = None
+    transaction: TransactionKind = "read"
+    since: Version | None = None
+    until: Version | None = None
+    body_limit: int | None = 114_688
+    asynchronous: bool = False
+    raw_body: bool = False
+
+    @property
+    def name(self) -> str:
+        """``service.module.function``, for logs and documents."""
+        return f"{self.service}.{self.handler.__module__.rsplit('.', 1)[-1]}.{self.handler.__name__}"
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (inspect.getdoc(self.handler) or "").split("\n", 1)[0]
+
+    def serves(self, version: Version) -> bool:
+        """Whether the operation exists at `version`."""
+        return (self.since is None or version >= self.since) and (self.until is None or version <= self.until)
+
+
+@dataclass
+class _Node:
+    """A node of the route tree: literal children first, then one parameter."""
+
+    literal: dict[str, _Node] = field(default_factory=dict)
+    parameter: _Node | None = None
+    parameter_rest: _Node | None = None
+    operations: dict[str, list[tuple[Operation, tuple[str, ...]]]] = field(default_factory=dict)
+
+
+Invalidity = Callable[[Invalid], Fault]
+
+
+def _plain_invalidity(invalid: Invalid) -> Fault:
+    where = f" for {invalid.path}" if invalid.path else ""
+    return BadRequest(f"Invalid input{where}: {invalid.problem}")
+
+
+class Service:
+    """A service: its operations, its policy rules, its errors' form. `type` is the official service type.
+
+    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no.
+    """
+
+    def __init__(
+        self,
+        type: str,
+        *,
+        faults: Renderer,
+        microversions: Microversions | None = None,
+        invalidity: Invalidity = _plain_invalidity,
+        forbidden: Callable[[str], Fault] | None = None,
+        not_found: Callable[[], Fault] | None = None,
+    ) -> None:
+        self.type = type
+        self.faults = faults
+        self.microversions = microversions
+        self.invalidity = invalidity
+        self.forbidden = forbidden
+        self.not_found = not_found
+        self.rules: list[Rule] = []
+        self.operations: list[Operation] = []
+        self.websocket: Callable[..., Any] | None = None
+        self._root = _Node()
+
+    def add_rules(self, rules: Iterable[Rule]) -> None:
+        """Declare policy rules."""
+        self.rules.extend(rules)
+
+    def operation(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare an operation; the decorated handler stays a plain function."""
+        if "transaction" not in options:
+            options["transaction"] = "read" if method in ("GET", "HEAD") else "write"
+
+        def declare(handler: Handler) -> Handler:
+            options.setdefault("asynchronous", inspect.iscoroutinefunction(handler))
+            if options["asynchronous"]:
+                options["transaction"] = "none"
+            operation = Operation(self.type, method, path, handler, **options)
+            self.operations.append(operation)
+            self._route(operation)
+            return handler
+
+        return declare
+
+    def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        return self.operation("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        return self.operation("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        return self.operation("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        return self.operation("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        return self.operation("DELETE", path, **{"status": 204, **options})
+
+    def _route(self, operation: Operation) -> None:
+        node, names = self._root, []
+        for part in operation.path.strip("/").split("/"):
+            if part.startswith("{*"):
+                names.append(part[2:-1])
+                node.parameter_rest = node = node.parameter_rest or _Node()
+            elif part.startswith("{"):
+                names.append(part[1:-1])
+                node.parameter = node = node.parameter or _Node()
+            else:
+                node = node.literal.setdefault(part, _Node())
+        node.operations.setdefault(operation.method, []).append((operation, tuple(names)))
+
+    def match(self, method: str, path: str, version: Version) -> tuple[Operation, dict[str, str]] | set[str]:
+        """The operation for a request with its path parameters; else the methods that the path does have
+        (empty when there is no such path)."""
+        allowed: set[str] = set()
+        for node, values in _walk(self._root, path.strip("/").split("/"), ()):
+            for operation, names in node.operations.get(method, ()):
+                if operation.serves(version):
+                    return operation, dict(zip(names, values, strict=True))
+            allowed.update(m for m, found in node.operations.items() if any(o.serves(version) for o, _ in found))
+        return allowed
+
+
+def _walk(node: _Node, parts: list[str], values: tuple[str, ...]) -> Iterator[tuple[_Node, tuple[str, ...]]]:
+    if not parts:
+        yield node, values
+        return
+    head, rest = parts[0], parts[1:]
+    if (literal := node.literal.get(head)) is not None:
+        yield from _walk(literal, rest, values)
+    if node.parameter is not None and head:
+        yield from _walk(node.parameter, rest, (*values, head))
+    if node.parameter_rest is not None:
+        yield node.parameter_rest, (*values, "/".join(parts))

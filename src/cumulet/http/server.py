@@ -1,0 +1,50 @@
+"""Serves an `App` on several ports of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import uvicorn
+
+from cumulet.http.app import App
+
+log = logging.getLogger("cumulet.http")
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError with the address in its text when somebody else has the port."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {address} port {port}: {error.strerror}") from None
+    sock.listen(1024)
+    sock.setblocking(False)
+    return sock
+
+
+async def serve(app: App, sockets: Iterable[socket.socket], *, threads: int = 8) -> None:
+    """Serve until SIGTERM or SIGINT, then let requests that run end (5 s at most)."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="op"))
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=65536,
+        ws_max_size=2**20,
+    )
+    await uvicorn.Server(config).serve(sockets=list(sockets))

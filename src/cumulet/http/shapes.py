@@ -1,0 +1,204 @@
+"""Shapes of requests and answers: msgspec structs whose fields may have a window of microversions.
+
+    class Server(Wire):
+        description: Annotated[str | None | UnsetType, Since("2.19")] = UNSET
+
+A request that holds a field outside its window is refused as if the field did not exist; an answer leaves it out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from cumulet.http.versions import Version
+
+
+@dataclass(frozen=True)
+class Since:
+    """The field exists from this microversion on."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class Until:
+    """The field exists up to and with this microversion."""
+
+    version: str
+
+
+class Wire(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Base of every shape. Fields that are UNSET are left out of answers."""
+
+
+class Open(msgspec.Struct, kw_only=True):
+    """Base of request shapes that tolerate unknown fields, as some older APIs do."""
+
+
+class Invalid(Exception):
+    """The request does not fit its shape. `path` is dotted, `value` what stood there, `problem` the reason."""
+
+    def __init__(self, path: str, value: Any, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.value, self.problem = path, value, problem
+
+
+_ALWAYS = ((0, 0), (9999, 9999))
+
+
+def _version(text: str) -> Version:
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+@cache
+def windows(shape: type) -> dict[str, tuple[Version, Version]]:
+    """Fields of `shape` that have a window: wire name → (first, last) version."""
+    found: dict[str, tuple[Version, Version]] = {}
+    hints = get_type_hints(shape, include_extras=True)
+    for field in msgspec.structs.fields(shape):
+        first, last = _ALWAYS
+        for mark in _marks(hints[field.name]):
+            if isinstance(mark, Since):
+                first = _version(mark.version)
+            elif isinstance(mark, Until):
+                last = _version(mark.version)
+        if (first, last) != _ALWAYS:
+            found[field.encode_name] = (first, last)
+    return found
+
+
+def _marks(hint: Any) -> list[Any]:
+    return list(get_args(hint)[1:]) if get_origin(hint) is Annotated else []
+
+
+@cache
+def _hidden(shape: type, version: Version) -> frozenset[str]:
+    """Wire names of fields that do not exist at `version`."""
+    return frozenset(n for n, (first, last) in windows(shape).items() if not first <= version <= last)
+
+
+@cache
+def _nested(shape: type) -> tuple[tuple[str, type], ...]:
+    """Fields that hold structs: (wire name, struct)."""
+    hints = get_type_hints(shape)
+    found = []
+    for field in msgspec.structs.fields(shape):
+        for part in _parts(hints[field.name]):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                found.append((field.encode_name, part))
+    return tuple(found)
+
+
+def _parts(hint: Any) -> list[Any]:
+    inner = get_args(hint)
+    return [hint] if not inner else [part for arg in inner for part in _parts(arg)]
+
+
+T = TypeVar("T")
+
+
+def parse(shape: type[T], raw: Any, version: Version) -> T:
+    """`raw` (decoded JSON) as `shape` at `version`. Raises `Invalid`."""
+    _refuse_hidden(shape, raw, version, "")
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        raise _explained(raw, str(error)) from None
+
+
+def _refuse_hidden(shape: Any, raw: Any, version: Version, path: str) -> None:
+    if isinstance(raw, list):
+        for index, item in enumerate(raw):
+            _refuse_hidden(shape, item, version, f"{path}.{index}")
+        return
+    if not isinstance(raw, dict) or not isinstance(shape, type) or not issubclass(shape, msgspec.Struct):
+        return
+    for name in _hidden(shape, version):
+        if name in raw:
+            raise Invalid(path.strip("."), raw, f"Additional properties are not allowed ('{name}' was unexpected)")
+    for name, inner in _nested(shape):
+        if name in raw:
+            _refuse_hidden(inner, raw[name], version, f"{path}.{name}")
+
+
+_AT = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.S)
+_MISSING = re.compile(r"^Object missing required field `(.*)`$", re.S)
+_LONG = re.compile(r"^Expected `(str|array|object)` of length (<=|>=) (\d+)$")
+_RANGE = re.compile(r"^Expected `(?:int|float)` (<=|>=|<|>) (-?[\d.]+)$")
+_TYPE = re.compile(r"^Expected `(?P<want>[^`]*)`, got `(?P<got>[^`]*)`$")
+_PATTERN = re.compile(r"^Expected `str` matching regex (.*)$", re.S)
+_JSON_TYPES = {"str": "string", "int": "integer", "bool": "boolean", "float": "number", "null": "null"}
+
+
+def _explained(raw: Any, message: str) -> Invalid:
+    """msgspec's message in the words of JSON Schema, which OpenStack's clients and users know."""
+    match = _AT.match(message)
+    assert match is not None
+    value, steps = raw, []
+    for name, index in _STEP.findall(match["path"] or ""):
+        step: Any = name or index
+        steps.append(str(step))
+        try:
+            value = value[name] if name else value[int(index)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            value = None
+    return Invalid(".".join(steps), value, _words(match["problem"], value))
+
+
+def _words(problem: str, value: Any) -> str:
+    if found := _UNKNOWN.match(problem):
+        return f"Additional properties are not allowed ({found[1]!r} was unexpected)"
+    if found := _MISSING.match(problem):
+        return f"{found[1]!r} is a required property"
+    if found := _LONG.match(problem):
+        return f"{value!r} is too {'long' if found[2] == '<=' else 'short'}"
+    if found := _RANGE.match(problem):
+        above = found[1].startswith("<")
+        return f"{value} is {'greater' if above else 'less'} than the {'max' if above else 'min'}imum of {found[2]}"
+    if found := _PATTERN.match(problem):
+        return f"{value!r} does not match {found[1]}"
+    if found := _TYPE.match(problem):
+        wanted = [_JSON_TYPES.get(want.strip(), want.strip()) for want in found["want"].split("|")]
+        return f"{value!r} is not of type {', '.join(repr(want) for want in wanted)}"
+    return problem
+
+
+def trimmed(body: Any, version: Version) -> Any:
+    """`body` (a struct, or lists and dicts of structs) without the fields that do not exist at `version`."""
+    if isinstance(body, msgspec.Struct):
+        shape = type(body)
+        if not _windowed(shape):
+            return body
+        hidden = _hidden(shape, version)
+        for field in msgspec.structs.fields(shape):
+            if field.encode_name in hidden:
+                setattr(body, field.name, msgspec.UNSET)
+        for name, _inner in _nested_names(shape):
+            trimmed(getattr(body, name), version)
+    elif isinstance(body, list):
+        for item in body:
+            trimmed(item, version)
+    elif isinstance(body, dict):
+        for item in body.values():
+            trimmed(item, version)
+    return body
+
+
+@cache
+def _nested_names(shape: type) -> tuple[tuple[str, type], ...]:
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
+    return tuple((names[wire], inner) for wire, inner in _nested(shape))
+
+
+@cache
+def _windowed(shape: type) -> bool:
+    """Whether a field of `shape`, or of a struct in it, has a window."""
+    return bool(windows(shape)) or any(_windowed(inner) for _, inner in _nested(shape))

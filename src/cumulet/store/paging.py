@@ -1,0 +1,70 @@
+"""Paging by key: a page starts after its marker, in a stable order, however many rows come and go meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+
+from cumulet.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a client asked for. `sort`: (key, descending) pairs; `limit` None is no limit; `reverse` pages back."""
+
+    limit: int | None = None
+    marker: str | None = None
+    sort: tuple[tuple[str, bool], ...] = ()
+    reverse: bool = False
+
+
+class MarkerNotFound(Exception):
+    """The marker names no row that the caller can see."""
+
+    def __init__(self, marker: str) -> None:
+        super().__init__(marker)
+        self.marker = marker
+
+
+def paged(
+    tx: Transaction,
+    statement: Select[Any],
+    columns: Mapping[str, ColumnElement[Any]],
+    page: Page,
+    identity: ColumnElement[Any],
+) -> Sequence[Row[Any]]:
+    """Rows of `statement` in the page's order; `columns` maps sort keys to columns, `identity` breaks ties.
+
+    One query, two with a marker. Raises KeyError for an unknown sort key and `MarkerNotFound`.
+    """
+    order = [(columns[key], down != page.reverse) for key, down in page.sort]
+    order.append((identity, page.reverse))
+    if page.marker is not None:
+        at = tx.row(select(*[column for column, _ in order]).where(identity == page.marker))
+        if at is None:
+            raise MarkerNotFound(page.marker)
+        statement = statement.where(_after(order, at))
+    for column, down in order:
+        statement = statement.order_by(column.desc().nulls_last() if down else column.asc().nulls_first())
+    if page.limit is not None:
+        statement = statement.limit(page.limit)
+    found = tx.rows(statement)
+    return list(reversed(found)) if page.reverse else found
+
+
+def _after(order: list[tuple[ColumnElement[Any], bool]], at: Row[Any]) -> ColumnElement[bool]:
+    """Rows behind `at`; NULL sorts before every value."""
+    choices: list[ColumnElement[bool]] = []
+    same: list[ColumnElement[bool]] = []
+    for (column, down), value in zip(order, at, strict=True):
+        if down:
+            beyond = None if value is None else or_(column < value, column.is_(None))
+        else:
+            beyond = column.is_not(None) if value is None else column > value
+        if beyond is not None:
+            choices.append(and_(*same, beyond))
+        same.append(column.is_(None) if value is None else column == value)
+    return or_(*choices)
