@@ -212,11 +212,29 @@ class Item(Shape):
     spec: Any = None
 
 
+class Job(Shape):
+    """A one-shot question to a node: `kind` console_log (args: guest, length), diagnostics or screenshot (guest)."""
+
+    id: str
+    host: str
+    kind: Literal["console_log", "diagnostics", "screenshot"]
+    args: dict[str, Any] = {}
+
+
+class JobDone(Shape):
+    """The answer to a job; `result` is text (bytes as base64). Not `ok`: `result` is a sentence that says why."""
+
+    id: str
+    ok: bool
+    result: str = ""
+
+
 class Changes(Shape):
     """Answer of the long poll. `revision` is what to poll from next; `full` says that items not listed are gone."""
 
     revision: int
     items: list[Item] = []
+    jobs: list[Job] = []
     full: bool = False
 
 
@@ -235,6 +253,13 @@ class Report(Shape):
     facts: dict[str, Any] = {}
 
 
+class Reports(Shape):
+    """What a node sends: reports and answers, in the order in which they happened."""
+
+    reports: list[Report] = []
+    jobs: list[JobDone] = []
+
+
 class HostFacts(Shape):
     """What a host says of itself when it joins and with each heartbeat. `problems` are sentences for ``status``."""
 
@@ -251,3 +276,36 @@ class HostFacts(Shape):
     roles: list[str] = ["compute", "network"]
     bridge_mappings: list[str] = []
     problems: list[str] = []
+
+
+class Join(Shape):
+    """A node asks to be one of the cloud's: `token` is the cloud's join token, `name` the node's own name."""
+
+    token: str
+    name: str
+    hosts: list[HostFacts]
+
+
+class Joined(Shape):
+    """The node's credentials on the link; `secret` is shown once."""
+
+    link_id: str
+    secret: str
+
+
+class Heartbeat(Shape):
+    """ "I am alive"; `hosts` holds facts of those that changed since the last one."""
+
+    hosts: list[HostFacts] = []
+
+
+class MetadataQuestion(Shape):
+    """A guest's request to 169.254.169.254, as the node saw it. `network_id` or `router_id` says where it came in."""
+
+    method: str
+    path: str
+    address: str
+    network_id: str | None = None
+    router_id: str | None = None
+    headers: dict[str, str] = {}
+    body: str = ""

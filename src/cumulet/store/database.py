@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import NullPool
 
 from cumulet.store.times import now_us
@@ -53,6 +54,7 @@ class Transaction:
         self.writes = writes
         self.now = now_us()
         self.statements = 0
+        self.local: dict[Any, Any] = {}  # what rooms remember for the length of this transaction
         self._after_commit: list[Callable[[], None]] = []
         self._topics: set[str] = set()
 
@@ -81,6 +83,12 @@ class Transaction:
     def update(self, table: Table, where: ColumnElement[bool], **values: Any) -> int:
         """Update the rows that match; how many there were. Zero is how a compare-and-set says no."""
         return self.execute(update(table).where(where).values(**values)).rowcount
+
+    def upsert(self, table: Table, keys: Mapping[str, Any], **values: Any) -> None:
+        """Insert the row of `keys` with `values`, or give `values` to the one that is there."""
+        dialect: Any = sqlite if self._connection.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(table).values(**keys, **values)
+        self.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=values))
 
     def delete(self, table: Table, where: ColumnElement[bool]) -> int:
         """Delete the rows that match; how many there were."""

@@ -1,0 +1,204 @@
+"""Flows: a row per piece of long work, steps by name, a deadline on each.
+
+A subject has at most one flow of a kind. A step sees its flow and says what comes next; an exception rolls the
+step back and it is tried again with growing pauses, until the deadline's step takes over, which must not fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import and_, select
+
+from cumulet.engine.tables import flows
+from cumulet.store import Store, Transaction
+from cumulet.store.times import SECOND
+
+log = logging.getLogger("cumulet.engine")
+
+_LONGEST_PAUSE_S = 30.0
+_BATCH = 50
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A flow as its step sees it. `state` is the step's to change; what it holds when the step returns is kept."""
+
+    kind: str
+    subject: str
+    step: str
+    state: dict[str, Any]
+    deadline_at: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Next:
+    """Go on with `step`: at once, or after `after_s` seconds."""
+
+    step: str
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Stay in this step until somebody advances the flow, or `for_s` seconds have passed."""
+
+    for_s: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """The flow is over; its row goes."""
+
+
+Outcome = Next | Wait | Done
+Step = Callable[[Transaction, Flow], Outcome]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a kind, and what happens at the deadline."""
+
+    steps: Mapping[str, Step]
+    deadline: Callable[[Transaction, Flow], None]
+
+
+class Engine:
+    """Runs flows. `start` and `advance` work inside the caller's transaction; `run` is the thread for the rest."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._plans: dict[str, Plan] = {}
+        self._stop = threading.Event()
+        self._poke = threading.Event()
+
+    def register(self, kind: str, steps: Mapping[str, Step], deadline: Callable[[Transaction, Flow], None]) -> None:
+        """Make a kind known before anything starts it."""
+        self._plans[kind] = Plan(dict(steps), deadline)
+
+    def start(
+        self,
+        tx: Transaction,
+        kind: str,
+        subject: str,
+        step: str,
+        *,
+        deadline_s: float,
+        state: dict[str, Any] | None = None,
+        after_s: float = 3600.0,
+    ) -> None:
+        """Begin (or begin anew) the flow of `subject`; its first step runs when somebody advances it, or after
+        `after_s` seconds."""
+        assert step in self._plans[kind].steps, f"{kind} has no step {step}"
+        deadline_at = tx.now + int(deadline_s * SECOND)
+        due_at = min(deadline_at, tx.now + int(after_s * SECOND))
+        values = {"step": step, "state": state or {}, "due_at": due_at, "deadline_at": deadline_at}
+        tx.upsert(flows, {"kind": kind, "subject": subject}, **values, attempts=0, started_at=tx.now)
+        if after_s < 60:
+            tx.on_commit(self._poke.set)
+
+    def cancel(self, tx: Transaction, kind: str, subject: str) -> bool:
+        """End a flow without its steps; whether there was one."""
+        return tx.delete(flows, and_(flows.c.kind == kind, flows.c.subject == subject)) > 0
+
+    def waiting(self, tx: Transaction, subject: str) -> list[Flow]:
+        """The flows of a subject, for ``explain``."""
+        return [_flow(row) for row in tx.rows(select(flows).where(flows.c.subject == subject))]
+
+    def advance(self, tx: Transaction, kind: str, subject: str) -> bool:
+        """Run the current step (and those that follow at once) now, in this transaction; False without a flow."""
+        row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
+        if row is None:
+            return False
+        self._step(tx, _flow(row))
+        return True
+
+    def _step(self, tx: Transaction, flow: Flow) -> None:
+        plan = self._plans[flow.kind]
+        while True:
+            outcome = plan.steps[flow.step](tx, flow)
+            if isinstance(outcome, Done):
+                self.cancel(tx, flow.kind, flow.subject)
+                return
+            if isinstance(outcome, Next):
+                flow = replace(flow, step=outcome.step, attempts=0)
+                if outcome.after_s <= 0:
+                    continue
+                pause = outcome.after_s
+            else:
+                pause = outcome.for_s
+            self._keep(tx, flow, pause)
+            return
+
+    def _keep(self, tx: Transaction, flow: Flow, pause_s: float) -> None:
+        due_at = min(flow.deadline_at, tx.now + int(pause_s * SECOND))
+        where = and_(flows.c.kind == flow.kind, flows.c.subject == flow.subject)
+        tx.update(flows, where, step=flow.step, state=flow.state, due_at=due_at, attempts=flow.attempts)
+        if pause_s < 60:
+            tx.on_commit(self._poke.set)
+
+    # ---- the runner ----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run what is due until `stop`; the body of a thread."""
+        while not self._stop.is_set():
+            try:
+                pause = self.run_due()
+            except Exception:
+                log.exception("looking for due flows failed")
+                pause = 1.0
+            self._poke.wait(min(pause, 1.0))
+            self._poke.clear()
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stop.set()
+        self._poke.set()
+
+    def run_due(self) -> float:
+        """Run every flow that is due, each in its own transaction; seconds until the next one."""
+        with self.store.read() as tx:
+            query = select(flows.c.kind, flows.c.subject, flows.c.due_at).order_by(flows.c.due_at).limit(_BATCH)
+            rows = tx.rows(query)
+            now = tx.now
+        for row in rows:
+            if row.due_at > now:
+                return float((row.due_at - now) / SECOND)
+            self._run_one(row.kind, row.subject)
+        return 0.0 if rows else 60.0
+
+    def _run_one(self, kind: str, subject: str) -> None:
+        try:
+            with self.store.transaction() as tx:
+                row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
+                if row is None or row.due_at > tx.now:
+                    return
+                flow = _flow(row)
+                if tx.now >= flow.deadline_at:
+                    self._plans[kind].deadline(tx, flow)
+                    self.cancel(tx, kind, subject)
+                else:
+                    self._step(tx, flow)
+        except Exception:
+            log.exception("flow %s of %s failed and is tried again", kind, subject)
+            self._again(kind, subject)
+
+    def _again(self, kind: str, subject: str) -> None:
+        with self.store.transaction() as tx:
+            row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
+            if row is None:
+                return
+            attempts = row.attempts + 1
+            pause = min(_LONGEST_PAUSE_S, 0.2 * 2 ** min(attempts, 10)) * random.uniform(0.75, 1.25)
+            where = and_(flows.c.kind == kind, flows.c.subject == subject)
+            tx.update(flows, where, attempts=attempts, due_at=tx.now + int(pause * SECOND))
+
+
+def _flow(row: Any) -> Flow:
+    return Flow(row.kind, row.subject, row.step, dict(row.state), row.deadline_at, row.attempts)

@@ -1,0 +1,32 @@
+"""All tables of the engine."""
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table
+
+from cumulet.store.database import metadata
+
+flows = Table(
+    "engine_flows",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("subject", String(64), primary_key=True),
+    Column("step", String(64), nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("started_at", BigInteger, nullable=False),
+    Index("ix_engine_flows_due_at", "due_at"),
+)
+
+timeline = Table(
+    "engine_timeline",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("subject", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("message", String, nullable=False),
+    Column("detail", JSON),
+    Column("request_id", String(64)),
+    Index("ix_engine_timeline_subject", "subject", "id"),
+)

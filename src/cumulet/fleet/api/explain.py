@@ -1,0 +1,46 @@
+"""``cumulet explain``: one timeline of what happened to a resource and what it waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.engine import timeline
+from cumulet.fleet.model import desired
+from cumulet.fleet.service import Subject, operator, service
+from cumulet.http import Call
+from cumulet.http.faults import NotFound
+from cumulet.store import iso
+
+
+@service.get("/v1/explain/{what}", auth=False)
+def explain(call: Call, what: str) -> dict[str, Any]:
+    """The timelines of everything that has this id or name."""
+    operator(call)
+    subjects: list[Subject] = [subject for find in call.context.find for subject in find(call.tx, what)]
+    if not subjects:
+        raise NotFound(f"Nothing here has the id or name {what}.")
+    return {"subjects": [_told(call, subject) for subject in subjects[:20]]}
+
+
+def _told(call: Call, subject: Subject) -> dict[str, Any]:
+    entries = timeline.history(call.tx, subject.id)
+    flows = call.context.engine.waiting(call.tx, subject.id)
+    items = desired.of_ref(call.tx, subject.id)
+    waits = [f"{flow.kind} is in step {flow.step}, at the latest until {iso(flow.deadline_at)}" for flow in flows] + [
+        f"host {item.host or item.link_id} has not reported on revision {item.revision}"
+        + (f" (last said: {item.state})" if item.reported_revision else "")
+        for item in items
+        if not item.current
+    ]
+    return {
+        "kind": subject.kind,
+        "id": subject.id,
+        "name": subject.name,
+        "timeline": [
+            {"at": iso(e.at, micro=True), "event": e.event, "message": e.message, "detail": e.detail}
+            | ({"request_id": e.request_id} if e.request_id else {})
+            for e in entries
+        ],
+        "waits_for": waits,
+        "errors": [item.error for item in items if item.error],
+    }

@@ -1,0 +1,117 @@
+"""Operations of the link: join, heartbeat, desired state, reports, image bytes, guests' metadata."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Any, cast
+
+from cumulet.desired.shapes import Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
+from cumulet.fleet.model import desired, hosts, jobs
+from cumulet.fleet.service import LinkContext, link_of, pieces, service
+from cumulet.http import Call, Reply
+from cumulet.http.faults import Conflict, NotFound, Unauthorized
+
+LONGEST_WAIT_S = 55.0
+ALL_KINDS: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
+BIG_BODY = 32 << 20
+
+
+@service.post("/v1/join", auth=False, request=Join, body_limit=BIG_BODY)
+def join(call: Call) -> Joined:
+    """A node asks to be one of the cloud's."""
+    context: LinkContext = call.context
+    if not hmac.compare_digest(call.body.token.encode(), context.join_token.encode()):
+        raise Unauthorized("The join token is not this cloud's.")
+    try:
+        link_id, secret = hosts.join(call.tx, call.body.name, call.body.hosts)
+    except ValueError as error:
+        raise Conflict(f"Cannot join: {error}.") from None
+    for changed in context.hosts_changed:
+        changed(call.tx, [facts.hostname for facts in call.body.hosts])
+    return Joined(link_id=link_id, secret=secret)
+
+
+@service.post("/v1/heartbeat", auth=False, request=Heartbeat, status=204, body_limit=BIG_BODY)
+def heartbeat(call: Call) -> None:
+    """A node is alive; it sends facts of hosts that changed."""
+    link_id = link_of(call, call.tx)
+    hosts.seen(call.tx, link_id)
+    try:
+        names = hosts.keep_facts(call.tx, link_id, call.body.hosts)
+    except ValueError as error:
+        raise Conflict(f"Cannot take these facts: {error}.") from None
+    if names:
+        for changed in call.context.hosts_changed:
+            changed(call.tx, names)
+
+
+@service.get("/v1/desired", auth=False)
+async def pull(call: Call) -> Changes:
+    """The long poll: what changed after `since` (0: everything), waiting up to `wait` seconds for it.
+
+    `kinds`: comma separated, all by default.
+    """
+    query = call.query
+    since = int(query.get("since", ["0"])[-1])
+    wait_s = min(LONGEST_WAIT_S, float(query.get("wait", ["0"])[-1]))
+    asked = [kind for kind in query.get("kinds", [",".join(ALL_KINDS)])[-1].split(",") if kind in ALL_KINDS]
+    kinds = cast(list[Kind], asked)
+    link_id = await call.in_thread(_authenticate, call)
+    topics = {desired.topic(link_id, kind) for kind in kinds}
+    end = time.monotonic() + wait_s
+    while True:
+        tickets = {name: call.store.wakeups.ticket(name) for name in topics}
+        found: Changes = await call.in_thread(_changes, call, link_id, since, kinds)
+        left = end - time.monotonic()
+        if found.items or found.jobs or found.full or left <= 0:
+            return found
+        await call.store.wakeups.wait(tickets, left)
+
+
+def _authenticate(call: Call) -> str:
+    with call.store.read() as tx:
+        return link_of(call, tx)
+
+
+def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes:
+    with call.store.read() as tx:
+        found = desired.changes(tx, link_id, since, kinds, call.context.renderers)
+        if "guest" in kinds:
+            found.jobs = jobs.waiting(tx, link_id)
+    if found.jobs:
+        with call.store.transaction() as tx:
+            jobs.fetched(tx, [job.id for job in found.jobs])
+    return found
+
+
+@service.post("/v1/reports", auth=False, request=Reports, body_limit=BIG_BODY)
+def report(call: Call) -> dict[str, Any]:
+    """What a node did. Reports on anything but the current revision are dropped."""
+    link_id = link_of(call, call.tx)
+    kept = desired.keep_reports(call.tx, link_id, call.body.reports, call.context.reports) if call.body.reports else 0
+    jobs.answered(call.tx, link_id, call.body.jobs)
+    return {"kept": kept}
+
+
+@service.get("/v1/images/{image_id}/file", auth=False)
+async def image_file(call: Call, image_id: str) -> Reply:
+    """The bytes of an image."""
+    path = await call.in_thread(_image_path, call, image_id)
+    if path is None or not path.exists():
+        raise NotFound(f"Image {image_id} has no data.")
+    return Reply(pieces(path, call), headers={"content-length": str(path.stat().st_size)})
+
+
+def _image_path(call: Call, image_id: str) -> Any:
+    with call.store.read() as tx:
+        link_of(call, tx)
+        return call.context.image_path(tx, image_id)
+
+
+@service.post("/v1/metadata", auth=False, request=MetadataQuestion, transaction="read")
+def metadata(call: Call) -> Reply:
+    """A guest's request to 169.254.169.254, brought by its node."""
+    link_of(call, call.tx)
+    answer: Reply = call.context.metadata(call.tx, call.body)
+    return answer

@@ -1,0 +1,31 @@
+"""Operations for ``cumulet status``: hosts, and items that are not as they shall be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.fleet.model import desired, hosts
+from cumulet.fleet.service import operator, service
+from cumulet.http import Call
+from cumulet.store import iso
+
+
+@service.get("/v1/status", auth=False)
+def status(call: Call) -> dict[str, Any]:
+    """Hosts with their problems, and what waits or failed."""
+    operator(call)
+    every = hosts.every(call.tx)
+    shown = [_host(host) for host in every]
+    return {"hosts": shown, "items": desired.summary(call.tx), **call.context.facts()}
+
+
+def _host(host: hosts.Host) -> dict[str, Any]:
+    return {
+        "name": host.name,
+        "up": host.up,
+        "disabled": host.disabled,
+        "last_seen": iso(host.last_seen),
+        "virt_type": host.facts.virt_type,
+        "simulated": host.facts.simulated,
+        "problems": host.facts.problems,
+    }

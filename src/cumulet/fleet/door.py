@@ -1,0 +1,65 @@
+"""The fleet's door: hosts, desired state and questions to nodes, for services and the process assembly."""
+
+from __future__ import annotations
+
+from cumulet.fleet.model.desired import (
+    Observed,
+    Renderer,
+    ReportHandler,
+    observed,
+    remove,
+    touch,
+    touch_everywhere,
+    wanted_on,
+)
+from cumulet.fleet.model.hosts import Host, by_ids, by_names, link_allowed, switch, with_role
+from cumulet.fleet.model.hosts import every as hosts
+from cumulet.fleet.model.jobs import JobKind, JobResult, ask, wait_job
+from cumulet.store import Transaction
+
+__all__ = [
+    "Host",
+    "JobKind",
+    "JobResult",
+    "Observed",
+    "Renderer",
+    "ReportHandler",
+    "ask",
+    "by_ids",
+    "by_names",
+    "host_by_name",
+    "host_up",
+    "hosts",
+    "link_allowed",
+    "network_host",
+    "network_link",
+    "observed",
+    "remove",
+    "switch",
+    "touch",
+    "touch_everywhere",
+    "wait_job",
+    "wanted_on",
+]
+
+
+def host_by_name(tx: Transaction, name: str) -> Host | None:
+    """The host of this name."""
+    return by_names(tx, [name]).get(name)
+
+
+def host_up(tx: Transaction, name: str) -> bool:
+    """Whether the host exists and is alive."""
+    host = host_by_name(tx, name)
+    return host is not None and host.up
+
+
+def network_host(tx: Transaction) -> Host | None:
+    """The host that serves DHCP and routers: the first that joined with the role."""
+    return with_role(tx, "network")
+
+
+def network_link(tx: Transaction) -> tuple[str, str] | None:
+    """Link id and name of `network_host`."""
+    host = network_host(tx)
+    return None if host is None else (host.link_id, host.name)

@@ -1,0 +1,209 @@
+"""Desired state: which (kind, ref) shall be on which link, at which revision, and what was reported of it.
+
+A revision is one number for the whole cloud that only rises: all that one transaction touches has the same. A
+report that is not about the current revision is from the past, and the past loses.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, bindparam, func, insert, select, update
+
+from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
+from cumulet.fleet.tables import desired, revision
+from cumulet.store import Transaction
+
+Renderer = Callable[[Transaction, str, Sequence[str]], Mapping[str, Shape]]
+"""(tx, link id, refs) → specs; a ref that is missing in the answer shall be absent."""
+
+ReportHandler = Callable[[Transaction, Sequence[Report]], None]
+"""Given reports at the current revision only."""
+
+SHARED_KINDS = ("network", "router", "security_group")
+_ORDER = {"network": 0, "security_group": 1, "router": 2, "guest": 3}
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known of an item. `current`: the newest report is about the newest revision."""
+
+    link_id: str
+    host: str
+    revision: int
+    reported_revision: int
+    gone: bool
+    state: str
+    error: str | None
+    detail: str | None
+    facts: dict[str, Any]
+    touched_at: int
+
+    @property
+    def current(self) -> bool:
+        """Whether the node has reported on the newest revision."""
+        return self.revision == self.reported_revision
+
+
+def topic(link_id: str, kind: str) -> str:
+    """The wake-up of a link: guests and jobs on one, what many guests share on another."""
+    return f"link:{link_id}:{'shared' if kind in SHARED_KINDS else 'guest'}"
+
+
+def next_revision(tx: Transaction) -> int:
+    """This transaction's revision."""
+    if "revision" not in tx.local:
+        raised = update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
+        value = tx.scalar(raised)
+        if value is None:
+            value = 1
+            tx.execute(insert(revision), {"id": 1, "value": value})
+        tx.local["revision"] = int(value)
+    return int(tx.local["revision"])
+
+
+def touch(tx: Transaction, *, link_id: str, kind: Kind, ref: str, host: str = "") -> int:
+    """(kind, ref) is wanted on the link, or changed: its revision rises and the node is woken after the commit."""
+    number = next_revision(tx)
+    values = {"revision": number, "gone": False, "touched_at": tx.now, "state": "wanted"}
+    if tx.local.get(("touched", link_id, kind, ref)) != host:
+        tx.upsert(desired, {"link_id": link_id, "kind": kind, "ref": ref}, host=host, **values)
+        tx.local["touched", link_id, kind, ref] = host
+    tx.wake(topic(link_id, kind))
+    return number
+
+
+def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
+    """(kind, ref) shall be absent from the link; the row stays until the node says that it is."""
+    number = next_revision(tx)
+    where = and_(desired.c.link_id == link_id, desired.c.kind == kind, desired.c.ref == ref)
+    tx.update(desired, where, revision=number, gone=True, touched_at=tx.now, state="wanted")
+    tx.local.pop(("touched", link_id, kind, ref), None)
+    tx.wake(topic(link_id, kind))
+    return number
+
+
+def touch_everywhere(tx: Transaction, kind: Kind, ref: str) -> None:
+    """(kind, ref) changed: every link that has it is told."""
+    number = next_revision(tx)
+    where = and_(desired.c.kind == kind, desired.c.ref == ref, desired.c.gone.is_(False))
+    statement = update(desired).where(where).values(revision=number, touched_at=tx.now, state="wanted")
+    for link_id in tx.execute(statement.returning(desired.c.link_id)).scalars():
+        tx.wake(topic(link_id, kind))
+
+
+def wanted_on(tx: Transaction, kind: Kind, ref: str) -> list[str]:
+    """Links on which (kind, ref) is wanted."""
+    where = and_(desired.c.kind == kind, desired.c.ref == ref, desired.c.gone.is_(False))
+    return [row.link_id for row in tx.rows(select(desired.c.link_id).where(where))]
+
+
+def observed(tx: Transaction, kind: Kind, refs: Sequence[str]) -> dict[str, Observed]:
+    """What is known of these items; of one that is on several links, the newest that is wanted."""
+    where = and_(desired.c.kind == kind, desired.c.ref.in_(refs))
+    rows = tx.rows(select(desired).where(where).order_by(desired.c.gone.desc(), desired.c.revision))
+    return {row.ref: _observed(row) for row in rows}
+
+
+def of_ref(tx: Transaction, ref: str) -> list[Observed]:
+    """Everything that nodes were told about one resource."""
+    return [_observed(row) for row in tx.rows(select(desired).where(desired.c.ref == ref))]
+
+
+def summary(tx: Transaction) -> dict[str, Any]:
+    """How many items of each kind are in which state, and the failed ones' errors (50 at most)."""
+    counts = select(desired.c.kind, desired.c.state, func.count()).group_by(desired.c.kind, desired.c.state)
+    numbers: dict[str, dict[str, int]] = {}
+    for kind, state, number in tx.rows(counts):
+        numbers.setdefault(kind, {})[state] = number
+    failed = select(desired.c.kind, desired.c.ref, desired.c.error).where(desired.c.state == "failed").limit(50)
+    return {"counts": numbers, "failed": [dict(row._mapping) for row in tx.rows(failed)]}
+
+
+def _observed(row: Any) -> Observed:
+    return Observed(
+        row.link_id,
+        row.host,
+        row.revision,
+        row.reported_revision,
+        row.gone,
+        row.state,
+        row.error,
+        row.detail,
+        row.facts or {},
+        row.touched_at,
+    )
+
+
+def changes(
+    tx: Transaction, link_id: str, since: int, kinds: Sequence[Kind], renderers: Mapping[Kind, Renderer]
+) -> Changes:
+    """Items of the link after revision `since`, rendered now. Since 0 the list is all there is."""
+    columns = (desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone)
+    where = and_(desired.c.link_id == link_id, desired.c.revision > since, desired.c.kind.in_(kinds))
+    rows = sorted(tx.rows(select(*columns).where(where)), key=lambda row: (_ORDER[row.kind], row.revision))
+    wanted: defaultdict[Kind, list[str]] = defaultdict(list)
+    for row in rows:
+        if not row.gone:
+            wanted[row.kind].append(row.ref)
+    specs = {kind: renderers[kind](tx, link_id, refs) for kind, refs in wanted.items()}
+    items = []
+    for row in rows:
+        spec = None if row.gone else specs[row.kind].get(row.ref)
+        items.append(
+            Item(host=row.host, kind=row.kind, ref=row.ref, revision=row.revision, gone=spec is None, spec=spec)
+        )
+    newest = max((row.revision for row in rows), default=since)
+    return Changes(revision=newest, items=items, full=since == 0)
+
+
+def keep_reports(
+    tx: Transaction, link_id: str, reports: Sequence[Report], handlers: Mapping[Kind, ReportHandler]
+) -> int:
+    """Store what is about the current revision and hand it to the services; how many reports that were."""
+    refs = {report.ref for report in reports}
+    columns = (desired.c.kind, desired.c.ref, desired.c.revision, desired.c.gone)
+    rows = tx.rows(select(*columns).where(desired.c.link_id == link_id, desired.c.ref.in_(refs)))
+    current = {(row.kind, row.ref): row for row in rows}
+    fresh: defaultdict[Kind, list[Report]] = defaultdict(list)
+    updates, finished = [], []
+    for report in reports:
+        row = current.get((report.kind, report.ref))
+        if row is None or row.revision != report.revision:
+            continue
+        fresh[report.kind].append(report)
+        if report.state == "absent" and row.gone:
+            finished.append({"b_kind": report.kind, "b_ref": report.ref, "b_link": link_id})
+        else:
+            updates.append(_reported(report, link_id, tx.now))
+    mine = and_(
+        desired.c.link_id == bindparam("b_link"),
+        desired.c.kind == bindparam("b_kind"),
+        desired.c.ref == bindparam("b_ref"),
+    )
+    if updates:
+        names = ("reported_revision", "reported_at", "state", "error", "detail", "facts")
+        tx.execute(update(desired).where(mine).values({name: bindparam(f"b_{name}") for name in names}), updates)
+    if finished:
+        tx.execute(desired.delete().where(mine), finished)
+    for kind, about in fresh.items():
+        handlers[kind](tx, about)
+    return sum(map(len, fresh.values()))
+
+
+def _reported(report: Report, link_id: str, now: int) -> dict[str, Any]:
+    return {
+        "b_link": link_id,
+        "b_kind": report.kind,
+        "b_ref": report.ref,
+        "b_reported_revision": report.revision,
+        "b_reported_at": now,
+        "b_state": report.state,
+        "b_error": report.error,
+        "b_detail": report.detail,
+        "b_facts": msgspec.to_builtins(report.facts),
+    }

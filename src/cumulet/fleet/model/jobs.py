@@ -1,0 +1,75 @@
+"""Jobs: one-shot questions to a node with a recorded answer, from a closed list, each with a deadline."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import and_, select
+
+from cumulet.desired.shapes import Job, JobDone
+from cumulet.fleet.model.desired import topic
+from cumulet.fleet.tables import jobs
+from cumulet.store import Store, Transaction
+from cumulet.store.times import SECOND, now_us
+
+JobKind = Literal["console_log", "diagnostics", "screenshot"]
+KEEP_S = 600
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """`state`: done, failed or waiting (nobody answered in time)."""
+
+    state: Literal["done", "failed", "waiting"]
+    result: str
+
+
+def ask(
+    tx: Transaction, *, link_id: str, host: str, kind: JobKind, args: dict[str, Any], deadline_s: float = 10.0
+) -> str:
+    """Put a question to a host; the id to wait for. Answers older than ten minutes are dropped on the way."""
+    tx.delete(jobs, jobs.c.deadline_at < tx.now - KEEP_S * SECOND)
+    job_id = str(uuid.uuid4())
+    deadline_at = tx.now + int(deadline_s * SECOND)
+    row = {"id": job_id, "link_id": link_id, "host": host, "kind": kind, "args": args}
+    tx.insert(jobs, {**row, "state": "waiting", "deadline_at": deadline_at})
+    tx.wake(topic(link_id, "job"))
+    return job_id
+
+
+def waiting(tx: Transaction, link_id: str) -> list[Job]:
+    """Questions to the link that nobody has fetched yet and that still want an answer."""
+    where = and_(jobs.c.link_id == link_id, jobs.c.state == "waiting", jobs.c.deadline_at > tx.now)
+    return [Job(id=row.id, host=row.host, kind=row.kind, args=row.args) for row in tx.rows(select(jobs).where(where))]
+
+
+def fetched(tx: Transaction, ids: Sequence[str]) -> None:
+    """The node has these questions now."""
+    tx.update(jobs, jobs.c.id.in_(ids), state="asked")
+
+
+def answered(tx: Transaction, link_id: str, answers: Sequence[JobDone]) -> None:
+    """Record answers; those to nobody's question are dropped."""
+    for answer in answers:
+        where = and_(jobs.c.id == answer.id, jobs.c.link_id == link_id, jobs.c.state.in_(("waiting", "asked")))
+        tx.update(jobs, where, state="done" if answer.ok else "failed", result=answer.result)
+        tx.wake(f"job:{answer.id}")
+
+
+async def wait_job(store: Store, job_id: str, timeout_s: float) -> JobResult:
+    """Wait for the answer, `timeout_s` seconds at most."""
+    end = now_us() + int(timeout_s * SECOND)
+    name = f"job:{job_id}"
+    while True:
+        ticket = store.wakeups.ticket(name)
+        with store.read() as tx:
+            row = tx.row(select(jobs.c.state, jobs.c.result).where(jobs.c.id == job_id))
+        if row is not None and row.state in ("done", "failed"):
+            return JobResult(row.state, row.result or "")
+        left = (end - now_us()) / SECOND
+        if left <= 0 or row is None:
+            return JobResult("waiting", "")
+        await store.wakeups.wait({name: ticket}, left)

@@ -1,0 +1,72 @@
+"""All tables of the fleet: links of nodes, their hosts, what those shall look like, and questions to them."""
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+
+from cumulet.store.database import metadata
+
+links = Table(
+    "fleet_links",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("joined_at", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+)
+
+hosts = Table(
+    "fleet_hosts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("name", String(255), nullable=False, unique=True),
+    Column("link_id", ForeignKey("fleet_links.id"), nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("disabled", Boolean, nullable=False, default=False),
+    Column("disabled_reason", String(255)),
+    Column("forced_down", Boolean, nullable=False, default=False),
+    Column("joined_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_fleet_hosts_link_id", "link_id"),
+)
+
+desired = Table(
+    "fleet_desired",
+    metadata,
+    Column("link_id", String(36), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("ref", String(36), primary_key=True),
+    Column("host", String(255), nullable=False, default=""),
+    Column("revision", BigInteger, nullable=False),
+    Column("gone", Boolean, nullable=False, default=False),
+    Column("touched_at", BigInteger, nullable=False),
+    Column("reported_revision", BigInteger, nullable=False, default=0),
+    Column("reported_at", BigInteger),
+    Column("state", String(16), nullable=False, default="wanted"),
+    Column("error", String),
+    Column("detail", String),
+    Column("facts", JSON),
+    Index("ix_fleet_desired_link_revision", "link_id", "revision"),
+    Index("ix_fleet_desired_ref", "kind", "ref"),
+)
+
+revision = Table(
+    "fleet_revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+jobs = Table(
+    "fleet_jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("link_id", String(36), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("args", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("result", String),
+    Column("deadline_at", BigInteger, nullable=False),
+    Index("ix_fleet_jobs_link_state", "link_id", "state"),
+)
