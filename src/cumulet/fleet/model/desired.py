@@ -118,7 +118,8 @@ def summary(tx: Transaction) -> dict[str, Any]:
     """How many items of each kind are in which state, and the failed ones' errors (50 at most)."""
     counts = select(desired.c.kind, desired.c.state, func.count()).group_by(desired.c.kind, desired.c.state)
     numbers: dict[str, dict[str, int]] = {}
-    for kind, state, number in tx.rows(counts):
+    for row in tx.rows(counts):
+        kind, state, number = tuple(row)
         numbers.setdefault(kind, {})[state] = number
     failed = select(desired.c.kind, desired.c.ref, desired.c.error).where(desired.c.state == "failed").limit(50)
     return {"counts": numbers, "failed": [dict(row._mapping) for row in tx.rows(failed)]}

@@ -1,0 +1,252 @@
+"""The agent: compare what is wanted with what is there, converge, report. The same for real and simulated hosts.
+
+It never decides what shall be; it refuses the past (an item older than the one it has); it can be killed at any
+instant, because everything it does is done again from the full answer after a start.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from cumulet.desired.shapes import Changes, Item, JobDone, Kind, Report
+from cumulet.node.journal import Journal
+from cumulet.node.link import Link, LinkError, typed
+from cumulet.node.parts import SPECS, NotYet, PartError, Parts
+from cumulet.node.reporter import Reporter
+from cumulet.node.work import WorkQueue
+
+log = logging.getLogger("cumulet.node")
+
+Key = tuple[Kind, str]
+STREAMS: tuple[tuple[Kind, ...], ...] = (("network", "security_group", "router"), ("guest",))
+WAIT_S = 25.0
+SHARED_PAUSE_S = 0.15
+"""Between two answers about what many guests share: a burst of changes becomes one."""
+SWEEP_S = 30.0
+HEARTBEAT_S = 10.0
+
+
+class Agent:
+    """Converges the hosts of one link with `parts`."""
+
+    def __init__(
+        self, link: Link, parts: Parts, journal: Journal, *, rejoin: Callable[[], None] = lambda: None, threads: int = 4
+    ) -> None:
+        self._rejoin = rejoin
+        self.link, self.parts, self.journal = link, parts, journal
+        self.reporter = Reporter(link)
+        self._lock = threading.Lock()
+        self._items: dict[Key, Item] = {}
+        self._typed: dict[Key, Any] = {}
+        self._failures: dict[Key, int] = {}
+        self._stop = threading.Event()
+        self._shared: WorkQueue[Key] = WorkQueue(self._converge, 2, "shared")
+        self._guests: WorkQueue[Key] = WorkQueue(self._converge, threads, "guest")
+        self._told: dict[str, Any] = {}
+
+    # ---- World: what parts may look up -------------------------------------------------------------------------
+
+    def spec(self, kind: Kind, ref: str) -> Any:
+        """The typed spec of a wanted item, or None."""
+        with self._lock:
+            return self._typed.get((kind, ref))
+
+    def specs(self, kind: Kind) -> Mapping[str, Any]:
+        """All wanted items of a kind, by ref."""
+        with self._lock:
+            return {ref: spec for (k, ref), spec in self._typed.items() if k == kind and spec is not None}
+
+    # ---- life --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Converge on the journal at once, then follow the controller."""
+        for item in self.journal.load():
+            self._accept(item)
+        self.parts.start(self.observe)
+        self._shared.start()
+        self._guests.start()
+        for kinds in STREAMS:
+            self._spawn(self._follow, kinds)
+        for body in (self._sweep_loop, self._heartbeat_loop, self.reporter.run):
+            self._spawn(body)
+
+    def _spawn(self, body: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=body, args=arguments, daemon=True, name=body.__name__).start()
+
+    def stop(self) -> None:
+        """Stop following and converging. Guests and their network stay."""
+        self._stop.set()
+        self._guests.stop()
+        self._shared.stop()
+        self.reporter.stop()
+        self.parts.stop()
+
+    def observe(self, kind: Kind, ref: str) -> None:
+        """Something happened to (kind, ref) in the world: look again."""
+        self._queue(kind).put((kind, ref))
+
+    # ---- following ---------------------------------------------------------------------------------------------
+
+    def _follow(self, kinds: tuple[Kind, ...]) -> None:
+        since, pause = 0, 0.1
+        while not self._stop.is_set():
+            try:
+                changes = self.link.changes(kinds, since, WAIT_S)
+            except (LinkError, msgspec.MsgspecError) as error:
+                log.warning("following %s: %s; trying again", "/".join(kinds), error)
+                self._maybe_rejoin(error, kinds)
+                self._stop.wait(pause)
+                pause = min(5.0, pause * 2)
+                continue
+            pause = 0.1
+            since = changes.revision
+            self.take(changes, kinds)
+            if changes.items and "guest" not in kinds:
+                self._stop.wait(SHARED_PAUSE_S)
+
+    def _maybe_rejoin(self, error: Exception, kinds: tuple[Kind, ...]) -> None:
+        """Join again when the controller no longer knows our credentials (one of the streams is enough)."""
+        if isinstance(error, LinkError) and error.status == 401 and kinds == STREAMS[0]:
+            try:
+                self._rejoin()
+            except LinkError as refused:
+                log.error("joining again: %s", refused)
+
+    def take(self, changes: Changes, kinds: Sequence[Kind]) -> None:
+        """Accept an answer of the controller."""
+        for item in changes.items:
+            self._accept(item)
+        if changes.full:
+            listed = {(item.kind, item.ref) for item in changes.items}
+            with self._lock:
+                stale = [i for key, i in self._items.items() if key not in listed and i.kind in kinds and not i.gone]
+            for item in stale:
+                self._accept(msgspec.structs.replace(item, gone=True, spec=None))
+        for job in changes.jobs:
+            threading.Thread(target=self._answer, args=(job,), daemon=True, name="job").start()
+
+    def _accept(self, item: Item) -> None:
+        key: Key = (item.kind, item.ref)
+        try:
+            spec = typed(item, SPECS)
+        except msgspec.ValidationError as error:
+            log.error("%s %s: cannot be understood: %s", item.kind, item.ref, error)
+            self._report(item, "failed", error="The host cannot understand this request.", detail=str(error))
+            return
+        with self._lock:
+            known = self._items.get(key)
+            if known is not None and known.revision > item.revision:
+                return
+            self._items[key], self._typed[key] = item, spec
+            self._failures.pop(key, None)
+        self.journal.keep(item)
+        self._queue(item.kind).put(key)
+
+    def _queue(self, kind: Kind) -> WorkQueue[Key]:
+        return self._guests if kind == "guest" else self._shared
+
+    # ---- converging --------------------------------------------------------------------------------------------
+
+    def _converge(self, key: Key) -> float | None:
+        with self._lock:
+            item, spec = self._items.get(key), self._typed.get(key)
+        if item is None:
+            return None
+        begun = time.monotonic()
+        try:
+            if item.gone:
+                self.parts.absent(item, self)
+                self._forget(key, item)
+                self._report(item, "absent")
+            else:
+                facts = self.parts.ensure(item, spec, self)
+                self._report(item, str(facts.pop("state", "ready")), facts=facts)
+        except NotYet as not_yet:
+            return not_yet.after_s
+        except Exception as error:
+            return self._failed(key, item, error)
+        with self._lock:
+            self._failures.pop(key, None)
+        log.info(
+            "%s %s revision %d %s in %.0f ms",
+            *key,
+            item.revision,
+            "absent" if item.gone else "ready",
+            (time.monotonic() - begun) * 1000,
+        )
+        return None
+
+    def _failed(self, key: Key, item: Item, error: Exception) -> float:
+        with self._lock:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+        detail = error.detail if isinstance(error, PartError) else f"{type(error).__name__}: {error}"
+        message = str(error) if isinstance(error, PartError) else "The host failed to carry this out."
+        log.warning("%s %s revision %d failed: %s %s", *key, item.revision, message, detail, exc_info=error)
+        self._report(item, "failed", error=message, detail=detail)
+        return min(60.0, 0.5 * 2.0 ** min(failures, 10))
+
+    def _forget(self, key: Key, item: Item) -> None:
+        with self._lock:
+            if self._items.get(key) is item:
+                del self._items[key]
+                self._typed.pop(key, None)
+        self.journal.drop(item)
+
+    def _report(self, item: Item, state: Any, *, facts: dict[str, Any] | None = None, **why: str) -> None:
+        self.reporter.put(
+            Report(
+                host=item.host,
+                kind=item.kind,
+                ref=item.ref,
+                revision=item.revision,
+                state=state,
+                facts=facts or {},
+                **why,
+            )
+        )
+
+    def _answer(self, job: Any) -> None:
+        try:
+            done = self.parts.answer(job)
+        except Exception as error:
+            log.warning("job %s failed: %s", job.kind, error)
+            message = str(error) if isinstance(error, PartError) else "The host could not answer."
+            done = JobDone(id=job.id, ok=False, result=message)
+        self.reporter.put_answer(done)
+
+    # ---- regular work ------------------------------------------------------------------------------------------
+
+    def _sweep_loop(self) -> None:
+        while not self._stop.wait(SWEEP_S):
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Mend what changed behind our back and remove what nobody wants."""
+        try:
+            for kind, ref in self.parts.sweep(self):
+                self.observe(kind, ref)
+        except Exception:
+            log.exception("sweep failed and is tried again")
+
+    def _heartbeat_loop(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.heartbeat()
+            except LinkError as error:
+                log.warning("heartbeat: %s", error)
+            except Exception:
+                log.exception("heartbeat failed")
+            self._stop.wait(HEARTBEAT_S)
+
+    def heartbeat(self) -> None:
+        """Say "alive", with the facts that changed."""
+        facts = {fact.hostname: fact for fact in self.parts.facts()}
+        changed = [fact for name, fact in facts.items() if self._told.get(name) != fact]
+        self.link.heartbeat(changed)
+        self._told = dict(facts)

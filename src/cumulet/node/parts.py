@@ -1,0 +1,80 @@
+"""What an agent converges with: the real host's parts or simulated ones, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from cumulet.desired.shapes import (
+    Guest,
+    HostFacts,
+    Item,
+    Job,
+    JobDone,
+    Kind,
+    Network,
+    Router,
+    SecurityGroup,
+)
+
+SPECS: dict[str, type[Any]] = {
+    "network": Network,
+    "security_group": SecurityGroup,
+    "router": Router,
+    "guest": Guest,
+}
+
+
+class NotYet(Exception):
+    """What this item stands on is not there yet; look again after `after_s` seconds. Not a failure."""
+
+    def __init__(self, reason: str, after_s: float = 0.05) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class PartError(Exception):
+    """An item cannot be made as it shall be. The text is a sentence a tenant may read; `detail` is for operators."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class World(Protocol):
+    """What the agent knows is wanted; parts look up what an item refers to."""
+
+    def spec(self, kind: Kind, ref: str) -> Any:
+        """The typed spec of a wanted item, or None."""
+
+    def specs(self, kind: Kind) -> Mapping[str, Any]:
+        """All wanted items of a kind, by ref."""
+
+
+Observe = Callable[[Kind, str], None]
+"""Something happened to (kind, ref) in the world: converge it again."""
+
+
+class Parts(Protocol):
+    """Every method may be called from several threads, never for the same item at once."""
+
+    def ensure(self, item: Item, spec: Any, world: World) -> dict[str, Any]:
+        """Make it so; what to report as facts. Raises `PartError` or `NotYet`."""
+
+    def absent(self, item: Item, world: World) -> None:
+        """Make it gone; safe when it never was. Raises `PartError`."""
+
+    def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
+        """Remove what is ours in the world and not wanted; items whose world differs from what they want."""
+
+    def answer(self, job: Job) -> JobDone:
+        """Answer a one-shot question."""
+
+    def facts(self) -> list[HostFacts]:
+        """What the hosts are, with their problems."""
+
+    def start(self, observe: Observe) -> None:
+        """Begin to watch the world."""
+
+    def stop(self) -> None:
+        """Stop watching; guests run on."""
