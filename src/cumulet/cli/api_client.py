@@ -1,0 +1,126 @@
+"""A small client of the public APIs, for what the command line itself needs of them.
+
+It uses a token and the catalog as any client does, and must never know a way into the services that a user has not.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from cumulet.cli.errors import CliError
+
+VERSION_PATHS = {"image": "/v2", "network": "/v2.0", "compute": "/v2.1"}
+
+
+class ApiError(CliError):
+    """An answer with a status of 400 or more; `code` is that status, 0 when no answer came."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def call(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | IO[bytes] | None = None,
+    timeout: float = 30.0,
+) -> tuple[int, dict[str, str], bytes]:
+    """One HTTP request: status, headers (names in lower case) and body. Raises OSError when there is no answer."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout)
+    path = parts.path or "/"
+    try:
+        connection.request(method, f"{path}?{parts.query}" if parts.query else path, body, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"no HTTP answer from {url}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+class Session:
+    """A token of one user in one project, and the catalog that came with it."""
+
+    def __init__(self, auth_url: str, user: str, password: str, region: str) -> None:
+        scope = {"project": {"name": user, "domain": {"id": "default"}}}
+        account = {"name": user, "domain": {"id": "default"}, "password": password}
+        identity = {"methods": ["password"], "password": {"user": account}}
+        body = json.dumps({"auth": {"identity": identity, "scope": scope}}).encode()
+        status, headers, text = _answered(
+            "POST", f"{auth_url}/v3/auth/tokens", {"Content-Type": "application/json"}, body
+        )
+        if status != 201:
+            raise ApiError(f"the identity service gave {user} no token: {status} {_message(text)}", status)
+        self.token = headers["x-subject-token"]
+        token = json.loads(text)["token"]
+        self.project_id: str = token["project"]["id"]
+        self.endpoints: dict[str, str] = {}
+        for service in token["catalog"]:
+            for endpoint in service["endpoints"]:
+                if endpoint["interface"] == "public" and endpoint["region"] == region:
+                    self.endpoints[service["type"]] = endpoint["url"].rstrip("/")
+
+    def url(self, service: str) -> str:
+        """Where the catalog says a service is, with its version. Raises CliError when it is not in the catalog."""
+        if service not in self.endpoints:
+            raise CliError(f"the catalog has no public endpoint of type {service}")
+        endpoint = self.endpoints[service]
+        return (
+            endpoint
+            if urlsplit(endpoint).path.startswith("/v")
+            else endpoint + VERSION_PATHS.get(service, "")
+        )
+
+    def request(self, method: str, service: str, path: str, body: object = None) -> Any:
+        """A JSON request; the answer's JSON (None when it is empty). Raises ApiError."""
+        data = None if body is None else json.dumps(body).encode()
+        return self._request(method, service, path, data, "application/json")
+
+    def upload(self, service: str, path: str, file: IO[bytes]) -> None:
+        """PUT a file's bytes."""
+        self._request("PUT", service, path, file, "application/octet-stream")
+
+    def named(self, service: str, noun: str, name: str, **filters: str) -> dict[str, Any] | None:
+        """The first resource with that name, or None. `noun` is the collection (``networks``)."""
+        query = urlencode({"name": name, **filters})
+        found = self.request("GET", service, f"/{noun}?{query}")[noun]
+        return next((item for item in found if item["name"] == name), None)
+
+    def _request(
+        self, method: str, service: str, path: str, body: bytes | IO[bytes] | None, kind: str
+    ) -> Any:
+        url = self.url(service) + quote(path, safe="/?&=%+:.-_~")
+        headers = {"X-Auth-Token": self.token, "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = kind
+        status, _, text = _answered(method, url, headers, body)
+        if status >= 400:
+            raise ApiError(f"{method} {url}: {status} {_message(text)}", status)
+        return json.loads(text) if text else None
+
+
+def _answered(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | IO[bytes] | None
+) -> tuple[int, dict[str, str], bytes]:
+    try:
+        return call(method, url, headers, body)
+    except OSError as error:
+        raise ApiError(f"{method} {url}: {error}", 0) from error
+
+
+def _message(text: bytes) -> str:
+    """The sentence inside an OpenStack error body, whichever service it is from."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text[:300].decode("utf-8", "replace")
+    while isinstance(found, dict) and found:
+        found = found.get("message") or next(iter(found.values()))
+    return str(found)

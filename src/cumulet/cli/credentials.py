@@ -1,0 +1,58 @@
+"""The files that a user of the cloud takes credentials from: ``admin-openrc``, ``demo-openrc``, ``clouds.yaml``.
+
+They are written 0600 at every `up` from the settings and the secrets; a password is never printed.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from cumulet.cli.state_folder import write_private
+from cumulet.config import Settings
+
+# User and project have one name; the cloud's name in clouds.yaml.
+CLOUDS = {"cumulet-admin": "admin", "cumulet": "demo"}
+
+
+def openrc(settings: Settings, user: str) -> str:
+    """A file to source in a shell, as the guides have it."""
+    values = {
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_NAME": user,
+        "OS_USERNAME": user,
+        "OS_PASSWORD": settings.secret(f"{user}_password"),
+        "OS_AUTH_URL": f"{settings.url('identity')}/v3",
+        "OS_REGION_NAME": settings.region,
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_IMAGE_API_VERSION": "2",
+    }
+    return "unset OS_CLOUD\n" + "".join(
+        f"export {name}={shlex.quote(text)}\n" for name, text in values.items()
+    )
+
+
+def clouds_yaml(settings: Settings) -> str:
+    """For ``--os-cloud``. Written as JSON strings, which are YAML too."""
+    lines = ["clouds:"]
+    for cloud, user in CLOUDS.items():
+        auth = {
+            "auth_url": f"{settings.url('identity')}/v3",
+            "username": user,
+            "password": settings.secret(f"{user}_password"),
+            "project_name": user,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        }
+        lines += [f"  {cloud}:", "    auth:"]
+        lines += [f"      {name}: {json.dumps(text)}" for name, text in auth.items()]
+        lines += [f"    region_name: {json.dumps(settings.region)}", "    identity_api_version: 3"]
+    return "\n".join(lines) + "\n"
+
+
+def write(settings: Settings) -> None:
+    """Write all three into the state folder."""
+    for user in CLOUDS.values():
+        write_private(settings.state / f"{user}-openrc", openrc(settings, user))
+    write_private(settings.state / "clouds.yaml", clouds_yaml(settings))

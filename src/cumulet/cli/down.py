@@ -1,0 +1,72 @@
+"""`cumulet down`: stop the supervisor, the controller and the node; guests and their networks run on.
+
+With ``--purge`` everything of this cloud goes: guests, networks, disks, the state folder, and the system user if `up`
+made it. It must never delete a folder that is not marked as a state folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import Any
+
+from cumulet.cli import machine, processes, state_folder
+from cumulet.cli.errors import CliError
+from cumulet.cli.progress import Progress
+from cumulet.config import Settings
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb and its flags."""
+    parser = verbs.add_parser("down", help="stop the cloud; guests run on", description=__doc__)
+    parser.add_argument(
+        "--purge", action="store_true", help="delete the cloud: guests, networks, disks, everything"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 also when the cloud was down already."""
+    progress = Progress()
+    if not args.state.exists():
+        progress.say(f"There is no cloud in {args.state}.")
+        return 0
+    if not state_folder.is_state_folder(args.state):
+        raise CliError(f"{args.state} is not a Cumulet state folder; nothing was done")
+    with state_folder.locked(args.state):
+        if not (args.state / "cumulet.toml").exists():
+            if args.purge:
+                state_folder.delete(args.state)
+            progress.say("Nothing runs here." if not args.purge else f"{args.state} is gone.")
+            return 0
+        settings = Settings.load(args.state)
+        with progress.step("stop the cloud"):
+            ran = processes.stop(settings)
+        if args.purge:
+            return _purge(settings, progress)
+        count = processes.guests(settings)
+    if not ran:
+        progress.say("The cloud was down already.")
+    if count:
+        guests = "1 guest runs" if count == 1 else f"{count} guests run"
+        progress.say(
+            f"{guests} on, with their networks. `cumulet up` finds them again; `down --purge` ends them."
+        )
+    return 0
+
+
+def _purge(settings: Settings, progress: Progress) -> int:
+    if settings.simulated is None:
+        with progress.step("take away guests, networks and disks"):
+            try:
+                module = importlib.import_module("cumulet.node.purge")
+            except ModuleNotFoundError as error:
+                raise CliError(f"this Cumulet cannot purge a real node: {error}") from error
+            module.purge(settings)
+    made_user = (settings.state / "made-user").exists()
+    with progress.step(f"delete {settings.state}"):
+        state_folder.delete(settings.state)
+    if made_user:
+        machine.remove_user()
+    progress.say("Nothing of this cloud is left.")
+    return 0

@@ -1,0 +1,39 @@
+"""The controller's own questions and answers: how the nodes are, and what happened to a resource.
+
+They are asked over the link's port with the link's secret; a cloud that is down has no answer.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from cumulet.cli.api_client import ApiError, call
+from cumulet.config import Settings
+
+
+def get(settings: Settings, path: str) -> Any:
+    """GET ``/v1/<path>`` of the link. Raises ApiError, with code 0 when nothing answers."""
+    url = f"{settings.local_url('link')}/v1/{path}"
+    headers = {"Authorization": f"Bearer {settings.secret('link_secret')}", "Accept": "application/json"}
+    try:
+        status, _, body = call("GET", url, headers, timeout=10)
+    except OSError as error:
+        raise ApiError(f"the controller does not answer on {url}: {error}", 0) from error
+    if status != 200:
+        raise ApiError(body[:500].decode("utf-8", "replace").strip() or f"HTTP status {status}", status)
+    return json.loads(body)
+
+
+def nodes(settings: Settings) -> list[dict[str, Any]] | None:
+    """Each node with ``host``, ``up``, ``seen_at`` and ``problems``; None when the controller cannot say."""
+    try:
+        return list(get(settings, "status")["nodes"])
+    except (ApiError, KeyError, ValueError):
+        return None
+
+
+def explain(settings: Settings, name_or_id: str) -> dict[str, Any]:
+    """``timeline`` (rows of ``at``, ``event``, ``message``, ``detail``), ``waits_for`` and ``verdict``."""
+    return dict(get(settings, f"explain/{quote(name_or_id, safe='')}"))

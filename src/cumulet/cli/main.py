@@ -1,0 +1,81 @@
+"""The command line: one verb per file, put together here.
+
+Errors that a user can do something about are printed as one sentence; anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from cumulet import __version__
+from cumulet.cli import checks, down, explain, guest_image, openstack, status, up
+from cumulet.cli.errors import CliError
+from cumulet.config import DEFAULT_STATE, ConfigError
+
+VERBS = (up, down, status, explain, guest_image)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs. `openstack` and `test` hand their words on and are listed for the help only."""
+    parser = argparse.ArgumentParser(prog="cumulet", description="OpenStack in one package.")
+    parser.add_argument("--version", action="version", version=f"cumulet {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for module in VERBS:
+        module.add(verbs)
+    verbs.add_parser("openstack", help="the official client with this cloud's credentials", add_help=False)
+    verbs.add_parser("test", help="all checks and tests; words after it go to pytest", add_help=False)
+    for name, verb in verbs.choices.items():
+        if name not in ("openstack", "test"):
+            _add_state(verb)
+    return parser
+
+
+def _add_state(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--state",
+        type=lambda text: Path(text).expanduser().absolute(),
+        default=default_state(),
+        metavar="DIR",
+        help="state folder (default $CUMULET_STATE or /var/lib/cumulet)",
+    )
+
+
+def default_state() -> Path:
+    """``$CUMULET_STATE``, or the folder of the machine's own cloud."""
+    return Path(os.environ.get("CUMULET_STATE") or DEFAULT_STATE).expanduser().absolute()
+
+
+def dispatch(words: list[str]) -> int:
+    """Run the verb; its exit status."""
+    if words[:1] == ["test"]:
+        return checks.run(words[1:])
+    if words[:1] == ["openstack"]:
+        state, rest = default_state(), words[1:]
+        if len(rest) > 1 and rest[0] == "--state":
+            state, rest = Path(rest[1]).expanduser().absolute(), rest[2:]
+        openstack.run(state, rest)
+    args = build_parser().parse_args(words)
+    return int(args.run(args))
+
+
+def main(words: list[str] | None = None) -> int:
+    """The entry point; returns the exit status."""
+    try:
+        return dispatch(sys.argv[1:] if words is None else words)
+    except (CliError, ConfigError) as error:
+        print(f"cumulet: {error}", file=sys.stderr)
+        return error.status if isinstance(error, CliError) else 1
+    except KeyboardInterrupt:
+        print("cumulet: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`cumulet status | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""Starting, stopping and looking at the processes of one cloud, from the command line's side.
+
+Whether a cloud runs is asked of the supervisor's lock, never of a process number alone, which may have a new owner.
+It must never signal a process other than the supervisor.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cumulet.cli import supervise
+from cumulet.cli.errors import CliError
+from cumulet.config import Settings
+
+CHILDREN = ("controller", "node")
+STOP_SECONDS = 45.0
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """What to run under the supervisor: `user` None means "as the supervisor"."""
+
+    name: str
+    argv: Sequence[str]
+    user: pwd.struct_passwd | None = None
+    binds: Sequence[tuple[str, str]] = ()
+    stop_seconds: float = 15.0
+
+
+@dataclass(frozen=True)
+class ProcessRow:
+    """One process as `status` shows it. `pss_kb` is None when it may not be read."""
+
+    name: str
+    pid: int | None
+    started: float
+    restarts: int
+    last_exit: str | None
+    pss_kb: int | None
+
+
+def supervisor_pid(settings: Settings) -> int | None:
+    """The running supervisor, or None. Raises CliError when the state folder may not be read."""
+    try:
+        lock = os.open(settings.run_dir / "supervisor.lock", os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise CliError(
+            f"{settings.run_dir} is not yours to read; run this as the user who started the cloud"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_pid(settings.run_dir / "supervisor.pid")
+    finally:
+        os.close(lock)
+    return None
+
+
+def _read_pid(path: Path) -> int:
+    """The supervisor takes its lock a moment before it writes its number."""
+    for _ in range(100):
+        try:
+            return int(path.read_text())
+        except (FileNotFoundError, ValueError):
+            time.sleep(0.02)
+    raise CliError(f"a supervisor holds its lock but {path} is missing")
+
+
+def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
+    """Start the supervisor in the background; returns when it holds its lock."""
+    rows = []
+    for child in children:
+        row: dict[str, Any] = {
+            "name": child.name,
+            "argv": list(child.argv),
+            "log": str(settings.log_dir / f"{child.name}.log"),
+            "env": _environment(settings, child.user),
+            "binds": list(child.binds),
+            "stop_seconds": child.stop_seconds,
+        }
+        if child.user is not None:
+            row |= {"uid": child.user.pw_uid, "gid": child.user.pw_gid}
+        rows.append(row)
+    spec = {
+        "run_dir": str(settings.run_dir),
+        "children": rows,
+        "log_max_bytes": settings.log_max_mb * 1_000_000,
+    }
+    spec_file = settings.run_dir / "supervise.json"
+    spec_file.write_text(json.dumps(spec, indent=1))
+    log = supervise.open_log(str(settings.log_dir / "supervisor.log"))
+    try:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "cumulet.cli.supervise", str(spec_file)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=_environment(settings, None),
+            start_new_session=True,
+            check=False,
+        )
+    finally:
+        os.close(log)
+    if done.returncode not in (0, supervise.ALREADY_RUNNING):
+        raise CliError(f"the supervisor did not start:\n{log_tail(settings, 'supervisor')}")
+
+
+def _environment(settings: Settings, user: pwd.struct_passwd | None) -> dict[str, str]:
+    """What the processes see of our environment: little, and no credentials of whoever types `up`."""
+    kept = ("PYTHONPATH", "PYTHONSAFEPATH", "LANG", "LC_ALL", "TZ")
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    env["HOME"] = str(settings.state) if user is not None else os.environ.get("HOME", "/")
+    return env
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the supervisor and wait for it; False when none ran. Raises CliError when it does not end."""
+    pid = supervisor_pid(settings)
+    if pid is None:
+        return False
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if supervisor_pid(settings) == pid:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+    except PermissionError:
+        raise CliError(
+            f"process {pid} is another user's; run this as the user who started the cloud"
+        ) from None
+    finally:
+        os.close(handle)
+    deadline = time.monotonic() + STOP_SECONDS
+    while supervisor_pid(settings) is not None:
+        if time.monotonic() > deadline:
+            raise CliError(f"the supervisor (process {pid}) has not ended after {STOP_SECONDS:.0f} s")
+        time.sleep(0.03)
+    return True
+
+
+def rows(settings: Settings) -> list[ProcessRow]:
+    """The supervisor and its children; empty when the cloud is down."""
+    if supervisor_pid(settings) is None:
+        return []
+    try:
+        state = json.loads((settings.run_dir / "supervisor.json").read_text())
+    except (OSError, ValueError):
+        return []
+    own = ProcessRow("supervisor", state["pid"], state["started"], 0, None, pss_kb(state["pid"]))
+    found = [own]
+    for child in state["children"]:
+        memory = pss_kb(child["pid"]) if child["pid"] else None
+        found.append(ProcessRow(**child, pss_kb=memory))
+    return found
+
+
+def pss_kb(pid: int) -> int | None:
+    """Memory of a process and of those it started, shared pages counted in parts (kB); None when not readable."""
+    total = None
+    for each in [pid, *_descendants(pid)]:
+        try:
+            text = Path(f"/proc/{each}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        values = [int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")]
+        total = (total or 0) + sum(values)
+    return total
+
+
+def _descendants(pid: int) -> list[int]:
+    """Workers only: the supervisor's own children are listed by themselves, and guests are not ours to count."""
+    if _command(pid).endswith("cumulet.cli.supervise"):
+        return []
+    found: list[int] = []
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *_descendants(int(child))]
+    except OSError:
+        pass
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return " ".join(os.fsdecode(word) for word in words[:3])
+
+
+def guests(settings: Settings) -> int:
+    """Running guests of this cloud: QEMU processes whose command names our state folder."""
+    count = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        count += b"qemu-system-" in command[:200] and os.fsencode(settings.state) + b"/" in command
+    return count
+
+
+def log_tail(settings: Settings, name: str, lines: int = 15) -> str:
+    """The end of a process's log, indented."""
+    path = settings.log_dir / f"{name}.log"
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 20_000))
+            text = file.read().decode("utf-8", "replace")
+    except OSError as error:
+        return f"    ({path}: {error.strerror})"
+    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or f"    ({path} is empty)"

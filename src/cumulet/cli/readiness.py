@@ -1,0 +1,114 @@
+"""Waiting for a cloud that starts: until every API answers and every node is up, or it is clear that they will not.
+
+It asks over HTTP only, as a client would.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from cumulet.cli import first_user, processes
+from cumulet.cli.api_client import call
+from cumulet.cli.errors import CliError
+from cumulet.cli.progress import Progress
+from cumulet.config import STANDARD_PORTS, Settings
+
+API_SECONDS = 90.0
+NODE_SECONDS = 120.0
+TOO_MANY_RESTARTS = 3
+PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How a service answered just now: `ms` to its answer and the HTTP `status`, or `error` in words."""
+
+    service: str
+    url: str
+    ms: float | None
+    status: int | None
+    error: str | None
+
+    @property
+    def answers(self) -> bool:
+        return self.status is not None and self.status < 500
+
+
+def probe(settings: Settings, service: str, timeout: float = 5.0) -> Endpoint:
+    """Ask one service for its root (or version) document. Never raises."""
+    url = settings.local_url(service) + PATHS.get(service, "/")
+    start = time.monotonic()
+    try:
+        status, _, _ = call("GET", url, {"Accept": "application/json"}, timeout=timeout)
+    except OSError as error:
+        return Endpoint(service, settings.url(service), None, None, error.strerror or str(error))
+    took = (time.monotonic() - start) * 1000
+    wrong = f"HTTP status {status}" if status >= 500 else None
+    return Endpoint(service, settings.url(service), round(took, 1), status, wrong)
+
+
+def probe_all(settings: Settings, services: list[str] | None = None) -> list[Endpoint]:
+    """All services at once, so that one that hangs does not hold up the others."""
+    names = list(STANDARD_PORTS) if services is None else services
+    with ThreadPoolExecutor(max(1, len(names))) as pool:
+        return list(pool.map(lambda name: probe(settings, name), names))
+
+
+def wait_for_apis(settings: Settings, progress: Progress) -> None:
+    """Until every service answers. Raises CliError, with the end of the log, when they do not."""
+    waiting = list(STANDARD_PORTS)
+    with progress.step("every API answers"):
+        deadline = time.monotonic() + API_SECONDS
+        while True:
+            silent = [endpoint for endpoint in probe_all(settings, waiting) if not endpoint.answers]
+            waiting = [endpoint.service for endpoint in silent]
+            if not waiting:
+                return
+            _still_alive(settings)
+            if time.monotonic() > deadline:
+                words = ", ".join(f"{endpoint.service}: {endpoint.error}" for endpoint in silent)
+                raise CliError(
+                    f"no answer after {API_SECONDS:.0f} s ({words}).\n{_tails(settings, ['controller'])}"
+                )
+            progress.detail(", ".join(waiting))
+            time.sleep(0.05)
+
+
+def wait_for_nodes(settings: Settings, progress: Progress) -> None:
+    """Until compute reports as many hosts up as there should be. Raises CliError when they do not come."""
+    expected = settings.simulated or 1
+    with progress.step("the node is up" if expected == 1 else f"{expected} hosts are up"):
+        deadline = time.monotonic() + NODE_SECONDS
+        admin, _ = first_user.sessions(settings)
+        while True:
+            services = admin.request("GET", "compute", "/os-services?binary=nova-compute")["services"]
+            count = sum(service["state"] == "up" for service in services)
+            if count >= expected:
+                return
+            _still_alive(settings)
+            if time.monotonic() > deadline:
+                raise CliError(
+                    f"{count} of {expected} hosts are up after {NODE_SECONDS:.0f} s.\n{_tails(settings, ['node'])}"
+                )
+            progress.detail(f"{count} of {expected}")
+            time.sleep(0.05 if expected < 50 else 0.5)
+
+
+def _still_alive(settings: Settings) -> None:
+    """Raise CliError when a process keeps ending: waiting longer would not help."""
+    rows = processes.rows(settings)
+    if not rows and processes.supervisor_pid(settings) is None:
+        raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
+    for row in rows:
+        if row.restarts >= TOO_MANY_RESTARTS:
+            raise CliError(
+                f"the {row.name} keeps ending ({row.last_exit}). The end of its log:\n{_tails(settings, [row.name])}"
+            )
+
+
+def _tails(settings: Settings, names: list[str]) -> str:
+    return "\n".join(
+        f"  {settings.log_dir}/{name}.log\n{processes.log_tail(settings, name)}" for name in names
+    )

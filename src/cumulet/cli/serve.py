@@ -1,0 +1,38 @@
+"""Runs one process of a cloud: ``python -m cumulet.cli.serve controller|node STATE``.
+
+It loads the settings and calls ``run(settings)`` of ``cumulet.cli.controller`` or ``cumulet.cli.node``. What happens
+when they are put together is those modules' business.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+from cumulet.cli.processes import CHILDREN
+from cumulet.config import ConfigError, Settings
+
+
+def main(argv: list[str]) -> int:
+    """Exit status 2 for a wrong call or wrong options, else what the process ends with."""
+    if len(argv) != 2 or argv[0] not in CHILDREN:
+        print(f"usage: serve {'|'.join(CHILDREN)} STATE", file=sys.stderr)
+        return 2
+    role, state = argv
+    try:
+        settings = Settings.load(Path(state))
+    except ConfigError as error:
+        print(f"{role}: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=settings.log_level,
+        format="%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s",
+    )
+    module = importlib.import_module(f"cumulet.cli.{role}")
+    return int(module.run(settings) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""The state folder: everything one cloud remembers, who owns which part of it, and how it goes away.
+
+The folder itself, ``run`` and ``log`` belong to whoever starts the cloud (root, with a real hypervisor); ``db``,
+``images`` and ``secrets`` belong to the controller's user, who must never be able to make root follow a link of his.
+It must never touch a folder that is not marked as a Cumulet state folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cumulet.cli.errors import CliError
+from cumulet.config import SECRETS
+
+MARKER = ".cumulet"
+MARKER_TEXT = "This folder is a Cumulet state folder (format 1).\n"
+LOCK = ".lock"
+# Mode, and whether the controller's user owns it.
+FOLDERS = {
+    "run": (0o750, False),
+    "log": (0o750, False),
+    "node": (0o711, False),
+    "cache": (0o711, False),
+    "db": (0o700, True),
+    "images": (0o700, True),
+    "secrets": (0o700, True),
+}
+
+
+def is_state_folder(state: Path) -> bool:
+    """Whether Cumulet made this folder (and not a link to one)."""
+    try:
+        return not state.is_symlink() and (state / MARKER).read_text(encoding="utf-8") == MARKER_TEXT
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def create(state: Path) -> None:
+    """Make the folder and its mark. Raises CliError when something else lives there or it cannot be written."""
+    try:
+        state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if not is_state_folder(state):
+            if state.is_symlink() or any(entry.name != LOCK for entry in state.iterdir()):
+                raise CliError(
+                    f"{state} is not empty and not a Cumulet state folder; choose another with --state"
+                )
+            state.chmod(0o711)
+            (state / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
+    except OSError as error:
+        hint = "" if os.geteuid() == 0 else "; as a user other than root, add --state ~/cumulet"
+        raise CliError(f"cannot make the state folder {state}: {error.strerror}{hint}") from error
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the folder's lock: one `up` or `down` at a time. Waits for the other one."""
+    while True:
+        try:
+            lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CliError(f"cannot open {state / LOCK}: {error.strerror}") from error
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(state / LOCK)):
+                break
+        # A purge took the folder away while we waited.
+        os.close(lock)
+        create(state)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def furnish(state: Path, owner: pwd.struct_passwd | None, *, node_too: bool = False) -> None:
+    """Make the folders and the secrets that are missing. `owner`: the controller's user, None for ourselves.
+
+    `node_too`: the node runs as that user as well (simulated hosts).
+    """
+    for name, (mode, controllers) in FOLDERS.items():
+        theirs = controllers or (node_too and name == "node")
+        folder = state / name
+        folder.mkdir(exist_ok=True)
+        if folder.is_symlink():
+            raise CliError(f"{folder} is a symbolic link; a state folder has none")
+        folder.chmod(mode)
+        if owner is not None and theirs and folder.lstat().st_uid != owner.pw_uid:
+            _hand_over(folder, owner)
+    for name in SECRETS:
+        _make_secret(state / "secrets", name, owner)
+
+
+def _hand_over(folder: Path, owner: pwd.struct_passwd) -> None:
+    """Give a folder and all in it to `owner`, without following links."""
+    for _, _, files, handle in os.fwalk(folder, follow_symlinks=False):
+        for name in files:
+            os.chown(name, owner.pw_uid, owner.pw_gid, dir_fd=handle, follow_symlinks=False)
+        os.fchown(handle, owner.pw_uid, owner.pw_gid)
+
+
+def _make_secret(folder: Path, name: str, owner: pwd.struct_passwd | None) -> None:
+    """A random secret, 0600, unless it is there: written aside and linked, so that half of one is never read."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with suppress(FileNotFoundError):
+            found = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode):
+                return
+        draft = f".{name}.{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft, flags, 0o600, dir_fd=handle), "w") as file:
+            file.write(secrets.token_urlsafe(24 if name.endswith("password") else 32) + "\n")
+            if owner is not None:
+                os.fchown(file.fileno(), owner.pw_uid, owner.pw_gid)
+        os.replace(draft, name, src_dir_fd=handle, dst_dir_fd=handle)
+    finally:
+        os.close(handle)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of ours that holds a password: 0600 from its first byte, and never half-written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def delete(state: Path) -> None:
+    """Delete a state folder, its mark last, so that an interrupted purge can be done again."""
+    if not is_state_folder(state):
+        raise CliError(f"{state} is not a Cumulet state folder; nothing was deleted")
+    for entry in sorted(state.iterdir()):
+        if entry.name in (MARKER, LOCK):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    (state / LOCK).unlink(missing_ok=True)
+    (state / MARKER).unlink()
+    state.rmdir()

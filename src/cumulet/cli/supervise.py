@@ -1,0 +1,294 @@
+"""The supervisor: the one background process that starts, restarts and stops the controller and the node.
+
+It is run as ``python -m cumulet.cli.supervise SPEC``, where SPEC is a JSON file that names the children. It imports
+nothing but the standard library, holds ``run/supervisor.lock`` for as long as it lives (that is how others know
+that a cloud runs), and reaps whatever its children leave behind (PR_SET_CHILD_SUBREAPER), such as guests' processes.
+It must never talk to a child in any way but signals, and must never signal a process that it did not start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+ALREADY_RUNNING = 3
+FIRST_RETRY_SECONDS = 0.25
+LONGEST_RETRY_SECONDS = 15.0
+STEADY_SECONDS = 30.0
+LOG_CHECK_SECONDS = 10.0
+KEPT_LOGS = 3
+WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+CLONE_NEWNS = 0x20000
+MS_BIND, MS_REC, MS_SLAVE = 4096, 16384, 1 << 19
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass
+class Child:
+    """One child as the spec names it, and how it is doing.
+
+    `uid` / `gid`: whom it runs as (None: as the supervisor). `binds`: (from, to) folders that it sees elsewhere, in
+    a mount namespace of its own. `stop_seconds`: time from SIGTERM to SIGKILL.
+    """
+
+    name: str
+    argv: list[str]
+    log: str
+    env: dict[str, str]
+    uid: int | None = None
+    gid: int | None = None
+    binds: list[tuple[str, str]] = field(default_factory=list)
+    stop_seconds: float = 15.0
+    pid: int | None = None
+    started: float = 0.0
+    restarts: int = 0
+    failures: int = 0
+    retry_at: float = 0.0
+    last_exit: str | None = None
+
+
+def describe_exit(status: int) -> str:
+    """A wait status in words: ``exit 1`` or ``SIGKILL``."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def say(text: str) -> None:
+    """One line in the supervisor's log."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    print(f"{stamp} {os.getpid()} supervisor: {text}", file=sys.stderr, flush=True)
+
+
+def _syscall(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def open_log(path: str) -> int:
+    """Open a log for appending, 0600, never through a symbolic link."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def rotate(path: Path, max_bytes: int) -> bool:
+    """Copy a log that has grown past `max_bytes` to ``.1`` (``.1`` to ``.2``, …) and empty it.
+
+    It is emptied in place because its writers hold it open for appending; a line written between the copy and the
+    emptying is lost.
+    """
+    if not path.exists() or path.stat().st_size <= max_bytes:
+        return False
+    for number in range(KEPT_LOGS - 1, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        if older.exists():
+            older.replace(path.with_name(f"{path.name}.{number + 1}"))
+    kept = path.with_name(f"{path.name}.1")
+    target = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with path.open("rb") as source, os.fdopen(target, "wb") as copy:
+        shutil.copyfileobj(source, copy)
+    os.truncate(path, 0)
+    return True
+
+
+def _become(child: Child) -> NoReturn:
+    """In the forked process: turn into the child. Never returns."""
+    supervisor = os.getppid()
+    os.setsid()
+    log, empty = open_log(child.log), os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((empty, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    if child.binds:
+        _bind(child.binds)
+    if child.uid is not None and child.gid is not None:
+        os.setgroups([])
+        os.setresgid(child.gid, child.gid, child.gid)
+        os.setresuid(child.uid, child.uid, child.uid)
+        _syscall(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    # After the change of user, which would clear it: when the supervisor is killed, its children end too.
+    _syscall(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "pdeathsig")
+    if os.getppid() != supervisor:
+        os._exit(0)
+    os.chdir("/")
+    os.umask(0o027)
+    for number in (signal.SIGPIPE, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.execve(child.argv[0], child.argv, child.env)  # noqa: S606 - an argument list from our own spec
+
+
+def _bind(binds: list[tuple[str, str]]) -> None:
+    """Show folders at a second place, for this process only; the namespace goes when the process goes."""
+    _syscall(_libc.unshare(CLONE_NEWNS), "unshare")
+    _syscall(_libc.mount(b"none", b"/", None, MS_REC | MS_SLAVE, None), "mount --make-rslave /")
+    for source, target in binds:
+        flags = MS_BIND | MS_REC
+        _syscall(_libc.mount(os.fsencode(source), os.fsencode(target), None, flags, None), f"bind {target}")
+
+
+class Supervisor:
+    """Starts the children in the order of the spec and stops them in the opposite order."""
+
+    def __init__(self, run_dir: Path, children: list[Child], log_max_bytes: int) -> None:
+        self.run_dir = run_dir
+        self.children = children
+        self.log_max_bytes = log_max_bytes
+        self.started = time.time()
+        self.stopping = False
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        _syscall(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
+        (self.run_dir / "supervisor.pid").write_text(f"{os.getpid()}\n")
+        say("started")
+        next_log_check = time.monotonic() + LOG_CHECK_SECONDS
+        while not self.stopping:
+            self._start_due()
+            if time.monotonic() >= next_log_check:
+                self._rotate_logs()
+                next_log_check = time.monotonic() + LOG_CHECK_SECONDS
+            self._wait(max(0.0, min(next_log_check, *self._retries()) - time.monotonic()))
+        for child in reversed(self.children):
+            self._stop(child)
+        self._write_state()
+        (self.run_dir / "supervisor.pid").unlink(missing_ok=True)
+        say("stopped")
+
+    def _retries(self) -> list[float]:
+        return [child.retry_at for child in self.children if child.pid is None] or [float("inf")]
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep until a signal or the time has come; take in what has ended."""
+        caught = signal.sigtimedwait(WATCHED, seconds)
+        if caught is not None and caught.si_signo in (signal.SIGTERM, signal.SIGINT):
+            say(f"{signal.Signals(caught.si_signo).name} from process {caught.si_pid}")
+            self.stopping = True
+        self._reap()
+
+    def _start_due(self) -> None:
+        for child in self.children:
+            if child.pid is None and time.monotonic() >= child.retry_at:
+                self._start(child)
+
+    def _start(self, child: Child) -> None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _become(child)
+            except BaseException as error:
+                os.write(2, f"cannot start {child.name}: {error}\n".encode())
+            finally:
+                os._exit(127)
+        child.pid, child.started = pid, time.time()
+        say(f"{child.name} started as process {pid}")
+        self._write_state()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for child in self.children:
+                if child.pid == pid:
+                    self._ended(child, status)
+
+    def _ended(self, child: Child, status: int) -> None:
+        lived = time.time() - child.started
+        child.failures = 0 if lived >= STEADY_SECONDS else child.failures + 1
+        delay = min(FIRST_RETRY_SECONDS * 2 ** max(0, child.failures - 1), LONGEST_RETRY_SECONDS)
+        child.pid, child.last_exit = None, describe_exit(status)
+        child.retry_at = time.monotonic() + delay
+        if not self.stopping:
+            child.restarts += 1
+            say(f"{child.name} ended ({child.last_exit}) after {lived:.1f} s; again in {delay:.2f} s")
+        self._write_state()
+
+    def _stop(self, child: Child) -> None:
+        deadline = time.monotonic() + child.stop_seconds
+        number = signal.SIGTERM
+        while child.pid is not None:
+            if number is signal.SIGTERM or time.monotonic() >= deadline:
+                os.kill(child.pid, number)
+                number = signal.SIGKILL
+                deadline = max(deadline, time.monotonic() + 0.1)
+            self._wait(max(0.01, deadline - time.monotonic()))
+
+    def _rotate_logs(self) -> None:
+        logs = {Path(child.log) for child in self.children} | {self.run_dir.parent / "log" / "supervisor.log"}
+        for log in sorted(logs):
+            try:
+                rotate(log, self.log_max_bytes)
+            except OSError as error:
+                say(f"cannot rotate {log.name}: {error}")
+
+    def _write_state(self) -> None:
+        """``run/supervisor.json`` for `status`, and ``run/<child>.pid``. A full disk must not stop the supervisor."""
+        names = ("name", "pid", "started", "restarts", "last_exit")
+        rows = [{name: getattr(child, name) for name in names} for child in self.children]
+        state = {"pid": os.getpid(), "started": self.started, "children": rows}
+        try:
+            draft = self.run_dir / ".supervisor.json"
+            draft.write_text(json.dumps(state))
+            draft.replace(self.run_dir / "supervisor.json")
+            for child in self.children:
+                pid_file = self.run_dir / f"{child.name}.pid"
+                if child.pid is None:
+                    pid_file.unlink(missing_ok=True)
+                else:
+                    pid_file.write_text(f"{child.pid}\n")
+        except OSError as error:
+            say(f"cannot write my state: {error}")
+
+
+def hold_lock(run_dir: Path) -> int | None:
+    """The descriptor of the lock that says "a supervisor runs here", or None when another one has it."""
+    lock = os.open(run_dir / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    for _ in range(50):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            # Somebody who only asks whether we run holds it for a moment.
+            time.sleep(0.02)
+    os.close(lock)
+    return None
+
+
+def main(argv: list[str]) -> int:
+    """Read the spec, take the lock, go into the background. The caller's process ends with 0 once that is done."""
+    spec: dict[str, Any] = json.loads(Path(argv[0]).read_text())
+    run_dir = Path(spec["run_dir"])
+    os.umask(0o027)
+    if hold_lock(run_dir) is None:
+        return ALREADY_RUNNING
+    children = [Child(**row) for row in spec["children"]]
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    if os.fork() != 0:
+        os._exit(0)
+    Supervisor(run_dir, children, int(spec["log_max_bytes"])).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

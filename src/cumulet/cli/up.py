@@ -1,0 +1,236 @@
+"""`cumulet up`: from a bare machine, or a stopped cloud, to APIs that answer and a node that is up.
+
+It prepares (packages, user, folders, secrets), starts the supervisor, waits, and lets `first_user` fill the cloud.
+When anything fails it stops what it started and says why; running it again continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import dataclasses
+import os
+import pwd
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from cumulet.cli import (
+    credentials,
+    first_user,
+    guest_image,
+    machine,
+    packages,
+    processes,
+    readiness,
+    state_folder,
+)
+from cumulet.cli.errors import CliError
+from cumulet.cli.progress import Progress
+from cumulet.config import STANDARD_PORTS, Settings
+
+FLAGS = ("listen", "public_host", "port_base", "region", "simulated", "provider_cidr", "provider_interface")
+FURNISHED = "furnished"
+
+
+def add(verbs: Any) -> None:
+    """Declare the verb and its flags."""
+    parser = verbs.add_parser("up", help="start the cloud (the first time: make it)", description=__doc__)
+    parser.add_argument(
+        "--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)"
+    )
+    parser.add_argument(
+        "--port-base", type=int, metavar="N", help="first of nine ports, instead of OpenStack's own"
+    )
+    parser.add_argument("--region", metavar="NAME", help="region name (default RegionOne)")
+    parser.add_argument(
+        "--simulated",
+        nargs="?",
+        type=int,
+        const=1,
+        metavar="HOSTS",
+        help="simulated hosts (default 1) instead of a hypervisor; needs no root",
+    )
+    parser.add_argument(
+        "--provider-cidr", metavar="CIDR", help="external network (default: a free 172.24.x.0/24)"
+    )
+    parser.add_argument("--provider-interface", metavar="CARD", help="network card of the external network")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when the cloud runs, whoever started it."""
+    flags = {name: getattr(args, name) for name in FLAGS}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    progress = Progress()
+    wanted = Settings.resolve(args.state, flags, os.environ)
+    if wanted.simulated is None and os.geteuid() != 0:
+        raise CliError("a real hypervisor needs root. Without root: cumulet up --simulated --state ~/cumulet")
+    state_folder.create(args.state)
+    with state_folder.locked(args.state):
+        # Read again: the `up` or `down` that we waited for may have changed what is saved.
+        wanted = Settings.resolve(args.state, flags, os.environ)
+        if processes.supervisor_pid(wanted) is not None:
+            return _already_up(wanted, progress)
+        return _bring_up(wanted, flags, progress)
+
+
+def _already_up(wanted: Settings, progress: Progress) -> int:
+    """A cloud that runs keeps its options. One that an interrupted `up` left unfinished is finished."""
+    settings = Settings.load(wanted.state)
+    changed = [
+        f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)
+    ]
+    readiness.wait_for_apis(settings, progress)
+    _furnish(settings, progress)
+    progress.say(f"The cloud in {settings.state} is already up.")
+    if changed:
+        names = ", ".join(changed)
+        progress.say(f"It keeps its options; to change {names}: cumulet down, then cumulet up again.")
+    _summary(settings, progress)
+    return 0
+
+
+def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) -> int:
+    settings = _options(wanted, flags)
+    if settings.simulated is None:
+        packages.ensure(progress)
+    ports_free(settings)
+    with progress.step("state folder, secrets and credentials"):
+        user = machine.ensure_user(settings.state) if os.geteuid() == 0 else None
+        state_folder.furnish(settings.state, user, node_too=settings.simulated is not None)
+        settings.save()
+        credentials.write(settings)
+        children = child_specs(settings, user)
+    image = _image_in_background(settings, progress)
+    try:
+        with progress.step("start"):
+            processes.start(settings, children)
+        readiness.wait_for_apis(settings, progress)
+        readiness.wait_for_nodes(settings, progress)
+        _furnish(settings, progress, image)
+    except BaseException:
+        processes.stop(settings)
+        progress.say(f"Stopped again. Logs are in {settings.log_dir}; `cumulet up` continues from here.")
+        raise
+    progress.say(f"The cloud is up ({progress.seconds():.1f} s).")
+    _summary(settings, progress)
+    return 0
+
+
+def _options(wanted: Settings, flags: dict[str, object]) -> Settings:
+    """What a first `up` decides, and what a later one may not change."""
+    if wanted.file.exists():
+        saved = Settings.load(wanted.state)
+        if (saved.simulated is None) != (wanted.simulated is None):
+            kind = "a real hypervisor" if saved.simulated is None else "simulated hosts"
+            raise CliError(f"the cloud in {wanted.state} has {kind}; choose another folder with --state")
+        return wanted
+    chosen = flags["provider_cidr"] is not None or "CUMULET_PROVIDER_CIDR" in os.environ
+    if wanted.simulated is None and not chosen:
+        cidr = machine.free_provider_cidr(machine.routed_networks())
+        return dataclasses.replace(wanted, provider_cidr=cidr)
+    return wanted
+
+
+def ports_free(settings: Settings) -> None:
+    """Raise CliError when something else listens on a port that we are about to use."""
+    family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
+    for service in STANDARD_PORTS:
+        port = settings.ports.of(service)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.listen, port))
+            except OSError as error:
+                raise CliError(
+                    f"cannot listen on {settings.listen} port {port} ({service}): {error.strerror}. "
+                    "Stop what uses it, or choose other ports with --port-base N"
+                ) from error
+
+
+def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[processes.ChildSpec]:
+    """The controller, never as root when `user` is given, and the node."""
+    source = Path(os.environ.get("CUMULET_ROOT", Path(__file__).resolve().parents[3]))
+    compileall.compile_dir(str(Path(__file__).parents[1]), quiet=2)
+    specs = []
+    for name in processes.CHILDREN:
+        theirs = user if name == "controller" or settings.simulated is not None else None
+        python, binds = sys.executable, []
+        if theirs is not None:
+            python, binds = _reachable(settings, theirs, source)
+        argv = [python, "-m", "cumulet.cli.serve", name, str(settings.state)]
+        specs.append(processes.ChildSpec(name, argv, theirs, binds))
+    return specs
+
+
+def _reachable(
+    settings: Settings, user: pwd.struct_passwd, source: Path
+) -> tuple[str, list[tuple[str, str]]]:
+    """The Python to run as `user`, and what must be shown to him elsewhere because our place is closed to him."""
+    environment = Path(sys.prefix)
+    for file in (Path(__file__), environment / "pyvenv.cfg"):
+        if file.exists() and not machine.readable_by_all(file):
+            raise CliError(
+                f"{file} cannot be read by the user {user.pw_name}: chmod -R a+rX {source} {environment}"
+            )
+    binds = []
+    python = sys.executable
+    for place, name in ((source, "source"), (environment, "environment")):
+        if not machine.hidden_from(user, place / "any"):
+            continue
+        target = settings.state / "shown" / name
+        target.mkdir(parents=True, exist_ok=True)
+        binds.append((str(place), str(target)))
+        if name == "environment":
+            python = str(target / "bin" / Path(sys.executable).name)
+    return python, binds
+
+
+def _image_in_background(settings: Settings, progress: Progress) -> Callable[[], Path | None]:
+    """Build or find the image while the APIs start; the result is asked for when it is needed."""
+    if (settings.state / FURNISHED).exists():
+        return lambda: None
+    future: Future[Path | None] = Future()
+    work = threading.Thread(
+        # Daemon: an `up` that fails does not wait for an image that nobody asks for any more.
+        target=lambda: future.set_result(guest_image.for_first_user(settings, progress)),
+        daemon=True,
+    )
+    work.start()
+    return future.result
+
+
+def _furnish(settings: Settings, progress: Progress, image: Callable[[], Path | None] | None = None) -> None:
+    """Fill the cloud once. It is done again when it was cut off, or when there was no image to be had."""
+    done = settings.state / FURNISHED
+    if done.exists():
+        return
+    found: list[Path | None] = []
+
+    def remember() -> Path | None:
+        found.append(image() if image else guest_image.for_first_user(settings, progress))
+        return found[-1]
+
+    first_user.furnish(settings, remember, progress)
+    if found[-1] is not None:
+        done.write_text("")
+
+
+def _summary(settings: Settings, progress: Progress) -> None:
+    """Where things are. Passwords are in the files only."""
+    for service in STANDARD_PORTS:
+        if service not in ("link", "identity_admin"):
+            path = "/v3" if service == "identity" else ""
+            progress.say(f"  {service:<10} {settings.url(service)}{path}")
+    progress.say(f"Credentials: {settings.state}/admin-openrc, demo-openrc and clouds.yaml")
+    where = "" if settings.state == Path("/var/lib/cumulet") else f" --state {settings.state}"
+    progress.say(f"Next: ./cumulet openstack{where} server list")

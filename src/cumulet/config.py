@@ -1,0 +1,356 @@
+"""Every option of Cumulet: one typed, frozen value that is read once and handed down.
+
+`up` merges flags, the environment and what the state folder remembers, and writes the result to
+``STATE/cumulet.toml``; the controller and the node read only that file, so all processes see the same options.
+This module must never be kept as a global, and never holds a secret: secrets are files under ``STATE/secrets``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import json
+import os
+import socket
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_STATE = Path("/var/lib/cumulet")
+FILE_NAME = "cumulet.toml"
+SECRETS = ("admin_password", "demo_password", "service_password", "link_secret", "metadata_secret")
+STANDARD_PORTS = {
+    "identity": 5000,
+    "identity_admin": 35357,
+    "image": 9292,
+    "compute": 8774,
+    "placement": 8778,
+    "network": 9696,
+    "metadata": 8775,
+    "console": 6080,
+    "link": 7780,
+}
+
+
+class ConfigError(ValueError):
+    """An option that cannot be used. The text names the option and says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """TCP ports of the services: OpenStack's own, or `base`, `base`+1, … in the order of STANDARD_PORTS."""
+
+    base: int | None = None
+
+    def of(self, service: str) -> int:
+        """The port of a service named as in STANDARD_PORTS."""
+        if self.base is None:
+            return STANDARD_PORTS[service]
+        return self.base + list(STANDARD_PORTS).index(service)
+
+    @property
+    def identity(self) -> int:
+        return self.of("identity")
+
+    @property
+    def identity_admin(self) -> int:
+        return self.of("identity_admin")
+
+    @property
+    def image(self) -> int:
+        return self.of("image")
+
+    @property
+    def compute(self) -> int:
+        return self.of("compute")
+
+    @property
+    def placement(self) -> int:
+        return self.of("placement")
+
+    @property
+    def network(self) -> int:
+        return self.of("network")
+
+    @property
+    def metadata(self) -> int:
+        return self.of("metadata")
+
+    @property
+    def console(self) -> int:
+        return self.of("console")
+
+    @property
+    def link(self) -> int:
+        return self.of("link")
+
+
+def _option(default: object, doc: str) -> typing.Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options. Sizes and times say their unit in the name; None means "Cumulet decides"."""
+
+    state: Path = _option(DEFAULT_STATE, "folder of everything this cloud remembers")
+    listen: str = _option("127.0.0.1", "address that the APIs listen on")
+    public_host: str = _option("", "host name or address in the catalog's URLs (empty: from listen)")
+    port_base: int | None = _option(
+        None, "first of nine TCP ports in a row, instead of OpenStack's own ports"
+    )
+    region: str = _option("RegionOne", "region name in the catalog")
+    simulated: int | None = _option(None, "number of simulated hosts, instead of a real hypervisor")
+    simulated_seed: int = _option(0, "seed of the simulated hosts' delays and failures")
+    provider_cidr: str = _option("172.24.4.0/24", "addresses of the external network `provider`")
+    provider_interface: str | None = _option(None, "network card to plug into the external network's bridge")
+    tunnel_ip: str = _option("", "this machine's address for VXLAN (empty: the one of the default route)")
+    dns_servers: tuple[str, ...] = _option((), "name servers handed to guests (empty: this machine's)")
+    hostname: str = _option("", "name of this machine's hypervisor (empty: the machine's host name)")
+    virt_type: str = _option("auto", "auto, kvm or qemu; auto boots a probe under kvm once")
+    workers: int = _option(1, "API processes")
+    token_seconds: int = _option(3600, "how long a token is valid")
+    database_url: str = _option("", "SQLAlchemy URL (empty: SQLite in the state folder)")
+    log_level: str = _option("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_max_mb: int = _option(20, "a log file is rotated when it is larger")
+
+    # ---- what follows from them
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(self.port_base)
+
+    @property
+    def endpoint_host(self) -> str:
+        """The host part of the catalog's URLs, with brackets around an IPv6 address."""
+        host = self.public_host or self.listen
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            host = machine_address()
+        return f"[{host}]" if ":" in host else host
+
+    @property
+    def local_host(self) -> str:
+        """The host part of a URL that reaches the APIs from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104
+        return f"[{host}]" if ":" in host else host
+
+    def url(self, service: str) -> str:
+        """``http://host:port`` of a service (named as in STANDARD_PORTS) as the catalog shows it."""
+        return f"http://{self.endpoint_host}:{self.ports.of(service)}"
+
+    def local_url(self, service: str) -> str:
+        """``http://host:port`` of a service as a process of this machine reaches it."""
+        return f"http://{self.local_host}:{self.ports.of(service)}"
+
+    @property
+    def node_name(self) -> str:
+        return self.hostname or socket.gethostname()
+
+    @property
+    def node_tunnel_ip(self) -> str:
+        return self.tunnel_ip or machine_address()
+
+    @property
+    def file(self) -> Path:
+        return self.state / FILE_NAME
+
+    @property
+    def secrets_dir(self) -> Path:
+        """0700, the controller's; the identity service keeps its token keys below it."""
+        return self.state / "secrets"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.state}/db/cumulet.sqlite"
+
+    @property
+    def images_dir(self) -> Path:
+        """The image service's data, written by the controller only."""
+        return self.state / "images"
+
+    @property
+    def node_dir(self) -> Path:
+        """The node's journal, image cache and guests' disks, written by the node only."""
+        return self.state / "node"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Things that can be made again, such as the tiny image."""
+        return self.state / "cache"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.state / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.state / "log"
+
+    def secret(self, name: str) -> str:
+        """The secret of that name (see SECRETS). Raises ConfigError when `up` has not made it."""
+        if name not in SECRETS:
+            raise ConfigError(f"there is no secret named {name}")
+        try:
+            return (self.secrets_dir / name).read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise ConfigError(f"cannot read the secret {name}: {error.strerror}") from error
+
+    # ---- reading and writing
+
+    @classmethod
+    def load(cls, state: Path) -> Settings:
+        """The options of an existing cloud. Raises ConfigError when the file is missing or wrong."""
+        return cls.resolve(state, {}, {}, must_exist=True)
+
+    @classmethod
+    def resolve(
+        cls,
+        state: Path,
+        flags: Mapping[str, object],
+        environ: Mapping[str, str],
+        *,
+        must_exist: bool = False,
+    ) -> Settings:
+        """Merge defaults < ``cumulet.toml`` < ``CUMULET_<OPTION>`` < `flags` (None: not given) and check them."""
+        values: dict[str, object] = dict(_read_file(state / FILE_NAME, must_exist=must_exist))
+        for name, kind in _kinds().items():
+            text = environ.get(f"CUMULET_{name.upper()}")
+            if name != "state" and text is not None:
+                values[name] = _from_text(name, kind, text)
+        values |= {name: value for name, value in flags.items() if value is not None}
+        values["state"] = state.absolute()
+        settings = cls(**values)  # type: ignore[arg-type]
+        _check(settings)
+        return settings
+
+    def to_toml(self) -> str:
+        """The file's text: each option that has a value, under a comment that says what it is."""
+        lines = ["# Options of this cloud. Change them while it is down, then run `cumulet up`.", ""]
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if item.name == "state":
+                continue
+            lines.append(f"# {item.metadata['doc']}")
+            lines.append(f"# {item.name} =" if value is None else f"{item.name} = {_to_toml(value)}")
+        return "\n".join(lines) + "\n"
+
+    def save(self) -> None:
+        """Write ``cumulet.toml`` (0644: it holds no secret) in one step, so that a reader never sees half of it."""
+        draft = self.file.with_name(f".{FILE_NAME}.{os.getpid()}")
+        draft.write_text(self.to_toml(), encoding="utf-8")
+        draft.chmod(0o644)
+        draft.replace(self.file)
+
+
+def machine_address() -> str:
+    """The IPv4 address that this machine's default route uses; 127.0.0.1 when it has none. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def _kinds() -> dict[str, object]:
+    return {name: kind for name, kind in typing.get_type_hints(Settings).items() if not name.startswith("_")}
+
+
+def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(
+                f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one"
+            ) from None
+        return {}
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    kinds = _kinds()
+    for name, value in found.items():
+        if name not in kinds or name == "state":
+            near = difflib.get_close_matches(name, kinds, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{path}: there is no option {name}{hint}")
+        found[name] = tuple(value) if isinstance(value, list) else value
+        if not _fits(found[name], kinds[name]):
+            raise ConfigError(f"{path}: {name} has a value of the wrong type: {value!r}")
+    return found
+
+
+def _fits(value: object, kind: object) -> bool:
+    if isinstance(kind, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(kind))
+    if kind == tuple[str, ...]:
+        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _from_text(name: str, kind: object, text: str) -> object:
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = typing.get_args(kind) or (kind,)
+    if type(None) in parts and not text:
+        return None
+    if int in parts:
+        try:
+            return int(text)
+        except ValueError:
+            raise ConfigError(f"{name} must be a whole number, not {text!r}") from None
+    return text
+
+
+def _to_toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_to_toml(part) for part in value) + "]"
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=True)
+
+
+def _check(settings: Settings) -> None:
+    """Refuse values that would only fail later, and less clearly."""
+    _check_address("listen", settings.listen)
+    if settings.tunnel_ip:
+        _check_address("tunnel_ip", settings.tunnel_ip)
+    for server in settings.dns_servers:
+        _check_address("dns_servers", server)
+    last = 65536 - len(STANDARD_PORTS)
+    if settings.port_base is not None and not 1024 <= settings.port_base <= last:
+        raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")
+    _check_range("simulated", settings.simulated, 1, 100_000)
+    _check_range("workers", settings.workers, 1, 64)
+    _check_range("token_seconds", settings.token_seconds, 60, 86_400 * 30)
+    _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
+    if settings.virt_type not in ("auto", "kvm", "qemu"):
+        raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}")
+    try:
+        provider = ipaddress.IPv4Network(settings.provider_cidr)
+    except ValueError as error:
+        raise ConfigError(f"provider_cidr must be an IPv4 network such as 172.24.4.0/24: {error}") from None
+    if not 16 <= provider.prefixlen <= 28:
+        raise ConfigError(f"provider_cidr must have a prefix between /16 and /28, not /{provider.prefixlen}")
+
+
+def _check_address(name: str, text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be an IP address, not {text!r}") from None
+
+
+def _check_range(name: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise ConfigError(f"{name} must be between {low} and {high}, not {value}")
