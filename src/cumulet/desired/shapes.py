@@ -261,7 +261,8 @@ class Reports(Shape):
 
 
 class HostFacts(Shape):
-    """What a host says of itself when it joins and with each heartbeat. `problems` are sentences for ``status``."""
+    """What a host says of itself when it joins and with each heartbeat. `problems` and `notes` are sentences
+    for ``status``."""
 
     hostname: str
     vcpus: int
@@ -276,6 +277,7 @@ class HostFacts(Shape):
     roles: list[str] = msgspec.field(default_factory=lambda: ["compute", "network"])
     bridge_mappings: list[str] = []
     problems: list[str] = []
+    notes: list[str] = []
 
 
 class Join(Shape):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,6 @@ class LinkContext:
     metadata: Callable[[Transaction, MetadataQuestion], Reply]
     find: Sequence[Find]
     facts: Callable[[], Mapping[str, Any]] = dict
-    _allowed: dict[tuple[str, str], bool] = field(default_factory=dict)
 
 
 def link_of(call: Call, tx: Transaction) -> str:
@@ -62,7 +61,7 @@ def link_of(call: Call, tx: Transaction) -> str:
 
 def operator(call: Call) -> None:
     """Refuse who does not have the cloud's own token. Raises 401."""
-    token = call.headers.get("x-cumulet-token", "")
+    token = call.headers.get("authorization", "").removeprefix("Bearer ")
     if not hmac.compare_digest(token.encode(), call.context.join_token.encode()):
         raise Unauthorized("This needs the cloud's join token.")
 

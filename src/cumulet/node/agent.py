@@ -45,6 +45,7 @@ class Agent:
         self._items: dict[Key, Item] = {}
         self._typed: dict[Key, Any] = {}
         self._failures: dict[Key, int] = {}
+        self._said: dict[Key, Report] = {}
         self._stop = threading.Event()
         self._shared: WorkQueue[Key] = WorkQueue(self._converge, 2, "shared")
         self._guests: WorkQueue[Key] = WorkQueue(self._converge, threads, "guest")
@@ -123,6 +124,8 @@ class Agent:
         for item in changes.items:
             self._accept(item)
         if changes.full:
+            with self._lock:
+                self._said = {key: report for key, report in self._said.items() if key[0] not in kinds}
             listed = {(item.kind, item.ref) for item in changes.items}
             with self._lock:
                 stale = [i for key, i in self._items.items() if key not in listed and i.kind in kinds and not i.gone]
@@ -166,7 +169,10 @@ class Agent:
                 self._report(item, "absent")
             else:
                 facts = self.parts.ensure(item, spec, self)
+                again_in: float | None = facts.pop("again_in", None)
                 self._report(item, str(facts.pop("state", "ready")), facts=facts)
+                if again_in is not None:
+                    return again_in
         except NotYet as not_yet:
             return not_yet.after_s
         except Exception as error:
@@ -199,17 +205,23 @@ class Agent:
         self.journal.drop(item)
 
     def _report(self, item: Item, state: Any, *, facts: dict[str, Any] | None = None, **why: str) -> None:
-        self.reporter.put(
-            Report(
-                host=item.host,
-                kind=item.kind,
-                ref=item.ref,
-                revision=item.revision,
-                state=state,
-                facts=facts or {},
-                **why,
-            )
+        report = Report(
+            host=item.host,
+            kind=item.kind,
+            ref=item.ref,
+            revision=item.revision,
+            state=state,
+            facts=facts or {},
+            **why,
         )
+        key: Key = (item.kind, item.ref)
+        with self._lock:
+            if self._said.get(key) == report:
+                return
+            self._said[key] = report
+            if state == "absent":
+                del self._said[key]
+        self.reporter.put(report)
 
     def _answer(self, job: Any) -> None:
         try:

@@ -16,16 +16,17 @@ def status(call: Call) -> dict[str, Any]:
     operator(call)
     every = hosts.every(call.tx)
     shown = [_host(host) for host in every]
-    return {"hosts": shown, "items": desired.summary(call.tx), **call.context.facts()}
+    return {"nodes": shown, "items": desired.summary(call.tx), **call.context.facts()}
 
 
 def _host(host: hosts.Host) -> dict[str, Any]:
     return {
-        "name": host.name,
+        "host": host.name,
         "up": host.up,
         "disabled": host.disabled,
-        "last_seen": iso(host.last_seen),
+        "seen_at": iso(host.last_seen),
         "virt_type": host.facts.virt_type,
         "simulated": host.facts.simulated,
         "problems": host.facts.problems,
+        "notes": host.facts.notes,
     }

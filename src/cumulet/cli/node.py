@@ -1,0 +1,75 @@
+"""The node process: put together here, everything else is under ``cumulet.node``.
+
+Real: parts on libvirt and the kernel's network, as root. Simulated: any number of hosts, as anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+
+import msgspec
+
+from cumulet.config import Settings
+from cumulet.node.agent import Agent
+from cumulet.node.journal import Journal
+from cumulet.node.link import Link, LinkError
+from cumulet.node.parts import Parts
+from cumulet.node.simulated import Script, SimulatedParts
+
+log = logging.getLogger("cumulet.node")
+
+
+def run(settings: Settings) -> int:
+    """Converge until SIGTERM. Guests and their network stay when this process ends."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    folder = settings.node_dir
+    link = Link(settings.local_url("link"), folder / "link.json")
+    simulated = settings.simulated is not None
+    parts: Parts = _simulated(settings) if simulated else _real(settings, link)
+    _join(settings, link, parts, stop)
+    journal = Journal(None if simulated else folder / "journal")
+    agent = Agent(link, parts, journal, rejoin=lambda: _join(settings, link, parts, stop, again=True))
+    agent.start()
+    stop.wait()
+    agent.stop()
+    return 0
+
+
+def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *, again: bool = False) -> None:
+    """Join, waiting for a controller that is not there yet."""
+    if link.joined and not again:
+        return
+    token = settings.secret("link_secret")
+    facts = parts.facts()
+    pause = 0.05
+    while not stop.is_set():
+        try:
+            link.join(token, settings.node_name, facts)
+            log.info("joined with %d hosts", len(facts))
+            return
+        except LinkError as error:
+            if error.status:
+                raise
+            log.info("waiting for the controller: %s", error)
+            time.sleep(pause)
+            pause = min(2.0, pause * 1.5)
+
+
+def _simulated(settings: Settings) -> Parts:
+    assert settings.simulated is not None
+    file = settings.state / "simulated.json"
+    script = Script(seed=settings.simulated_seed)
+    if file.exists():
+        script = msgspec.json.decode(file.read_bytes(), type=Script)
+    return SimulatedParts(settings.simulated, script, settings.node_dir / "world")
+
+
+def _real(settings: Settings, link: Link) -> Parts:
+    from cumulet.node.real import RealParts  # needs libvirt, which simulated hosts do not have
+
+    return RealParts(settings, link)

@@ -1,0 +1,256 @@
+"""The parts of a real host: guests on libvirt and QEMU, networks in the kernel, behind the agent's protocol.
+
+It joins the two: before a guest starts, its networks, filters and taps are there. It never decides what shall be.
+"""
+
+from __future__ import annotations
+
+import base64
+import grp
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from ipaddress import IPv4Network
+from typing import Any
+
+from cumulet.config import DEFAULT_STATE, Settings
+from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, Job, JobDone, Kind, MetadataQuestion
+from cumulet.node.guest import kvmprobe
+from cumulet.node.guest.errors import GuestError
+from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
+from cumulet.node.guest.parts import GuestParts
+from cumulet.node.link import Link, LinkError
+from cumulet.node.net.parts import NetworkParts, ProviderConfig, ProxyReply, ProxyRequest
+from cumulet.node.net.run import NodeError
+from cumulet.node.parts import NotYet, Observe, PartError, World
+
+log = logging.getLogger("cumulet.node")
+
+_LEAST_FREE_MB = 512
+_CONSOLE_GROUP = "cumulet"
+
+
+class RealParts:
+    """This machine as a host. See `cumulet.node.parts.Parts` for the methods."""
+
+    def __init__(self, settings: Settings, link: Link) -> None:
+        self._settings, self._link = settings, link
+        folder = settings.node_dir
+        self._verdict = kvmprobe.probe(folder / "kvm.json")
+        virt_type = self._verdict.virt_type if settings.virt_type == "auto" else settings.virt_type
+        self._virt_type = virt_type
+        self._daemon = HypervisorDaemon(folder, private=settings.state != DEFAULT_STATE, kvm=virt_type == "kvm")
+        self._guests = GuestParts(folder, self._daemon, link.image, virt_type, _console_group())
+        self._net = NetworkParts(folder, provider_config(settings), self._ask_metadata, settings.node_tunnel_ip)
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="interfaces")
+        self._networks: dict[str, Any] = {}
+        self._facts: HostFacts | None = None
+
+    # ---- converging ----------------------------------------------------------------------------------------------
+
+    def ensure(self, item: Item, spec: Any, world: World) -> dict[str, Any]:
+        """Make it so."""
+        with _told():
+            if item.kind == "network":
+                self._ensure_network(spec)
+            elif item.kind == "security_group":
+                self._ensure_filters(world)
+            elif item.kind == "router":
+                legs = [*spec.ports, *([spec.gateway] if spec.gateway else [])]
+                self._ensure_networks([leg.network_id for leg in legs], world)
+                self._net.ensure_router(spec)
+            else:
+                return self._ensure_guest(spec, world)
+        return {}
+
+    def _ensure_network(self, spec: Any) -> None:
+        self._networks.pop(spec.id, None)
+        self._net.ensure_network(spec)
+        self._networks[spec.id] = spec
+
+    def _ensure_networks(self, ids: Sequence[str], world: World) -> None:
+        """The networks that something stands on, in the state that is wanted now."""
+        for network_id in dict.fromkeys(ids):
+            spec = world.spec("network", network_id)
+            if spec is None:
+                raise NotYet(f"network {network_id} is not known here yet")
+            if self._networks.get(network_id) is None:
+                self._ensure_network(spec)
+
+    def _ensure_filters(self, world: World) -> None:
+        interfaces = [interface for guest in world.specs("guest").values() for interface in guest.interfaces]
+        closed = self._net.ensure_ports(interfaces, world.specs("security_group"))
+        for port_id, reason in closed.items():
+            log.error("port %s is closed: %s", port_id, reason)
+
+    def _ensure_guest(self, spec: Guest, world: World) -> dict[str, Any]:
+        groups = world.specs("security_group")
+        for interface in spec.interfaces:
+            missing = [group for group in interface.security_groups if group not in groups]
+            if missing or world.spec("network", interface.network_id) is None:
+                raise NotYet(f"port {interface.port_id} waits for its network or security groups")
+        plugged: list[Future[None]] = []
+        if spec.power == "on":  # beside libvirt's work, which takes longer
+            plugged = [self._pool.submit(self._plug, each, world) for each in spec.interfaces]
+
+        def interfaces_ready() -> None:
+            for future in plugged:
+                future.result()
+
+        facts = self._guests.ensure(spec, interfaces_ready)
+        interfaces_ready()
+        return {
+            "state": facts.state,
+            "power_state": facts.power_state,
+            "hard_reboots": facts.hard_reboots,
+            "soft_reboots": facts.soft_reboots,
+            "vnc": facts.vnc,
+            "again_in": facts.again_in,
+        }
+
+    def _plug(self, interface: Interface, world: World) -> None:
+        self._ensure_networks([interface.network_id], world)
+        reason = self._net.ensure_port(interface, world.specs("security_group"))
+        if reason is not None:
+            log.error("port %s is closed: %s", interface.port_id, reason)
+        self._net.plug(interface)
+
+    def absent(self, item: Item, world: World) -> None:
+        """Make it gone."""
+        with _told():
+            if item.kind == "network":
+                self._networks.pop(item.ref, None)
+                self._net.absent_network(item.ref)
+            elif item.kind == "router":
+                self._net.absent_router(item.ref)
+            elif item.kind == "security_group":
+                self._ensure_filters(world)
+            else:
+                self._guests.absent(item.ref)
+                self._sweep_net(world)
+
+    def _sweep_net(self, world: World) -> None:
+        ports = {each.port_id for guest in world.specs("guest").values() for each in guest.interfaces}
+        self._net.sweep(world.specs("network").keys(), world.specs("router").keys(), ports)
+
+    def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
+        """Remove what nobody wants; everything wanted is looked at again, which mends what died."""
+        with _told():
+            wanted = world.specs("guest")
+            found = {facts.id for facts in self._guests.observe()} | set(self._guests.leftovers())
+            for stray in found - wanted.keys() - world.specs("guest").keys():
+                log.warning("guest %s is wanted no more: removing what is left of it", stray)
+                self._guests.absent(stray)
+            self._sweep_net(world)
+            self._guests.sweep_images({spec.image.id for spec in wanted.values() if spec.image})
+        kinds: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
+        return [(kind, ref) for kind in kinds for ref in world.specs(kind)]
+
+    # ---- questions -----------------------------------------------------------------------------------------------
+
+    def answer(self, job: Job) -> JobDone:
+        """Answer a one-shot question about a guest."""
+        guest = str(job.args["guest"])
+        with _told():
+            if job.kind == "console_log":
+                length = job.args.get("length")
+                data = self._guests.console_log(guest, None if length is None else int(length))
+            elif job.kind == "screenshot":
+                data = self._guests.screenshot(guest)
+            else:
+                data = json.dumps(self._guests.diagnostics(guest)).encode()
+        return JobDone(id=job.id, ok=True, result=base64.b64encode(data).decode())
+
+    def _ask_metadata(self, request: ProxyRequest) -> ProxyReply:
+        question = MetadataQuestion(
+            method=request.method,
+            path=request.path,
+            address=request.source,
+            network_id=request.network_id,
+            router_id=request.router_id,
+            headers=request.headers,
+            body=base64.b64encode(request.body).decode(),
+        )
+        try:
+            answer = self._link.metadata(question)
+        except LinkError as error:
+            log.warning("metadata for %s: %s", request.source, error)
+            return ProxyReply(503, {"Content-Type": "text/plain"}, b"The metadata service is away; try again.\n")
+        kept = {name: value for name, value in answer.headers.items() if name.lower() == "content-type"}
+        return ProxyReply(answer.status, kept, answer.body)
+
+    # ---- the host ------------------------------------------------------------------------------------------------
+
+    def facts(self) -> list[HostFacts]:
+        """This machine, with its problems; the last known sizes while the hypervisor is away."""
+        problems = []
+        try:
+            numbers = self._guests.host_numbers()
+            self._facts = HostFacts(
+                hostname=self._settings.node_name,
+                vcpus=numbers.vcpus,
+                memory_mb=numbers.memory_mb,
+                disk_gb=numbers.disk_gb,
+                hypervisor_version=numbers.hypervisor_version,
+                virt_type=self._virt_type,
+                cpu_info=numbers.cpu_info,
+                tunnel_ip=self._settings.node_tunnel_ip,
+                bridge_mappings=["provider"],
+            )
+        except GuestError as error:
+            problems.append(f"{error.message} {error.detail}".strip())
+        free_mb = shutil.disk_usage(self._settings.node_dir).free >> 20
+        if free_mb < _LEAST_FREE_MB:
+            problems.append(f"only {free_mb} MB are free for guests' disks in {self._settings.node_dir}")
+        if self._facts is None:
+            raise PartError("The hypervisor does not answer.", "; ".join(problems))
+        self._facts.problems = problems
+        self._facts.notes = [self._verdict.sentence]
+        return [self._facts]
+
+    def start(self, observe: Observe) -> None:
+        """Watch guests that stop by themselves."""
+        self._guests.events(lambda uuid, _event: observe("guest", uuid))
+
+    def stop(self) -> None:
+        """Stop watching; guests, taps and dnsmasq run on."""
+        self._net.close()
+        self._guests.close()
+        self._pool.shutdown(wait=False)
+
+    def purge(self) -> None:
+        """Remove every guest and everything of the network that this cloud made."""
+        for stray in {facts.id for facts in self._guests.observe()} | set(self._guests.leftovers()):
+            self._guests.absent(stray)
+        self._net.purge()
+        self._guests.close()
+        self._daemon.stop()
+
+
+def provider_config(settings: Settings) -> ProviderConfig:
+    """This machine is the external network's gateway unless a network card leads to a real one."""
+    if settings.provider_interface:
+        return ProviderConfig(interface=settings.provider_interface)
+    network = IPv4Network(settings.provider_cidr)
+    return ProviderConfig(address=f"{network[1]}/{network.prefixlen}", masquerade=True)
+
+
+def _console_group() -> int | None:
+    try:
+        return grp.getgrnam(_CONSOLE_GROUP).gr_gid
+    except KeyError:
+        return None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the parts as the agent knows them."""
+    try:
+        yield
+    except GuestError as error:
+        raise PartError(error.message, error.detail) from error
+    except (NodeError, ValueError) as error:
+        raise PartError("The host could not set up the network.", str(error)) from error

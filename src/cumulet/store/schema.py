@@ -1,0 +1,52 @@
+"""The schema: a new database gets all tables at once, an older one the migrations it lacks.
+
+That both ways lead to the same tables is a test. Nothing is migrated while requests are answered.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+
+from cumulet.store.database import Store, metadata
+
+HEAD = "0001"
+"""The newest revision under ``migrations/versions``."""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class SchemaError(Exception):
+    """The database is newer than this program, or is not a database of Cumulet."""
+
+
+def prepare(store: Store) -> None:
+    """Bring the database to `HEAD`. Raises SchemaError when it cannot be."""
+    store.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with store.engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            if inspect(connection).get_table_names():
+                raise SchemaError(f"{store.path} is not a database of Cumulet")
+            metadata.create_all(connection)
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+            return
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version != HEAD:
+        migrate(str(store.engine.url))
+
+
+def migrate(url: str) -> None:
+    """Run the migrations that the database at `url` lacks."""
+    from alembic import command  # imported here: a cloud that is up to date starts without it
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    try:
+        command.upgrade(config, HEAD)
+    except CommandError as error:
+        raise SchemaError(f"the database cannot be brought to revision {HEAD}: {error}") from error
