@@ -100,7 +100,9 @@ class Settings:
     state: Path = _option(DEFAULT_STATE, "folder of everything this cloud remembers")
     listen: str = _option("127.0.0.1", "address that the APIs listen on")
     public_host: str = _option("", "host name or address in the catalog's URLs (empty: from listen)")
-    port_base: int | None = _option(None, "first of nine TCP ports in a row, instead of OpenStack's own ports")
+    port_base: int | None = _option(
+        None, "first of nine TCP ports in a row, instead of OpenStack's own ports"
+    )
     region: str = _option("RegionOne", "region name in the catalog")
     simulated: int | None = _option(None, "number of simulated hosts, instead of a real hypervisor")
     simulated_seed: int = _option(0, "seed of the simulated hosts' delays and failures")
@@ -264,7 +266,9 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if must_exist:
-            raise ConfigError(f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one") from None
+            raise ConfigError(
+                f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one"
+            ) from None
         return {}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error

@@ -19,7 +19,9 @@ from cumulet.config import Settings
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
     parser = verbs.add_parser("down", help="stop the cloud; guests run on", description=__doc__)
-    parser.add_argument("--purge", action="store_true", help="delete the cloud: guests, networks, disks, everything")
+    parser.add_argument(
+        "--purge", action="store_true", help="delete the cloud: guests, networks, disks, everything"
+    )
     parser.set_defaults(run=run)
 
 
@@ -47,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
         progress.say("The cloud was down already.")
     if count:
         guests = "1 guest runs" if count == 1 else f"{count} guests run"
-        progress.say(f"{guests} on, with their networks. `cumulet up` finds them again; `down --purge` ends them.")
+        progress.say(
+            f"{guests} on, with their networks. `cumulet up` finds them again; `down --purge` ends them."
+        )
     return 0
 
 

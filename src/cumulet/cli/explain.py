@@ -13,7 +13,9 @@ from cumulet.config import Settings
 
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
-    parser = verbs.add_parser("explain", help="what happened to a resource and what it waits for", description=__doc__)
+    parser = verbs.add_parser(
+        "explain", help="what happened to a resource and what it waits for", description=__doc__
+    )
     parser.add_argument("resource", help="name or id of a server, port, network, image, …")
     parser.set_defaults(run=run)
 

@@ -126,7 +126,9 @@ def demo_network(demo: Session, settings: Settings, provider_id: str) -> None:
     mine = {"project_id": demo.project_id}
     network = demo.named("network", "networks", "selfservice", **mine)
     if network is None:
-        network = demo.request("POST", "network", "/networks", {"network": {"name": "selfservice"}})["network"]
+        network = demo.request("POST", "network", "/networks", {"network": {"name": "selfservice"}})[
+            "network"
+        ]
     subnet = demo.named("network", "subnets", "selfservice", network_id=network["id"])
     if subnet is None:
         body = {"name": "selfservice", "network_id": network["id"], "ip_version": 4, "cidr": SELFSERVICE_CIDR}
@@ -138,7 +140,9 @@ def demo_network(demo: Session, settings: Settings, provider_id: str) -> None:
     if router is None:
         body = {"name": "router", "external_gateway_info": {"network_id": provider_id}}
         router = demo.request("POST", "network", "/routers", {"router": body})["router"]
-    ports = demo.request("GET", "network", f"/ports?device_id={router['id']}&network_id={network['id']}")["ports"]
+    ports = demo.request("GET", "network", f"/ports?device_id={router['id']}&network_id={network['id']}")[
+        "ports"
+    ]
     if not ports:
         path = f"/routers/{router['id']}/add_router_interface"
         demo.request("PUT", "network", path, {"subnet_id": subnet["id"]})
