@@ -1,8 +1,9 @@
 """Every option of Cumulet: one typed, frozen value that is read once and handed down.
 
 `up` merges flags, the environment and what the state folder remembers, and writes the result to
-``STATE/cumulet.toml``; the controller and the node read only that file, so all processes see the same options.
-This module must never be kept as a global, and never holds a secret: secrets are files under ``STATE/secrets``.
+``STATE/cumulet.toml``; the controller and the node read only that file, so all processes see the same
+options. This module must never be kept as a global, and never holds a secret: secrets are files under
+``STATE/secrets``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 DEFAULT_STATE = Path("/var/lib/cumulet")
 FILE_NAME = "cumulet.toml"
@@ -89,34 +91,27 @@ class Ports:
         return self.of("link")
 
 
-def _option(default: object, doc: str) -> typing.Any:
-    return field(default=default, metadata={"doc": doc})
-
-
 @dataclass(frozen=True)
 class Settings:
     """The options. Sizes and times say their unit in the name; None means "Cumulet decides"."""
 
-    state: Path = _option(DEFAULT_STATE, "folder of everything this cloud remembers")
-    listen: str = _option("127.0.0.1", "address that the APIs listen on")
-    public_host: str = _option("", "host name or address in the catalog's URLs (empty: from listen)")
-    port_base: int | None = _option(
-        None, "first of nine TCP ports in a row, instead of OpenStack's own ports"
-    )
-    region: str = _option("RegionOne", "region name in the catalog")
-    simulated: int | None = _option(None, "number of simulated hosts, instead of a real hypervisor")
-    simulated_seed: int = _option(0, "seed of the simulated hosts' delays and failures")
-    provider_cidr: str = _option("172.24.4.0/24", "addresses of the external network `provider`")
-    provider_interface: str | None = _option(None, "network card to plug into the external network's bridge")
-    tunnel_ip: str = _option("", "this machine's address for VXLAN (empty: the one of the default route)")
-    dns_servers: tuple[str, ...] = _option((), "name servers handed to guests (empty: this machine's)")
-    hostname: str = _option("", "name of this machine's hypervisor (empty: the machine's host name)")
-    virt_type: str = _option("auto", "auto, kvm or qemu; auto boots a probe under kvm once")
-    workers: int = _option(1, "API processes")
-    token_seconds: int = _option(3600, "how long a token is valid")
-    database_url: str = _option("", "SQLAlchemy URL (empty: SQLite in the state folder)")
-    log_level: str = _option("INFO", "DEBUG, INFO, WARNING or ERROR")
-    log_max_mb: int = _option(20, "a log file is rotated when it is larger")
+    state: Annotated[Path, "folder of everything this cloud remembers"] = DEFAULT_STATE
+    listen: Annotated[str, "address that the APIs listen on"] = "127.0.0.1"
+    public_host: Annotated[str, "host name or address in the catalog's URLs (empty: from listen)"] = ""
+    port_base: Annotated[int | None, "first of nine TCP ports, instead of OpenStack's own"] = None
+    region: Annotated[str, "region name in the catalog"] = "RegionOne"
+    simulated: Annotated[int | None, "number of simulated hosts, instead of a real hypervisor"] = None
+    simulated_seed: Annotated[int, "seed of the simulated hosts' delays and failures"] = 0
+    provider_cidr: Annotated[str, "addresses of the external network `provider`"] = "172.24.4.0/24"
+    provider_interface: Annotated[str | None, "network card of the external network's bridge"] = None
+    tunnel_ip: Annotated[str, "this machine's address for VXLAN (empty: the one of the default route)"] = ""
+    dns_servers: Annotated[tuple[str, ...], "name servers handed to guests (empty: this machine's)"] = ()
+    hostname: Annotated[str, "name of this machine's hypervisor (empty: the machine's host name)"] = ""
+    virt_type: Annotated[str, "auto, kvm or qemu; auto boots a probe under kvm once"] = "auto"
+    workers: Annotated[int, "API processes"] = 1
+    token_seconds: Annotated[int, "how long a token is valid"] = 3600
+    log_level: Annotated[str, "DEBUG, INFO, WARNING or ERROR"] = "INFO"
+    log_max_mb: Annotated[int, "a log file is rotated when it is larger"] = 20
 
     # ---- what follows from them
 
@@ -128,14 +123,14 @@ class Settings:
     def endpoint_host(self) -> str:
         """The host part of the catalog's URLs, with brackets around an IPv6 address."""
         host = self.public_host or self.listen
-        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        if host in ("0.0.0.0", "::"):
             host = machine_address()
         return f"[{host}]" if ":" in host else host
 
     @property
     def local_host(self) -> str:
         """The host part of a URL that reaches the APIs from this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)
         return f"[{host}]" if ":" in host else host
 
     def url(self, service: str) -> str:
@@ -166,7 +161,7 @@ class Settings:
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the database."""
-        return self.database_url or f"sqlite:///{self.state}/db/cumulet.sqlite"
+        return f"sqlite:///{self.state}/db/cumulet.sqlite"
 
     @property
     def images_dir(self) -> Path:
@@ -216,7 +211,9 @@ class Settings:
         *,
         must_exist: bool = False,
     ) -> Settings:
-        """Merge defaults < ``cumulet.toml`` < ``CUMULET_<OPTION>`` < `flags` (None: not given) and check them."""
+        """Merge defaults < ``cumulet.toml`` < ``CUMULET_<OPTION>`` < `flags` (None: not given) and
+        check them.
+        """
         values: dict[str, object] = dict(_read_file(state / FILE_NAME, must_exist=must_exist))
         for name, kind in _kinds().items():
             text = environ.get(f"CUMULET_{name.upper()}")
@@ -231,20 +228,27 @@ class Settings:
     def to_toml(self) -> str:
         """The file's text: each option that has a value, under a comment that says what it is."""
         lines = ["# Options of this cloud. Change them while it is down, then run `cumulet up`.", ""]
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            if item.name == "state":
-                continue
-            lines.append(f"# {item.metadata['doc']}")
-            lines.append(f"# {item.name} =" if value is None else f"{item.name} = {_to_toml(value)}")
+        for name, doc in documentation().items():
+            value = getattr(self, name)
+            if name != "state":
+                lines.append(f"# {doc}")
+                lines.append(f"# {name} =" if value is None else f"{name} = {_to_toml(value)}")
         return "\n".join(lines) + "\n"
 
     def save(self) -> None:
-        """Write ``cumulet.toml`` (0644: it holds no secret) in one step, so that a reader never sees half of it."""
+        """Write ``cumulet.toml`` (0644: it holds no secret) in one step, so that a reader never sees
+        half of it.
+        """
         draft = self.file.with_name(f".{FILE_NAME}.{os.getpid()}")
         draft.write_text(self.to_toml(), encoding="utf-8")
         draft.chmod(0o644)
         draft.replace(self.file)
+
+
+def documentation() -> dict[str, str]:
+    """Each option's name and what it is."""
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    return {item.name: hints[item.name].__metadata__[0] for item in dataclasses.fields(Settings)}
 
 
 def machine_address() -> str:
@@ -258,7 +262,7 @@ def machine_address() -> str:
 
 
 def _kinds() -> dict[str, object]:
-    return {name: kind for name, kind in typing.get_type_hints(Settings).items() if not name.startswith("_")}
+    return typing.get_type_hints(Settings)
 
 
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """A small client of the public APIs, for what the command line itself needs of them.
 
-It uses a token and the catalog as any client does, and must never know a way into the services that a user has not.
+It uses a token and the catalog as any client does, and must never know a way into the services that a user
+has not.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def call(
     body: bytes | IO[bytes] | None = None,
     timeout: float = 30.0,
 ) -> tuple[int, dict[str, str], bytes]:
-    """One HTTP request: status, headers (names in lower case) and body. Raises OSError when there is no answer."""
+    """One HTTP request: status, headers (names in lower case) and body.
+
+    Raises OSError when there is no answer.
+    """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout)
     path = parts.path or "/"
@@ -68,7 +72,10 @@ class Session:
                     self.endpoints[service["type"]] = endpoint["url"].rstrip("/")
 
     def url(self, service: str) -> str:
-        """Where the catalog says a service is, with its version. Raises CliError when it is not in the catalog."""
+        """Where the catalog says a service is, with its version.
+
+        Raises CliError when it is not in the catalog.
+        """
         if service not in self.endpoints:
             raise CliError(f"the catalog has no public endpoint of type {service}")
         endpoint = self.endpoints[service]

@@ -1,4 +1,5 @@
-"""The files that a user of the cloud takes credentials from: ``admin-openrc``, ``demo-openrc``, ``clouds.yaml``.
+"""The files that a user of the cloud takes credentials from: ``admin-openrc``, ``demo-openrc``,
+``clouds.yaml``.
 
 They are written 0600 at every `up` from the settings and the secrets; a password is never printed.
 """

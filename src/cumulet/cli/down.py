@@ -1,7 +1,7 @@
 """`cumulet down`: stop the supervisor, the controller and the node; guests and their networks run on.
 
-With ``--purge`` everything of this cloud goes: guests, networks, disks, the state folder, and the system user if `up`
-made it. It must never delete a folder that is not marked as a state folder.
+With ``--purge`` everything of this cloud goes: guests, networks, disks, the state folder, and the system
+user if `up` made it. It must never delete a folder that is not marked as a state folder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a first user wants to find: flavors, an image, an external network, and demo's own network and router.
 
-All of it is made through the public APIs, as any user could, and looked up by name before it is made, so that an
-interrupted `up` is simply run again. It must never touch a database or a service's inside.
+All of it is made through the public APIs, as any user could, and looked up by name before it is made, so
+that an interrupted `up` is simply run again. It must never touch a database or a service's inside.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ def upload_image(admin: Session, file: Path, *, simulated: bool) -> None:
 
 
 def provider_network(admin: Session, settings: Settings) -> str:
-    """The external network; its id. It is not shared: a guest plugged straight into it would find no DHCP there."""
+    """The external network; its id.
+
+    It is not shared: a guest plugged straight into it would find no DHCP there.
+    """
     found = admin.named("network", "networks", "provider")
     if found is None:
         body = {
@@ -114,7 +117,9 @@ def provider_network(admin: Session, settings: Settings) -> str:
 
 
 def provider_addresses(cidr: str) -> tuple[str, str, str]:
-    """Gateway, first and last address of the pool: .1 and .100 to .250 of a /24, in proportion for other sizes."""
+    """Gateway, first and last address of the pool: .1 and .100 to .250 of a /24, in proportion for
+    other sizes.
+    """
     network = ipaddress.IPv4Network(cidr)
     size = network.num_addresses
     first, last = network[size * 100 // 256], network[size * 250 // 256]

@@ -1,4 +1,6 @@
-"""The image that the first user finds, and `cumulet image build`: images made from Debian packages on this machine."""
+"""The image that the first user finds, and `cumulet image build`: images made from Debian packages on
+this machine.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def for_first_user(settings: Settings, progress: Progress) -> Path | None:
-    """The image's file: real, or a stand-in that simulated hosts do not look into. None, with a word why, if it fails."""
+    """The image's file: real, or a stand-in that simulated hosts do not look into.
+
+    None, with a word why, if it fails.
+    """
     if settings.simulated is not None:
         path = settings.cache_dir / "simulated.raw"
         path.write_bytes(bytes(SIMULATED_BYTES))

@@ -1,4 +1,5 @@
-"""What this machine says of itself, for choosing defaults: addresses in use, name servers, the controller's user.
+"""What this machine says of itself, for choosing defaults: addresses in use, name servers, the controller's
+user.
 
 It reads files below /proc and /etc; the only thing that it changes is the system user.
 """
@@ -57,13 +58,15 @@ def name_servers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str, ...
 
 
 def ensure_user(state: Path) -> pwd.struct_passwd:
-    """The system user that the APIs run as; made when it is missing, which the state folder then remembers."""
+    """The system user that the APIs run as; made when it is missing, which the state folder then
+    remembers.
+    """
     try:
         return pwd.getpwnam(USER)
     except KeyError:
         pass
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(state)]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [*command, "--shell", "/usr/sbin/nologin", USER], capture_output=True, text=True, check=False
     )
     try:
@@ -87,7 +90,7 @@ def remove_user() -> None:
                 return
         except OSError:
             continue
-    subprocess.run(["userdel", USER], capture_output=True, check=False)  # noqa: S603, S607
+    subprocess.run(["userdel", USER], capture_output=True, check=False)
 
 
 def hidden_from(user: pwd.struct_passwd, path: Path) -> bool:

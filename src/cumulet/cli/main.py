@@ -1,6 +1,7 @@
 """The command line: one verb per file, put together here.
 
-Errors that a user can do something about are printed as one sentence; anything else is a bug and shows its traceback.
+Errors that a user can do something about are printed as one sentence; anything else is a bug and shows its
+traceback.
 """
 
 from __future__ import annotations

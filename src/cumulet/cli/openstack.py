@@ -1,6 +1,7 @@
 """`cumulet openstack …`: the official client with this cloud's credentials.
 
-It becomes the client. A user's own OS_CLOUD or OS_AUTH_URL (a sourced openrc) is left as it is; else it is the admin.
+It becomes the client. A user's own OS_CLOUD or OS_AUTH_URL (a sourced openrc) is left as it is; else it is
+the admin.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def run(state: Path, words: list[str]) -> NoReturn:
     if "OS_AUTH_URL" not in env and not os.access(clouds, os.R_OK):
         why = "is not yours to read: source an openrc you were given" if _there(clouds) else "is not there"
         raise CliError(f"{clouds} {why} (cumulet up makes it)")
-    os.execve(client, [str(client), *words], env)  # noqa: S606 - the user's own words to the client
+    os.execve(client, [str(client), *words], env)
 
 
 def _there(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """Debian packages that a real hypervisor needs: which are missing, and installing them.
 
-The list is ``cumulet/node/packages.txt``. On a machine that has them all this asks only dpkg, so it needs no network.
-It must never start a service: what runs is the node's decision.
+The list is ``cumulet/node/packages.txt``. On a machine that has them all this asks only dpkg, so it needs
+no network. It must never start a service: what runs is the node's decision.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def needed() -> list[str]:
 def missing(names: list[str]) -> list[str]:
     """Those that dpkg does not report as installed."""
     command = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     installed = {line.split()[0] for line in found.stdout.splitlines() if line.endswith(" installed")}
     return [name for name in names if name not in installed]
 
@@ -44,7 +44,8 @@ def ensure(progress: Progress) -> None:
         wanted = missing(needed())
     except FileNotFoundError:
         raise CliError(
-            "a real hypervisor is set up on Debian only (no dpkg here); `cumulet up --simulated` runs anywhere"
+            "a real hypervisor is set up on Debian only (no dpkg here); "
+            "`cumulet up --simulated` runs anywhere"
         ) from None
     if wanted:
         with progress.step(f"install {len(wanted)} Debian packages"):
@@ -62,7 +63,8 @@ def _install(names: list[str], progress: Progress) -> None:
     if status != 0:
         why = text if updated[0] == 0 else updated[1] + text
         raise CliError(
-            f"apt-get could not install {' '.join(names)}:\n{_tail(why)}\nMend that (or install them yourself), then run this again"
+            f"apt-get could not install {' '.join(names)}:\n{_tail(why)}\n"
+            "Mend that (or install them yourself), then run this again"
         )
     if DEFAULT_NETWORK.is_symlink() and not had_network:
         # Debian's default network would put a second bridge and dnsmasq on the machine.
@@ -83,7 +85,7 @@ def _apt(*words: str) -> tuple[int, str]:
         *words,
     ]
     with tempfile.TemporaryFile() as output:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
         )
         output.seek(0)
@@ -109,7 +111,9 @@ def _no_services() -> Iterator[None]:
 
 
 def link_bindings() -> None:
-    """Show Debian's libvirt bindings to our environment: they are built for the system's Python, and so is it."""
+    """Show Debian's libvirt bindings to our environment: they are built for the system's Python, and so
+    is it.
+    """
     if sys.prefix == sys.base_prefix or not BINDINGS.is_dir():
         return
     here = Path(sys.prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")

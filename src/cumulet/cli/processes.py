@@ -1,7 +1,7 @@
 """Starting, stopping and looking at the processes of one cloud, from the command line's side.
 
-Whether a cloud runs is asked of the supervisor's lock, never of a process number alone, which may have a new owner.
-It must never signal a process other than the supervisor.
+Whether a cloud runs is asked of the supervisor's lock, never of a process number alone, which may have a
+new owner. It must never signal a process other than the supervisor.
 """
 
 from __future__ import annotations
@@ -25,16 +25,21 @@ from cumulet.config import Settings
 
 CHILDREN = ("controller", "node")
 STOP_SECONDS = 45.0
+SOURCE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to run under the supervisor: `user` None means "as the supervisor"."""
+    """What to run under the supervisor: `user` None means "as the supervisor".
+
+    `source` is where the child finds the package, and `binds` are the folders that it sees elsewhere.
+    """
 
     name: str
     argv: Sequence[str]
     user: pwd.struct_passwd | None = None
     binds: Sequence[tuple[str, str]] = ()
+    source: Path = SOURCE
     stop_seconds: float = 15.0
 
 
@@ -87,7 +92,7 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
             "name": child.name,
             "argv": list(child.argv),
             "log": str(settings.log_dir / f"{child.name}.log"),
-            "env": _environment(settings, child.user),
+            "env": _environment(settings, child.user, child.source),
             "binds": list(child.binds),
             "stop_seconds": child.stop_seconds,
         }
@@ -103,13 +108,13 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
     spec_file.write_text(json.dumps(spec, indent=1))
     log = supervise.open_log(str(settings.log_dir / "supervisor.log"))
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-m", "cumulet.cli.supervise", str(spec_file)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
-            env=_environment(settings, None),
+            env=_environment(settings, None, SOURCE),
             start_new_session=True,
             check=False,
         )
@@ -119,10 +124,10 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
         raise CliError(f"the supervisor did not start:\n{log_tail(settings, 'supervisor')}")
 
 
-def _environment(settings: Settings, user: pwd.struct_passwd | None) -> dict[str, str]:
+def _environment(settings: Settings, user: pwd.struct_passwd | None, source: Path) -> dict[str, str]:
     """What the processes see of our environment: little, and no credentials of whoever types `up`."""
-    kept = ("PYTHONPATH", "PYTHONSAFEPATH", "LANG", "LC_ALL", "TZ")
-    env = {name: os.environ[name] for name in kept if name in os.environ}
+    env = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
+    env |= {"PYTHONPATH": str(source), "PYTHONSAFEPATH": "1"}
     env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     env["HOME"] = str(settings.state) if user is not None else os.environ.get("HOME", "/")
     return env
@@ -171,7 +176,9 @@ def rows(settings: Settings) -> list[ProcessRow]:
 
 
 def pss_kb(pid: int) -> int | None:
-    """Memory of a process and of those it started, shared pages counted in parts (kB); None when not readable."""
+    """Memory of a process and of those it started, shared pages counted in parts (kB); None when not
+    readable.
+    """
     total = None
     for each in [pid, *_descendants(pid)]:
         try:
@@ -184,7 +191,9 @@ def pss_kb(pid: int) -> int | None:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Workers only: the supervisor's own children are listed by themselves, and guests are not ours to count."""
+    """Workers only: the supervisor's own children are listed by themselves, and guests are not ours to
+    count.
+    """
     if _command(pid).endswith("cumulet.cli.supervise"):
         return []
     found: list[int] = []

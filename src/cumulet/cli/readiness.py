@@ -1,4 +1,5 @@
-"""Waiting for a cloud that starts: until every API answers and every node is up, or it is clear that they will not.
+"""Waiting for a cloud that starts: until every API answers and every node is up, or it is clear that they
+will not.
 
 It asks over HTTP only, as a client would.
 """
@@ -89,9 +90,8 @@ def wait_for_nodes(settings: Settings, progress: Progress) -> None:
                 return
             _still_alive(settings)
             if time.monotonic() > deadline:
-                raise CliError(
-                    f"{count} of {expected} hosts are up after {NODE_SECONDS:.0f} s.\n{_tails(settings, ['node'])}"
-                )
+                tail = _tails(settings, ["node"])
+                raise CliError(f"{count} of {expected} hosts are up after {NODE_SECONDS:.0f} s.\n{tail}")
             progress.detail(f"{count} of {expected}")
             time.sleep(0.05 if expected < 50 else 0.5)
 
@@ -103,9 +103,8 @@ def _still_alive(settings: Settings) -> None:
         raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
     for row in rows:
         if row.restarts >= TOO_MANY_RESTARTS:
-            raise CliError(
-                f"the {row.name} keeps ending ({row.last_exit}). The end of its log:\n{_tails(settings, [row.name])}"
-            )
+            tail = _tails(settings, [row.name])
+            raise CliError(f"the {row.name} keeps ending ({row.last_exit}). The end of its log:\n{tail}")
 
 
 def _tails(settings: Settings, names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Runs one process of a cloud: ``python -m cumulet.cli.serve controller|node STATE``.
 
-It loads the settings and calls ``run(settings)`` of ``cumulet.cli.controller`` or ``cumulet.cli.node``. What happens
-when they are put together is those modules' business.
+It loads the settings and calls ``run(settings)`` of ``cumulet.cli.controller`` or ``cumulet.cli.node``.
+What happens when they are put together is those modules' business.
 """
 
 from __future__ import annotations

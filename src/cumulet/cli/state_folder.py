@@ -1,8 +1,8 @@
 """The state folder: everything one cloud remembers, who owns which part of it, and how it goes away.
 
-The folder itself, ``run`` and ``log`` belong to whoever starts the cloud (root, with a real hypervisor); ``db``,
-``images`` and ``secrets`` belong to the controller's user, who must never be able to make root follow a link of his.
-It must never touch a folder that is not marked as a Cumulet state folder.
+The folder itself, ``run`` and ``log`` belong to whoever starts the cloud (root, with a real hypervisor);
+``db``, ``images`` and ``secrets`` belong to the controller's user, who must never be able to make root
+follow a link of his. It must never touch a folder that is not marked as a Cumulet state folder.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ def is_state_folder(state: Path) -> bool:
 
 
 def create(state: Path) -> None:
-    """Make the folder and its mark. Raises CliError when something else lives there or it cannot be written."""
+    """Make the folder and its mark.
+
+    Raises CliError when something else lives there or it cannot be written.
+    """
     try:
         state.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not is_state_folder(state):
@@ -108,7 +111,9 @@ def _hand_over(folder: Path, owner: pwd.struct_passwd) -> None:
 
 
 def _make_secret(folder: Path, name: str, owner: pwd.struct_passwd | None) -> None:
-    """A random secret, 0600, unless it is there: written aside and linked, so that half of one is never read."""
+    """A random secret, 0600, unless it is there: written aside and linked, so that half of one is never
+    read.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         with suppress(FileNotFoundError):

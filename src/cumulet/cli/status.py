@@ -38,7 +38,8 @@ def gather(settings: Settings) -> dict[str, Any]:
     """Everything `status` shows, as plain data."""
     rows = processes.rows(settings)
     endpoints = readiness.probe_all(settings) if rows else []
-    nodes = link_client.nodes(settings) if rows else None
+    linked = any(endpoint.service == "link" and endpoint.answers for endpoint in endpoints)
+    nodes = link_client.nodes(settings) if linked else None
     return {
         "state": str(settings.state),
         "running": bool(rows),

@@ -1,9 +1,10 @@
 """The supervisor: the one background process that starts, restarts and stops the controller and the node.
 
-It is run as ``python -m cumulet.cli.supervise SPEC``, where SPEC is a JSON file that names the children. It imports
-nothing but the standard library, holds ``run/supervisor.lock`` for as long as it lives (that is how others know
-that a cloud runs), and reaps whatever its children leave behind (PR_SET_CHILD_SUBREAPER), such as guests' processes.
-It must never talk to a child in any way but signals, and must never signal a process that it did not start.
+It is run as ``python -m cumulet.cli.supervise SPEC``, where SPEC is a JSON file that names the children. It
+imports nothing but the standard library, holds ``run/supervisor.lock`` for as long as it lives (that is how
+others know that a cloud runs), and reaps whatever its children leave behind (PR_SET_CHILD_SUBREAPER), such
+as guests' processes. It must never talk to a child in any way but signals, and must never signal a process
+that it did not start.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Child:
     """One child as the spec names it, and how it is doing.
 
-    `uid` / `gid`: whom it runs as (None: as the supervisor). `binds`: (from, to) folders that it sees elsewhere, in
-    a mount namespace of its own. `stop_seconds`: time from SIGTERM to SIGKILL.
+    `uid` / `gid`: whom it runs as (None: as the supervisor). `binds`: (from, to) folders that it sees
+    elsewhere, in a mount namespace of its own. `stop_seconds`: time from SIGTERM to SIGKILL.
     """
 
     name: str
@@ -92,8 +93,8 @@ def open_log(path: str) -> int:
 def rotate(path: Path, max_bytes: int) -> bool:
     """Copy a log that has grown past `max_bytes` to ``.1`` (``.1`` to ``.2``, …) and empty it.
 
-    It is emptied in place because its writers hold it open for appending; a line written between the copy and the
-    emptying is lost.
+    It is emptied in place because its writers hold it open for appending; a line written between the copy
+    and the emptying is lost.
     """
     if not path.exists() or path.stat().st_size <= max_bytes:
         return False
@@ -132,7 +133,7 @@ def _become(child: Child) -> NoReturn:
     for number in (signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execve(child.argv[0], child.argv, child.env)  # noqa: S606 - an argument list from our own spec
+    os.execve(child.argv[0], child.argv, child.env)
 
 
 def _bind(binds: list[tuple[str, str]]) -> None:
@@ -243,7 +244,10 @@ class Supervisor:
                 say(f"cannot rotate {log.name}: {error}")
 
     def _write_state(self) -> None:
-        """``run/supervisor.json`` for `status`, and ``run/<child>.pid``. A full disk must not stop the supervisor."""
+        """``run/supervisor.json`` for `status`, and ``run/<child>.pid``.
+
+        A full disk must not stop the supervisor.
+        """
         names = ("name", "pid", "started", "restarts", "last_exit")
         rows = [{name: getattr(child, name) for name in names} for child in self.children]
         state = {"pid": os.getpid(), "started": self.started, "children": rows}
@@ -276,7 +280,10 @@ def hold_lock(run_dir: Path) -> int | None:
 
 
 def main(argv: list[str]) -> int:
-    """Read the spec, take the lock, go into the background. The caller's process ends with 0 once that is done."""
+    """Read the spec, take the lock, go into the background.
+
+    The caller's process ends with 0 once that is done.
+    """
     spec: dict[str, Any] = json.loads(Path(argv[0]).read_text())
     run_dir = Path(spec["run_dir"])
     os.umask(0o027)

@@ -1,7 +1,7 @@
 """`cumulet up`: from a bare machine, or a stopped cloud, to APIs that answer and a node that is up.
 
-It prepares (packages, user, folders, secrets), starts the supervisor, waits, and lets `first_user` fill the cloud.
-When anything fails it stops what it started and says why; running it again continues.
+It prepares (packages, user, folders, secrets), starts the supervisor, waits, and lets `first_user` fill the
+cloud. When anything fails it stops what it started and says why; running it again continues.
 """
 
 from __future__ import annotations
@@ -159,40 +159,47 @@ def ports_free(settings: Settings) -> None:
 
 def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[processes.ChildSpec]:
     """The controller, never as root when `user` is given, and the node."""
-    source = Path(os.environ.get("CUMULET_ROOT", Path(__file__).resolve().parents[3]))
-    compileall.compile_dir(str(Path(__file__).parents[1]), quiet=2)
+    # The controller's user cannot write beside our files, so they are compiled for him now.
+    compileall.compile_dir(str(processes.SOURCE / "cumulet"), quiet=2)
     specs = []
     for name in processes.CHILDREN:
         theirs = user if name == "controller" or settings.simulated is not None else None
-        python, binds = sys.executable, []
-        if theirs is not None:
-            python, binds = _reachable(settings, theirs, source)
-        argv = [python, "-m", "cumulet.cli.serve", name, str(settings.state)]
-        specs.append(processes.ChildSpec(name, argv, theirs, binds))
+        spec = processes.ChildSpec(name, _argv(Path(sys.executable), name, settings), theirs)
+        specs.append(spec if theirs is None else _within_reach(spec, settings))
     return specs
 
 
-def _reachable(
-    settings: Settings, user: pwd.struct_passwd, source: Path
-) -> tuple[str, list[tuple[str, str]]]:
-    """The Python to run as `user`, and what must be shown to him elsewhere because our place is closed to him."""
-    environment = Path(sys.prefix)
+def _argv(python: Path, name: str, settings: Settings) -> list[str]:
+    return [str(python), "-m", "cumulet.cli.serve", name, str(settings.state)]
+
+
+def _within_reach(spec: processes.ChildSpec, settings: Settings) -> processes.ChildSpec:
+    """Show the code and the environment below the state folder to a user whom their own place is closed to.
+
+    A checkout in root's home is such a place; the process gets a mount namespace in which it sees them.
+    """
+    assert spec.user is not None
+    code, environment, python = processes.SOURCE, Path(sys.prefix), Path(sys.executable)
     for file in (Path(__file__), environment / "pyvenv.cfg"):
         if file.exists() and not machine.readable_by_all(file):
-            raise CliError(
-                f"{file} cannot be read by the user {user.pw_name}: chmod -R a+rX {source} {environment}"
-            )
-    binds = []
-    python = sys.executable
-    for place, name in ((source, "source"), (environment, "environment")):
-        if not machine.hidden_from(user, place / "any"):
-            continue
-        target = settings.state / "shown" / name
-        target.mkdir(parents=True, exist_ok=True)
-        binds.append((str(place), str(target)))
-        if name == "environment":
-            python = str(target / "bin" / Path(sys.executable).name)
-    return python, binds
+            raise CliError(f"{file} cannot be read by the user {spec.user.pw_name}: chmod -R a+rX its folder")
+    if machine.hidden_from(spec.user, python.resolve()):
+        raise CliError(
+            f"the user {spec.user.pw_name} cannot run {python.resolve()}; remove {environment} and run this "
+            "again with CUMULET_PYTHON=/usr/bin/python3"
+        )
+    binds: list[tuple[str, str]] = []
+    shown = settings.state / "shown"
+    for place, name in ((code, "code"), (environment, "environment")):
+        if machine.hidden_from(spec.user, place / "any"):
+            (shown / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+            binds.append((str(place), str(shown / name)))
+            if name == "code":
+                code = shown / name
+            else:
+                python = shown / name / "bin" / python.name
+    argv = _argv(python, spec.name, settings)
+    return dataclasses.replace(spec, argv=argv, binds=binds, source=code)
 
 
 def _image_in_background(settings: Settings, progress: Progress) -> Callable[[], Path | None]:

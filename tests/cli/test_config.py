@@ -1,0 +1,115 @@
+"""Options: where they come from, what is refused, and that the file gives back what was written."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cumulet.config import STANDARD_PORTS, ConfigError, Ports, Settings, documentation
+
+
+def test_standard_ports_are_the_guides(tmp_path: Path) -> None:
+    ports = Settings.resolve(tmp_path, {}, {}).ports
+    assert (ports.identity, ports.identity_admin, ports.image) == (5000, 35357, 9292)
+    assert (ports.compute, ports.placement, ports.network) == (8774, 8778, 9696)
+    assert (ports.metadata, ports.console) == (8775, 6080)
+
+
+def test_a_port_base_gives_nine_ports_in_a_row() -> None:
+    ports = Ports(20000)
+    assert [ports.of(service) for service in STANDARD_PORTS] == list(range(20000, 20009))
+    assert (ports.identity, ports.link) == (20000, 20008)
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    Settings.resolve(tmp_path, {"region": "file", "listen": "127.0.0.2", "workers": 3}, {}).save()
+    environ = {"CUMULET_REGION": "env", "CUMULET_LISTEN": "127.0.0.3", "CUMULET_ENV": "/not/an/option"}
+    found = Settings.resolve(tmp_path, {"region": "flag", "listen": None}, environ)
+    assert (found.region, found.listen, found.workers) == ("flag", "127.0.0.3", 3)
+    assert Settings.load(tmp_path).region == "file"
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    flags = {
+        "listen": "::",
+        "port_base": 30000,
+        "simulated": 7,
+        "region": 'a "b" \\ é\n',
+        "dns_servers": ("10.0.0.1", "10.0.0.2"),
+        "provider_interface": None,
+    }
+    settings = Settings.resolve(tmp_path, flags, {})
+    settings.save()
+    assert Settings.load(tmp_path) == settings
+    assert settings.file.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_file_explains_every_option(tmp_path: Path) -> None:
+    settings = Settings.resolve(tmp_path, {}, {})
+    text = settings.to_toml()
+    assert all(doc and f"# {doc}\n" in text for name, doc in documentation().items() if name != "state")
+    assert len(documentation()) <= 40
+    assert not any("secret" in name or "password" in name for name in tomllib.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lisen = 'x'", "did you mean listen"),
+        ("listen = 5", "wrong type"),
+        ("workers = true", "wrong type"),
+        ("dns_servers = ['a', 3]", "wrong type"),
+        ("state = '/x'", "no option state"),
+        ("listen = ", "cumulet.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "cumulet.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        Settings.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("listen", "localhost"),
+        ("port_base", 80),
+        ("port_base", 65530),
+        ("simulated", 0),
+        ("provider_cidr", "172.24.4.1/24"),
+        ("provider_cidr", "fd00::/64"),
+        ("provider_cidr", "172.24.4.0/30"),
+        ("virt_type", "xen"),
+        ("dns_servers", ("dns",)),
+        ("token_seconds", 1),
+        ("log_level", "LOUD"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Settings.resolve(tmp_path, {name: value}, {})
+
+
+def test_no_cloud_is_not_an_empty_cloud(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no cloud"):
+        Settings.load(tmp_path)
+
+
+def test_urls_of_a_wide_open_cloud_name_an_address(tmp_path: Path) -> None:
+    settings = Settings.resolve(tmp_path, {"listen": "0.0.0.0"}, {})
+    assert "0.0.0.0" not in settings.url("compute")
+    assert settings.local_url("compute") == "http://127.0.0.1:8774"
+    named = Settings.resolve(tmp_path, {"listen": "0.0.0.0", "public_host": "cloud.test"}, {})
+    assert named.url("identity") == "http://cloud.test:5000"
+    six = Settings.resolve(tmp_path, {"listen": "fd00::5"}, {})
+    assert six.url("image") == "http://[fd00::5]:9292"
+
+
+def test_a_secret_must_exist_and_be_known(tmp_path: Path) -> None:
+    settings = Settings.resolve(tmp_path, {}, {})
+    with pytest.raises(ConfigError, match="no secret named"):
+        settings.secret("../cumulet.toml")
+    with pytest.raises(ConfigError, match="cannot read"):
+        settings.secret("link_secret")

@@ -1,0 +1,177 @@
+"""The smaller parts of the command line, each by itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cumulet.cli import checks, credentials, explain, first_user, machine, openstack, packages, state_folder
+from cumulet.cli.errors import CliError
+from cumulet.cli.main import build_parser
+from cumulet.config import ConfigError, Settings
+
+ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
+eth0 00000000 0100A8C0 0003 0 0 0 00000000 0 0 0
+eth0 0000A8C0 00000000 0001 0 0 0 00FFFFFF 0 0 0
+br0 000418AC 00000000 0001 0 0 0 00FFFFFF 0 0 0
+"""
+
+
+def test_the_external_network_avoids_what_the_machine_routes(tmp_path: Path) -> None:
+    (tmp_path / "route").write_text(ROUTES)
+    used = machine.routed_networks(tmp_path / "route")
+    assert [str(network) for network in used] == ["192.168.0.0/24", "172.24.4.0/24"]
+    assert machine.free_provider_cidr([]) == "172.24.4.0/24"
+    assert machine.free_provider_cidr(used) == "172.24.5.0/24"
+    with pytest.raises(ConfigError, match="provider-cidr"):
+        machine.free_provider_cidr([ipaddress.IPv4Network("172.16.0.0/12")])
+
+
+def test_name_servers_on_loopback_are_no_use_to_a_guest(tmp_path: Path) -> None:
+    file = tmp_path / "resolv.conf"
+    file.write_text(
+        "# x\nnameserver 127.0.0.53\nnameserver 10.1.1.1 # y\nnameserver fd00::1\nnameserver no\n"
+    )
+    assert machine.name_servers(file) == ("10.1.1.1",)
+    assert machine.name_servers(tmp_path / "none") == ()
+
+
+def test_addresses_of_the_external_pool() -> None:
+    assert first_user.provider_addresses("172.24.4.0/24") == ("172.24.4.1", "172.24.4.100", "172.24.4.250")
+    gateway, first, last = (
+        ipaddress.ip_address(text) for text in first_user.provider_addresses("10.0.0.0/28")
+    )
+    assert gateway < first < last < ipaddress.ip_address("10.0.0.15")
+
+
+def test_a_sourced_openrc_survives_any_password(tmp_path: Path) -> None:
+    settings = Settings.resolve(tmp_path, {"region": "it's $HOME"}, {})
+    state_folder.create(tmp_path)
+    state_folder.furnish(tmp_path, None)
+    (settings.secrets_dir / "demo_password").write_text("a'b$c`d\"e\n")
+    credentials.write(settings)
+    script = f'OS_CLOUD=x; . {shlex.quote(str(tmp_path / "demo-openrc"))}; echo "$OS_PASSWORD|$OS_REGION_NAME|$OS_CLOUD"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "a'b$c`d\"e|it's $HOME|\n"
+    clouds = (tmp_path / "clouds.yaml").read_text()
+    assert '  cumulet:\n    auth:\n      auth_url: "http://127.0.0.1:5000/v3"\n' in clouds
+    assert '"a\'b$c`d\\"e"' in clouds
+
+
+def test_secrets_are_private_and_made_once(tmp_path: Path) -> None:
+    state_folder.create(tmp_path)
+    state_folder.furnish(tmp_path, None)
+    files = sorted((tmp_path / "secrets").iterdir())
+    texts = [file.read_text() for file in files]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert len(set(texts)) == len(texts) == 5
+    state_folder.furnish(tmp_path, None)
+    assert [file.read_text() for file in files] == texts
+
+
+def test_a_secret_is_not_written_through_a_link(tmp_path: Path) -> None:
+    """The folder belongs to the controller's user; root writes into it."""
+    state = tmp_path / "state"
+    state_folder.create(state)
+    (state / "secrets").mkdir()
+    (state / "secrets" / "link_secret").symlink_to(tmp_path / "victim")
+    state_folder.furnish(state, None)
+    assert not (tmp_path / "victim").exists()
+    assert not (state / "secrets" / "link_secret").is_symlink()
+
+
+def test_folders_that_are_links_are_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state_folder.create(state)
+    (tmp_path / "elsewhere").mkdir()
+    (state / "db").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CliError, match="symbolic link"):
+        state_folder.furnish(state, None)
+
+
+def test_an_interrupted_purge_can_be_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    state_folder.create(state)
+    state_folder.furnish(state, None)
+
+    def broken(path: Path) -> None:
+        raise OSError("disk trouble")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", broken)
+        with pytest.raises(OSError, match="disk trouble"):
+            state_folder.delete(state)
+    assert state_folder.is_state_folder(state)
+    state_folder.delete(state)
+    assert not state.exists()
+
+
+def test_what_is_installed_is_not_asked_for_again() -> None:
+    assert packages.missing(["dpkg", "no-such-package-here"]) == ["no-such-package-here"]
+    names = packages.needed()
+    assert "dnsmasq-base" in names
+    assert len(names) == len(set(names))
+    assert not any("#" in name for name in names)
+
+
+def test_no_service_is_started_while_packages_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(packages, "POLICY", policy)
+    with packages._no_services():
+        assert subprocess.run([policy], check=False).returncode == 101
+    assert not policy.exists()
+    policy.write_text("#!/bin/sh\nexit 0\n")
+    with packages._no_services():
+        assert "exit 0" in policy.read_text()
+    assert "exit 0" in policy.read_text()
+
+
+def test_the_client_is_the_admin_unless_the_user_says_who(tmp_path: Path) -> None:
+    plain = openstack.environment(tmp_path, {"PATH": "/bin", "PYTHONPATH": "/x"})
+    assert plain == {
+        "PATH": "/bin",
+        "OS_CLOUD": "cumulet-admin",
+        "OS_CLIENT_CONFIG_FILE": f"{tmp_path}/clouds.yaml",
+    }
+    assert "OS_CLOUD" not in openstack.environment(tmp_path, {"OS_AUTH_URL": "http://x"})
+    assert openstack.environment(tmp_path, {"OS_CLOUD": "cumulet"})["OS_CLOUD"] == "cumulet"
+
+
+def test_without_root_some_tests_are_left_out() -> None:
+    assert checks.commands(["-x"], root=False)["pytest"] == ["pytest", "-m", "not root and not guest", "-x"]
+    assert checks.commands(["tests/cli"], root=True)["pytest"] == ["pytest", "tests/cli"]
+
+
+def test_a_name_cannot_move_the_terminals_cursor() -> None:
+    row = {"at": "now", "event": "x", "message": "evil\x1b[2J", "detail": ["a\rb"]}
+    text = explain.as_text({"timeline": [row]})
+    assert "\x1b" not in text
+    assert "\r" not in text
+
+
+def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
+    import pwd
+
+    nobody = pwd.getpwnam("nobody")
+    closed = tmp_path / "closed" / "inner"
+    closed.mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o700)
+    assert machine.hidden_from(nobody, closed / "file")
+    assert not machine.hidden_from(nobody, Path("/usr/bin/python3"))
+    mine = pwd.getpwuid(os.geteuid())
+    assert not machine.hidden_from(mine, closed / "file")
+
+
+def test_every_verb_takes_a_state_folder() -> None:
+    parser = build_parser()
+    assert parser.parse_args(["up", "--simulated", "--state", "x"]).simulated == 1
+    assert parser.parse_args(["down", "--purge", "--state", "x"]).state == Path("x").absolute()
+    for words in (["status", "--json"], ["explain", "thing"], ["image", "build"]):
+        assert callable(parser.parse_args(words).run)
