@@ -1,0 +1,187 @@
+"""DHCP for a network: namespace ``qdhcp-<id>``, a port in the bridge, and one dnsmasq with its files.
+
+The process is known by its pid file and by what /proc says it was started with; no other process is ever
+signalled. The files are runtime state under /run: dnsmasq has dropped its privileges when it reads them
+again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Set
+from contextlib import suppress
+from ipaddress import ip_network
+from pathlib import Path
+
+from cumulet.desired.shapes import Network
+from cumulet.node.net import leases, names
+from cumulet.node.net.links import (
+    change,
+    delete_namespace,
+    ensure_leg,
+    ensure_namespace,
+    links,
+    set_addresses,
+)
+from cumulet.node.net.run import NodeError, run, write_whole
+
+_LEASE_S = 86400
+
+
+class DhcpServers:
+    """All dnsmasq of one cloud on this host; files in `folder`/<network id>."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ensure(self, network: Network, routed: Set[str] = frozenset()) -> None:
+        """Serve DHCP as `network.dhcp` says; `routed` are ids of subnets that a router here serves.
+
+        ValueError or NodeCommandError when it cannot be done.
+        """
+        if network.dhcp is None or not leases.served(network):
+            self.absent(network.id)
+            return
+        self._ensure_device(network)
+        place = self._place(network.id)
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+        changed = self._write(network, routed, place)
+        arguments = self._arguments(network, place)
+        pid = self._pid(place)
+        stale = self._drop_stale_leases(place, network)
+        if pid is not None and (stale or _arguments_of(pid) != arguments):
+            _stop(pid, arguments[0])
+            self._drop_stale_leases(place, network, write=True)
+            pid = None
+        if pid is None:
+            run(*arguments, netns=names.dhcp_namespace(network.id))
+        elif changed:
+            os.kill(pid, signal.SIGHUP)
+
+    def absent(self, network_id: str) -> None:
+        """Stop dnsmasq and remove its namespace, port and files."""
+        place = self._place(network_id)
+        pid = self._pid(place)
+        if pid is not None:
+            _stop(pid, "dnsmasq")
+        delete_namespace(names.dhcp_namespace(network_id))
+        shutil.rmtree(place, ignore_errors=True)
+
+    def running(self, network_id: str) -> bool:
+        """Whether the network's dnsmasq lives."""
+        return self._pid(self._place(network_id)) is not None
+
+    def _place(self, network_id: str) -> Path:
+        return self._folder / names.checked(network_id)
+
+    def _ensure_device(self, network: Network) -> None:
+        dhcp = network.dhcp
+        assert dhcp is not None
+        namespace, inside = names.dhcp_namespace(network.id), names.dhcp_device(dhcp.port_id)
+        made = ensure_namespace(namespace, {"net.ipv6.conf.default.accept_ra": "0"})
+        if not made:
+            for link in links(namespace).values():
+                if link.kind == "veth" and link.name != inside:
+                    change([["link", "del", "dev", link.name]], namespace)
+        tap = names.tap(dhcp.port_id)
+        ensure_leg(namespace, inside, tap, names.bridge(network.id), dhcp.mac, network.mtu)
+        wanted = [f"{each.ip}/{each.prefix}" for each in dhcp.addresses]
+        wanted.append(f"{names.METADATA_ADDRESS}/32")
+        change(set_addresses(links(namespace)[inside], wanted), namespace)
+        _default_route(network, namespace, inside)
+
+    def _write(self, network: Network, routed: Set[str], place: Path) -> bool:
+        texts = {
+            "host": leases.hosts(network),
+            "addn_hosts": leases.additional_hosts(network),
+            "opts": leases.options(network, routed),
+        }
+        written = [write_whole(place / name, text) for name, text in texts.items()]
+        return any(written)
+
+    def _arguments(self, network: Network, place: Path) -> list[str]:
+        dhcp = network.dhcp
+        assert dhcp is not None
+        ranges = []
+        for subnet in leases.served(network):
+            cidr = ip_network(subnet.cidr)
+            ranges.append(
+                f"--dhcp-range=set:subnet-{names.checked(subnet.id)},{cidr.network_address},static,{cidr.netmask},{_LEASE_S}s"
+            )
+        suffix = leases.domain(network)
+        return [
+            "dnsmasq",
+            "--no-hosts",
+            "--no-resolv",
+            f"--pid-file={place}/pid",
+            f"--dhcp-hostsfile={place}/host",
+            f"--addn-hosts={place}/addn_hosts",
+            f"--dhcp-optsfile={place}/opts",
+            f"--dhcp-leasefile={place}/leases",
+            "--dhcp-match=set:ipxe,175",
+            "--local-service",
+            "--bind-dynamic",
+            f"--interface={names.dhcp_device(dhcp.port_id)}",
+            *ranges,
+            f"--dhcp-option-force=option:mtu,{network.mtu}",
+            f"--dhcp-lease-max={sum(ip_network(each.cidr).num_addresses for each in leases.served(network))}",
+            "--conf-file=",
+            *([f"--domain={suffix}"] if suffix else []),
+        ]
+
+    def _pid(self, place: Path) -> int | None:
+        """The pid of the dnsmasq that uses this folder; None when the pid file is stale."""
+        try:
+            pid = int((place / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        arguments = _arguments_of(pid)
+        return pid if f"--pid-file={place}/pid" in arguments and arguments[0].endswith("dnsmasq") else None
+
+    def _drop_stale_leases(self, place: Path, network: Network, write: bool = False) -> bool:
+        """Whether there are leases of ports that are gone. An address given to a new port would else be
+        refused."""
+        dhcp = network.dhcp
+        hosts = dhcp.hosts if dhcp else []
+        valid = {(host.mac.lower(), each.ip) for host in hosts for each in host.addresses}
+        path = place / "leases"
+        try:
+            lines = path.read_text(errors="replace").splitlines(keepends=True)
+        except FileNotFoundError:
+            return False
+        kept = [line for line in lines if len(words := line.split()) < 4 or (words[1], words[2]) in valid]
+        if write and len(kept) != len(lines):
+            write_whole(path, "".join(kept))
+        return len(kept) != len(lines)
+
+
+def _default_route(network: Network, namespace: str, device: str) -> None:
+    """Answers to names and metadata go back to where guests of routed subnets are."""
+    gateways = [each.gateway_ip for each in leases.served(network) if each.gateway_ip]
+    if gateways:
+        route = ["route", "replace", "default", "via", gateways[0], "dev", device]
+        change([route], namespace)
+
+
+def _arguments_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def _stop(pid: int, program: str) -> None:
+    """End a process that was verified just before; wait until it is gone or a zombie."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    for attempt in range(200):
+        if not _arguments_of(pid):
+            return
+        if attempt == 100:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    raise NodeError(f"{program} (pid {pid}) does not end")

@@ -1,0 +1,176 @@
+"""Devices, addresses and namespaces as ``ip`` sees them, and batches of changes to them.
+
+Reads one dump instead of many questions; the kernel is the truth, nothing is remembered here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cumulet.node.net.run import NodeCommandError, run
+
+Commands = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network device. `addresses` are global ones with prefix length, e.g. ``10.0.0.2/24``."""
+
+    name: str
+    mac: str
+    mtu: int
+    up: bool
+    master: str | None
+    kind: str | None
+    data: dict[str, Any] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()
+
+
+def links(netns: str | None = None) -> dict[str, Link]:
+    """Every device of a namespace, by name. NodeCommandError when the namespace does not exist."""
+    place = ["-n", netns] if netns else []
+    found = {}
+    for raw in json.loads(run("ip", *place, "-j", "-d", "addr", "show").stdout or "[]"):
+        if "ifname" not in raw:
+            continue
+        info = raw.get("linkinfo") or {}
+        found[raw["ifname"]] = Link(
+            name=raw["ifname"],
+            mac=raw.get("address", ""),
+            mtu=raw.get("mtu", 0),
+            up="UP" in raw.get("flags", []),
+            master=raw.get("master"),
+            kind=info.get("info_kind"),
+            data=info.get("info_data") or {},
+            addresses=frozenset(
+                f"{each['local']}/{each['prefixlen']}"
+                for each in raw.get("addr_info", [])
+                if each.get("scope") == "global" and "local" in each
+            ),
+        )
+    return found
+
+
+def change(commands: Commands, netns: str | None = None) -> None:
+    """Run several ``ip`` commands in one process; the first that fails raises NodeCommandError."""
+    if not commands:
+        return
+    for command in commands:
+        for token in command:
+            if not token or any(letter.isspace() for letter in token):
+                raise ValueError(f"not one word: {token!r}")
+    place = ["-n", netns] if netns else []
+    text = "".join(" ".join(command) + "\n" for command in commands)
+    done = run("ip", *place, "-batch", "-", stdin=text, check=False)
+    if done.returncode != 0:
+        raise NodeCommandError(["ip", *place, "-batch", text], done.returncode, done.stderr)
+
+
+def delete_device(name: str, netns: str | None = None) -> None:
+    """Remove a device; it may be gone already."""
+    place = ["-n", netns] if netns else []
+    done = run("ip", *place, "link", "del", "dev", name, check=False)
+    if done.returncode != 0 and "Cannot find device" not in done.stderr and "No such file" not in done.stderr:
+        raise NodeCommandError(["ip", "link", "del", name], done.returncode, done.stderr)
+
+
+def set_addresses(link: Link, wanted: Sequence[str]) -> Commands:
+    """Commands that give a device exactly these global addresses (``ip/prefix``)."""
+    keep = set(wanted)
+    commands = [["addr", "del", each, "dev", link.name] for each in sorted(link.addresses - keep)]
+    for each in wanted:
+        if each not in link.addresses:
+            broadcast = ["brd", "+"] if ":" not in each and not each.endswith(("/32", "/31")) else []
+            nodad = ["nodad"] if ":" in each else []
+            commands.append(["addr", "replace", each, *broadcast, "dev", link.name, *nodad])
+    return commands
+
+
+def sysctl(name: str, value: str) -> None:
+    """Set a setting under /proc/sys of the namespace this process is in, unless it has that value."""
+    path = Path("/proc/sys") / name
+    if path.exists() and path.read_text().strip() != value:
+        path.write_text(value)
+
+
+# ---- namespaces --------------------------------------------------------------------------------------------
+
+
+def namespaces() -> set[str]:
+    """Names of all network namespaces that ``ip netns`` knows."""
+    try:
+        return {entry.name for entry in Path("/run/netns").iterdir()}
+    except FileNotFoundError:
+        return set()
+
+
+def ensure_namespace(name: str, settings: dict[str, str] | None = None) -> bool:
+    """Make a namespace with loopback up and these sysctl settings. True when it was made now.
+
+    A name left behind without a namespace (a crash between two steps) is made anew.
+    """
+    if name in namespaces():
+        if run("ip", "-n", name, "-o", "link", "show", "dev", "lo", check=False).returncode == 0:
+            return False
+        run("ip", "netns", "del", name, check=False)
+    run("ip", "netns", "add", name)
+    change([["link", "set", "dev", "lo", "up"]], name)
+    if settings:
+        run("sysctl", "-q", "-w", *[f"{key}={value}" for key, value in settings.items()], netns=name)
+    return True
+
+
+def delete_namespace(name: str) -> None:
+    """Remove a namespace and first its virtual devices, so that their other ends are gone on return."""
+    if name not in namespaces():
+        return
+    try:
+        for link in links(name).values():
+            if link.kind == "veth":
+                delete_device(link.name, name)
+    except NodeCommandError:
+        # A name without a namespace behind it has no devices to remove.
+        pass
+    done = run("ip", "netns", "del", name, check=False)
+    if done.returncode != 0 and name in namespaces():
+        raise NodeCommandError(["ip", "netns", "del", name], done.returncode, done.stderr)
+
+
+def ensure_leg(netns: str, inside: str, outside: str, bridge: str, mac: str, mtu: int) -> bool:
+    """A veth pair: `inside` in the namespace with this MAC, `outside` in the bridge. True when anything
+    changed."""
+    here, there = links(), links(netns)
+    changed = False
+    if inside not in there or outside not in here:
+        if inside in there:
+            delete_device(inside, netns)
+        if outside in here:
+            delete_device(outside)
+        pair = ["link", "add", outside, "mtu", str(mtu), "type", "veth", "peer", "name", inside]
+        change([[*pair, "address", mac, "mtu", str(mtu), "netns", netns]])
+        changed = True
+        here, there = links(), links(netns)
+    changed |= _settle(here[outside], [("master", bridge)], mtu, None)
+    inner = there[inside]
+    if inner.mac != mac:
+        change([["link", "set", "dev", inside, "address", mac]], netns)
+        changed = True
+    return _settle(inner, [], mtu, netns) or changed
+
+
+def _settle(link: Link, wanted: list[tuple[str, str]], mtu: int, netns: str | None) -> bool:
+    words: list[str] = []
+    for key, value in wanted:
+        if getattr(link, key) != value:
+            words += [key, value]
+    if link.mtu != mtu:
+        words += ["mtu", str(mtu)]
+    if not link.up:
+        words.append("up")
+    if words:
+        change([["link", "set", "dev", link.name, *words]], netns)
+    return bool(words)

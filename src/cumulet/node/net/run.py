@@ -1,0 +1,101 @@
+"""The one place of the network parts that runs commands: argument lists, a time-out, one kind of error.
+
+Never a shell, never an inherited environment, never input that could become another argument.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+RUNTIME = Path("/run/cumulet")
+
+
+class NodeError(Exception):
+    """A part of the network could not be brought into the wanted state."""
+
+
+class NodeCommandError(NodeError):
+    """A command failed or took too long. `stderr` is what it said; the message is for operators, not
+    tenants."""
+
+    def __init__(self, arguments: Sequence[str], returncode: int | None, stderr: str) -> None:
+        self.arguments = list(arguments)
+        self.returncode = returncode
+        self.stderr = stderr.strip()
+        outcome = "timed out" if returncode is None else f"exit {returncode}"
+        super().__init__(f"{' '.join(arguments)}: {outcome}: {self.stderr[:2000]}")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a finished command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    *arguments: str,
+    stdin: str | None = None,
+    netns: str | None = None,
+    check: bool = True,
+    timeout_s: float = 15,
+) -> Done:
+    """Run a command, in the named namespace when given. NodeCommandError on time-out, or on failure if
+    `check`."""
+    command = (["ip", "netns", "exec", netns] if netns else []) + list(arguments)
+    try:
+        done = subprocess.run(
+            command,
+            input="" if stdin is None else stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            env=_ENVIRONMENT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NodeCommandError(command, None, f"after {timeout_s} s") from error
+    except OSError as error:
+        raise NodeCommandError(command, 127, str(error)) from error
+    if check and done.returncode != 0:
+        raise NodeCommandError(command, done.returncode, done.stderr or done.stdout)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def machine_lock(name: str) -> Iterator[None]:
+    """Hold a lock that all clouds of this machine share, for reading and rewriting what they share."""
+    RUNTIME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(RUNTIME / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        flock(descriptor, LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, text: str, mode: int = 0o644) -> bool:
+    """Write a file so that readers see the old or the new text, never a part. False when it already said
+    so."""
+    try:
+        if path.read_text() == text:
+            return False
+    except FileNotFoundError:
+        pass
+    fresh = path.with_name(f".{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "w") as stream:
+        os.fchmod(descriptor, mode)
+        stream.write(text)
+    fresh.replace(path)
+    return True
