@@ -273,7 +273,7 @@ class HostFacts(Shape):
     cpu_info: dict[str, Any] = {}
     tunnel_ip: str | None = None
     simulated: bool = False
-    roles: list[str] = ["compute", "network"]
+    roles: list[str] = msgspec.field(default_factory=lambda: ["compute", "network"])
     bridge_mappings: list[str] = []
     problems: list[str] = []
 
