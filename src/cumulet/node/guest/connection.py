@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from cumulet.node.guest import libvirt_binding
@@ -133,10 +134,8 @@ class Connection:
     def _drop(self) -> None:
         old, self._open = self._open, None
         if old is not None:
-            try:
+            with suppress(self.libvirt.libvirtError):
                 old.close()
-            except self.libvirt.libvirtError:
-                pass
 
     def _on_lifecycle(self, _connection: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
         name = self._event_name(event, detail)

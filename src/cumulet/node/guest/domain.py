@@ -104,7 +104,7 @@ class Mark:
 def read_mark(element: str) -> Mark | None:
     """The mark in the text of our metadata element, None when it is not one of ours."""
     try:
-        node = ET.fromstring(element)  # noqa: S314 - written by us, kept by libvirt
+        node = ET.fromstring(element)
         return Mark(node.attrib["owner"], int(node.attrib["hard_reboots"]), int(node.attrib["soft_reboots"]))
     except (ET.ParseError, KeyError, ValueError):
         return None

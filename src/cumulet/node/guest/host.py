@@ -38,7 +38,7 @@ def measure(connection: Any, state: Path) -> HostNumbers:
 
 def cpu_info(capabilities: str) -> dict[str, Any]:
     """arch, model, vendor, topology and features of libvirt's capabilities, shaped as Nova shows them."""
-    cpu = ET.fromstring(capabilities).find("host/cpu")  # noqa: S314 - libvirt's own answer
+    cpu = ET.fromstring(capabilities).find("host/cpu")
     if cpu is None:
         return {}
     topology = cpu.find("topology")

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from oslo_utils.imageutils import format_inspector
 
@@ -175,7 +175,8 @@ class _Measured:
 
 def _save(measured: _Measured, path: Path) -> list[Any]:
     """Write the bytes to `path`, on disk when this returns; the inspectors that recognise them."""
-    wrapper = format_inspector.InspectWrapper(iter(measured))
+    # The inspector only iterates over its source; a file is what its signature happens to say.
+    wrapper = format_inspector.InspectWrapper(cast(Any, iter(measured)))
     with open(path, "wb") as out:
         for chunk in wrapper:
             out.write(chunk)
@@ -232,9 +233,7 @@ def _convert(source: Path, source_format: str, target: Path) -> None:
 def _check_qcow2(path: Path) -> None:
     """A second opinion from QEMU itself, which sees more than the header; and that its tables are sound."""
     try:
-        text = bounded.run(
-            ["qemu-img", "info", "--force-share", "-f", "qcow2", "--output=json", str(path)], _INSPECT
-        )
+        text = bounded.run(["qemu-img", "info", "--force-share", "-f", "qcow2", "--output=json", str(path)], _INSPECT)
         facts = json.loads(text)
     except bounded.CommandFailed as failed:
         raise ImageRefused("The image is not a valid qcow2 file.", str(failed)) from failed

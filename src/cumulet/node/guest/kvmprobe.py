@@ -16,6 +16,7 @@ import os
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -92,9 +93,7 @@ def _boot_key() -> str:
 def _ran_in_time(guest: str, device: str) -> bool:
     command = [sys.executable, "-I", "-S", os.path.abspath(__file__), guest, device]
     try:
-        done = subprocess.run(  # noqa: S603
-            command, timeout=LIMIT_S, capture_output=True, stdin=subprocess.DEVNULL, check=False
-        )
+        done = subprocess.run(command, timeout=LIMIT_S, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -107,10 +106,8 @@ def run_guest(guest: str, device: str) -> bool:
     """Run one stub to its `hlt`; true when it wrote its byte to the port on the way."""
     kvm = os.open(device, os.O_RDWR | os.O_CLOEXEC)
     machine = fcntl.ioctl(kvm, _CREATE_VM, 0)
-    try:
+    with suppress(OSError):  # only some processors need it
         fcntl.ioctl(machine, _SET_TSS, 0x7FFBD000)
-    except OSError:
-        pass  # only some processors need it
     memory = mmap.mmap(-1, 1 << 21, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     fcntl.ioctl(machine, _SET_MEMORY, struct.pack("<IIQQQ", 0, 0, 0, len(memory), address))

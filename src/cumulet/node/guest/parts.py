@@ -11,13 +11,13 @@ import re
 import threading
 import uuid as uuids
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from cumulet.desired.shapes import BootImage, Guest
+from cumulet.desired.shapes import Guest
 from cumulet.node.guest import console, disk, domain, host, journal, power, seed
 from cumulet.node.guest.connection import Connection, EventCallback, explain
 from cumulet.node.guest.errors import GuestError, ImageRefused, from_os_error
@@ -199,9 +199,7 @@ class GuestParts:
             return self._facts(now)
         return self._start(connection, spec, notes, interfaces_ready)
 
-    def _converge_off(
-        self, connection: Any, spec: Guest, now: _Now | None, notes: journal.Journal
-    ) -> GuestFacts:
+    def _converge_off(self, connection: Any, spec: Guest, now: _Now | None, notes: journal.Journal) -> GuestFacts:
         if now is None:
             self._define(connection, spec, notes)
             now = self._find(connection, spec.id)
@@ -418,9 +416,7 @@ def _owner(state: Path) -> str:
     if not kept.exists():
         fresh = state / f".guest-owner.{os.getpid()}"
         fresh.write_text(str(uuids.uuid4()))
-        try:
+        with suppress(FileExistsError):
             os.link(fresh, kept)
-        except FileExistsError:
-            pass
         fresh.unlink()
     return kept.read_text().strip()

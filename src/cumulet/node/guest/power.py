@@ -28,7 +28,7 @@ class Shutdowns:
         self._lock = threading.Lock()
 
     def advance(self, domain: Any, libvirt: Any) -> float | None:
-        """Press the button when it is due, destroy when time is up. None: it is off; else seconds until the next call."""
+        """Press the button when due, destroy when time is up. None: it is off; else seconds until the next call."""
         now = time.monotonic()
         key = domain.UUIDString()
         with self._lock:

@@ -18,6 +18,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 
 _SUBREAPER = 36
 _NEWNS = 0x00020000
@@ -90,7 +91,7 @@ def _start(command: list[str]) -> int:
     child = os.fork()
     if child == 0:
         try:
-            os.execv(command[0], command)  # noqa: S606 - an argument list, never a shell
+            os.execv(command[0], command)
         except OSError as error:
             os.write(2, f"{command[0]}: {error}\n".encode())
         os._exit(127)
@@ -105,10 +106,8 @@ def _write_pid(path: str, pid: int) -> None:
 
 
 def _forward(child: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(child, number)
-    except ProcessLookupError:
-        pass
 
 
 def _reap(child: int) -> int:
