@@ -1,0 +1,50 @@
+"""Runs a command on untrusted input with bounds: memory, processor time, file size, wall clock.
+
+Must never run a command through a shell, and never without a time limit.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of one command: bytes of address space and of any file written, seconds of CPU and of wall clock."""
+
+    memory_bytes: int = 1 << 30
+    cpu_s: int = 60
+    wall_s: float = 120
+    file_bytes: int | None = None
+
+
+class CommandFailed(Exception):
+    """The command ended badly or hit a bound; `text` is what it said (for operators)."""
+
+    def __init__(self, command: str, code: int | None, text: str) -> None:
+        super().__init__(f"{command}: {'timed out' if code is None else f'exit {code}'}: {text[:500]}")
+        self.code = code
+        self.text = text
+
+
+def run(arguments: list[str], bounds: Bounds) -> bytes:
+    """Standard output of the command. Raises CommandFailed.
+
+    prlimit sets the limits in the child itself: a `preexec_fn` is not safe in a process with threads.
+    """
+    limits = [f"--as={bounds.memory_bytes}", f"--cpu={bounds.cpu_s}", "--core=0"]
+    if bounds.file_bytes is not None:
+        limits.append(f"--fsize={bounds.file_bytes}")
+    command = ["prlimit", *limits, "--", *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=bounds.wall_s, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired as late:
+        raise CommandFailed(arguments[0], None, f"after {bounds.wall_s} s") from late
+    except OSError as error:
+        raise CommandFailed(arguments[0], 127, str(error)) from error
+    if done.returncode != 0:
+        raise CommandFailed(arguments[0], done.returncode, done.stderr.decode(errors="replace").strip())
+    return done.stdout
