@@ -66,6 +66,6 @@ until mount -t ext4 -o rw,noatime "$device" /mnt; do
     usleep 50000
 done
 for place in dev proc sys; do
-    mount --move /$place /mnt/$place
+    /bin/busybox mount --move /$place /mnt/$place
 done
-exec switch_root /mnt /sbin/init
+exec /bin/busybox switch_root /mnt /sbin/init
