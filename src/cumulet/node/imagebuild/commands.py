@@ -12,7 +12,9 @@ class ImageBuildError(Exception):
     """An image could not be built; the text says which step failed and what the program said."""
 
 
-def run(argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = None, timeout: float = 300) -> str:
+def run(
+    argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = None, timeout: float = 300
+) -> str:
     """Run a program to its end and return what it printed.
 
     Raises ImageBuildError when it is missing, fails, or takes longer than `timeout` seconds.
@@ -21,7 +23,13 @@ def run(argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = Non
     environment = {**os.environ, "PATH": path, "LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}
     try:
         done = subprocess.run(
-            list(argv), cwd=cwd, input=stdin, env=environment, timeout=timeout, text=True, capture_output=True,
+            list(argv),
+            cwd=cwd,
+            input=stdin,
+            env=environment,
+            timeout=timeout,
+            text=True,
+            capture_output=True,
             check=False,
         )
     except FileNotFoundError as error:

@@ -1,4 +1,7 @@
-"""Fetches Debian packages with apt and unpacks them into a folder. Never installs anything on this machine."""
+"""Fetches Debian packages with apt and unpacks them into a folder.
+
+Never installs anything on this machine.
+"""
 
 from __future__ import annotations
 

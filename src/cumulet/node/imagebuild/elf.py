@@ -10,7 +10,7 @@ _END, _NEEDED, _STRTAB = 0, 1, 5
 
 
 def needed(path: Path) -> list[str]:
-    """Names of the libraries a 64-bit little-endian ELF file needs; empty for static ones and for other files."""
+    """Names of the libraries a 64-bit little-endian ELF file needs; none for other files."""
     data = path.read_bytes()
     if data[:6] != b"\x7fELF\x02\x01":
         return []

@@ -1,4 +1,7 @@
-"""Chooses kernel modules for a guest and orders them by what they depend on, without depmod or root rights."""
+"""Chooses kernel modules for a guest and orders them by what they depend on.
+
+Needs neither depmod nor root rights.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +46,18 @@ class Modules:
         return str(self._paths[name].relative_to(self._folder))
 
     def index(self, names: Iterable[str]) -> dict[str, str]:
-        """Texts of modules.dep, modules.alias and empty modules.symbols for these modules, as modprobe reads them."""
+        """Texts of modules.dep, modules.alias, modules.symbols for these modules, as modprobe reads them."""
         chosen = list(names)
         dep, alias = [], []
         for name in chosen:
             below = [other for other in reversed(self.closure([name])) if other != name]
             dep.append(f"{self.relative(name)}: {' '.join(self.relative(other) for other in below)}".rstrip())
             alias += [f"alias {pattern} {name}" for pattern in self._tags(name, b"alias=")]
-        return {"modules.dep": "\n".join(dep) + "\n", "modules.alias": "\n".join(alias) + "\n", "modules.symbols": ""}
+        return {
+            "modules.dep": "\n".join(dep) + "\n",
+            "modules.alias": "\n".join(alias) + "\n",
+            "modules.symbols": "",
+        }
 
     def _depends(self, name: str) -> list[str]:
         return [_name(item) for tag in self._tags(name, b"depends=") for item in tag.split(",") if item]

@@ -25,7 +25,9 @@ _ALL = ("virtio_scsi", "sd_mod", "ata_piix")
 
 def packages(kernel: str) -> list[str]:
     """The Debian packages that the image is made of; `kernel` is the kernel package's name."""
-    return sorted({kernel, "syslinux-common", *tree.LIBRARY_PACKAGES, *(name for name, _ in tree.PROGRAMS.values())})
+    return sorted(
+        {kernel, "syslinux-common", *tree.LIBRARY_PACKAGES, *(name for name, _ in tree.PROGRAMS.values())}
+    )
 
 
 def build_tiny(out: Path, work: Path, say: Say) -> Path:
@@ -50,12 +52,12 @@ def build_tiny(out: Path, work: Path, say: Say) -> Path:
         "syslinux.cfg": work / "syslinux.cfg",
     }
     boot_files["initrd.img"].write_bytes(_initrd(unpacked, modules))
-    boot_files["syslinux.cfg"].write_text(_boot_menu())
+    boot_files["syslinux.cfg"].write_text(disk.boot_menu(KERNEL_ARGUMENTS))
     disk.make_boot(work / "boot.img", boot_files)
     disk.make_root(work / "root.img", root, LABEL, tree.OWNERS, tree.MODES)
     half = out.with_name(out.name + ".part")
     mbr = unpacked / "syslinux-common/usr/lib/syslinux/mbr/mbr.bin"
-    disk.make_disk(half, work, work / "boot.img", work / "root.img", mbr)
+    disk.make_disk(half, work / "boot.img", work / "root.img", mbr)
     half.replace(out)
     say(f"built {out} ({out.stat().st_size / 1e6:.1f} MB)")
     return out
@@ -87,10 +89,6 @@ def _initrd(unpacked: Path, modules: Modules) -> bytes:
     for list_name, wanted in (("fast", modules.closure(_FAST)), ("all", every)):
         archive.file(f"etc/modules.{list_name}", "".join(f"{name}.ko\n" for name in wanted).encode())
     return archive.packed()
-
-
-def _boot_menu() -> str:
-    return f"DEFAULT linux\nPROMPT 0\nLABEL linux\n LINUX /vmlinuz\n INITRD /initrd.img\n APPEND {KERNEL_ARGUMENTS}\n"
 
 
 def _fresh(folder: Path) -> Path:

@@ -35,7 +35,18 @@ LIBRARY_PACKAGES = (
     "libblkid1", "libuuid1", "libpam0g", "libaudit1", "libcap-ng0",
 )  # fmt: skip
 # These need root's rights or exist in the static BusyBox only; it drops the rights for everything else.
-_SUID_APPLETS = ("su", "login", "passwd", "ping", "ping6", "traceroute", "traceroute6", "sulogin", "crond", "tc")
+_SUID_APPLETS = (
+    "su",
+    "login",
+    "passwd",
+    "ping",
+    "ping6",
+    "traceroute",
+    "traceroute6",
+    "sulogin",
+    "crond",
+    "tc",
+)
 _LINKS = {
     "bin": "usr/bin",
     "sbin": "usr/bin",
@@ -54,7 +65,8 @@ _FOLDERS = (
 )  # fmt: skip
 MODULES = (
     "virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ata_piix", "sr_mod", "isofs", "vfat", "nls_cp437",
-    "nls_ascii", "nls_utf8", "virtio_net", "evdev", "button", "virtio_rng", "virtio_balloon", "virtio_console",
+    "nls_ascii", "nls_utf8", "virtio_net",
+    "evdev", "button", "virtio_rng", "virtio_balloon", "virtio_console",
 )  # fmt: skip
 OWNERS = {"home/cirros": 1000}
 MODES = {
@@ -92,7 +104,11 @@ def _libraries(tree: Path, packages: Path, programs: Iterable[Path]) -> None:
         for path in sorted((packages / package).rglob("*.so*"))
         if path.is_file() and path.parent.name == "x86_64-linux-gnu"
     }
-    waiting = ["ld-linux-x86-64.so.2", "libresolv.so.2", *(name for path in programs for name in needed(path))]
+    waiting = [
+        "ld-linux-x86-64.so.2",
+        "libresolv.so.2",
+        *(name for path in programs for name in needed(path)),
+    ]
     done: set[str] = set()
     while waiting:
         name = waiting.pop()
