@@ -166,7 +166,8 @@ class _Exchange:
         if operation.raw_body:
             call.body = body
         elif operation.request is not None:
-            call.body = self._parsed(operation.request, _decoded(body), call.version)
+            call.raw = _decoded(body)
+            call.body = self._parsed(operation.request, call.raw, call.version)
 
     def _parsed(self, shape: type, raw: Any, version: Version, *, lax: bool = False) -> Any:
         try:

@@ -33,7 +33,8 @@ class Call:
     """What a handler sees of a request.
 
     `tx` is the operation's transaction (None when the operation says ``transaction="none"``), `caller` who calls,
-    `version` the microversion, `body` the parsed request shape, `query` the parsed query shape or the raw
+    `version` the microversion, `body` the parsed request shape and `raw` the JSON it came from (for services that
+    keep attributes they do not know), `query` the parsed query shape or the raw
     mapping name → values, `context` what the process assembly handed to the service. `base_url` is scheme, host
     and port as the client addressed them, without a slash at the end.
     """
@@ -50,6 +51,7 @@ class Call:
         self.headers: Mapping[str, str] = {}
         self.query: Any = {}
         self.body: Any = None
+        self.raw: Any = None
         self.params: dict[str, str] = {}
         self.base_url = ""
         self.request_id = ""

@@ -1,0 +1,70 @@
+"""Tokens: issue, show, check, revoke."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from cumulet.auth import Unauthenticated
+from cumulet.http import Call, Reply
+from cumulet.http.faults import JSON, NotFound
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model import login
+from cumulet.services.identity.model import tokens as model
+from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, Record
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import tokens as wire
+from cumulet.store import Transaction
+
+
+@identity.post("/v3/auth/tokens", auth=False, request=wire.AuthRequest, status=201)
+async def issue(call: Call) -> Reply:
+    """Authenticate and get a token."""
+    context: IdentityContext = call.context
+    loop = asyncio.get_running_loop()
+    token, record = await loop.run_in_executor(context.logins, login.log_in, call.store, context.tokens, call.body.auth)
+    return _reply(call, token, record)
+
+
+@identity.get("/v3/auth/tokens", policy_in_handler="identity:validate_token")
+async def show(call: Call) -> Reply:
+    """Validate a token and show what it is for; HEAD only checks it."""
+    with call.store.read() as tx:
+        token, record = _subject(call, tx)
+        call.require("identity:check_token" if call.method == "HEAD" else "identity:validate_token", _target(record))
+        return _reply(call, token, record)
+
+
+@identity.delete("/v3/auth/tokens", policy_in_handler="identity:revoke_token")
+def revoke(call: Call) -> None:
+    """Revoke a token."""
+    _, record = _subject(call, call.tx)
+    call.require("identity:revoke_token", _target(record))
+    model.revoke(call.tx, record.payload)
+
+
+def _subject(call: Call, tx: Transaction) -> tuple[str, Record]:
+    """The token in X-Subject-Token, which need not be the caller's. Raises 404."""
+    token = call.headers.get("x-subject-token", "")
+    if not token:
+        raise NotFound("No token in the request")
+    late = "allow_expired" in call.query and _true(call.query["allow_expired"][-1])
+    context: IdentityContext = call.context
+    try:
+        return token, context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
+    except Unauthenticated:
+        raise NotFound("Failed to validate token") from None
+
+
+def _target(record: Record) -> Mapping[str, str]:
+    return {"target.token.user_id": record.caller.user_id}
+
+
+def _reply(call: Call, token: str, record: Record) -> Reply:
+    with_catalog = "nocatalog" not in call.query
+    headers = {"X-Subject-Token": token, "Vary": "X-Auth-Token"}
+    return Reply(record.body(with_catalog=with_catalog), headers=headers, content_type=JSON)
+
+
+def _true(text: str) -> bool:
+    return text.strip().lower() not in ("0", "false", "f", "no", "n", "off")

@@ -1,0 +1,33 @@
+"""The only module of identity that others import.
+
+`IdentityContext(secrets, region)` is made once per process; its `authenticate(tx, token) -> Caller` is what the HTTP
+app calls for each request of every service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import false, select
+
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model.bootstrap import bootstrap
+from cumulet.services.identity.tables import projects
+from cumulet.store import Transaction
+
+__all__ = ["IdentityContext", "bootstrap", "project_exists", "project_names"]
+
+
+def project_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    """Names of those of `ids` that are projects. One query, none for no ids."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    found = select(projects.c.id, projects.c.name).where(projects.c.id.in_(wanted), projects.c.is_domain == false())
+    return {row.id: row.name for row in tx.rows(found)}
+
+
+def project_exists(tx: Transaction, project_id: str) -> bool:
+    """Whether there is such a project. One query."""
+    found = select(projects.c.id).where(projects.c.id == project_id, projects.c.is_domain == false())
+    return tx.row(found) is not None

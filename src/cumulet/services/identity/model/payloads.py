@@ -1,0 +1,117 @@
+"""What a token carries: a compact, signed statement of who, for what, until when. No roles, no names.
+
+Knows nothing of rows: whether the statement still holds is decided in `model/tokens.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from cryptography.fernet import InvalidToken, MultiFernet
+
+METHODS = ("external", "password", "token", "oauth1", "mapped", "application_credential", "totp")
+SCOPES = ("unscoped", "project", "domain", "system")
+
+_FORM = 1
+_HEX = re.compile(r"^[0-9a-f]{32}$")
+_LONGEST = 2048
+
+
+class Invalid(Exception):
+    """Not a token of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """`scope` is one of `SCOPES`, `target` the id of its project or domain. `issued_at` and `expires_at` in seconds.
+    `audit_ids`: the token's own and, after rescoping, that of the first of its chain. `epochs`: of the user and of
+    the target when the token was issued."""
+
+    user_id: str
+    methods: tuple[str, ...]
+    scope: str
+    target: str
+    issued_at: int
+    expires_at: int
+    audit_ids: tuple[str, ...]
+    epochs: tuple[int, int]
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    form: int
+    user: Any  # bytes of 32 hex digits, or text
+    methods: int
+    scope: int
+    target: Any
+    expires_at: int
+    audit_ids: list[bytes]
+    user_epoch: int
+    target_epoch: int
+
+
+_decoder = msgspec.msgpack.Decoder(_Packed)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def audit_id() -> str:
+    """A fresh audit id: 16 random bytes as URL-safe text."""
+    return _text(secrets.token_bytes(16))
+
+
+def seal(box: MultiFernet, payload: Payload) -> str:
+    """The token for `payload`."""
+    packed = _Packed(
+        form=_FORM,
+        user=_small(payload.user_id),
+        methods=sum(1 << METHODS.index(method) for method in payload.methods),
+        scope=SCOPES.index(payload.scope),
+        target=_small(payload.target),
+        expires_at=payload.expires_at,
+        audit_ids=[base64.urlsafe_b64decode(each + "==") for each in payload.audit_ids],
+        user_epoch=payload.epochs[0],
+        target_epoch=payload.epochs[1],
+    )
+    sealed = box.encrypt_at_time(_encoder.encode(packed), payload.issued_at)
+    return sealed.rstrip(b"=").decode()
+
+
+def unseal(box: MultiFernet, token: str) -> Payload:
+    """The payload of `token`. Raises `Invalid` when it is not signed by one of our keys."""
+    if len(token) > _LONGEST or not token.isascii():
+        raise Invalid
+    padded = token.encode() + b"=" * (-len(token) % 4)
+    try:
+        packed = _decoder.decode(box.decrypt(padded))
+        issued_at = box.extract_timestamp(padded)
+        if packed.form != _FORM:
+            raise Invalid
+        return Payload(
+            user_id=_large(packed.user),
+            methods=tuple(method for bit, method in enumerate(METHODS) if packed.methods >> bit & 1),
+            scope=SCOPES[packed.scope],
+            target=_large(packed.target),
+            issued_at=issued_at,
+            expires_at=packed.expires_at,
+            audit_ids=tuple(_text(each) for each in packed.audit_ids),
+            epochs=(packed.user_epoch, packed.target_epoch),
+        )
+    except (InvalidToken, msgspec.MsgspecError, binascii.Error, IndexError, ValueError):
+        raise Invalid from None
+
+
+def _small(identifier: str) -> bytes | str:
+    return bytes.fromhex(identifier) if _HEX.match(identifier) else identifier
+
+
+def _large(packed: Any) -> str:
+    return packed.hex() if isinstance(packed, bytes) else str(packed)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,90 @@
+"""What every token needs and few writes change: all roles, what they imply, and the catalog, kept per generation.
+
+A process keeps one snapshot; it is thrown away when the generation moves. Holds no users and no projects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from cumulet.services.identity.tables import endpoints, implied_roles, roles, services
+from cumulet.store import Transaction
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`roles`: id → (name, domain id or ""). `implied`: id → ids it implies, at any depth. `catalog`: services with
+    their enabled endpoints, URLs not yet filled in."""
+
+    generation: int
+    roles: dict[str, tuple[str, str]]
+    implied: dict[str, frozenset[str]]
+    catalog: list[dict[str, Any]]
+
+    def effective(self, role_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """(id, name) of the roles and all they imply, without domain-specific ones, in the order of their names."""
+        found: set[str] = set()
+        for role_id in role_ids:
+            found |= {role_id, *self.implied.get(role_id, ())}
+        known = [(i, self.roles[i][0]) for i in found if i in self.roles and not self.roles[i][1]]
+        return sorted(known, key=lambda role: (role[1], role[0]))
+
+
+def load(tx: Transaction, generation: int) -> Snapshot:
+    """Read a snapshot. Three queries."""
+    known = {row.id: (row.name, row.domain_id) for row in tx.rows(select(roles.c.id, roles.c.name, roles.c.domain_id))}
+    return Snapshot(generation, known, closure(tx), _catalog(tx))
+
+
+def closure(tx: Transaction) -> dict[str, frozenset[str]]:
+    """Role id → every role it implies, directly or through others. One query."""
+    direct: dict[str, set[str]] = {}
+    for row in tx.rows(select(implied_roles)):
+        direct.setdefault(row.prior_id, set()).add(row.implied_id)
+    whole: dict[str, frozenset[str]] = {}
+    for start in direct:
+        seen: set[str] = set()
+        ahead = [start]
+        while ahead:
+            for following in direct.get(ahead.pop(), ()):
+                if following not in seen:
+                    seen.add(following)
+                    ahead.append(following)
+        whole[start] = frozenset(seen - {start})
+    return whole
+
+
+def _catalog(tx: Transaction) -> list[dict[str, Any]]:
+    joined = (
+        select(
+            services.c.id.label("service_id"),
+            services.c.type,
+            services.c.name,
+            endpoints.c.id,
+            endpoints.c.interface,
+            endpoints.c.region_id,
+            endpoints.c.url,
+        )
+        .select_from(services.outerjoin(endpoints, (endpoints.c.service_id == services.c.id) & endpoints.c.enabled))
+        .where(services.c.enabled)
+        .order_by(services.c.type, services.c.id, endpoints.c.region_id, endpoints.c.interface, endpoints.c.id)
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for row in tx.rows(joined):
+        entry = {"endpoints": [], "id": row.service_id, "type": row.type, "name": row.name or ""}
+        service = found.setdefault(row.service_id, entry)
+        if row.id is not None:
+            service["endpoints"].append(
+                {
+                    "id": row.id,
+                    "interface": row.interface,
+                    "region_id": row.region_id,
+                    "url": row.url,
+                    "region": row.region_id,
+                }
+            )
+    return list(found.values())

@@ -1,0 +1,237 @@
+"""Tokens: from the sealed statement to a caller and Keystone's description of it, and back.
+
+A token holds as long as its user, the user's domain and what it is scoped to are enabled, their epochs are those it
+was issued at, it is not revoked and it still has a role. The answer is kept in memory with the generation it was
+found at; one query of the generation then decides. Nothing found inside a write transaction is kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+from cumulet.auth import Caller, Unauthenticated
+from cumulet.services.identity.model import access, catalog, generation, payloads, snapshot
+from cumulet.services.identity.model.keys import FernetKeys
+from cumulet.services.identity.model.payloads import Payload
+from cumulet.services.identity.tables import projects, revocations, users
+from cumulet.store import Transaction, iso
+
+SECOND = 1_000_000
+LIFE_S = 3600
+ALLOW_EXPIRED_WINDOW_S = 48 * 3600
+_KEPT = 20_000
+
+_domains = projects.alias("domains")
+
+
+@dataclass(slots=True)
+class Record:
+    """A token that holds: who calls with it, and Keystone's description of it (made when first asked for)."""
+
+    payload: Payload
+    caller: Caller
+    user: dict[str, Any]
+    scope: dict[str, Any]
+    roles: list[tuple[str, str]]
+    snapshot: snapshot.Snapshot
+    bodies: dict[bool, bytes] = field(default_factory=dict)
+
+    def catalog(self) -> list[dict[str, Any]]:
+        """The catalog with the URLs of this token's project."""
+        return catalog.filled(self.snapshot.catalog, self.payload.user_id, self.caller.project_id)
+
+    def body(self, *, with_catalog: bool = True) -> bytes:
+        """``{"token": …}`` as JSON."""
+        made = self.bodies.get(with_catalog)
+        if made is None:
+            made = self.bodies[with_catalog] = msgspec.json.encode({"token": self._described(with_catalog)})
+        return made
+
+    def _described(self, with_catalog: bool) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "methods": list(self.payload.methods),
+            "user": self.user,
+            "audit_ids": list(self.payload.audit_ids),
+            "expires_at": iso(self.payload.expires_at * SECOND, micro=True),
+            "issued_at": iso(self.payload.issued_at * SECOND, micro=True),
+            **self.scope,
+        }
+        if self.payload.scope != "unscoped":
+            told["roles"] = [{"id": role_id, "name": name} for role_id, name in self.roles]
+            if with_catalog:
+                told["catalog"] = self.catalog()
+        return told
+
+
+class Tokens:
+    """Finds out what a token is worth, and remembers it until the generation moves."""
+
+    def __init__(self, keys: FernetKeys) -> None:
+        self.keys = keys
+        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._snapshot: snapshot.Snapshot | None = None
+
+    def find(self, tx: Transaction, token: str, *, window_s: int = 0) -> Record:
+        """The record of `token`, which may have expired `window_s` seconds ago at most. Raises `Unauthenticated`.
+
+        One query when the token is known; five more (and three when the generation has moved) when it is not.
+        """
+        now_s, current = tx.now / SECOND, generation.current(tx)
+        record = self._records.get(token)
+        if record is None or record.snapshot.generation != current:
+            try:
+                payload = record.payload if record else payloads.unseal(self.keys.box(), token)
+            except payloads.Invalid:
+                raise Unauthenticated(REFUSED) from None
+            if payload.expires_at + max(window_s, 0) <= now_s:
+                raise Unauthenticated(REFUSED)
+            record = self.describe(tx, payload, current)
+            self._keep(tx, token, record)
+        if record.payload.expires_at + window_s <= now_s:
+            raise Unauthenticated(REFUSED)
+        return record
+
+    def describe(self, tx: Transaction, payload: Payload, current: int | None = None) -> Record:
+        """What `payload` is worth now. Raises `Unauthenticated`."""
+        if current is None:
+            current = generation.current(tx)
+        user = _living_user(tx, payload)
+        if _revoked(tx, payload):
+            raise Unauthenticated(REFUSED)
+        kept = self._current_snapshot(tx, current)
+        scope, role_ids = _scope(tx, payload)
+        roles = kept.effective(role_ids)
+        if payload.scope != "unscoped" and not roles:
+            raise Unauthenticated(REFUSED)
+        caller = _caller(payload, user, scope, roles)
+        described = {
+            "domain": {"id": user.domain_id, "name": user.domain_name},
+            "id": user.id,
+            "name": user.name,
+            "password_expires_at": iso(user.password_expires_at, micro=True) if user.password_expires_at else None,
+        }
+        return Record(payload, caller, described, scope, roles, kept)
+
+    def forget_all(self) -> None:
+        """Drop what is remembered (tests, and a process that wants its memory back)."""
+        self._records.clear()
+        self._snapshot = None
+
+    def _current_snapshot(self, tx: Transaction, current: int) -> snapshot.Snapshot:
+        kept = self._snapshot
+        if kept is None or kept.generation != current:
+            kept = snapshot.load(tx, current)
+            if not tx.writes:
+                self._snapshot = kept
+        return kept
+
+    def _keep(self, tx: Transaction, token: str, record: Record) -> None:
+        if tx.writes:
+            return
+        self._records[token] = record
+        while len(self._records) > _KEPT:
+            try:
+                self._records.popitem(last=False)
+            except KeyError:  # another thread was faster
+                return
+
+
+REFUSED = "The request you have made requires authentication."
+
+
+def revoke(tx: Transaction, payload: Payload) -> None:
+    """The token of `payload` is worth nothing from now on; tokens that were made from it live on, as in Keystone."""
+    forget_at = (payload.expires_at + ALLOW_EXPIRED_WINDOW_S) * SECOND
+    tx.delete(revocations, revocations.c.forget_at < tx.now)
+    audit_id = payload.audit_ids[0]
+    if not tx.update(revocations, revocations.c.audit_id == audit_id, forget_at=forget_at):
+        tx.insert(revocations, {"audit_id": audit_id, "forget_at": forget_at})
+    generation.bump(tx)
+
+
+def _living_user(tx: Transaction, payload: Payload) -> Any:
+    wanted = (
+        select(
+            users.c.id,
+            users.c.name,
+            users.c.domain_id,
+            users.c.enabled,
+            users.c.epoch,
+            users.c.password_expires_at,
+            _domains.c.name.label("domain_name"),
+            _domains.c.enabled.label("domain_enabled"),
+        )
+        .join(_domains, _domains.c.id == users.c.domain_id)
+        .where(users.c.id == payload.user_id)
+    )
+    user = tx.row(wanted)
+    if user is None or not user.enabled or not user.domain_enabled or user.epoch != payload.epochs[0]:
+        raise Unauthenticated(REFUSED)
+    return user
+
+
+def _revoked(tx: Transaction, payload: Payload) -> bool:
+    wanted = select(revocations.c.audit_id).where(revocations.c.audit_id == payload.audit_ids[0])
+    return tx.row(wanted) is not None
+
+
+def _scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], list[str]]:
+    """Keystone's description of what the token is for, and the role ids there."""
+    if payload.scope == "project":
+        return _project_scope(tx, payload)
+    if payload.scope == "domain":
+        domain = tx.row(select(projects).where(projects.c.id == payload.target, projects.c.is_domain))
+        if domain is None or not domain.enabled or domain.epoch != payload.epochs[1]:
+            raise Unauthenticated(REFUSED)
+        told = {"domain": {"id": domain.id, "name": domain.name}}
+        return told, access.domain_roles(tx, payload.user_id, domain.id)
+    if payload.scope == "system":
+        return {"system": {"all": True}}, access.system_roles(tx, payload.user_id)
+    return {}, []
+
+
+def _project_scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], list[str]]:
+    wanted = (
+        select(
+            projects.c.id,
+            projects.c.name,
+            projects.c.domain_id,
+            projects.c.enabled,
+            projects.c.epoch,
+            _domains.c.name.label("domain_name"),
+            _domains.c.enabled.label("domain_enabled"),
+        )
+        .join(_domains, _domains.c.id == projects.c.domain_id)
+        .where(projects.c.id == payload.target)
+    )
+    project = tx.row(wanted)
+    if project is None or not project.enabled or not project.domain_enabled or project.epoch != payload.epochs[1]:
+        raise Unauthenticated(REFUSED)
+    domain = {"id": project.domain_id, "name": project.domain_name}
+    told = {"project": {"domain": domain, "id": project.id, "name": project.name}, "is_domain": False}
+    return told, access.project_roles(tx, payload.user_id, project.id)
+
+
+def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]]) -> Caller:
+    project = scope.get("project")
+    domain = scope.get("domain")
+    return Caller(
+        user_id=user.id,
+        user_name=user.name,
+        user_domain_id=user.domain_id,
+        roles=tuple(name for _, name in roles),
+        project_id=project["id"] if project else None,
+        project_name=project["name"] if project else None,
+        project_domain_id=project["domain"]["id"] if project else None,
+        domain_id=domain["id"] if domain else None,
+        system_scope="all" if "system" in scope else None,
+        audit_ids=payload.audit_ids,
+        methods=payload.methods,
+        expires_at=payload.expires_at * SECOND,
+        token=payload,
+    )

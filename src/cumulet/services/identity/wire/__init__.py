@@ -1,0 +1,1 @@
+"""Shapes of identity's requests and answers, one module per noun."""

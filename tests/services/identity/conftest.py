@@ -1,0 +1,100 @@
+"""A cloud's identity over real HTTP, on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from cumulet.auth import Policy
+from cumulet.http.app import App, Mount
+from cumulet.http.server import listen
+from cumulet.services.identity import door
+from cumulet.services.identity.service import load
+from cumulet.store import Store, metadata
+
+PASSWORD = "correct horse battery staple"
+URLS = {
+    "identity": "http://127.0.0.1:5000/v3",
+    "image": "http://127.0.0.1:9292",
+    "compute": "http://127.0.0.1:8774/v2.1",
+    "placement": "http://127.0.0.1:8778",
+    "network": "http://127.0.0.1:9696",
+}
+
+
+def password_auth(name: str, password: str, scope: Any = None, domain: str = "default") -> dict[str, Any]:
+    user = {"name": name, "domain": {"id": domain}, "password": password}
+    auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": user}}}
+    if scope is not None:
+        auth["scope"] = scope
+    return {"auth": auth}
+
+
+def on_project(name: str) -> dict[str, Any]:
+    return {"project": {"name": name, "domain": {"id": "default"}}}
+
+
+@dataclass
+class Cloud:
+    url: str
+    store: Store
+    context: door.IdentityContext
+    secrets: Path
+    http: httpx.Client
+
+    def login(self, name: str = "admin", password: str = PASSWORD, scope: Any = None, **more: Any) -> httpx.Response:
+        return self.http.post("/v3/auth/tokens", json=password_auth(name, password, scope, **more))
+
+    def token(self, name: str = "admin", password: str = PASSWORD, project: str | None = "admin") -> str:
+        answer = self.login(name, password, on_project(project) if project else None)
+        assert answer.status_code == 201, answer.text
+        return str(answer.headers["x-subject-token"])
+
+    def client(self, token: str) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"X-Auth-Token": token}, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("cloud")
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    for name in ("admin", "demo", "service"):
+        (secrets / f"{name}_password").write_text(PASSWORD + "\n")
+    store = Store(folder / "test.db", durable=False)
+    service = load()
+    metadata.create_all(store.engine)
+    sock = listen("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    door.bootstrap(store, secrets=secrets, endpoints=URLS | {"identity": f"{url}/v3"}, region="RegionOne")
+    context = door.IdentityContext(secrets, "RegionOne")
+    mount = Mount(service, context, Policy(service.rules), auth_url=url)
+    app = App(store, {port: mount}, context.authenticate)
+    server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)
+    thread.start()
+    with httpx.Client(base_url=url, timeout=30) as http:
+        yield Cloud(url, store, context, secrets, http)
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def admin(cloud: Cloud) -> Iterator[httpx.Client]:
+    with cloud.client(cloud.token()) as client:
+        yield client
+
+
+@pytest.fixture
+def demo(cloud: Cloud) -> Iterator[httpx.Client]:
+    with cloud.client(cloud.token("demo", project="demo")) as client:
+        yield client
