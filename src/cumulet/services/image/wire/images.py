@@ -58,7 +58,7 @@ def shown(image: Image) -> dict[str, Any]:
     """The image's JSON."""
     row = image.row
     path = f"/v2/images/{row.id}"
-    body = {
+    return {
         **row.properties,
         "name": row.name,
         "disk_format": row.disk_format,
@@ -83,7 +83,6 @@ def shown(image: Image) -> dict[str, Any]:
         "file": f"{path}/file",
         "schema": "/v2/schemas/image",
     }
-    return body
 
 
 def _mismatch(reason: str) -> Fault:
