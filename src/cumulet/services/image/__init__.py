@@ -1,0 +1,1 @@
+"""Image: what guests boot from: records, who may see them, and their bytes."""

@@ -1,0 +1,39 @@
+"""Discovery: the versions of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http.call import Call, Reply
+from cumulet.services.image.service import image as service
+
+CURRENT = 16
+
+
+def _versions(call: Call) -> dict[str, Any]:
+    link = [{"rel": "self", "href": f"{call.base_url}/v2/"}]
+    minors = range(CURRENT, -1, -1)
+    return {
+        "versions": [
+            {"id": f"v2.{minor}", "status": "CURRENT" if minor == CURRENT else "SUPPORTED", "links": link}
+            for minor in minors
+        ]
+    }
+
+
+@service.get("/", auth=False, transaction="none", status=300)
+def root(call: Call) -> dict[str, Any]:
+    """Versions of the API, from the service's root."""
+    return _versions(call)
+
+
+@service.get("/versions", auth=False, transaction="none")
+def versions(call: Call) -> dict[str, Any]:
+    """Versions of the API."""
+    return _versions(call)
+
+
+@service.get("/v2", auth=False, transaction="none", status=300)
+def v2(call: Call) -> Reply:
+    """Versions of the API, as its own root answers."""
+    return Reply(_versions(call))

@@ -1,0 +1,82 @@
+"""What other services may call of image. Every function runs in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+
+from cumulet.auth import Caller
+from cumulet.services.image.model import images as model
+from cumulet.services.image.model.screening import screened
+from cumulet.services.image.service import ImageContext
+from cumulet.services.image.states import ACTIVE
+from cumulet.services.image.tables import images
+from cumulet.store import Transaction
+
+__all__ = ["BootableImage", "ImageContext", "boot_image", "data_path", "names"]
+
+
+@dataclass(frozen=True, slots=True)
+class BootableImage:
+    """What compute needs to know of an image. Sizes in bytes, `min_ram` in MiB, `min_disk` in GiB."""
+
+    id: str
+    name: str | None
+    status: str
+    disk_format: str | None
+    container_format: str | None
+    size: int | None
+    min_ram: int
+    min_disk: int
+    os_hash_value: str | None
+    virtual_size: int | None
+    properties: dict[str, str]
+    kernel_id: str | None
+    ramdisk_id: str | None
+
+
+def boot_image(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> BootableImage | None:
+    """The image as this caller may boot it; None when it is not there or not visible. One query.
+
+    The status is not judged here: an image that is not active is the caller's to refuse in its own words.
+    """
+    where = [images.c.id == image_id, images.c.deleted_at.is_(None)]
+    if not policy_is_admin:
+        where.append(model.visible(caller))
+    row = tx.row(select(images).where(*where))
+    if row is None:
+        return None
+    properties = dict(row.properties)
+    return BootableImage(
+        id=row.id,
+        name=row.name,
+        status=row.status,
+        disk_format=row.disk_format,
+        container_format=row.container_format,
+        size=row.size,
+        min_ram=row.min_ram,
+        min_disk=row.min_disk,
+        os_hash_value=row.os_hash_value,
+        virtual_size=row.virtual_size,
+        properties=properties,
+        kernel_id=properties.get("kernel_id") or None,
+        ramdisk_id=properties.get("ramdisk_id") or None,
+    )
+
+
+def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    """Names by id, of deleted images as well; an image without a name is left out. One query."""
+    query = select(images.c.id, images.c.name).where(images.c.id.in_(list(ids)), images.c.name.is_not(None))
+    return {row.id: row.name for row in tx.rows(query)}
+
+
+def data_path(tx: Transaction, folder: Path, image_id: str) -> Path | None:
+    """The file with an active image's bytes in ImageContext's `folder`, for the link that feeds nodes; None when
+    there is none, or when its content was never screened."""
+    row = tx.row(select(images.c.status, images.c.container_format).where(images.c.id == image_id))
+    if row is None or row.status != ACTIVE or not screened(row.container_format):
+        return None
+    return folder / image_id

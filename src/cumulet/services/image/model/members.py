@@ -1,0 +1,78 @@
+"""Members of shared images: offered, then accepted or rejected by the member itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from cumulet.auth import Caller
+from cumulet.http.faults import Conflict, NotAllowed, NotFound, TooLarge
+from cumulet.services.image.model.images import Image
+from cumulet.services.image.tables import members
+from cumulet.store import Transaction
+
+MOST = 128
+
+
+def require_shared(image: Image) -> None:
+    """Raises 403 unless the image's visibility is 'shared'."""
+    if image.row.visibility != "shared":
+        raise NotAllowed("Only shared images have members.", code="HTTPForbidden")
+
+
+def add(tx: Transaction, image: Image, member: str) -> Row[Any]:
+    """Offer the image. Raises 409 for a member that it has, 413 beyond the most it may have."""
+    if _row(tx, image, member) is not None:
+        raise Conflict(f"Image member {member} already exists for image {image.id}")
+    count = tx.scalar(select(func.count()).where(members.c.image_id == image.id))
+    if count >= MOST:
+        raise TooLarge(
+            f"The limit has been exceeded on the number of allowed image members for this image. "
+            f"Attempted: {count + 1}, Maximum: {MOST}"
+        )
+    row = {"image_id": image.id, "member": member, "status": "pending"}
+    tx.insert(members, {**row, "created_at": tx.now, "updated_at": tx.now})
+    made = _row(tx, image, member)
+    assert made is not None
+    return made
+
+
+def _row(tx: Transaction, image: Image, member: str) -> Row[Any] | None:
+    return tx.row(select(members).where(members.c.image_id == image.id, members.c.member == member))
+
+
+def _owns(caller: Caller, image: Image) -> bool:
+    return caller.is_admin or caller.project_id == image.row.owner
+
+
+def listed(tx: Transaction, caller: Caller, image: Image) -> Sequence[Row[Any]]:
+    """All members for the owner and admins, only itself for a member."""
+    query = select(members).where(members.c.image_id == image.id).order_by(members.c.created_at, members.c.member)
+    if not _owns(caller, image):
+        query = query.where(members.c.member == caller.project_id)
+    return tx.rows(query)
+
+
+def get(tx: Transaction, caller: Caller, image: Image, member: str) -> Row[Any]:
+    """A member as the caller may see it. Raises 404."""
+    row = _row(tx, image, member)
+    if row is None or not (_owns(caller, image) or caller.project_id == member):
+        raise NotFound(f"{member} not found in the member list of the image {image.id}.")
+    return row
+
+
+def set_status(tx: Transaction, image: Image, member: str, status: str) -> Row[Any]:
+    """The member's answer."""
+    where = (members.c.image_id == image.id) & (members.c.member == member)
+    tx.update(members, where, status=status, updated_at=tx.now)
+    row = _row(tx, image, member)
+    assert row is not None
+    return row
+
+
+def remove(tx: Transaction, image: Image, member: str) -> None:
+    """Withdraw the offer. Raises 404."""
+    if not tx.delete(members, (members.c.image_id == image.id) & (members.c.member == member)):
+        raise NotFound(f"{member} not found in the member list of the image {image.id}.")

@@ -1,0 +1,52 @@
+"""The image service: Glance's API v2 on port 9292."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cumulet.http import Service
+from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
+from cumulet.http.shapes import Invalid
+from cumulet.services.image.policies import RULES
+
+
+def _invalid(invalid: Invalid) -> Fault:
+    return BadRequest(f"Provided object does not match schema 'image': {invalid.problem}")
+
+
+def _forbidden(rule: str) -> Fault:
+    return NotAllowed(f"You are not authorized to complete {rule} action.")
+
+
+image = Service("image", faults=webob_body, invalidity=_invalid, forbidden=_forbidden)
+image.add_rules(RULES)
+
+
+@dataclass
+class ImageContext:
+    """Where the bytes lie: one file per image, named by its id, and ``<id>.<upload>.part`` while it is uploaded.
+
+    `folder` belongs to the API's user (0700). `threads` hash, write and read image data, so that a long upload
+    never takes a thread from other operations.
+    """
+
+    folder: Path
+    threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="image-data"), repr=False
+    )
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, image_id: str) -> Path:
+        """The file of an image's bytes."""
+        return self.folder / image_id
+
+
+def load() -> Service:
+    """The service with all its operations registered."""
+    from cumulet.services.image import api  # noqa: F401
+
+    return image

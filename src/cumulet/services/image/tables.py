@@ -1,0 +1,57 @@
+"""All tables of image. A deleted image keeps its row (`deleted_at`), so that its id is never used again."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table
+
+from cumulet.store import metadata
+
+images = Table(
+    "image_images",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(255)),
+    Column("owner", String(255)),
+    Column("visibility", String(12), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("disk_format", String(20)),
+    Column("container_format", String(20)),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("checksum", String(32)),
+    Column("os_hash_algo", String(64)),
+    Column("os_hash_value", String(128)),
+    Column("min_disk", Integer, nullable=False),
+    Column("min_ram", Integer, nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("os_hidden", Boolean, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("upload_id", String(32)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Index("image_images_created", "created_at", "id"),
+    Index("image_images_owner", "owner"),
+    Index("image_images_name", "name"),
+)
+
+tags = Table(
+    "image_tags",
+    metadata,
+    Column("image_id", String(36), primary_key=True),
+    Column("value", String(255), primary_key=True),
+    Index("image_tags_value", "value", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+members = Table(
+    "image_members",
+    metadata,
+    Column("image_id", String(36), primary_key=True),
+    Column("member", String(255), primary_key=True),
+    Column("status", String(20), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_members_member", "member", "status", "image_id"),
+    sqlite_with_rowid=False,
+)

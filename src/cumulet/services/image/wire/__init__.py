@@ -1,0 +1,1 @@
+"""Shapes of image's requests and answers."""

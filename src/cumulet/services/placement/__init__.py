@@ -1,0 +1,1 @@
+"""Placement: what each provider has, and who holds how much of it."""

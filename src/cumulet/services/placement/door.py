@@ -1,0 +1,110 @@
+"""What other services may call of placement. Every function runs in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace as changed
+
+from sqlalchemy import select
+
+from cumulet.services.placement.model import allocations
+from cumulet.services.placement.model import candidates as finding
+from cumulet.services.placement.model import inventories as stock
+from cumulet.services.placement.model import providers as model
+from cumulet.services.placement.model.allocations import NoRoom
+from cumulet.services.placement.model.candidates import Candidate, Shortfall
+from cumulet.services.placement.tables import providers
+from cumulet.store import Transaction
+
+__all__ = [
+    "Candidate",
+    "NoRoom",
+    "Shortfall",
+    "candidates",
+    "claim",
+    "ensure_provider",
+    "release",
+    "remove_provider",
+    "shortfalls",
+    "usages",
+]
+
+
+def ensure_provider(
+    tx: Transaction, *, uuid: str, name: str, inventories: Mapping[str, Mapping[str, float | int]]
+) -> None:
+    """Make the provider have this name and these inventories. Writes only what differs.
+
+    `inventories`: class → total, and reserved, min_unit, max_unit, step_size, allocation_ratio where they are not
+    the defaults. A class that is left out goes, unless it is in use: then it stays and gives nothing new.
+    """
+    wanted = {kind: _inventory(values) for kind, values in inventories.items()}
+    row = tx.row(select(providers).where(providers.c.uuid == uuid))
+    if row is None:
+        model.create(tx, uuid=uuid, name=name, parent=None)
+        generation = 0
+    else:
+        generation = row.generation
+        if row.name != name:
+            tx.update(providers, providers.c.uuid == uuid, name=name, updated_at=tx.now)
+    for kind, present in (stock.of(tx, uuid) if row is not None else {}).items():
+        if kind not in wanted and present.used:
+            wanted[kind] = changed(_inventory(present._mapping), reserved=present.total)
+    if stock.write(tx, uuid, wanted):
+        stock.advance(tx, uuid, generation)
+
+
+def _inventory(values: Mapping[str, float | int]) -> stock.Inventory:
+    names = ("total", "reserved", "min_unit", "max_unit", "step_size")
+    given = {name: int(values[name]) for name in names if name in values}
+    return stock.Inventory(**given, allocation_ratio=float(values.get("allocation_ratio", 1.0)))
+
+
+def remove_provider(tx: Transaction, uuid: str) -> None:
+    """Forget the provider and its inventories. Raises http.faults.Conflict while something is allocated on it;
+    does nothing when it is not there."""
+    if tx.row(select(providers.c.uuid).where(providers.c.uuid == uuid)) is not None:
+        model.delete(tx, uuid)
+
+
+def candidates(
+    tx: Transaction, resources: Mapping[str, int], *, limit: int, exclude: Collection[str] = ()
+) -> list[Candidate]:
+    """Providers that have room for `resources` (class → amount), most free MEMORY_MB first. One query."""
+    return finding.candidates(tx, resources, limit=limit, exclude=exclude)
+
+
+def shortfalls(tx: Transaction, resources: Mapping[str, int]) -> list[Shortfall]:
+    """Per provider and class what is lacking; for the explanation when nobody has room. One query."""
+    return finding.shortfalls(tx, resources)
+
+
+def claim(
+    tx: Transaction,
+    *,
+    consumer: str,
+    provider: str,
+    resources: Mapping[str, int],
+    project_id: str,
+    user_id: str,
+) -> None:
+    """Give `consumer` these resources of `provider`, instead of whatever it held. Raises `NoRoom` with nothing
+    written. Amounts of 0 are left out."""
+    wanted = {name: amount for name, amount in resources.items() if amount > 0}
+    try:
+        held = allocations.Holding(consumer, {provider: wanted} if wanted else {}, project_id, user_id, "INSTANCE")
+        allocations.replace(tx, [held])
+    except allocations.NoProvider:
+        raise NoRoom(provider, min(wanted)) from None
+    except allocations.NoInventory as lacking:
+        raise NoRoom(provider, str(lacking)) from None
+
+
+def release(tx: Transaction, consumer: str) -> None:
+    """Give back whatever the consumer holds; nothing happens when it holds nothing."""
+    allocations.release(tx, consumer)
+
+
+def usages(tx: Transaction, provider_uuids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """provider → class → used, of all its classes; an unknown provider has an empty dict. One query."""
+    return allocations.usages(tx, list(provider_uuids))

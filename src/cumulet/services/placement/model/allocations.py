@@ -1,0 +1,242 @@
+"""Allocations: who holds how much of what. The only writer of `placement_inventories.used`.
+
+A consumer's allocations are replaced as a whole. Everything is checked before the first row is written, so that a
+caller may catch `NoRoom` and try another provider in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select, update
+
+from cumulet.services.placement.tables import allocations, consumers, inventories, providers
+from cumulet.store import Transaction
+
+Resources = Mapping[str, int]
+Key = tuple[str, str]
+"""(provider, resource class)"""
+
+
+class NoRoom(Exception):
+    """The provider cannot give what was asked. `violated`: the amount breaks min_unit, max_unit or step_size;
+    otherwise it exceeds what is free."""
+
+    def __init__(self, provider: str, resource_class: str, *, violated: bool = False) -> None:
+        why = "violate inventory constraints" if violated else "exceed the capacity"
+        super().__init__(
+            f"Unable to create allocation for '{resource_class}' on resource provider '{provider}'. "
+            f"The requested amount would {why}."
+        )
+        self.provider, self.resource_class, self.violated = provider, resource_class, violated
+
+
+class NoProvider(Exception):
+    """An allocation names a provider that is not there."""
+
+
+class NoInventory(Exception):
+    """An allocation names a class of which the provider has no inventory."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """All that a consumer shall hold: provider → class → amount; empty releases everything."""
+
+    consumer: str
+    resources: Mapping[str, Resources]
+    project_id: str
+    user_id: str
+    consumer_type: str | None = None
+
+
+def replace(tx: Transaction, holdings: Sequence[Holding]) -> None:
+    """Give each consumer what its holding says instead of what it has. Raises `NoRoom`, `NoProvider` and
+    `NoInventory` before anything is written. At most eight statements, however many holdings."""
+    ids = [holding.consumer for holding in holdings]
+    present = tx.rows(select(allocations).where(allocations.c.consumer_uuid.in_(ids)))
+    known = {row.uuid: row for row in tx.rows(select(consumers).where(consumers.c.uuid.in_(ids)))}
+    change: defaultdict[Key, int] = defaultdict(int)
+    for row in present:
+        change[row.provider_uuid, row.resource_class] -= row.used
+    for holding in holdings:
+        for provider, resources in holding.resources.items():
+            for name, amount in resources.items():
+                change[provider, name] += amount
+    _check(tx, holdings, change)
+    _apply(tx, change)
+    if present:
+        tx.delete(allocations, allocations.c.consumer_uuid.in_(ids))
+    tx.insert(allocations, [row for holding in holdings for row in _rows(tx, holding)])
+    _write_consumers(tx, holdings, known)
+
+
+def _rows(tx: Transaction, holding: Holding) -> list[dict[str, Any]]:
+    return [
+        {
+            "consumer_uuid": holding.consumer,
+            "provider_uuid": provider,
+            "resource_class": name,
+            "used": amount,
+            "updated_at": tx.now,
+        }
+        for provider, resources in holding.resources.items()
+        for name, amount in resources.items()
+    ]
+
+
+def _check(tx: Transaction, holdings: Sequence[Holding], change: Mapping[Key, int]) -> None:
+    wanted = {provider for holding in holdings for provider in holding.resources}
+    if not wanted:
+        return
+    query = (
+        select(providers.c.uuid, inventories)
+        .select_from(providers.outerjoin(inventories, inventories.c.provider_uuid == providers.c.uuid))
+        .where(providers.c.uuid.in_(wanted))
+        .with_for_update(of=providers)
+    )
+    found = tx.rows(query)
+    missing = wanted - {row.uuid for row in found}
+    if missing:
+        raise NoProvider(min(missing))
+    stock = {(row.uuid, row.resource_class): row for row in found}
+    for holding in holdings:
+        for provider, resources in holding.resources.items():
+            for name, amount in resources.items():
+                _check_one(provider, name, amount, stock, change)
+
+
+def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[Any]], change: Mapping[Key, int]) -> None:
+    row = stock.get((provider, name))
+    if row is None:
+        raise NoInventory(name)
+    if amount < row.min_unit or amount > row.max_unit or amount % row.step_size:
+        raise NoRoom(provider, name, violated=True)
+    more = change[provider, name]
+    if more > 0 and row.used + more > row.capacity:
+        raise NoRoom(provider, name)
+
+
+_ADD = (
+    update(inventories)
+    .where(inventories.c.provider_uuid == bindparam("p"), inventories.c.resource_class == bindparam("c"))
+    .values(used=inventories.c.used + bindparam("d"))
+)
+
+
+def _apply(tx: Transaction, change: Mapping[Key, int]) -> None:
+    """`used` and the generations of all providers that the change touches."""
+    steps = [{"p": p, "c": c, "d": d} for (p, c), d in sorted(change.items()) if d]
+    if steps:
+        tx.execute(_ADD, steps)
+    touched = {provider for provider, _ in change}
+    if touched:
+        tx.update(providers, providers.c.uuid.in_(touched), generation=providers.c.generation + 1)
+
+
+def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, Row[Any]]) -> None:
+    new, kept, gone = [], [], []
+    for holding in holdings:
+        row = known.get(holding.consumer)
+        values = {
+            "uuid": holding.consumer,
+            "project_id": holding.project_id,
+            "user_id": holding.user_id,
+            "consumer_type": holding.consumer_type or (row.consumer_type if row else None),
+            "updated_at": tx.now,
+        }
+        if not holding.resources:
+            gone.append(holding.consumer)
+        elif row is None:
+            new.append({**values, "generation": 1, "created_at": tx.now})
+        else:
+            kept.append({**values, "u": holding.consumer, "g": row.generation + 1})
+    tx.insert(consumers, new)
+    if kept:
+        tx.execute(_KEEP, kept)
+    if gone and any(consumer in known for consumer in gone):
+        tx.delete(consumers, consumers.c.uuid.in_(gone))
+
+
+_KEEP = (
+    update(consumers)
+    .where(consumers.c.uuid == bindparam("u"))
+    .values(
+        generation=bindparam("g"),
+        project_id=bindparam("project_id"),
+        user_id=bindparam("user_id"),
+        consumer_type=bindparam("consumer_type"),
+        updated_at=bindparam("updated_at"),
+    )
+)
+
+
+def release(tx: Transaction, consumer: str) -> bool:
+    """Take everything from the consumer; False when it held nothing."""
+    present = tx.rows(select(allocations).where(allocations.c.consumer_uuid == consumer))
+    if not present:
+        return False
+    _apply(tx, {(row.provider_uuid, row.resource_class): -row.used for row in present})
+    tx.delete(allocations, allocations.c.consumer_uuid == consumer)
+    tx.delete(consumers, consumers.c.uuid == consumer)
+    return True
+
+
+def consumer(tx: Transaction, uuid: str) -> Row[Any] | None:
+    """The consumer's row; None when it holds nothing."""
+    return tx.row(select(consumers).where(consumers.c.uuid == uuid))
+
+
+def consumers_of(tx: Transaction, uuids: Collection[str]) -> dict[str, Row[Any]]:
+    """Consumers' rows by id."""
+    return {row.uuid: row for row in tx.rows(select(consumers).where(consumers.c.uuid.in_(uuids)))}
+
+
+def held_by(tx: Transaction, uuid: str) -> Sequence[Row[Any]]:
+    """Allocations of a consumer, with each provider's generation."""
+    query = (
+        select(allocations, providers.c.generation.label("generation"))
+        .join(providers, providers.c.uuid == allocations.c.provider_uuid)
+        .where(allocations.c.consumer_uuid == uuid)
+    )
+    return tx.rows(query)
+
+
+def held_on(tx: Transaction, provider: str) -> Sequence[Row[Any]]:
+    """Allocations on a provider, with each consumer's generation."""
+    query = (
+        select(allocations, consumers.c.generation.label("consumer_generation"))
+        .join(consumers, consumers.c.uuid == allocations.c.consumer_uuid)
+        .where(allocations.c.provider_uuid == provider)
+    )
+    return tx.rows(query)
+
+
+def usages(tx: Transaction, provider_uuids: Collection[str]) -> dict[str, dict[str, int]]:
+    """provider → class → used."""
+    query = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used)
+    found: dict[str, dict[str, int]] = {uuid: {} for uuid in provider_uuids}
+    for row in tx.rows(query.where(inventories.c.provider_uuid.in_(list(provider_uuids)))):
+        found[row.provider_uuid][row.resource_class] = row.used
+    return found
+
+
+def project_usages(tx: Transaction, project_id: str, user_id: str | None) -> Sequence[Row[Any]]:
+    """Rows (consumer_type, resource_class, used, consumers) of what a project's consumers hold."""
+    query = (
+        select(
+            consumers.c.consumer_type,
+            allocations.c.resource_class,
+            func.sum(allocations.c.used).label("used"),
+            func.count(func.distinct(consumers.c.uuid)).label("consumers"),
+        )
+        .join(allocations, allocations.c.consumer_uuid == consumers.c.uuid)
+        .where(consumers.c.project_id == project_id)
+        .group_by(consumers.c.consumer_type, allocations.c.resource_class)
+    )
+    if user_id is not None:
+        query = query.where(consumers.c.user_id == user_id)
+    return tx.rows(query)

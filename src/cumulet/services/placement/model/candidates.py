@@ -1,0 +1,130 @@
+"""Who has room: one scan over `placement_inventories`, and the reasons when nobody has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+
+from cumulet.services.placement.tables import inventories, providers
+from cumulet.store import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider with room. `free`: class → what it could still give, before this request."""
+
+    provider_uuid: str
+    name: str
+    free: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Why a provider has no room. `free`: what it could still give, never below 0."""
+
+    provider_uuid: str
+    name: str
+    resource_class: str
+    needed: int
+    free: float
+
+
+@lru_cache(maxsize=256)
+def _statement(names: tuple[str, ...], excluding: bool, limited: bool) -> Select[Any]:
+    """Providers that have room in every class of `names`; most free memory first."""
+    first = inventories.alias()
+    stock = [first, *(inventories.alias() for _ in names[1:])]
+    joined: Any = first
+    for other in stock[1:]:
+        joined = joined.join(other, other.c.provider_uuid == first.c.provider_uuid)
+    joined = joined.join(providers, providers.c.uuid == first.c.provider_uuid)
+    free = [(row.c.capacity - row.c.used).label(f"free_{i}") for i, row in enumerate(stock)]
+    query = select(providers.c.uuid, providers.c.name, *free).select_from(joined)
+    for i, (row, name) in enumerate(zip(stock, names, strict=True)):
+        need: ColumnElement[int] = bindparam(f"need_{i}", type_=row.c.used.type)
+        query = query.where(
+            row.c.resource_class == name,
+            row.c.capacity - row.c.used >= need,
+            row.c.min_unit <= need,
+            row.c.max_unit >= need,
+            need % row.c.step_size == 0,
+        )
+    if excluding:
+        query = query.where(providers.c.uuid.not_in(bindparam("exclude", expanding=True)))
+    leading = free[names.index("MEMORY_MB") if "MEMORY_MB" in names else 0]
+    query = query.order_by(leading.desc(), providers.c.uuid)
+    return query.limit(bindparam("most")) if limited else query
+
+
+def candidates(
+    tx: Transaction, resources: Mapping[str, int], *, limit: int | None, exclude: Collection[str] = ()
+) -> list[Candidate]:
+    """Providers with room for `resources`, most free MEMORY_MB first. One query."""
+    names = tuple(sorted(name for name, amount in resources.items() if amount > 0))
+    if not names:
+        return _all(tx, limit, exclude)
+    parameters: dict[str, Any] = {f"need_{i}": resources[name] for i, name in enumerate(names)}
+    if exclude:
+        parameters["exclude"] = list(exclude)
+    if limit is not None:
+        parameters["most"] = limit
+    rows = tx.rows(_statement(names, bool(exclude), limit is not None), parameters)
+    return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in rows]
+
+
+def _all(tx: Transaction, limit: int | None, exclude: Collection[str]) -> list[Candidate]:
+    """Whoever: nothing was asked for (a flavor may have no disk, but also nothing at all in tests)."""
+    query = select(providers.c.uuid, providers.c.name).where(providers.c.uuid.not_in(list(exclude)))
+    return [Candidate(row.uuid, row.name, {}) for row in tx.rows(query.order_by(providers.c.uuid).limit(limit))]
+
+
+def shortfalls(tx: Transaction, resources: Mapping[str, int]) -> list[Shortfall]:
+    """Every provider's every class that cannot give what is asked. One query; not for the hot path."""
+    names = [name for name, amount in resources.items() if amount > 0]
+    query = (
+        select(providers.c.uuid, providers.c.name, inventories)
+        .select_from(
+            providers.outerjoin(
+                inventories,
+                (inventories.c.provider_uuid == providers.c.uuid) & inventories.c.resource_class.in_(names),
+            )
+        )
+        .order_by(providers.c.name)
+    )
+    stock: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in tx.rows(query):
+        stock.setdefault((row.uuid, row.name), {})[row.resource_class] = row
+    return [
+        Shortfall(uuid, provider, name, resources[name], _giveable(have.get(name)))
+        for (uuid, provider), have in stock.items()
+        for name in names
+        if not _fits(have.get(name), resources[name])
+    ]
+
+
+def _giveable(row: Any) -> int:
+    return 0 if row is None else max(0, min(row.capacity - row.used, row.max_unit))
+
+
+def _fits(row: Any, need: int) -> bool:
+    return (
+        row is not None
+        and row.min_unit <= need <= row.max_unit
+        and need % row.step_size == 0
+        and row.used + need <= row.capacity
+    )
+
+
+def summaries(tx: Transaction, uuids: Sequence[str]) -> dict[str, dict[str, tuple[int, int]]]:
+    """provider → class → (capacity, used), of all the classes that each has."""
+    query = select(
+        inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used
+    ).where(inventories.c.provider_uuid.in_(uuids))
+    found: dict[str, dict[str, tuple[int, int]]] = {uuid: {} for uuid in uuids}
+    for uuid, name, capacity, used in tx.rows(query):
+        found[uuid][name] = (capacity, used)
+    return found

@@ -1,0 +1,175 @@
+"""Resource providers: rows, their aggregates and traits, and the filters of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, false, or_, select
+
+from cumulet.http.faults import BadRequest, Conflict, NotFound
+from cumulet.services.placement.model import inventories as stock
+from cumulet.services.placement.tables import (
+    allocations,
+    inventories,
+    provider_aggregates,
+    provider_traits,
+    providers,
+)
+from cumulet.store import Transaction
+
+
+@dataclass
+class Filters:
+    """What a list or the candidates are narrowed to. Each of `member_of` and `any_traits` must be met by one of
+    its members; none of the forbidden ones may be."""
+
+    name: str | None = None
+    uuid: str | None = None
+    in_tree: str | None = None
+    resources: Mapping[str, int] = field(default_factory=dict)
+    member_of: list[list[str]] = field(default_factory=list)
+    outside: set[str] = field(default_factory=set)
+    any_traits: list[set[str]] = field(default_factory=list)
+    without_traits: set[str] = field(default_factory=set)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether anything but resources is asked."""
+        return bool(self.in_tree or self.member_of or self.outside or self.any_traits or self.without_traits)
+
+
+def get(tx: Transaction, uuid: str) -> Row[Any]:
+    """The provider's row. Raises 404."""
+    row = tx.row(select(providers).where(providers.c.uuid == uuid))
+    if row is None:
+        raise NotFound(f"No resource provider with uuid {uuid} found", code="placement.resource_provider.not_found")
+    return row
+
+
+def listed(tx: Transaction, filters: Filters) -> Sequence[Row[Any]]:
+    """Providers that match, by name. One query, two with `in_tree`."""
+    return tx.rows(select(providers).where(*conditions(tx, filters)).order_by(providers.c.name))
+
+
+def conditions(tx: Transaction, filters: Filters) -> list[ColumnElement[bool]]:
+    """The filters as conditions on `placement_providers`."""
+    found: list[ColumnElement[bool]] = []
+    if filters.name is not None:
+        found.append(providers.c.name == filters.name)
+    if filters.uuid is not None:
+        found.append(providers.c.uuid == filters.uuid)
+    if filters.in_tree is not None:
+        root = tx.scalar(select(providers.c.root_uuid).where(providers.c.uuid == filters.in_tree))
+        found.append(providers.c.root_uuid == root if root is not None else false())
+    found += [_has_room(name, amount) for name, amount in filters.resources.items()]
+    found += [_in_aggregate(choice) for choice in filters.member_of]
+    if filters.outside:
+        found.append(~_in_aggregate(filters.outside))
+    found += [_with_trait(choice) for choice in filters.any_traits]
+    if filters.without_traits:
+        found.append(~_with_trait(filters.without_traits))
+    return found
+
+
+def _has_room(name: str, amount: int) -> ColumnElement[bool]:
+    row = inventories.alias()
+    fits = and_(
+        row.c.resource_class == name,
+        row.c.used + amount <= row.c.capacity,
+        row.c.min_unit <= amount,
+        row.c.max_unit >= amount,
+        amount % row.c.step_size == 0,
+    )
+    return providers.c.uuid.in_(select(row.c.provider_uuid).where(fits))
+
+
+def _in_aggregate(uuids: Collection[str]) -> ColumnElement[bool]:
+    members = select(provider_aggregates.c.provider_uuid)
+    return providers.c.uuid.in_(members.where(provider_aggregates.c.aggregate_uuid.in_(list(uuids))))
+
+
+def _with_trait(names: Collection[str]) -> ColumnElement[bool]:
+    members = select(provider_traits.c.provider_uuid)
+    return providers.c.uuid.in_(members.where(provider_traits.c.trait.in_(list(names))))
+
+
+def create(tx: Transaction, *, uuid: str, name: str, parent: str | None) -> None:
+    """A new provider at generation 0. Raises 409 for a name or uuid that is taken, 400 for an unknown parent."""
+    taken = tx.row(select(providers).where(or_(providers.c.uuid == uuid, providers.c.name == name)))
+    if taken is not None:
+        which = f"uuid: {uuid}" if taken.uuid == uuid else f"name: {name}"
+        raise Conflict(f"Conflicting resource provider {which} already exists.", code="placement.duplicate_name")
+    root = uuid
+    if parent is not None:
+        root = _root_of(tx, parent, f'Unable to create resource provider "{name}", {uuid}', "create")
+    row = {"uuid": uuid, "name": name, "generation": 0, "parent_uuid": parent, "root_uuid": root}
+    tx.insert(providers, {**row, "created_at": tx.now, "updated_at": tx.now})
+
+
+def _root_of(tx: Transaction, parent: str, what: str, action: str) -> str:
+    root = tx.scalar(select(providers.c.root_uuid).where(providers.c.uuid == parent))
+    if root is None:
+        raise BadRequest(f"{what}: Object action {action} failed because: parent provider UUID does not exist.")
+    return str(root)
+
+
+def rename(tx: Transaction, row: Row[Any], name: str, parent: str | None) -> None:
+    """Another name, and a parent where there was none. Raises 409 for a name that is taken."""
+    if tx.row(select(providers.c.uuid).where(providers.c.name == name, providers.c.uuid != row.uuid)) is not None:
+        raise Conflict(f"Conflicting resource provider {name} already exists.", code="placement.duplicate_name")
+    what, root = f"Unable to save resource provider {row.uuid}", row.root_uuid
+    if parent != row.parent_uuid:
+        if row.parent_uuid is not None or parent is None:
+            raise BadRequest(
+                f"{what}: Object action update failed because: re-parenting a provider is not currently allowed."
+            )
+        root = _root_of(tx, parent, what, "update")
+        if root == row.uuid:
+            raise BadRequest(
+                f"{what}: Object action update failed because: creating loop in the provider tree is not allowed."
+            )
+        tx.update(providers, providers.c.root_uuid == row.uuid, root_uuid=root)
+    tx.update(providers, providers.c.uuid == row.uuid, name=name, parent_uuid=parent, root_uuid=root, updated_at=tx.now)
+
+
+def delete(tx: Transaction, uuid: str) -> None:
+    """Delete the provider with its inventories, traits and aggregates. Raises 404, and 409 while it is in use."""
+    if tx.row(select(providers.c.uuid).where(providers.c.uuid == uuid)) is None:
+        raise NotFound(f"No resource provider with uuid {uuid} found for delete")
+    if tx.row(select(providers.c.uuid).where(providers.c.parent_uuid == uuid)) is not None:
+        raise Conflict(
+            f"Unable to delete parent resource provider {uuid}: It has child resource providers.",
+            code="placement.resource_provider.cannot_delete_parent",
+        )
+    if tx.row(select(allocations.c.used).where(allocations.c.provider_uuid == uuid).limit(1)) is not None:
+        raise Conflict(
+            f"Unable to delete resource provider {uuid}: Resource provider has allocations.",
+            code="placement.resource_provider.inuse",
+        )
+    tx.delete(inventories, inventories.c.provider_uuid == uuid)
+    tx.delete(provider_traits, provider_traits.c.provider_uuid == uuid)
+    tx.delete(provider_aggregates, provider_aggregates.c.provider_uuid == uuid)
+    tx.delete(providers, providers.c.uuid == uuid)
+
+
+def aggregates(tx: Transaction, uuid: str) -> list[str]:
+    """Aggregates of a provider."""
+    query = select(provider_aggregates.c.aggregate_uuid).where(provider_aggregates.c.provider_uuid == uuid)
+    return sorted(row.aggregate_uuid for row in tx.rows(query))
+
+
+def set_aggregates(tx: Transaction, row: Row[Any], uuids: Iterable[str], generation: int | None) -> int:
+    """Replace the provider's aggregates; its generation afterwards. With `generation`, only at that one."""
+    after = int(row.generation)
+    if generation is not None:
+        if generation != row.generation:
+            raise Conflict(
+                "Resource provider's generation already changed. Please update the generation and try again.",
+                code=stock.CONCURRENT,
+            )
+        after = stock.advance(tx, row.uuid, generation)
+    tx.delete(provider_aggregates, provider_aggregates.c.provider_uuid == row.uuid)
+    tx.insert(provider_aggregates, [{"provider_uuid": row.uuid, "aggregate_uuid": a} for a in sorted(set(uuids))])
+    return after

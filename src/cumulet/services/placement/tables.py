@@ -1,0 +1,98 @@
+"""All tables of placement.
+
+`placement_inventories.used` is the sum of the allocations of that provider and class. It is written in the same
+transaction as they are, so that "who has room" is one scan of one table.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table
+
+from cumulet.store import metadata
+
+providers = Table(
+    "placement_providers",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("generation", Integer, nullable=False, default=0),
+    Column("parent_uuid", String(36)),
+    Column("root_uuid", String(36), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+inventories = Table(
+    "placement_inventories",
+    metadata,
+    Column("resource_class", String(255), primary_key=True),
+    Column("provider_uuid", String(36), primary_key=True),
+    Column("total", Integer, nullable=False),
+    Column("reserved", Integer, nullable=False),
+    Column("min_unit", Integer, nullable=False),
+    Column("max_unit", Integer, nullable=False),
+    Column("step_size", Integer, nullable=False),
+    Column("allocation_ratio", Float, nullable=False),
+    Column("capacity", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False, default=0),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("placement_inventories_provider", "provider_uuid"),
+    sqlite_with_rowid=False,
+)
+
+consumers = Table(
+    "placement_consumers",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    Column("project_id", String(255), nullable=False),
+    Column("user_id", String(255), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("consumer_type", String(255)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("placement_consumers_project", "project_id", "user_id"),
+)
+
+allocations = Table(
+    "placement_allocations",
+    metadata,
+    Column("consumer_uuid", String(36), primary_key=True),
+    Column("provider_uuid", String(36), primary_key=True),
+    Column("resource_class", String(255), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("placement_allocations_provider", "provider_uuid", "resource_class"),
+    sqlite_with_rowid=False,
+)
+
+resource_classes = Table(
+    "placement_resource_classes",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+traits = Table(
+    "placement_traits",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+provider_traits = Table(
+    "placement_provider_traits",
+    metadata,
+    Column("provider_uuid", String(36), primary_key=True),
+    Column("trait", String(255), primary_key=True),
+    Index("placement_provider_traits_trait", "trait", "provider_uuid"),
+    sqlite_with_rowid=False,
+)
+
+provider_aggregates = Table(
+    "placement_provider_aggregates",
+    metadata,
+    Column("provider_uuid", String(36), primary_key=True),
+    Column("aggregate_uuid", String(36), primary_key=True),
+    Index("placement_provider_aggregates_aggregate", "aggregate_uuid", "provider_uuid"),
+    sqlite_with_rowid=False,
+)
