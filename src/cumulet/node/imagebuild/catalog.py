@@ -49,8 +49,8 @@ def build(kind: str, out: Path, work: Path, say: Say) -> Path:
 def cached_tiny(cache_dir: Path, say: Say) -> Path:
     """The tiny image from the cache, built when our files or the package versions have changed.
 
-    Callers side by side wait for one build. Older images are removed when a new one is made: copy an image that has
-    to last.
+    Callers side by side wait for one build. Older images go when a new one is made: copy an image that has to
+    last.
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
     with _locked(cache_dir / "lock"):

@@ -6,6 +6,7 @@ Needs root rights (a chroot). Never touches the running system's packages.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,8 @@ LABEL = "cumulet-root"
 KERNEL_ARGUMENTS = f"root=LABEL={LABEL} ro console=tty1 console=ttyS0,115200"
 PACKAGES = (
     "linux-image-cloud-amd64", "systemd-sysv", "cloud-init", "cloud-guest-utils", "openssh-server",
-    "iproute2",    "iputils-ping", "ifupdown", "isc-dhcp-client", "net-tools", "netbase", "sudo", "ca-certificates", "curl",
-    "e2fsprogs", "fdisk", "udev", "dbus", "acpid",
+    "iproute2", "iputils-ping", "ifupdown", "isc-dhcp-client", "net-tools", "netbase", "sudo",
+    "ca-certificates", "curl", "e2fsprogs", "fdisk", "udev", "dbus", "acpid",
 )  # fmt: skip
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 # Every guest makes these for itself.
@@ -66,11 +67,13 @@ def _install(tree: Path, work: Path) -> None:
     if overlay.exists():
         shutil.rmtree(overlay)
     shutil.copytree(Path(__file__).parent / "debian_rootfs/rootfs", overlay, copy_function=shutil.copyfile)
+    for path in (overlay, *overlay.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     options = ["--variant=apt", "--mode=root", f"--include={','.join(PACKAGES)}"]
     options += ['--aptopt=Apt::Install-Recommends "false"', "--dpkgopt=force-confold"]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     options += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
-    options += [f"--essential-hook=sync-in {overlay} /"]
+    options += [f"--essential-hook=sync-in {shlex.quote(str(overlay))} /"]
     run(["mmdebstrap", *options, RELEASE, str(tree)], timeout=1800)
 
 

@@ -53,7 +53,8 @@ def make_root(
     """Write an ext4 file system from a folder.
 
     Everything belongs to root but the paths in `owners` (path -> uid and gid); with None, owners are
-    as in the folder. `modes` gives permission bits that a folder made without root rights cannot carry, e.g. set-uid.
+    as in the folder. `modes` gives permission bits that a folder made without root rights cannot carry,
+    e.g. set-uid.
     """
     used = sum(_round_up(path.lstat().st_size, 4096) for path in tree.rglob("*"))
     blocks = (used + used // 8 + 12 * MIB) // 4096
