@@ -1,0 +1,41 @@
+"""Documents are true where a machine can tell."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cumulet.config import Settings, documentation
+from tests.laws.source import ROOT
+
+PATH = re.compile(r"`((?:src|tests|docs|decisions|bench)/[\w./-]+|cumulet/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+def test_every_path_that_a_document_names_exists(document: str) -> None:
+    named = PATH.findall((ROOT / document).read_text())
+    missing = [path for path in named if not (ROOT / path).exists() and not (ROOT / "src" / path).exists()]
+    assert missing == []
+
+
+def test_architecture_names_its_rooms() -> None:
+    named = set(PATH.findall((ROOT / "ARCHITECTURE.md").read_text()))
+    rooms = {f"src/cumulet/{path.name}" for path in (ROOT / "src" / "cumulet").iterdir() if path.is_dir()}
+    rooms = {room for room in rooms if not room.endswith("__pycache__")}
+    assert {room for room in rooms if not any(path.startswith(room) for path in named)} == set()
+
+
+def test_options_are_few_and_documented() -> None:
+    documented = documentation()
+    assert len(documented) <= 40
+    assert set(documented) == {field for field in Settings.__dataclass_fields__}
+    assert all(len(text) > 10 for text in documented.values())
+
+
+def test_decisions_are_numbered_and_dated() -> None:
+    records = sorted((ROOT / "decisions").glob("*.md"))
+    assert records
+    assert [path.name[:4] for path in records] == [f"{n:04d}" for n in range(1, len(records) + 1)]
+    for path in records:
+        assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", path.read_text(), re.M), path.name

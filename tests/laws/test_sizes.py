@@ -1,0 +1,53 @@
+"""Sizes. The lists of exceptions may only shrink: a new one is a design question, not an entry."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.laws.source import PACKAGE, ROOT, modules, path_of
+
+FUNCTION_LINES, FILE_LINES, PARAMETERS = 50, 500, 6
+
+LONG_FILES: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
+MANY_PARAMETERS: set[str] = set()
+
+
+def functions():
+    for name, tree in modules().items():
+        if ".migrations." in name:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name}.{node.name}", node
+
+
+def test_files() -> None:
+    long = {
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("*.py")
+        if "migrations" not in path.parts and len(path.read_text().splitlines()) > FILE_LINES
+    }
+    assert long == LONG_FILES
+
+
+def test_functions() -> None:
+    long = {name for name, node in functions() if node.end_lineno - node.lineno + 1 > FUNCTION_LINES}
+    assert long == LONG_FUNCTIONS
+
+
+def test_parameters() -> None:
+    """`self`, `tx` and keyword-only parameters that have names at the call do not count towards the six."""
+    many = set()
+    for name, node in functions():
+        plain = [a.arg for a in (*node.args.posonlyargs, *node.args.args) if a.arg not in ("self", "cls", "tx", "call")]
+        if len(plain) > PARAMETERS:
+            many.add(name)
+    assert many == MANY_PARAMETERS
+
+
+def test_paths_exist_for_the_lists() -> None:
+    known = {name for name, _ in functions()}
+    assert known >= LONG_FUNCTIONS | MANY_PARAMETERS
+    assert all((ROOT / path).exists() for path in LONG_FILES)
+    assert path_of("cumulet").exists()
