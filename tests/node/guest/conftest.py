@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,22 +21,44 @@ UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if pyfuncitem.get_closest_marker("root") is None or os.environ.get(INSIDE):
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Not even the fixtures of such a test may run out here: they mount things."""
+    if item.get_closest_marker("root") is None or os.environ.get(INSIDE):
         return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    call = pytest.CallInfo.from_call(lambda: _run_inside(item), when="call")
+    report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _run_inside(item: pytest.Item) -> None:
     if os.geteuid() != 0 or shutil.which("libvirtd", path="/usr/sbin:/usr/bin") is None:
         pytest.skip("needs root and libvirt")
-    again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", pyfuncitem.nodeid]
+    again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", item.nodeid]
     done = subprocess.run(
-        [*UNSHARE, *again], env={**os.environ, INSIDE: "1"}, cwd=pyfuncitem.config.rootpath,
+        [*UNSHARE, *again], env={**os.environ, INSIDE: "1"}, cwd=item.config.rootpath,
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         pytest.fail(done.stdout[-6000:] + done.stderr[-2000:], pytrace=False)
-    return True
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a short path (socket names are limited to 107 bytes), empty again afterwards."""
-    return tmp_path
+def own_mounts() -> Callable[..., None]:
+    """`mount` with these arguments, never outside of the test's own host: there this process is the first one."""
+
+    def mount(*arguments: str) -> None:
+        assert os.getpid() == 1, "would change the mounts of the real host"
+        subprocess.run(["mount", *arguments], check=True)
+
+    return mount
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path: the path of a socket in it has 107 bytes at most."""
+    made = Path(tempfile.mkdtemp(prefix="cumulet-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)

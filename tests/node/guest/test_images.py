@@ -27,7 +27,9 @@ def describe(data: bytes, disk_format: str, image_id: str = ID) -> BootImage:
 
 def take(folder: Path, data: bytes, disk_format: str) -> images.BaseImage:
     cache = images.ImageCache(folder / "cache")
-    return cache.ensure_base(describe(data, disk_format), lambda _id: [data[i : i + 65536] for i in range(0, len(data), 65536)])
+    return cache.ensure_base(
+        describe(data, disk_format), lambda _id: [data[i : i + 65536] for i in range(0, len(data), 65536)]
+    )
 
 
 def qemu_img(*arguments: str) -> None:
@@ -79,7 +81,9 @@ def test_backing_file_is_refused_ossa_2015_011_014(tmp_path: Path) -> None:
 
 
 def test_data_file_is_refused_ossa_2024_001(tmp_path: Path) -> None:
-    qemu_img("create", "-f", "qcow2", "-o", f"data_file={tmp_path}/secret,data_file_raw=on", str(tmp_path / "evil"), "2M")
+    qemu_img(
+        "create", "-f", "qcow2", "-o", f"data_file={tmp_path}/secret,data_file_raw=on", str(tmp_path / "evil"), "2M"
+    )
     assert "data_file" in refused(tmp_path, (tmp_path / "evil").read_bytes(), "qcow2")
 
 
@@ -196,7 +200,8 @@ def test_many_callers_one_fetch(tmp_path: Path) -> None:
         yield data
 
     threads = [
-        threading.Thread(target=lambda: paths.append(cache.ensure_image(describe(data, "qcow2"), fetch))) for _ in range(8)
+        threading.Thread(target=lambda: paths.append(cache.ensure_image(describe(data, "qcow2"), fetch)))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -60,6 +61,7 @@ class Connection:
         self._lock = threading.Lock()
         self._open: Any = None
         self._callbacks: list[EventCallback] = []
+        self._timers: list[int] = []
         self.libvirt: Any = libvirt_binding.load()
 
     def call(self, work: Callable[[Any], T]) -> T:
@@ -89,12 +91,16 @@ class Connection:
     def every(self, milliseconds: int, work: Callable[[], None]) -> None:
         """Run `work` in the event thread again and again; it must be short and must not raise."""
         _start_event_loop(self.libvirt)
-        self.libvirt.virEventAddTimeout(milliseconds, lambda _timer, _opaque: work(), None)
+        timer = self.libvirt.virEventAddTimeout(milliseconds, lambda _timer, _opaque: work(), None)
+        with self._lock:
+            self._timers.append(timer)
 
     def close(self) -> None:
-        """Give the connection up; the next call opens another."""
+        """Give the connection and the timers up; the next call opens another connection."""
         with self._lock:
             self._drop()
+            while self._timers:
+                self.libvirt.virEventRemoveTimeout(self._timers.pop())
 
     def _connected(self) -> Any:
         with self._lock:
@@ -102,6 +108,13 @@ class Connection:
                 return self._open
             self._drop()
             _start_event_loop(self.libvirt)
+            self._open = self._open_anew()
+            return self._open
+
+    def _open_anew(self) -> Any:
+        """A daemon that is just being killed may still take a connection, and drop it: then once more."""
+        error: Any = None
+        for pause in (0.05, 0.2, 0):
             uri = self._daemon.ensure()
             try:
                 connection = self.libvirt.open(uri)
@@ -109,10 +122,11 @@ class Connection:
                 connection.domainEventRegisterAny(
                     None, self.libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None
                 )
-            except self.libvirt.libvirtError as error:
-                raise HypervisorDown("The host's hypervisor is not available.", str(error)) from error
-            self._open = connection
-            return connection
+                return connection
+            except self.libvirt.libvirtError as failed:
+                error = failed
+                time.sleep(pause)
+        raise HypervisorDown("The host's hypervisor is not available.", str(error)) from error
 
     def _lost(self, connection: Any, error: Any) -> bool:
         return self._is_transport(error) or not connection.isAlive()

@@ -27,6 +27,7 @@ from cumulet.node.guest.images import Fetch, ImageCache
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TRIM_MS = 5000
+_SOCKET_BYTES = 107  # the kernel's limit for the path of a unix socket
 _SCREENSHOT_BYTES = 16 << 20
 
 
@@ -77,6 +78,8 @@ class GuestParts:
         self._group = console_group
         self._instances = state / "instances"
         self._instances.mkdir(parents=True, exist_ok=True)
+        if len(os.fsencode(self._socket("0" * 36))) > _SOCKET_BYTES:
+            raise GuestError("The host is not set up properly.", f"{state}: too long for the names of sockets in it")
         console.prepare_folder(state / "vnc", console_group)
         self._owner = _owner(state)
         self.images = ImageCache(state / "images")
@@ -381,8 +384,9 @@ class GuestParts:
             journal.write(self._folder(uuid), notes)
 
     def _trim_logs(self) -> None:
-        for folder in self._instances.iterdir():
-            console.trim(folder)
+        with suppress(OSError):  # the folder may be on its way out
+            for folder in self._instances.iterdir():
+                console.trim(folder)
 
     def _folder(self, uuid: str) -> Path:
         if not _UUID.fullmatch(uuid):
