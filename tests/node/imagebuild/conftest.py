@@ -45,10 +45,10 @@ class Guest:
         path = self.folder / "serial"
         return path.read_text(errors="replace").replace("\r", "") if path.exists() else ""
 
-    def wait_for(self, text: str, seconds: float = 120) -> None:
-        """Wait until the serial line shows `text`."""
+    def wait_for(self, text: str, seconds: float = 120, times: int = 1) -> None:
+        """Wait until the serial line shows `text`, `times` times."""
         end = time.monotonic() + seconds
-        while text not in self.log():
+        while self.log().count(text) < times:
             if self.process.poll() is not None or time.monotonic() > end:
                 pytest.fail(
                     f"{text!r} did not appear; qemu {self.process.poll()}; log ends: {self.log()[-1500:]}"

@@ -85,7 +85,8 @@ def _strip(tree: Path) -> None:
             else:
                 path.unlink()
     (tree / "etc/hostname").write_text("debian\n")
-    (tree / "etc/machine-id").write_text("uninitialized\n")
+    # Empty, not "uninitialized": the latter makes systemd ask first-boot questions on the console and wait.
+    (tree / "etc/machine-id").write_text("")
     # The kernel and initrd stand on the boot partition; a second copy would double the image.
     for pattern in ("boot/vmlinuz-*", "boot/initrd.img-*", "vmlinuz*", "initrd.img*"):
         for path in tree.glob(pattern):
