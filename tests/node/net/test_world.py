@@ -18,7 +18,17 @@ FILES = sorted(path.name for path in INSIDE.glob("world_*.py"))
 @pytest.mark.parametrize("name", FILES)
 def test_world(name: str, tmp_path: Path) -> None:
     separate = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    pytest_run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "worldkit", "-x", "--basetemp", str(tmp_path / "t")]
+    pytest_run = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "worldkit",
+        "--basetemp",
+        str(tmp_path / "t"),
+    ]
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [*separate, *pytest_run, str(INSIDE / name)],

@@ -170,9 +170,7 @@ class MetadataProxy:
 
         return await asyncio.start_server(connected, sock=listener, limit=_HEADER_LIMIT)
 
-    async def _connection(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place
-    ) -> None:
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place) -> None:
         """One request, one answer. Too many connections, from one guest or from all, are closed at once."""
         peer = writer.get_extra_info("peername") or ("",)
         source = str(peer[0])
@@ -258,9 +256,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
 
 
 def _plain(status: HTTPStatus) -> ProxyReply:
-    return ProxyReply(
-        status.value, {"content-type": "text/plain"}, f"{status.value} {status.phrase}\n".encode()
-    )
+    return ProxyReply(status.value, {"content-type": "text/plain"}, f"{status.value} {status.phrase}\n".encode())
 
 
 def _encode(reply: ProxyReply, head_only: bool) -> bytes:

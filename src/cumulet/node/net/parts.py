@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
 from cumulet.node.net import bridge, names, provider, taps, vxlan
 from cumulet.node.net.dhcp import DhcpServers
@@ -44,6 +46,7 @@ class _Seen:
     """The spec last applied, and how the world looked right after."""
 
     spec: Network | Router
+    encoded: bytes
     world: dict[str, Link] = field(default_factory=dict)
     at: float = 0.0
 
@@ -218,6 +221,11 @@ class NetworkParts:
         with self._lock:
             taps.absent(port_id)
 
+    def check(self) -> bool:
+        """Compare the tables with what was written; True when something was missing and has been put back."""
+        with self._lock:
+            return self._firewall.mend()
+
     # ---- the whole -----------------------------------------------------------------------------------------
 
     def observe(self) -> Observed:
@@ -268,9 +276,7 @@ class NetworkParts:
         """The devices a spec is about, as they are now."""
         if isinstance(spec, Router):
             namespace = names.router_namespace(spec.id)
-            outside = {
-                names.tap(port.port_id) for port in [*spec.ports, *([spec.gateway] if spec.gateway else [])]
-            }
+            outside = {names.tap(port.port_id) for port in [*spec.ports, *([spec.gateway] if spec.gateway else [])]}
         else:
             namespace = names.dhcp_namespace(spec.id)
             outside = {names.bridge(spec.id), names.host_leg(spec.id), names.host_leg_peer(spec.id)}
@@ -286,10 +292,10 @@ class NetworkParts:
         }
 
     def _remember(self, identifier: str, spec: Network | Router) -> None:
-        self._seen[identifier] = _Seen(spec, self._world(spec), time.monotonic())
+        self._seen[identifier] = _Seen(spec, msgspec.json.encode(spec), self._world(spec), time.monotonic())
 
     def _unchanged(self, identifier: str, spec: Network | Router) -> bool:
         seen = self._seen.get(identifier)
-        if seen is None or seen.spec != spec or time.monotonic() - seen.at > CHECK_EVERY_S:
+        if seen is None or seen.encoded != msgspec.json.encode(spec) or time.monotonic() - seen.at > CHECK_EVERY_S:
             return False
         return seen.world == self._world(spec)

@@ -77,9 +77,7 @@ def _plug_interface(here: dict[str, Link], interface: str, master: str) -> None:
     if link.master == master and link.up:
         return
     if link.master not in (None, master) or link.addresses:
-        raise NodeError(
-            f"The interface {interface} of the provider network is in use (addresses or a bridge)"
-        )
+        raise NodeError(f"The interface {interface} of the provider network is in use (addresses or a bridge)")
     change([["link", "set", "dev", interface, "master", master, "up"]])
 
 
@@ -91,9 +89,7 @@ def _ensure_host_leg(here: dict[str, Link], network_id: str, mtu: int, address: 
     if name not in here or peer not in here:
         if name in here:
             delete_device(name)
-        change(
-            [["link", "add", name, "mtu", str(mtu), "type", "veth", "peer", "name", peer, "mtu", str(mtu)]]
-        )
+        change([["link", "add", name, "mtu", str(mtu), "type", "veth", "peer", "name", peer, "mtu", str(mtu)]])
         here = links()
     leg, other = here[name], here[peer]
     commands = []
@@ -117,9 +113,7 @@ def _settle_rules(network_id: str, wanted: list[tuple[str, str, str]]) -> None:
         if mine == rules and not (rules and tables.hook_lines(saved, table, hooks[table])):
             continue
         kept = [rule for rule in saved.rules(table, chain) if rule not in mine]
-        lines = tables.replace_chains({chain: [*kept, *rules]}) + tables.hook_lines(
-            saved, table, hooks[table]
-        )
+        lines = tables.replace_chains({chain: [*kept, *rules]}) + tables.hook_lines(saved, table, hooks[table])
         if not kept and not rules and table == "nat":
             lines = tables.unhook_lines(saved, table, hooks[table]) + tables.remove_chains([chain])
             _forwarding_back()

@@ -53,9 +53,7 @@ class Routers:
                 delete_device(name, namespace)
         for device, port in legs.items():
             bridge.ensure_exists(port.network_id, port.mtu)
-            ensure_leg(
-                namespace, device, names.tap(port.port_id), names.bridge(port.network_id), port.mac, port.mtu
-            )
+            ensure_leg(namespace, device, names.tap(port.port_id), names.bridge(port.network_id), port.mac, port.mtu)
         gone = self._settle_addresses(router, namespace, legs)
         self._settle_tables(router, namespace)
         _settle_routes(router, namespace)
@@ -79,9 +77,7 @@ class Routers:
                 wanted += [f"{ip_address(each.floating_ip)}/32" for each in router.floating_ips]
                 gone = [each[:-3] for each in there[device].addresses - set(wanted) if each.endswith("/32")]
             commands += set_addresses(there[device], wanted)
-            announce += [
-                (device, each.split("/")[0]) for each in wanted if each not in there[device].addresses
-            ]
+            announce += [(device, each.split("/")[0]) for each in wanted if each not in there[device].addresses]
         change(commands, namespace)
         if announce:
             threading.Thread(target=_announce, args=(namespace, announce), daemon=True).start()

@@ -169,9 +169,7 @@ def _number(rule: Rule) -> int:
 
 
 def _icmp(rule: Rule, version: int) -> list[str]:
-    name, option = (
-        ("icmp", "-m icmp --icmp-type") if version == 4 else ("ipv6-icmp", "-m icmp6 --icmpv6-type")
-    )
+    name, option = ("icmp", "-m icmp --icmp-type") if version == 4 else ("ipv6-icmp", "-m icmp6 --icmpv6-type")
     kind, code = rule.port_range_min, rule.port_range_max
     if kind is None:
         return [f"-p {name}"]

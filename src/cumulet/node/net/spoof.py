@@ -18,9 +18,7 @@ class SpoofTable:
     def __init__(self, tag: str) -> None:
         self._table = f"bridge {names.spoof_table(tag)}"
 
-    def apply(
-        self, changes: Mapping[str, Sequence[str] | None], all_ports: Mapping[str, Sequence[str]]
-    ) -> None:
+    def apply(self, changes: Mapping[str, Sequence[str] | None], all_ports: Mapping[str, Sequence[str]]) -> None:
         """Change the ports in `changes` (None: no chain). When the table is not as expected, write it anew
         from `all_ports`, in one transaction. `all_ports` has what must hold afterwards."""
         lines: list[str] = []

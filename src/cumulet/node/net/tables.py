@@ -95,9 +95,7 @@ def foreign(rules: Iterable[str], devices: set[str]) -> list[str]:
 def hook_lines(saved: Saved, table: str, hooks: Iterable[tuple[str, str]]) -> list[str]:
     """Lines that put missing jumps from built-in chains first."""
     return [
-        f"-I {builtin} 1 -j {chain}"
-        for builtin, chain in hooks
-        if f"-j {chain}" not in saved.rules(table, builtin)
+        f"-I {builtin} 1 -j {chain}" for builtin, chain in hooks if f"-j {chain}" not in saved.rules(table, builtin)
     ]
 
 

@@ -135,7 +135,9 @@ def make_cloud(tmp_path: Path) -> Iterator[Callable[..., Cloud]]:
 def tenant(cidr: str = "10.0.0.0/24", vni: int = 58, gateway: str | None = "10.0.0.1") -> Network:
     base = cidr.rsplit(".", 1)[0]
     subnet = Subnet(id=new_id(), cidr=cidr, gateway_ip=gateway)
-    dhcp = Dhcp(port_id=new_id(), mac="fa:16:3e:00:00:02", addresses=[Address(ip=f"{base}.2", subnet_id=subnet.id, prefix=24)])
+    dhcp = Dhcp(
+        port_id=new_id(), mac="fa:16:3e:00:00:02", addresses=[Address(ip=f"{base}.2", subnet_id=subnet.id, prefix=24)]
+    )
     return Network(id=new_id(), segmentation_id=vni, subnets=[subnet], dhcp=dhcp)
 
 
@@ -156,7 +158,10 @@ def host_of(iface: Interface, name: str) -> DhcpHost:
 
 
 def group(*rules: Rule, members: list[str] | None = None) -> SecurityGroup:
-    out = [Rule(id=new_id(), direction="egress", ethertype="IPv4"), Rule(id=new_id(), direction="egress", ethertype="IPv6")]
+    out = [
+        Rule(id=new_id(), direction="egress", ethertype="IPv4"),
+        Rule(id=new_id(), direction="egress", ethertype="IPv6"),
+    ]
     return SecurityGroup(id=new_id(), rules=[*out, *rules], members=members or [])
 
 
