@@ -1,0 +1,152 @@
+"""Transactions, wake-ups and paging on a real SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
+
+from cumulet.store import Page, Store, iso, paged
+from cumulet.store.paging import MarkerNotFound
+from cumulet.store.times import parse_iso
+
+tables = MetaData()
+things = Table(
+    "things", tables, Column("id", String, primary_key=True), Column("name", String), Column("size", Integer)
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "db.sqlite", durable=False)
+    with made.engine.connect() as connection:
+        tables.create_all(connection)
+    return made
+
+
+def count(store: Store) -> int:
+    with store.read() as tx:
+        return int(tx.scalar(select(func.count()).select_from(things)))
+
+
+def test_all_or_nothing(store: Store) -> None:
+    woken: list[str] = []
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        tx.insert(things, {"id": "a"})
+        tx.on_commit(lambda: woken.append("never"))
+        raise RuntimeError
+    assert count(store) == 0
+    with store.transaction() as tx:
+        tx.insert(things, [{"id": "a"}, {"id": "b"}])
+        tx.on_commit(lambda: woken.append("once"))
+        assert woken == []
+    assert (count(store), woken) == (2, ["once"])
+
+
+def test_a_reader_sees_one_moment(store: Store) -> None:
+    with store.read() as tx:
+        assert tx.scalar(select(func.count()).select_from(things)) == 0
+        thread = threading.Thread(target=_add, args=(store, "x"))
+        thread.start()
+        thread.join()
+        assert tx.scalar(select(func.count()).select_from(things)) == 0
+    assert count(store) == 1
+
+
+def _add(store: Store, name: str) -> None:
+    with store.transaction() as tx:
+        tx.insert(things, {"id": name})
+
+
+def test_writers_of_many_threads_queue(store: Store) -> None:
+    with store.transaction() as tx:
+        tx.insert(things, {"id": "counter", "size": 0})
+
+    def raise_it() -> None:
+        for _ in range(50):
+            with store.transaction() as tx:
+                size = tx.scalar(select(things.c.size).where(things.c.id == "counter"))
+                tx.update(things, things.c.id == "counter", size=size + 1)
+
+    threads = [threading.Thread(target=raise_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as tx:
+        assert tx.scalar(select(things.c.size)) == 300
+
+
+def test_compare_and_set_says_no(store: Store) -> None:
+    _add(store, "a")
+    with store.transaction() as tx:
+        assert tx.update(things, (things.c.id == "a") & things.c.size.is_(None), size=1) == 1
+        assert tx.update(things, (things.c.id == "a") & things.c.size.is_(None), size=2) == 0
+
+
+def test_upsert(store: Store) -> None:
+    for size in (1, 2):
+        with store.transaction() as tx:
+            tx.upsert(things, {"id": "a"}, size=size, name="n")
+    with store.read() as tx:
+        assert [tuple(row) for row in tx.rows(select(things))] == [("a", "n", 2)]
+
+
+def test_a_wake_up_between_reading_and_waiting_is_not_lost(store: Store) -> None:
+    async def scenario() -> list[bool]:
+        ticket = store.wakeups.ticket("t")
+        with store.transaction() as tx:
+            tx.wake("t")
+        at_once = await store.wakeups.wait({"t": ticket}, 5)
+        nobody = await store.wakeups.wait({"t": store.wakeups.ticket("t")}, 0.01)
+        task = asyncio.create_task(store.wakeups.wait({"t": store.wakeups.ticket("t"), "u": 0}, 5))
+        await asyncio.sleep(0.01)
+        await asyncio.to_thread(store.wakeups.wake, "t")
+        return [at_once, nobody, await task]
+
+    assert asyncio.run(scenario()) == [True, False, True]
+    assert store.wakeups._waiters.get("u", set()) == set()
+
+
+ROWS = st.lists(st.tuples(st.text("ab", max_size=2) | st.none(), st.integers(0, 3) | st.none()), max_size=25)
+SORTS = st.lists(st.tuples(st.sampled_from(["name", "size"]), st.booleans()), max_size=2, unique_by=lambda s: s[0])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(rows=ROWS, sort=SORTS, limit=st.integers(1, 7), reverse=st.booleans())
+def test_pages_add_up_to_the_whole(
+    store: Store, rows: list[tuple[str | None, int | None]], sort: list[tuple[str, bool]], limit: int, reverse: bool
+) -> None:
+    with store.transaction() as tx:
+        tx.execute(things.delete())
+        tx.insert(things, [{"id": f"{n:03d}", "name": name, "size": size} for n, (name, size) in enumerate(rows)])
+    columns = {"name": things.c.name, "size": things.c.size}
+    with store.read() as tx:
+        whole = [r.id for r in paged(tx, select(things), columns, Page(sort=tuple(sort)), things.c.id)]
+        assert sorted(whole) == [f"{n:03d}" for n in range(len(rows))]
+        found: list[str] = []
+        marker = None
+        while True:
+            page = Page(limit, marker, tuple(sort), reverse)
+            got = [r.id for r in paged(tx, select(things), columns, page, things.c.id)]
+            if not got:
+                break
+            found = got + found if reverse else found + got
+            marker = got[0] if reverse else got[-1]
+        assert found == whole
+
+
+def test_an_unknown_marker(store: Store) -> None:
+    with store.read() as tx, pytest.raises(MarkerNotFound):
+        paged(tx, select(things), {}, Page(marker="nobody"), things.c.id)
+
+
+@given(st.integers(0, 4_000_000_000_000_000))
+def test_times_survive_their_text(us: int) -> None:
+    assert parse_iso(iso(us, micro=True)) == us
+    assert parse_iso(iso(us)) == us - us % 1_000_000
