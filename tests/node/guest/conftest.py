@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,10 +37,11 @@ def _run_inside(item: pytest.Item) -> None:
     if os.geteuid() != 0 or shutil.which("libvirtd", path="/usr/sbin:/usr/bin") is None:
         pytest.skip("needs root and libvirt")
     again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", item.nodeid]
-    done = subprocess.run(
-        [*UNSHARE, *again], env={**os.environ, INSIDE: "1"}, cwd=item.config.rootpath,
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="cumulet-") as folder:  # removed when its mounts are gone with the host
+        done = subprocess.run(
+            [*UNSHARE, *again], env={**os.environ, INSIDE: folder}, cwd=item.config.rootpath,
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
     if done.returncode != 0:
         pytest.fail(done.stdout[-6000:] + done.stderr[-2000:], pytrace=False)
 
@@ -57,8 +58,6 @@ def own_mounts() -> Callable[..., None]:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path: the path of a socket in it has 107 bytes at most."""
-    made = Path(tempfile.mkdtemp(prefix="cumulet-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+def folder() -> Path:
+    """The test's folder, with a short path: the path of a socket in it has 107 bytes at most."""
+    return Path(os.environ[INSIDE])
