@@ -1,11 +1,33 @@
 """Identity's operations, one module per noun; importing this package declares all of them."""
 
 from cumulet.services.identity.api import (
+    auth,
     discovery,
+    domains,
+    endpoints,
+    grants,
+    groups,
+    projects,
+    regions,
+    role_assignments,
+    roles,
+    services,
     tokens,
+    users,
 )
 
 LOADED = (
+    auth,
     discovery,
+    domains,
+    endpoints,
+    grants,
+    groups,
+    projects,
+    regions,
+    role_assignments,
+    roles,
+    services,
     tokens,
+    users,
 )

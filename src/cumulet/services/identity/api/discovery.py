@@ -29,9 +29,3 @@ def versions(call: Call) -> Reply:
 def version(call: Call) -> Reply:
     """Show version 3."""
     return Reply({"version": _version(call)}, headers={"Vary": "X-Auth-Token"})
-
-
-@identity.get("/v3/", auth=False, transaction="none")
-def version_with_slash(call: Call) -> Reply:
-    """Show version 3."""
-    return version(call)

@@ -67,7 +67,7 @@ def bootstrap(store: Store, *, secrets: Path, endpoints: Mapping[str, str], regi
 
 def _counted(tx: Transaction) -> tuple[int, ...]:
     tables = (projects, roles, implied_roles, users, assignments, regions, services, endpoints)
-    return tuple(len(tx.rows(select(list(table.primary_key)[0]))) for table in tables)
+    return tuple(len(tx.rows(select(table.c[0]))) for table in tables)
 
 
 def _known(tx: Transaction, table: Table, *where: Any) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _roles(tx: Transaction) -> dict[str, str]:
 
 def _users(tx: Transaction, hashes: Mapping[str, str], names: list[str]) -> dict[str, str]:
     known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name.in_(names))
-    new = [
+    new: list[dict[str, Any]] = [
         {
             "id": uuid.uuid4().hex,
             "name": name,

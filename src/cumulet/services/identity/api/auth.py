@@ -1,0 +1,44 @@
+"""What one's own token gives access to: catalog, projects, domains, system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.http.faults import NotAllowed
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model import access, projects
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import projects as wire
+from cumulet.services.identity.wire.collections import collection, self_link
+
+
+@identity.get("/v3/auth/catalog", policy="identity:get_auth_catalog")
+def catalog(call: Call) -> Any:
+    """Show the catalog of one's token."""
+    context: IdentityContext = call.context
+    record = context.tokens.find(call.tx, call.headers["x-auth-token"])
+    if record.payload.scope == "unscoped":
+        raise NotAllowed("You are not authorized to perform the requested action.")
+    return {"catalog": record.catalog(), "links": self_link(call, "auth/catalog")}
+
+
+@identity.get("/v3/auth/projects", policy="identity:get_auth_projects")
+def browse_projects(call: Call) -> Any:
+    """List the projects one can get a token for."""
+    rows = projects.enabled_reachable(call.tx, call.query, call.caller.user_id, domains=False)
+    return collection(call, "projects", projects.with_tags(call.tx, rows), wire.shown)
+
+
+@identity.get("/v3/auth/domains", policy="identity:get_auth_domains")
+def browse_domains(call: Call) -> Any:
+    """List the domains one can get a token for."""
+    rows = projects.enabled_reachable(call.tx, call.query, call.caller.user_id, domains=True)
+    return collection(call, "domains", projects.with_tags(call.tx, rows), wire.shown_domain)
+
+
+@identity.get("/v3/auth/system", policy="identity:get_auth_system")
+def show_system(call: Call) -> Any:
+    """Tell whether one can get a token for the system."""
+    has = bool(access.system_roles(call.tx, call.caller.user_id))
+    return {"system": [{"all": True}] if has else [], "links": self_link(call, "auth/system")}

@@ -1,0 +1,55 @@
+"""Domains: list, create, show, update, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import checked, listing_domain
+from cumulet.services.identity.model import projects as model
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import projects as wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+_FIELDS = ("name", "description", "enabled", "options")
+
+
+@identity.get("/v3/domains", policy_in_handler="identity:list_domains")
+def browse(call: Call) -> Any:
+    """List domains."""
+    domain_id = listing_domain(call, "identity:list_domains", "target.domain.id")
+    rows = model.browse_domains(call.tx, call.query, domain_id)
+    return collection(call, "domains", model.with_tags(call.tx, rows), wire.shown_domain)
+
+
+@identity.post("/v3/domains", policy="identity:create_domain", request=wire.DomainCreateRequest, status=201)
+def create(call: Call) -> Any:
+    """Create a domain."""
+    fields = given(call.body.domain, *_FIELDS)
+    fields["extra"] = extra(wire.DomainCreate, call.raw["domain"])
+    made = model.create(call.tx, {**fields, "is_domain": True}, call.body.domain.tags or ())
+    return {"domain": wire.shown_domain(call, made)}
+
+
+@identity.get("/v3/domains/{domain_id}", policy_in_handler="identity:get_domain")
+def show(call: Call, domain_id: str) -> Any:
+    """Show a domain."""
+    row = checked(call, "identity:get_domain", "domain", domain_id)
+    return {"domain": wire.shown_domain(call, model.with_tags(call.tx, [row])[0])}
+
+
+@identity.patch("/v3/domains/{domain_id}", policy_in_handler="identity:update_domain", request=wire.DomainUpdateRequest)
+def update(call: Call, domain_id: str) -> Any:
+    """Update a domain."""
+    row = checked(call, "identity:update_domain", "domain", domain_id)
+    fields = given(call.body.domain, *_FIELDS)
+    fields["extra"] = row.extra | extra(wire.DomainUpdate, call.raw["domain"])
+    tags = given(call.body.domain, "tags").get("tags")
+    return {"domain": wire.shown_domain(call, model.update(call.tx, row, fields, tags))}
+
+
+@identity.delete("/v3/domains/{domain_id}", policy_in_handler="identity:delete_domain")
+def delete(call: Call, domain_id: str) -> None:
+    """Delete a disabled domain with all that is in it."""
+    model.delete_domain(call.tx, checked(call, "identity:delete_domain", "domain", domain_id))

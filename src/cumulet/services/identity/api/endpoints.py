@@ -1,0 +1,53 @@
+"""Endpoints of the catalog: list, create, show, update, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.model import endpoints as model
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import catalog as wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+_FIELDS = ("interface", "service_id", "url", "region_id", "region", "enabled")
+
+
+@identity.get("/v3/endpoints", policy="identity:list_endpoints")
+def browse(call: Call) -> Any:
+    """List endpoints."""
+    return collection(call, "endpoints", model.browse(call.tx, call.query), wire.endpoint)
+
+
+@identity.post("/v3/endpoints", policy="identity:create_endpoint", request=wire.EndpointCreateRequest, status=201)
+def create(call: Call) -> Any:
+    """Create an endpoint."""
+    fields = given(call.body.endpoint, *_FIELDS)
+    fields["extra"] = extra(wire.EndpointCreate, call.raw["endpoint"])
+    return {"endpoint": wire.endpoint(call, model.create(call.tx, fields))}
+
+
+@identity.get("/v3/endpoints/{endpoint_id}", policy_in_handler="identity:get_endpoint")
+def show(call: Call, endpoint_id: str) -> Any:
+    """Show an endpoint."""
+    return {"endpoint": wire.endpoint(call, checked(call, "identity:get_endpoint", "endpoint", endpoint_id))}
+
+
+@identity.patch(
+    "/v3/endpoints/{endpoint_id}", policy_in_handler="identity:update_endpoint", request=wire.EndpointUpdateRequest
+)
+def update(call: Call, endpoint_id: str) -> Any:
+    """Update an endpoint."""
+    row = checked(call, "identity:update_endpoint", "endpoint", endpoint_id)
+    fields = given(call.body.endpoint, *_FIELDS)
+    fields["extra"] = row.extra | extra(wire.EndpointUpdate, call.raw["endpoint"])
+    return {"endpoint": wire.endpoint(call, model.update(call.tx, row.id, fields))}
+
+
+@identity.delete("/v3/endpoints/{endpoint_id}", policy_in_handler="identity:delete_endpoint")
+def delete(call: Call, endpoint_id: str) -> None:
+    """Delete an endpoint."""
+    checked(call, "identity:delete_endpoint", "endpoint", endpoint_id)
+    model.delete(call.tx, endpoint_id)

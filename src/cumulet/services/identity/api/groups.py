@@ -1,0 +1,92 @@
+"""Groups: list, create, show, update, delete, and their users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
+from cumulet.services.identity.model import groups as model
+from cumulet.services.identity.model import lookups, users
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import groups as wire
+from cumulet.services.identity.wire import users as user_wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+
+@identity.get("/v3/groups", policy_in_handler="identity:list_groups")
+def browse(call: Call) -> Any:
+    """List groups."""
+    domain_id = listing_domain(call, "identity:list_groups", "target.group.domain_id")
+    return collection(call, "groups", model.browse(call.tx, call.query, domain_id), wire.shown)
+
+
+@identity.post("/v3/groups", policy_in_handler="identity:create_group", request=wire.GroupCreateRequest, status=201)
+def create(call: Call) -> Any:
+    """Create a group."""
+    fields = given(call.body.group, "name", "domain_id", "description")
+    fields.setdefault("domain_id", own_domain(call))
+    call.require("identity:create_group", {"target.group.domain_id": fields["domain_id"]})
+    fields["extra"] = extra(wire.GroupCreate, call.raw["group"])
+    return {"group": wire.shown(call, model.create(call.tx, fields))}
+
+
+@identity.get("/v3/groups/{group_id}", policy_in_handler="identity:get_group")
+def show(call: Call, group_id: str) -> Any:
+    """Show a group."""
+    return {"group": wire.shown(call, checked(call, "identity:get_group", "group", group_id))}
+
+
+@identity.patch("/v3/groups/{group_id}", policy_in_handler="identity:update_group", request=wire.GroupUpdateRequest)
+def update(call: Call, group_id: str) -> Any:
+    """Update a group."""
+    row = checked(call, "identity:update_group", "group", group_id)
+    fields = given(call.body.group, "name", "domain_id", "description")
+    fields["extra"] = row.extra | extra(wire.GroupUpdate, call.raw["group"])
+    return {"group": wire.shown(call, model.update(call.tx, row, fields))}
+
+
+@identity.delete("/v3/groups/{group_id}", policy_in_handler="identity:delete_group")
+def delete(call: Call, group_id: str) -> None:
+    """Delete a group."""
+    checked(call, "identity:delete_group", "group", group_id)
+    model.delete(call.tx, group_id)
+
+
+@identity.get("/v3/groups/{group_id}/users", policy_in_handler="identity:list_users_in_group")
+def browse_users(call: Call, group_id: str) -> Any:
+    """List the users in a group."""
+    checked(call, "identity:list_users_in_group", "group", group_id)
+    return collection(call, "users", users.browse(call.tx, call.query, None, group_id), user_wire.shown)
+
+
+@identity.put("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:add_user_to_group", status=204)
+def add_user(call: Call, group_id: str, user_id: str) -> None:
+    """Add a user to a group."""
+    _both(call, "identity:add_user_to_group", group_id, user_id)
+    model.add(call.tx, group_id, user_id)
+
+
+@identity.get("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:check_user_in_group", status=204)
+def check_user(call: Call, group_id: str, user_id: str) -> None:
+    """Check whether a user is in a group."""
+    _both(call, "identity:check_user_in_group", group_id, user_id)
+    if not model.contains(call.tx, group_id, user_id):
+        raise model.not_in(group_id, user_id)
+
+
+@identity.delete("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:remove_user_from_group")
+def remove_user(call: Call, group_id: str, user_id: str) -> None:
+    """Remove a user from a group."""
+    _both(call, "identity:remove_user_from_group", group_id, user_id)
+    model.remove(call.tx, group_id, user_id)
+
+
+def _both(call: Call, rule: str, group_id: str, user_id: str) -> None:
+    """Check `rule` on the group and the user. Raises 403, 404."""
+    group = lookups.find(call.tx, "group", group_id)
+    user = lookups.find(call.tx, "user", user_id)
+    call.require(rule, {**target("group", group), **target("user", user)})
+    if group is None or user is None:
+        raise lookups.missing("group", group_id) if group is None else lookups.missing("user", user_id)

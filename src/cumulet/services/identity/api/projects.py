@@ -1,0 +1,74 @@
+"""Projects: list, create, show, update, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import checked, listing_domain, own_domain
+from cumulet.services.identity.model import lookups
+from cumulet.services.identity.model import projects as model
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import projects as wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+_FIELDS = ("name", "domain_id", "parent_id", "description", "enabled", "is_domain", "options")
+
+
+@identity.get("/v3/projects", policy_in_handler="identity:list_projects")
+def browse(call: Call) -> Any:
+    """List projects."""
+    domain_id = listing_domain(call, "identity:list_projects")
+    rows = model.browse(call.tx, call.query, domain_id)
+    return collection(call, "projects", model.with_tags(call.tx, rows), wire.shown)
+
+
+@identity.post(
+    "/v3/projects", policy_in_handler="identity:create_project", request=wire.ProjectCreateRequest, status=201
+)
+def create(call: Call) -> Any:
+    """Create a project."""
+    project: wire.ProjectCreate = call.body.project
+    fields = given(project, *_FIELDS)
+    if not project.is_domain and not fields.get("domain_id"):
+        parent = lookups.find(call.tx, "project", fields["parent_id"]) if fields.get("parent_id") else None
+        domain_id = (parent.id if parent.is_domain else parent.domain_id) if parent is not None else None
+        fields["domain_id"] = domain_id or own_domain(call)
+    call.require("identity:create_project", {} if project.is_domain else _target(fields))
+    fields["extra"] = extra(wire.ProjectCreate, call.raw["project"])
+    return {"project": wire.shown(call, model.create(call.tx, fields, project.tags or ()))}
+
+
+def _target(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"target.project.domain_id": fields["domain_id"]}
+
+
+@identity.get("/v3/projects/{project_id}", policy_in_handler="identity:get_project")
+def show(call: Call, project_id: str) -> Any:
+    """Show a project."""
+    row = checked(call, "identity:get_project", "project", project_id)
+    return {"project": wire.shown(call, model.with_tags(call.tx, [row])[0])}
+
+
+@identity.patch(
+    "/v3/projects/{project_id}", policy_in_handler="identity:update_project", request=wire.ProjectUpdateRequest
+)
+def update(call: Call, project_id: str) -> Any:
+    """Update a project."""
+    row = checked(call, "identity:update_project", "project", project_id)
+    if row.is_domain:
+        call.require("identity:update_domain")
+    fields = given(call.body.project, *_FIELDS)
+    fields["extra"] = row.extra | extra(wire.ProjectUpdate, call.raw["project"])
+    tags = given(call.body.project, "tags").get("tags")
+    return {"project": wire.shown(call, model.update(call.tx, row, fields, tags))}
+
+
+@identity.delete("/v3/projects/{project_id}", policy_in_handler="identity:delete_project")
+def delete(call: Call, project_id: str) -> None:
+    """Delete a project."""
+    row = checked(call, "identity:delete_project", "project", project_id)
+    if row.is_domain:
+        call.require("identity:delete_domain")
+    model.delete(call.tx, row)

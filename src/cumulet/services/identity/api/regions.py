@@ -1,0 +1,62 @@
+"""Regions of the catalog: list, create, show, update, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.http.faults import BadRequest
+from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.model import regions as model
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import catalog as wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+_FIELDS = ("id", "description", "parent_region_id")
+
+
+@identity.get("/v3/regions", policy="identity:list_regions")
+def browse(call: Call) -> Any:
+    """List regions."""
+    return collection(call, "regions", model.browse(call.tx, call.query), wire.region)
+
+
+@identity.post("/v3/regions", policy="identity:create_region", request=wire.RegionCreateRequest, status=201)
+def create(call: Call) -> Any:
+    """Create a region."""
+    fields = given(call.body.region, *_FIELDS)
+    fields["extra"] = extra(wire.RegionCreate, call.raw["region"])
+    return {"region": wire.region(call, model.create(call.tx, fields))}
+
+
+@identity.get("/v3/regions/{region_id}", policy_in_handler="identity:get_region")
+def show(call: Call, region_id: str) -> Any:
+    """Show a region."""
+    return {"region": wire.region(call, checked(call, "identity:get_region", "region", region_id))}
+
+
+@identity.patch("/v3/regions/{region_id}", policy_in_handler="identity:update_region", request=wire.RegionUpdateRequest)
+def update(call: Call, region_id: str) -> Any:
+    """Update a region."""
+    row = checked(call, "identity:update_region", "region", region_id)
+    fields = given(call.body.region, *_FIELDS[1:])
+    fields["extra"] = row.extra | extra(wire.RegionUpdate, call.raw["region"])
+    return {"region": wire.region(call, model.update(call.tx, row.id, fields))}
+
+
+@identity.delete("/v3/regions/{region_id}", policy_in_handler="identity:delete_region")
+def delete(call: Call, region_id: str) -> None:
+    """Delete a region."""
+    checked(call, "identity:delete_region", "region", region_id)
+    model.delete(call.tx, region_id)
+
+
+@identity.put("/v3/regions/{region_id}", policy="identity:create_region", request=wire.RegionCreateRequest, status=201)
+def create_with_id(call: Call, region_id: str) -> Any:
+    """Create a region with the id in the URL."""
+    if (call.body.region.id or region_id) != region_id:
+        raise BadRequest(f'Conflicting region IDs specified: "{region_id}" != "{call.body.region.id}"')
+    fields = {**given(call.body.region, *_FIELDS), "id": region_id}
+    fields["extra"] = extra(wire.RegionCreate, call.raw["region"])
+    return {"region": wire.region(call, model.create(call.tx, fields))}

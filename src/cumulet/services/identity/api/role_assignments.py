@@ -1,0 +1,58 @@
+"""The list of role assignments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import listing_domain, target
+from cumulet.services.identity.model import lookups
+from cumulet.services.identity.model import role_assignments as model
+from cumulet.services.identity.model.filters import truth
+from cumulet.services.identity.model.role_assignments import Wanted
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import role_assignments as wire
+
+_TREE = "identity:list_role_assignments_for_tree"
+
+
+@identity.get("/v3/role_assignments", policy_in_handler="identity:list_role_assignments")
+def browse(call: Call) -> Any:
+    """List role assignments."""
+    wanted = _wanted(call)
+    entries = model.browse(call.tx, wanted)
+    names = model.names(call.tx, entries) if _said(call, "include_names") else None
+    here = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")
+    return {
+        "role_assignments": [wire.shown(call, entry, names) for entry in entries],
+        "links": {"next": None, "self": here, "previous": None},
+    }
+
+
+def _said(call: Call, name: str) -> bool:
+    return name in call.query and truth(call.query[name][-1])
+
+
+def _wanted(call: Call) -> Wanted:
+    def last(name: str) -> str | None:
+        values: list[str] = call.query.get(name, [])
+        return values[-1] if values else None
+
+    project_id, subtree = last("scope.project.id"), _said(call, "include_subtree")
+    within = None
+    if subtree and project_id:
+        call.require(_TREE, target("project", lookups.find(call.tx, "project", project_id)))
+    else:
+        within = listing_domain(call, "identity:list_role_assignments")
+    return Wanted(
+        user_id=last("user.id"),
+        group_id=last("group.id"),
+        role_id=last("role.id"),
+        project_id=project_id,
+        domain_id=last("scope.domain.id"),
+        system="scope.system" in call.query,
+        inherited=True if "scope.OS-INHERIT:inherited_to" in call.query else None,
+        effective=_said(call, "effective"),
+        subtree=subtree,
+        within_domain=within,
+    )

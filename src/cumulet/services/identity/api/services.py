@@ -1,0 +1,53 @@
+"""Services of the catalog: list, create, show, update, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.model import services as model
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import catalog as wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+_FIELDS = ("type", "name", "description", "enabled")
+
+
+@identity.get("/v3/services", policy="identity:list_services")
+def browse(call: Call) -> Any:
+    """List services."""
+    return collection(call, "services", model.browse(call.tx, call.query), wire.service)
+
+
+@identity.post("/v3/services", policy="identity:create_service", request=wire.ServiceCreateRequest, status=201)
+def create(call: Call) -> Any:
+    """Create a service."""
+    fields = given(call.body.service, *_FIELDS)
+    fields["extra"] = extra(wire.ServiceCreate, call.raw["service"])
+    return {"service": wire.service(call, model.create(call.tx, fields))}
+
+
+@identity.get("/v3/services/{service_id}", policy_in_handler="identity:get_service")
+def show(call: Call, service_id: str) -> Any:
+    """Show a service."""
+    return {"service": wire.service(call, checked(call, "identity:get_service", "service", service_id))}
+
+
+@identity.patch(
+    "/v3/services/{service_id}", policy_in_handler="identity:update_service", request=wire.ServiceUpdateRequest
+)
+def update(call: Call, service_id: str) -> Any:
+    """Update a service."""
+    row = checked(call, "identity:update_service", "service", service_id)
+    fields = given(call.body.service, *_FIELDS)
+    fields["extra"] = row.extra | extra(wire.ServiceUpdate, call.raw["service"])
+    return {"service": wire.service(call, model.update(call.tx, row.id, fields))}
+
+
+@identity.delete("/v3/services/{service_id}", policy_in_handler="identity:delete_service")
+def delete(call: Call, service_id: str) -> None:
+    """Delete a service."""
+    checked(call, "identity:delete_service", "service", service_id)
+    model.delete(call.tx, service_id)

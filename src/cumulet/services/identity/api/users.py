@@ -1,0 +1,102 @@
+"""Users: list, create, show, update, delete, own password, groups, projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call, Reply
+from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
+from cumulet.services.identity.model import groups, lookups, projects
+from cumulet.services.identity.model import users as model
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import groups as group_wire
+from cumulet.services.identity.wire import projects as project_wire
+from cumulet.services.identity.wire import users as wire
+from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.fields import extra, given
+
+
+@identity.get("/v3/users", policy_in_handler="identity:list_users")
+def browse(call: Call) -> Any:
+    """List users."""
+    domain_id = listing_domain(call, "identity:list_users")
+    return collection(call, "users", model.browse(call.tx, call.query, domain_id), wire.shown)
+
+
+@identity.post(
+    "/v3/users",
+    policy_in_handler="identity:create_user",
+    request=wire.UserCreateRequest,
+    status=201,
+    transaction="none",
+)
+def create(call: Call) -> Any:
+    """Create a user."""
+    user: wire.UserCreate = call.body.user
+    fields = given(user, "name", "domain_id", "default_project_id", "enabled")
+    fields.setdefault("domain_id", own_domain(call))
+    call.require("identity:create_user", {"target.user.domain_id": fields["domain_id"]})
+    fields["options"] = model.options({}, user.options or {})
+    fields["extra"] = extra(wire.UserCreate, call.raw["user"])
+    hashed = model.digest(user.password)
+    with call.store.transaction() as tx:
+        return {"user": wire.shown(call, model.create(tx, fields, hashed))}
+
+
+@identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user")
+def show(call: Call, user_id: str) -> Any:
+    """Show a user."""
+    return {"user": wire.shown(call, checked(call, "identity:get_user", "user", user_id))}
+
+
+@identity.patch(
+    "/v3/users/{user_id}",
+    policy_in_handler="identity:update_user",
+    request=wire.UserUpdateRequest,
+    transaction="none",
+)
+def update(call: Call, user_id: str) -> Any:
+    """Update a user."""
+    user: wire.UserUpdate = call.body.user
+    with call.store.read() as tx:
+        call.require("identity:update_user", target("user", lookups.find(tx, "user", user_id)))
+    hashed = model.digest(user.password)
+    with call.store.transaction() as tx:
+        row = lookups.get(tx, "user", user_id)
+        fields = given(user, "name", "domain_id", "default_project_id", "enabled")
+        fields["options"] = model.options(row.options, user.options or {})
+        fields["extra"] = row.extra | extra(wire.UserUpdate, call.raw["user"])
+        return {"user": wire.shown(call, model.update(tx, row, fields, hashed))}
+
+
+@identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
+def delete(call: Call, user_id: str) -> None:
+    """Delete a user."""
+    checked(call, "identity:delete_user", "user", user_id)
+    model.delete(call.tx, user_id)
+
+
+@identity.post(
+    "/v3/users/{user_id}/password", auth=False, request=wire.PasswordChangeRequest, status=204, transaction="none"
+)
+async def change_password(call: Call, user_id: str) -> Reply:
+    """Change one's own password."""
+    await call.in_thread(
+        model.change_password, call.store, user_id, call.body.user.original_password, call.body.user.password
+    )
+    return Reply()
+
+
+@identity.get("/v3/users/{user_id}/groups", policy_in_handler="identity:list_groups_for_user")
+def browse_groups(call: Call, user_id: str) -> Any:
+    """List the groups of a user."""
+    checked(call, "identity:list_groups_for_user", "user", user_id)
+    return collection(call, "groups", groups.browse(call.tx, call.query, None, user_id), group_wire.shown)
+
+
+@identity.get("/v3/users/{user_id}/projects", policy_in_handler="identity:list_user_projects")
+def browse_projects(call: Call, user_id: str) -> Any:
+    """List the projects on which a user has a role."""
+    checked(call, "identity:list_user_projects", "user", user_id)
+    rows = projects.reachable(call.tx, call.query, user_id)
+    return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown)

@@ -1,0 +1,82 @@
+"""Grants: an actor (user, group) has a role on a target (project, domain, system), or on what is below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, select
+
+from cumulet.http.faults import NotAllowed, NotFound
+from cumulet.services.identity.model import generation
+from cumulet.services.identity.tables import assignments, roles
+from cumulet.store import Transaction
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who, and where: an actor ('user', 'group') and a target ('project', 'domain', 'system')."""
+
+    actor_type: str
+    actor_id: str
+    target_type: str
+    target_id: str
+    inherited: bool = False
+
+    def condition(self) -> ColumnElement[bool]:
+        """This place, as a condition on `assignments`."""
+        return and_(
+            assignments.c.actor_id == self.actor_id,
+            assignments.c.target_type == self.target_type,
+            assignments.c.target_id == self.target_id,
+            assignments.c.inherited == self.inherited,
+        )
+
+
+def granted(tx: Transaction, place: Place) -> Sequence[Row[Any]]:
+    """Roles granted at `place`. One query."""
+    wanted = select(roles).join(assignments, assignments.c.role_id == roles.c.id).where(place.condition())
+    return tx.rows(wanted.order_by(roles.c.id))
+
+
+def check(tx: Transaction, place: Place, role_id: str) -> None:
+    """Raise 404 unless the role is granted there. One query."""
+    wanted = select(assignments.c.role_id).where(place.condition(), assignments.c.role_id == role_id)
+    if tx.row(wanted) is None:
+        raise _nothing(place, role_id)
+
+
+def grant(tx: Transaction, place: Place, role: Row[Any], target: Row[Any] | None) -> None:
+    """Grant the role; granting it again is fine. Raises 403 for a role of another domain."""
+    if role.domain_id and target is not None:
+        domain_id = target.id if target.is_domain else target.domain_id
+        if domain_id != role.domain_id:
+            raise NotAllowed(f"Project {target.id} must be in the same domain as the role {role.id} being assigned.")
+    where = and_(place.condition(), assignments.c.role_id == role.id)
+    if tx.row(select(assignments.c.role_id).where(where)) is not None:
+        return
+    row = {
+        "actor_type": place.actor_type,
+        "actor_id": place.actor_id,
+        "target_type": place.target_type,
+        "target_id": place.target_id,
+        "role_id": role.id,
+        "inherited": place.inherited,
+    }
+    tx.insert(assignments, row)
+    generation.bump(tx)
+
+
+def revoke(tx: Transaction, place: Place, role_id: str) -> None:
+    """Take the role away. Raises 404."""
+    if not tx.delete(assignments, and_(place.condition(), assignments.c.role_id == role_id)):
+        raise _nothing(place, role_id)
+    generation.bump(tx)
+
+
+def _nothing(place: Place, role_id: str) -> NotFound:
+    return NotFound(
+        f"Could not find role assignment with role: {role_id}, user or group: {place.actor_id}, project, domain, or "
+        f"system: {place.target_id}."
+    )

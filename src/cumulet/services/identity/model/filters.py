@@ -1,0 +1,87 @@
+"""Keystone's list filters: ``?name=x``, ``?name__contains=x`` and its kin, ``?enabled=false``.
+
+A filter that the noun does not know is ignored, as Keystone does. Values are bound parameters, and none is a pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, Row, Select, String, bindparam, func
+
+from cumulet.http.faults import BadRequest
+from cumulet.store import Page, Transaction, paged
+from cumulet.store.paging import MarkerNotFound
+
+Columns = Mapping[str, ColumnElement[Any]]
+Query = Mapping[str, list[str]]
+
+
+def _contains(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    return func.length(func.replace(column, value, "")) < func.length(column)
+
+
+def _starts(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    return func.substr(column, 1, func.length(value)) == value
+
+
+def _ends(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    tail = func.substr(column, func.length(column) - func.length(value) + 1)
+    return (func.length(column) >= func.length(value)) & (tail == value)
+
+
+_COMPARATORS: dict[str, Callable[[ColumnElement[Any], ColumnElement[Any]], ColumnElement[bool]]] = {
+    "contains": _contains,
+    "startswith": _starts,
+    "endswith": _ends,
+}
+
+
+def filtered(statement: Select[Any], query: Query, columns: Columns) -> Select[Any]:
+    """`statement` with the conditions of `query` on `columns` (name of the filter → column)."""
+    for key, values in query.items():
+        name, _, comparator = key.partition("__")
+        column = columns.get(name)
+        if column is None:
+            continue
+        for value in values:
+            condition = _condition(column, comparator, value)
+            if condition is not None:
+                statement = statement.where(condition)
+    return statement
+
+
+def _condition(column: ColumnElement[Any], comparator: str, value: str) -> ColumnElement[bool] | None:
+    if isinstance(column.type, Boolean):
+        return column.is_(truth(value)) if not comparator else None
+    if not comparator:
+        return column == value
+    fold = comparator not in _COMPARATORS and comparator.startswith("i")
+    compare = _COMPARATORS.get(comparator[1:] if fold else comparator)
+    if compare is None or not value:
+        return None
+    bound = bindparam(None, value, type_=String())
+    return compare(func.lower(column), func.lower(bound)) if fold else compare(column, bound)
+
+
+def truth(value: str) -> bool:
+    """A boolean of a query: what does not say no says yes."""
+    return value.strip().lower() not in ("0", "false", "f", "no", "n", "off")
+
+
+def page(query: Query) -> Page:
+    """The page a query asks for. Raises 400 for a limit that is none."""
+    limit = query.get("limit", [""])[-1]
+    if limit and (not limit.isdecimal() or len(limit) > 9):
+        raise BadRequest(f"Invalid input for field 'limit': '{limit}' does not match '^[0-9]+$'")
+    return Page(limit=int(limit) if limit and int(limit) else None, marker=query.get("marker", [None])[-1])
+
+
+def listed(tx: Transaction, statement: Select[Any], query: Query, columns: Columns) -> Sequence[Row[Any]]:
+    """The rows of one page, in the order of their ids. `columns` must hold ``id``."""
+    narrowed = filtered(statement, {k: v for k, v in query.items() if k not in ("limit", "marker")}, columns)
+    try:
+        return paged(tx, narrowed, columns, page(query), columns["id"])
+    except MarkerNotFound as error:
+        raise BadRequest(f"Marker {error.marker} could not be found.") from None

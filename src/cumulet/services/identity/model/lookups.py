@@ -1,0 +1,69 @@
+"""Rows by id, Keystone's words for what is not there or there twice, and storing with those words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, Table, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cumulet.http.faults import Conflict, NotFound
+from cumulet.services.identity.tables import endpoints, groups, projects, regions, roles, services, users
+from cumulet.store import Transaction
+
+TABLES: dict[str, Table] = {
+    "user": users,
+    "group": groups,
+    "project": projects,
+    "domain": projects,
+    "role": roles,
+    "service": services,
+    "endpoint": endpoints,
+    "region": regions,
+}
+
+
+def missing(noun: str, identifier: str | None) -> NotFound:
+    """Keystone's 404 for `noun`."""
+    return NotFound(f"Could not find {noun}: {identifier}.")
+
+
+def find(tx: Transaction, noun: str, identifier: str) -> Row[Any] | None:
+    """The row of `noun`, or None. One query."""
+    table = TABLES[noun]
+    wanted = select(table).where(table.c.id == identifier)
+    if noun == "domain":
+        wanted = wanted.where(projects.c.is_domain)
+    return tx.row(wanted)
+
+
+def get(tx: Transaction, noun: str, identifier: str) -> Row[Any]:
+    """The row of `noun`. Raises 404. One query."""
+    row = find(tx, noun, identifier)
+    if row is None:
+        raise missing(noun, identifier)
+    return row
+
+
+def conflict(kind: str, details: str) -> Conflict:
+    """Keystone's 409."""
+    return Conflict(f"Conflict occurred attempting to store {kind} - {details}.")
+
+
+def store(tx: Transaction, table: Table, values: Mapping[str, Any], taken: Conflict) -> None:
+    """Insert a row; raises `taken` when its name or id is."""
+    try:
+        tx.insert(table, values)
+    except IntegrityError:
+        raise taken from None
+
+
+def change(tx: Transaction, table: Table, identifier: str, values: Mapping[str, Any], taken: Conflict) -> None:
+    """Update a row; raises `taken` when its new name is."""
+    if not values:
+        return
+    try:
+        tx.execute(update(table).where(table.c.id == identifier).values(**values))
+    except IntegrityError:
+        raise taken from None

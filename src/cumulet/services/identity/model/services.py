@@ -1,0 +1,43 @@
+"""Services of the catalog."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from cumulet.services.identity.model import generation, lookups
+from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.tables import endpoints, services
+from cumulet.store import Transaction
+
+COLUMNS = {"id": services.c.id, "type": services.c.type, "name": services.c.name}
+
+
+def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+    """Services that fit `query`. One query, two with a marker."""
+    return listed(tx, select(services), query, COLUMNS)
+
+
+def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+    """A new service; types and names may be there twice, as in Keystone."""
+    service_id = uuid.uuid4().hex
+    tx.insert(services, {**fields, "id": service_id})
+    generation.bump(tx)
+    return lookups.get(tx, "service", service_id)
+
+
+def update(tx: Transaction, service_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+    """Change a service."""
+    tx.update(services, services.c.id == service_id, **fields)
+    generation.bump(tx)
+    return lookups.get(tx, "service", service_id)
+
+
+def delete(tx: Transaction, service_id: str) -> None:
+    """Delete a service with its endpoints."""
+    tx.delete(endpoints, endpoints.c.service_id == service_id)
+    tx.delete(services, services.c.id == service_id)
+    generation.bump(tx)

@@ -1,0 +1,150 @@
+"""Users: rows, names, passwords. The digest of a password is made by the caller, before its transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
+from cumulet.services.identity.model import generation, lookups, passwords
+from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.tables import assignments, memberships, users
+from cumulet.store import Store, Transaction
+
+COLUMNS = {
+    "id": users.c.id,
+    "name": users.c.name,
+    "domain_id": users.c.domain_id,
+    "enabled": users.c.enabled,
+    "default_project_id": users.c.default_project_id,
+}
+OPTIONS = frozenset(
+    {
+        "ignore_change_password_upon_first_use",
+        "ignore_password_expiry",
+        "ignore_lockout_failure_attempts",
+        "ignore_user_inactivity",
+        "lock_password",
+        "multi_factor_auth_enabled",
+        "multi_factor_auth_rules",
+    }
+)
+_RULES = "multi_factor_auth_rules"
+
+
+def digest(password: Any) -> str | None:
+    """The hash to store for a password of a request, None for none. Slow. Raises 403 for one that is too long."""
+    if not isinstance(password, str):
+        return None
+    if len(password) > passwords.LONGEST:
+        raise NotAllowed(
+            f"The password length must be less than or equal to {passwords.LONGEST}. The server could not comply with "
+            "the request because the password is invalid."
+        )
+    return passwords.digest(password)
+
+
+def options(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`old` with what was asked for; None takes an option away. Raises 400."""
+    merged = dict(old)
+    for name, value in asked.items():
+        if name not in OPTIONS:
+            raise BadRequest(
+                f"Invalid input for field 'options': Additional properties are not allowed ({name!r} was unexpected)"
+            )
+        if value is None:
+            merged.pop(name, None)
+            continue
+        if name == _RULES:
+            fits = isinstance(value, list) and all(isinstance(rule, list) and rule for rule in value)
+        else:
+            fits = isinstance(value, bool)
+        if not fits:
+            kind = "array" if name == _RULES else "boolean"
+            raise BadRequest(f"Invalid input for field 'options/{name}': {value!r} is not of type '{kind}'")
+        merged[name] = value
+    return merged
+
+
+def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str | None = None) -> Sequence[Row[Any]]:
+    """Users that fit `query`, of one domain or group when given. One query, two with a marker."""
+    wanted = select(users)
+    if domain_id is not None:
+        wanted = wanted.where(users.c.domain_id == domain_id)
+    if group_id is not None:
+        wanted = wanted.join(memberships, memberships.c.user_id == users.c.id).where(memberships.c.group_id == group_id)
+    return listed(tx, wanted, query, COLUMNS)
+
+
+def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None) -> Row[Any]:
+    """A new user. `fields`: columns. Raises 404 for the domain, 409 for the name."""
+    lookups.get(tx, "domain", fields["domain_id"])
+    user_id = uuid.uuid4().hex
+    name = fields["name"].strip()
+    row = {
+        **fields,
+        "id": user_id,
+        "name": name,
+        "password_hash": hashed,
+        "password_created_at": tx.now if hashed else None,
+        "created_at": tx.now,
+    }
+    lookups.store(tx, users, row, _taken(name, fields["domain_id"]))
+    generation.bump(tx)
+    return lookups.get(tx, "user", user_id)
+
+
+def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: str | None) -> Row[Any]:
+    """Change a user; a new password, or being disabled, ends its tokens. Raises 400, 409."""
+    values = dict(fields)
+    if values.pop("domain_id", row.domain_id) != row.domain_id:
+        raise BadRequest("Cannot change Domain ID")
+    if "name" in values:
+        values["name"] = values["name"].strip()
+    if hashed is not None:
+        values.update(password_hash=hashed, password_created_at=tx.now)
+    if hashed is not None or (row.enabled and values.get("enabled") is False):
+        values["epoch"] = users.c.epoch + 1
+    lookups.change(tx, users, row.id, values, _taken(values.get("name", row.name), row.domain_id))
+    generation.bump(tx)
+    return lookups.get(tx, "user", row.id)
+
+
+def delete(tx: Transaction, user_id: str) -> None:
+    """Delete a user with its memberships and grants."""
+    tx.delete(memberships, memberships.c.user_id == user_id)
+    tx.delete(assignments, assignments.c.actor_id == user_id)
+    tx.delete(users, users.c.id == user_id)
+    generation.bump(tx)
+
+
+def change_password(store: Store, user_id: str, original: str, password: str) -> None:
+    """A user's own change, who proves to know the old one. Raises 401; 400 when passwords are locked."""
+    with store.read() as tx:
+        row = lookups.find(tx, "user", user_id)
+    if not passwords.matches(original, row.password_hash if row else None) or row is None or not row.enabled:
+        raise refused()
+    if row.options.get("lock_password"):
+        raise BadRequest(
+            "You cannot change your password at this time due to password policy disallowing password changes. Please "
+            "contact your administrator to reset your password."
+        )
+    hashed = digest(password)
+    with store.transaction() as tx:
+        where = (users.c.id == user_id) & (users.c.password_hash == row.password_hash)
+        values = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
+        if not tx.update(users, where, **values):
+            raise refused()
+        generation.bump(tx)
+
+
+def refused() -> Fault:
+    """The one answer to every failed proof."""
+    return Unauthorized("The request you have made requires authentication.")
+
+
+def _taken(name: str, domain_id: str) -> Conflict:
+    return lookups.conflict("user", f"Duplicate entry found with name {name} at domain ID {domain_id}")

@@ -1,0 +1,27 @@
+"""The envelope of every list of identity: the items under their name, and links to self and the next page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from cumulet.http import Call
+from cumulet.services.identity.model.filters import page
+
+
+def collection(call: Call, key: str, rows: Sequence[Any], render: Callable[[Call, Any], dict[str, Any]]) -> Any:
+    """The answer of a list."""
+    items = [render(call, row) for row in rows]
+    limit = page(call.query).limit
+    following = None
+    if limit is not None and len(items) == limit:
+        pairs = [pair for pair in parse_qsl(call.raw_query, keep_blank_values=True) if pair[0] != "marker"]
+        following = f"{call.base_url}{call.path}?{urlencode([*pairs, ('marker', items[-1]['id'])])}"
+    here = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")
+    return {key: items, "links": {"next": following, "self": here, "previous": None}}
+
+
+def self_link(call: Call, path: str) -> dict[str, str]:
+    """``{"self": …}`` of the resource at `path` below ``/v3``."""
+    return {"self": f"{call.base_url}/v3/{path}"}

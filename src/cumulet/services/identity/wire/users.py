@@ -1,0 +1,65 @@
+"""Shapes of users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from cumulet.http import Call
+from cumulet.http.shapes import Open
+from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.fields import Id, Name, Options
+from cumulet.store import iso
+
+
+class UserCreate(Open):
+    name: Name
+    domain_id: Id | UnsetType = UNSET
+    default_project_id: Id | UnsetType | None = UNSET
+    enabled: bool = True
+    password: str | UnsetType | None = UNSET
+    options: Options | UnsetType = UNSET
+
+
+class UserCreateRequest(Open):
+    user: UserCreate
+
+
+class UserUpdate(Open):
+    name: Name | UnsetType = UNSET
+    domain_id: Id | UnsetType = UNSET
+    default_project_id: Id | UnsetType | None = UNSET
+    enabled: bool | UnsetType = UNSET
+    password: str | UnsetType | None = UNSET
+    options: Options | UnsetType = UNSET
+
+
+class UserUpdateRequest(Open):
+    user: UserUpdate
+
+
+class PasswordChange(Open):
+    password: str
+    original_password: str
+
+
+class PasswordChangeRequest(Open):
+    user: PasswordChange
+
+
+def shown(call: Call, row: Any) -> dict[str, Any]:
+    """A user as Keystone shows it; never its hash."""
+    user = {
+        **row.extra,
+        "id": row.id,
+        "name": row.name,
+        "domain_id": row.domain_id,
+        "enabled": row.enabled,
+        "password_expires_at": iso(row.password_expires_at, micro=True) if row.password_expires_at else None,
+        "options": row.options,
+        "links": self_link(call, f"users/{row.id}"),
+    }
+    if row.default_project_id is not None:
+        user["default_project_id"] = row.default_project_id
+    return user
