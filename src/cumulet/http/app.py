@@ -240,6 +240,8 @@ class _Exchange:
             fault = Fault(str(error) or _MISSING_TOKEN, status=401, headers={"WWW-Authenticate": where})
         elif isinstance(error, Forbidden):
             fault = service.forbidden(error.rule) if service.forbidden else _disallowed(error.rule)
+        elif isinstance(error, Invalid):
+            fault = service.invalidity(error)
         elif isinstance(error, Fault):
             fault = error
         else:

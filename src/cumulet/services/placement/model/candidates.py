@@ -61,9 +61,15 @@ def _statement(names: tuple[str, ...], excluding: bool, limited: bool) -> Select
 
 
 def candidates(
-    tx: Transaction, resources: Mapping[str, int], *, limit: int | None, exclude: Collection[str] = ()
+    tx: Transaction,
+    resources: Mapping[str, int],
+    *,
+    limit: int | None,
+    exclude: Collection[str] = (),
+    where: Sequence[ColumnElement[bool]] = (),
 ) -> list[Candidate]:
-    """Providers with room for `resources`, most free MEMORY_MB first. One query."""
+    """Providers with room for `resources`, most free MEMORY_MB first; `where` narrows `placement_providers`.
+    One query."""
     names = tuple(sorted(name for name, amount in resources.items() if amount > 0))
     if not names:
         return _all(tx, limit, exclude)
@@ -72,7 +78,8 @@ def candidates(
         parameters["exclude"] = list(exclude)
     if limit is not None:
         parameters["most"] = limit
-    rows = tx.rows(_statement(names, bool(exclude), limit is not None), parameters)
+    statement = _statement(names, bool(exclude), limit is not None)
+    rows = tx.rows(statement.where(*where) if where else statement, parameters)
     return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select
@@ -115,23 +115,53 @@ def _root_of(tx: Transaction, parent: str, what: str, action: str) -> str:
     return str(root)
 
 
-def rename(tx: Transaction, row: Row[Any], name: str, parent: str | None) -> None:
-    """Another name, and a parent where there was none. Raises 409 for a name that is taken."""
+def rename(tx: Transaction, row: Row[Any], name: str, parent: str | None, *, reparent: bool) -> None:
+    """Another name, and another parent: where there was none, or anywhere with `reparent`. Raises 409 for a name
+    that is taken, 400 for a parent that cannot be."""
     if tx.row(select(providers.c.uuid).where(providers.c.name == name, providers.c.uuid != row.uuid)) is not None:
         raise Conflict(f"Conflicting resource provider {name} already exists.", code="placement.duplicate_name")
-    what, root = f"Unable to save resource provider {row.uuid}", row.root_uuid
-    if parent != row.parent_uuid:
-        if row.parent_uuid is not None or parent is None:
-            raise BadRequest(
-                f"{what}: Object action update failed because: re-parenting a provider is not currently allowed."
-            )
-        root = _root_of(tx, parent, what, "update")
-        if root == row.uuid:
-            raise BadRequest(
-                f"{what}: Object action update failed because: creating loop in the provider tree is not allowed."
-            )
-        tx.update(providers, providers.c.root_uuid == row.uuid, root_uuid=root)
+    root = row.root_uuid if parent == row.parent_uuid else _moved(tx, row, parent, reparent)
     tx.update(providers, providers.c.uuid == row.uuid, name=name, parent_uuid=parent, root_uuid=root, updated_at=tx.now)
+
+
+def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -> str:
+    """Move the provider with all below it under another parent; the root of the tree it is in then."""
+    what = f"Unable to save resource provider {row.uuid}"
+    if (row.parent_uuid is not None or parent is None) and not reparent:
+        raise BadRequest(
+            f"{what}: Object action update failed because: re-parenting a provider is not currently allowed."
+        )
+    root = str(row.uuid) if parent is None else _root_of(tx, parent, what, "update")
+    tree = tx.rows(select(providers.c.uuid, providers.c.parent_uuid).where(providers.c.root_uuid == row.root_uuid))
+    below = {row.uuid}
+    while more := {one.uuid for one in tree if one.parent_uuid in below} - below:
+        below |= more
+    if parent in below:
+        raise BadRequest(
+            f"{what}: Object action update failed because: creating loop in the provider tree is not allowed."
+        )
+    tx.update(providers, providers.c.uuid.in_(below), root_uuid=root)
+    return root
+
+
+def trees(tx: Transaction, uuids: Collection[str]) -> dict[str, tuple[str | None, str]]:
+    """provider → (parent, root). One query."""
+    query = select(providers.c.uuid, providers.c.parent_uuid, providers.c.root_uuid)
+    return {row[0]: (row[1], row[2]) for row in tx.rows(query.where(providers.c.uuid.in_(uuids)))}
+
+
+def narrowed(filters: Filters) -> Filters:
+    """The filters without the resources, which the candidates' own query looks at."""
+    return replace(filters, resources={})
+
+
+def require_generation(row: Row[Any], seen: int) -> None:
+    """Raises 409 unless the client saw the provider's current generation."""
+    if row.generation != seen:
+        raise Conflict(
+            "Resource provider's generation already changed. Please update the generation and try again.",
+            code=stock.CONCURRENT,
+        )
 
 
 def delete(tx: Transaction, uuid: str) -> None:
@@ -164,11 +194,7 @@ def set_aggregates(tx: Transaction, row: Row[Any], uuids: Iterable[str], generat
     """Replace the provider's aggregates; its generation afterwards. With `generation`, only at that one."""
     after = int(row.generation)
     if generation is not None:
-        if generation != row.generation:
-            raise Conflict(
-                "Resource provider's generation already changed. Please update the generation and try again.",
-                code=stock.CONCURRENT,
-            )
+        require_generation(row, generation)
         after = stock.advance(tx, row.uuid, generation)
     tx.delete(provider_aggregates, provider_aggregates.c.provider_uuid == row.uuid)
     tx.insert(provider_aggregates, [{"provider_uuid": row.uuid, "aggregate_uuid": a} for a in sorted(set(uuids))])

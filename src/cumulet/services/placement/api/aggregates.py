@@ -1,0 +1,46 @@
+"""Aggregates of a provider: sets that only have a UUID."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http.call import Call, Reply
+from cumulet.http.faults import BadRequest
+from cumulet.services.placement.model import providers
+from cumulet.services.placement.service import placement as service
+from cumulet.services.placement.wire.freshness import dated, uuid_of
+from cumulet.services.placement.wire.resource_providers import AggregatesUpdate
+
+_PATH = "/resource_providers/{provider}/aggregates"
+
+
+def _body(call: Call, aggregates: list[str], generation: int) -> dict[str, Any]:
+    body: dict[str, Any] = {"aggregates": aggregates}
+    return body | {"resource_provider_generation": generation} if call.version >= (1, 19) else body
+
+
+@service.get(_PATH, since=(1, 1), policy="placement:resource_providers:aggregates:list")
+def index(call: Call, provider: str) -> Reply:
+    """List a provider's aggregates."""
+    row = providers.get(call.tx, provider)
+    return dated(call, _body(call, providers.aggregates(call.tx, provider), row.generation), row.updated_at)
+
+
+@service.put(_PATH, since=(1, 1), until=(1, 18), request=list, policy="placement:resource_providers:aggregates:update")
+def replace(call: Call, provider: str) -> Reply:
+    """Replace a provider's aggregates."""
+    return _write(call, provider, call.body, None)
+
+
+@service.put(_PATH, since=(1, 19), request=AggregatesUpdate, policy="placement:resource_providers:aggregates:update")
+def update(call: Call, provider: str) -> Reply:
+    """Replace a provider's aggregates, if nobody changed the provider meanwhile."""
+    return _write(call, provider, call.body.aggregates, call.body.resource_provider_generation)
+
+
+def _write(call: Call, provider: str, given: list[Any], generation: int | None) -> Reply:
+    uuids = [uuid_of(text, f"JSON does not validate: {text!r} is not a 'uuid'") for text in given]
+    if len(set(uuids)) != len(uuids):
+        raise BadRequest("JSON does not validate: the list has non-unique elements")
+    after = providers.set_aggregates(call.tx, providers.get(call.tx, provider), uuids, generation)
+    return dated(call, _body(call, sorted(uuids), after))

@@ -1,0 +1,135 @@
+"""Allocations, by consumer and by provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from cumulet.http.call import Call, Reply
+from cumulet.http.faults import BadRequest, Conflict, NotFound
+from cumulet.http.shapes import parse
+from cumulet.services.placement.model import allocations as model
+from cumulet.services.placement.model import classes, providers
+from cumulet.services.placement.model.inventories import CONCURRENT
+from cumulet.services.placement.service import placement as service
+from cumulet.services.placement.wire import allocations as wire
+from cumulet.services.placement.wire.freshness import dated, uuid_of
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@service.get("/allocations/{consumer}", policy="placement:allocations:list")
+def show(call: Call, consumer: str) -> Reply:
+    """What a consumer holds; nothing is no error."""
+    rows = model.held_by(call.tx, consumer)
+    holder = model.consumer(call.tx, consumer) if rows else None
+    changed = max((row.updated_at for row in rows), default=None)
+    return dated(call, wire.shown_for_consumer(rows, holder, call.version), changed)
+
+
+@service.get("/resource_providers/{provider}/allocations", policy="placement:resource_providers:allocations:list")
+def on_provider(call: Call, provider: str) -> Reply:
+    """What is held on a provider, by consumer."""
+    row = providers.get(call.tx, provider)
+    held = model.held_on(call.tx, provider)
+    changed = max((one.updated_at for one in held), default=None)
+    return dated(call, wire.shown_on_provider(held, row.generation, call.version), changed)
+
+
+@service.put(
+    "/allocations/{consumer}",
+    status=204,
+    until=(1, 11),
+    request=wire.ListedAllocations,
+    policy="placement:allocations:update",
+)
+def replace_listed(call: Call, consumer: str) -> None:
+    """Give a consumer what it asks for, in the old form."""
+    body = call.body
+    if call.version >= (1, 8) and UNSET in (body.project_id, body.user_id):
+        missing = "project_id" if body.project_id is UNSET else "user_id"
+        raise BadRequest(f"JSON does not validate: {missing!r} is a required property")
+    taken = {one.resource_provider.uuid: dict(one.resources) for one in body.allocations}
+    project = _NOBODY if body.project_id is UNSET else body.project_id
+    user = _NOBODY if body.user_id is UNSET else body.user_id
+    _write(call, {_consumer(consumer): model.Holding(_consumer(consumer), taken, project, user)}, {})
+
+
+@service.put(
+    "/allocations/{consumer}",
+    status=204,
+    since=(1, 12),
+    request=wire.Allocations,
+    policy="placement:allocations:update",
+)
+def replace(call: Call, consumer: str) -> None:
+    """Give a consumer what it asks for, instead of what it holds."""
+    _write_all(call, {consumer: call.body})
+
+
+@service.post("/allocations", status=204, since=(1, 13), request=dict, policy="placement:allocations:manage")
+def replace_several(call: Call) -> None:
+    """Give several consumers what they ask for: all of them or none."""
+    if not call.body:
+        raise BadRequest("JSON does not validate: {} does not have enough properties")
+    _write_all(call, {name: parse(wire.Allocations, raw, call.version) for name, raw in call.body.items()})
+
+
+def _write_all(call: Call, wanted: Mapping[str, wire.Allocations]) -> None:
+    holdings: dict[str, model.Holding] = {}
+    generations: dict[str, int | None] = {}
+    for name, body in wanted.items():
+        consumer = _consumer(name)
+        for field, since in (("consumer_generation", (1, 28)), ("consumer_type", (1, 38))):
+            if call.version >= since and getattr(body, field) is UNSET:
+                raise BadRequest(f"JSON does not validate: {field!r} is a required property")
+        if not body.allocations and call.version < (1, 28) and call.operation.handler is not replace_several:
+            raise BadRequest("JSON does not validate: {} does not have enough properties")
+        taken = {provider: dict(one.resources) for provider, one in body.allocations.items()}
+        kind = None if body.consumer_type is UNSET else body.consumer_type
+        holdings[consumer] = model.Holding(consumer, taken, body.project_id, body.user_id, kind)
+        if body.consumer_generation is not UNSET:
+            generations[consumer] = body.consumer_generation
+    _write(call, holdings, generations)
+
+
+def _consumer(text: str) -> str:
+    return uuid_of(text, f"Malformed consumer_uuid: {text}")
+
+
+def _write(call: Call, holdings: Mapping[str, model.Holding], generations: Mapping[str, int | None]) -> None:
+    """Replace at the generations that the client saw. Raises 400 and 409."""
+    if generations:
+        _check_generations(call, generations)
+    names = {name for one in holdings.values() for taken in one.resources.values() for name in taken}
+    unknown = classes.missing(call.tx, sorted(names))
+    if unknown:
+        who = next(iter(holdings))
+        problem = f"No such resource class {unknown[0]}."
+        raise BadRequest(f"Unable to allocate inventory for consumer {who}: {problem}")
+    try:
+        model.replace(call.tx, list(holdings.values()))
+    except model.NoProvider as missing:
+        raise BadRequest(f"Allocation for resource provider '{missing}' that does not exist.") from None
+    except model.NoInventory as missing:
+        raise Conflict(f"Unable to allocate inventory: No inventory of class {missing} found.") from None
+    except model.NoRoom as full:
+        raise Conflict(f"Unable to allocate inventory: {full}") from None
+
+
+def _check_generations(call: Call, generations: Mapping[str, int | None]) -> None:
+    present = model.consumers_of(call.tx, list(generations))
+    for consumer, seen in generations.items():
+        now: Any = present[consumer].generation if consumer in present else None
+        if now != seen:
+            shown = "null" if now is None else now
+            raise Conflict(f"consumer generation conflict - expected {shown} but got {seen}", code=CONCURRENT)
+
+
+@service.delete("/allocations/{consumer}", policy="placement:allocations:delete")
+def delete(call: Call, consumer: str) -> None:
+    """Take everything from a consumer."""
+    if not model.release(call.tx, consumer):
+        raise NotFound(f"No allocations for consumer '{consumer}'")

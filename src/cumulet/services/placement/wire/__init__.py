@@ -1,0 +1,1 @@
+"""Shapes of placement's requests and answers."""

@@ -1,0 +1,27 @@
+"""The cache headers that placement's answers have since 1.15."""
+
+from __future__ import annotations
+
+import uuid
+from email.utils import formatdate
+from typing import Any
+
+from cumulet.http.call import Call, Reply
+from cumulet.http.faults import BadRequest
+from cumulet.store.times import SECOND, now_us
+
+
+def dated(call: Call, body: Any = None, changed_us: int | None = None, *, status: int | None = None) -> Reply:
+    """`body` with the time when it last changed (µs; now unless given)."""
+    if call.version < (1, 15):
+        return Reply(body, status)
+    at = formatdate((changed_us or now_us()) // SECOND, usegmt=True)
+    return Reply(body, status, {"Last-Modified": at, "Cache-Control": "no-cache"})
+
+
+def uuid_of(text: Any, problem: str) -> str:
+    """A UUID with dashes. Raises 400 with `problem`."""
+    try:
+        return str(uuid.UUID(str(text)))
+    except ValueError:
+        raise BadRequest(problem) from None

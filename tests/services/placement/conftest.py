@@ -1,0 +1,34 @@
+"""The placement service over HTTP, and its door on a bare store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cumulet.services.placement.service import load
+from cumulet.store import Store, metadata
+from tests.services.serving import Running, running
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Running]:
+    with running(load(), None, tmp_path / "state.db") as service:
+        yield service
+
+
+@pytest.fixture
+def api(served: Running) -> Iterator[httpx.Client]:
+    """An admin at the newest microversion."""
+    with served.client("admin", **{"OpenStack-API-Version": "placement 1.39"}) as client:
+        yield client
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "door.db", durable=False)
+    metadata.create_all(store.engine)
+    yield store
+    store.close()
