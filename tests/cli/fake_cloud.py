@@ -70,6 +70,8 @@ class Handler(BaseHTTPRequestHandler):
                 "detail": {"h1": "RAM"},
             }
             return self.answer(200, {"timeline": [row], "waits_for": "", "verdict": "No valid host."})
+        if noun[0] not in MADE:
+            return self.answer(404, {})
         found = MADE[noun[0]]
         for key, values in parse_qs(url.query).items():
             if key != "is_public":

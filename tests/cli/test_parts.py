@@ -55,7 +55,8 @@ def test_a_sourced_openrc_survives_any_password(tmp_path: Path) -> None:
     state_folder.furnish(tmp_path, None)
     (settings.secrets_dir / "demo_password").write_text("a'b$c`d\"e\n")
     credentials.write(settings)
-    script = f'OS_CLOUD=x; . {shlex.quote(str(tmp_path / "demo-openrc"))}; echo "$OS_PASSWORD|$OS_REGION_NAME|$OS_CLOUD"'
+    openrc = shlex.quote(str(tmp_path / "demo-openrc"))
+    script = f'OS_CLOUD=x; . {openrc}; echo "$OS_PASSWORD|$OS_REGION_NAME|$OS_CLOUD"'
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "a'b$c`d\"e|it's $HOME|\n"
     clouds = (tmp_path / "clouds.yaml").read_text()

@@ -122,7 +122,7 @@ def provider_addresses(cidr: str) -> tuple[str, str, str]:
     """
     network = ipaddress.IPv4Network(cidr)
     size = network.num_addresses
-    first, last = network[size * 100 // 256], network[size * 250 // 256]
+    first, last = network[size * 100 // 256], network[min(size * 250 // 256, size - 2)]
     return str(network[1]), str(first), str(last)
 
 

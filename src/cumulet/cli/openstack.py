@@ -30,7 +30,8 @@ def run(state: Path, words: list[str]) -> NoReturn:
         raise CliError("the client is installed by the launcher: run ./cumulet openstack from the checkout")
     env = environment(state, os.environ)
     clouds = Path(env["OS_CLIENT_CONFIG_FILE"])
-    if "OS_AUTH_URL" not in env and not os.access(clouds, os.R_OK):
+    asks = not words or words[0] not in ("--version", "--help", "-h", "help", "complete")
+    if asks and "OS_AUTH_URL" not in env and not os.access(clouds, os.R_OK):
         why = "is not yours to read: source an openrc you were given" if _there(clouds) else "is not there"
         raise CliError(f"{clouds} {why} (cumulet up makes it)")
     os.execve(client, [str(client), *words], env)

@@ -68,20 +68,20 @@ def supervisor_pid(settings: Settings) -> int | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_pid(settings.run_dir / "supervisor.pid")
+        return _read_pid(lock)
     finally:
         os.close(lock)
     return None
 
 
-def _read_pid(path: Path) -> int:
-    """The supervisor takes its lock a moment before it writes its number."""
-    for _ in range(100):
-        try:
-            return int(path.read_text())
-        except (FileNotFoundError, ValueError):
-            time.sleep(0.02)
-    raise CliError(f"a supervisor holds its lock but {path} is missing")
+def _read_pid(lock: int) -> int:
+    """The supervisor empties its lock file when it takes it, and writes its number a moment later."""
+    for _ in range(250):
+        text = os.pread(lock, 32, 0)
+        if text:
+            return int(text)
+        time.sleep(0.02)
+    raise CliError("a supervisor holds its lock but does not come up")
 
 
 def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
@@ -161,11 +161,12 @@ def stop(settings: Settings) -> bool:
 
 def rows(settings: Settings) -> list[ProcessRow]:
     """The supervisor and its children; empty when the cloud is down."""
-    if supervisor_pid(settings) is None:
-        return []
+    pid = supervisor_pid(settings)
     try:
         state = json.loads((settings.run_dir / "supervisor.json").read_text())
     except (OSError, ValueError):
+        return []
+    if pid is None or state["pid"] != pid:
         return []
     own = ProcessRow("supervisor", state["pid"], state["started"], 0, None, pss_kb(state["pid"]))
     found = [own]

@@ -37,7 +37,7 @@ class Endpoint:
         return self.status is not None and self.status < 500
 
 
-def probe(settings: Settings, service: str, timeout: float = 5.0) -> Endpoint:
+def probe(settings: Settings, service: str, timeout: float = 3.0) -> Endpoint:
     """Ask one service for its root (or version) document. Never raises."""
     url = settings.local_url(service) + PATHS.get(service, "/")
     start = time.monotonic()

@@ -252,15 +252,15 @@ class Supervisor:
         rows = [{name: getattr(child, name) for name in names} for child in self.children]
         state = {"pid": os.getpid(), "started": self.started, "children": rows}
         try:
-            draft = self.run_dir / ".supervisor.json"
-            draft.write_text(json.dumps(state))
-            draft.replace(self.run_dir / "supervisor.json")
             for child in self.children:
                 pid_file = self.run_dir / f"{child.name}.pid"
                 if child.pid is None:
                     pid_file.unlink(missing_ok=True)
                 else:
                     pid_file.write_text(f"{child.pid}\n")
+            draft = self.run_dir / ".supervisor.json"
+            draft.write_text(json.dumps(state))
+            draft.replace(self.run_dir / "supervisor.json")
         except OSError as error:
             say(f"cannot write my state: {error}")
 
@@ -271,6 +271,7 @@ def hold_lock(run_dir: Path) -> int | None:
     for _ in range(50):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
             return lock
         except BlockingIOError:
             # Somebody who only asks whether we run holds it for a moment.
@@ -287,12 +288,14 @@ def main(argv: list[str]) -> int:
     spec: dict[str, Any] = json.loads(Path(argv[0]).read_text())
     run_dir = Path(spec["run_dir"])
     os.umask(0o027)
-    if hold_lock(run_dir) is None:
+    lock = hold_lock(run_dir)
+    if lock is None:
         return ALREADY_RUNNING
     children = [Child(**row) for row in spec["children"]]
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     if os.fork() != 0:
         os._exit(0)
+    os.pwrite(lock, b"%d\n" % os.getpid(), 0)
     Supervisor(run_dir, children, int(spec["log_max_bytes"])).run()
     return 0
 
