@@ -1,0 +1,1 @@
+"""Networks, subnets, ports, routers, floating ips and security groups: OpenStack's network API."""

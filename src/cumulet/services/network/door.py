@@ -1,0 +1,186 @@
+"""The network service's door: ports of servers, desired state, and what a process needs to run the service.
+
+Errors of `plug_server` are worded as Nova words them. Nothing here opens a transaction of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import and_, or_, select
+
+from cumulet.auth import Caller
+from cumulet.desired import shapes
+from cumulet.desired.shapes import Kind
+from cumulet.fleet import door as fleet
+from cumulet.services.network.model import desired, reports, security_groups, servers
+from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
+from cumulet.services.network.tables import addresses as address_table
+from cumulet.services.network.tables import floatingips, networks, port_groups, ports
+from cumulet.services.network.tables import security_groups as group_table
+from cumulet.store import Transaction
+
+__all__ = [
+    "RENDERERS",
+    "REPORTS",
+    "NetworkRequest",
+    "Networks",
+    "Plug",
+    "PluggedPort",
+    "PortOwner",
+    "ServerAddress",
+    "addresses",
+    "ensure_default_group",
+    "hosts_changed",
+    "interfaces",
+    "plug_server",
+    "port_by_address",
+    "rebind_server",
+    "security_group_names",
+    "server_active",
+    "set_ports_status",
+    "unplug_server",
+]
+
+RENDERERS: dict[Kind, fleet.Renderer] = {
+    "network": desired.render_networks,
+    "router": desired.render_routers,
+    "security_group": desired.render_security_groups,
+}
+REPORTS: dict[Kind, fleet.ReportHandler] = {
+    "network": reports.network_reports,
+    "router": reports.router_reports,
+    "security_group": reports.security_group_reports,
+}
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """An address of a server. `type` is that of ``OS-EXT-IPS:type``; `version` 4 or 6."""
+
+    network_name: str
+    ip: str
+    version: int
+    mac: str
+    type: Literal["fixed", "floating"]
+
+
+@dataclass(frozen=True)
+class PortOwner:
+    """Whose an address is. `device_id` is the server's id, for ports of servers."""
+
+    device_id: str
+    project_id: str
+    port_id: str
+
+
+def plug_server(
+    tx: Transaction, caller: Caller, server: Plug, networks: Networks, security_groups: Sequence[str] = ()
+) -> list[PluggedPort]:
+    """Create and bind the ports of a server that shall run on ``server.host``. `networks` 'auto' is the project's
+    only network (none when it has none); `security_groups` are names or ids, none is the default group.
+    Raises Nova's 400, 403 and 409 faults; the transaction then holds halves and must be rolled back."""
+    return servers.plug(tx, caller, server, networks, security_groups)
+
+
+def unplug_server(tx: Transaction, server_id: str, port_id: str | None = None) -> None:
+    """Delete the ports that were made for the server and unbind those that the user brought (only `port_id` when
+    given). Floating ips let go. Safe to call again."""
+    rows = servers.rows_of(tx, [server_id])
+    servers.unplug(tx, [row for row in rows if port_id is None or row.id == port_id])
+
+
+def rebind_server(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
+    """The server runs on another host now."""
+    servers.rebind(tx, server_id, host, link_id)
+
+
+def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[shapes.Interface]]:
+    """Interfaces of servers as nodes get them. Three queries, however many servers."""
+    return desired.interfaces(tx, server_ids)
+
+
+def addresses(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
+    """Addresses of servers, floating ones behind the fixed ones they lead to. Two queries, however many servers."""
+    found: dict[str, list[ServerAddress]] = {id: [] for id in server_ids}
+    own = and_(ports.c.device_id.in_(server_ids), ports.c.device_owner.like("compute:%"))
+    floating: dict[tuple[str, str], list[str]] = {}
+    query = select(floatingips.c.port_id, floatingips.c.fixed_ip_address, floatingips.c.floating_ip_address)
+    for row in tx.rows(query.join(ports, ports.c.id == floatingips.c.port_id).where(own)):
+        floating.setdefault((row.port_id, row.fixed_ip_address), []).append(row.floating_ip_address)
+    fixed = (
+        select(ports.c.device_id, ports.c.id, ports.c.mac_address, networks.c.name, address_table.c.ip_address)
+        .join(networks, networks.c.id == ports.c.network_id)
+        .join(address_table, address_table.c.port_id == ports.c.id)
+        .where(own)
+        .order_by(ports.c.position, ports.c.created_at, ports.c.id, address_table.c.position)
+    )
+    for row in tx.rows(fixed):
+        kinds: list[tuple[str, Literal["fixed", "floating"]]] = [(row.ip_address, "fixed")]
+        kinds += [(ip, "floating") for ip in floating.get((row.id, row.ip_address), ())]
+        for ip, kind in kinds:
+            address = ServerAddress(row.name, ip, 6 if ":" in ip else 4, row.mac_address, kind)
+            found[row.device_id].append(address)
+    return found
+
+
+def port_by_address(tx: Transaction, *, network_id: str | None, router_id: str | None, ip: str) -> PortOwner | None:
+    """The port that has `ip` on the network, or on one of the networks that the router has a leg on."""
+    columns = (ports.c.device_id, ports.c.project_id, ports.c.id)
+    query = select(*columns).join(address_table, address_table.c.port_id == ports.c.id)
+    query = query.where(address_table.c.ip_address == ip, ports.c.device_owner.not_like("network:%"))
+    conditions = []
+    if network_id is not None:
+        conditions.append(address_table.c.network_id == network_id)
+    if router_id is not None:
+        legs = ports.alias()
+        here = select(legs.c.network_id).where(legs.c.device_id == router_id, legs.c.device_owner == desired.LEG)
+        conditions.append(address_table.c.network_id.in_(here))
+    if not conditions:
+        return None
+    row = tx.row(query.where(or_(*conditions)))
+    return None if row is None else PortOwner(row.device_id, row.project_id, row.id)
+
+
+def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Names of the security groups of servers' ports. One query."""
+    query = (
+        select(ports.c.device_id, group_table.c.name)
+        .join(port_groups, port_groups.c.port_id == ports.c.id)
+        .join(group_table, group_table.c.id == port_groups.c.group_id)
+        .where(ports.c.device_id.in_(server_ids), ports.c.device_owner.like("compute:%"))
+        .order_by(ports.c.position, group_table.c.name)
+    )
+    found: dict[str, list[str]] = {id: [] for id in server_ids}
+    for row in tx.rows(query):
+        if row.name not in found[row.device_id]:
+            found[row.device_id].append(row.name)
+    return found
+
+
+def set_ports_status(tx: Transaction, server_ids: Iterable[str], status: Literal["ACTIVE", "DOWN"]) -> None:
+    """Ports of these servers work now, or do not."""
+    servers.set_status(tx, list(server_ids), status)
+
+
+def server_active(tx: Transaction, server_ids: Iterable[str]) -> None:
+    """The guests of these servers run."""
+    set_ports_status(tx, server_ids, "ACTIVE")
+
+
+def ensure_default_group(tx: Transaction, project_id: str) -> str:
+    """Id of the project's default security group, made when it is missing."""
+    return security_groups.ensure_default(tx, project_id)
+
+
+def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
+    """Hosts joined, or their facts changed."""
+    reports.hosts_changed(tx, names)
+
+
+def names(tx: Transaction, ids: Iterable[str]) -> Mapping[str, str]:
+    """Names of networks."""
+    query = select(networks.c.id, networks.c.name).where(networks.c.id.in_(list(ids)))
+    return {row.id: row.name for row in tx.rows(query)}

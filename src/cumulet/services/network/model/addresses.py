@@ -1,0 +1,220 @@
+"""Addresses of ports: which are free, which a port gets. Never two ports with one address of a subnet (primary key).
+
+Each subnet has a cursor behind the address that was given out last. The next one is looked for from there, so that an
+address that was just released is not handed to somebody else while the neighbours still know its old MAC; at the end
+of the pools the search begins again at their start.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, select
+
+from cumulet.services.network import faults
+from cumulet.services.network.tables import addresses, subnets
+from cumulet.store import Transaction
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+AUTOMATIC = ("slaac", "dhcpv6-stateless")
+_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """An address that a port shall have."""
+
+    subnet_id: str
+    ip_address: str
+    number: str
+
+
+def number(ip: IP) -> str:
+    """An address as hex digits of fixed width, which sort as addresses do."""
+    return f"{int(ip):0{8 if ip.version == 4 else 32}x}"
+
+
+def _ip(digits: str) -> IP:
+    return ipaddress.IPv4Address(int(digits, 16)) if len(digits) == 8 else ipaddress.IPv6Address(int(digits, 16))
+
+
+def _next(digits: str) -> str:
+    return f"{int(digits, 16) + 1:0{len(digits)}x}"
+
+
+def subnets_of(tx: Transaction, network_id: str) -> Sequence[Row[Any]]:
+    """The network's subnets, oldest first."""
+    query = select(subnets).where(subnets.c.network_id == network_id).order_by(subnets.c.created_at, subnets.c.id)
+    return tx.rows(query)
+
+
+def _free_between(tx: Transaction, subnet_id: str, first: str, last: str) -> str | None:
+    """The first number in the range that no port has."""
+    wanted = first
+    while wanted <= last:
+        where = and_(addresses.c.subnet_id == subnet_id, addresses.c.number >= wanted, addresses.c.number <= last)
+        query = select(addresses.c.number).where(where).order_by(addresses.c.number).limit(_BATCH)
+        taken = tx.execute(query).scalars().all()
+        for found in taken:
+            if found != wanted:
+                return wanted
+            if wanted == last:
+                return None
+            wanted = _next(wanted)
+        if len(taken) < _BATCH:
+            return wanted
+    return None
+
+
+def next_free(tx: Transaction, subnet: Row[Any]) -> Allocation | None:
+    """A free address of the subnet's pools, moving its cursor; None when they are full."""
+    pools = [
+        (number(ipaddress.ip_address(pool["start"])), number(ipaddress.ip_address(pool["end"])))
+        for pool in subnet.allocation_pools
+    ]
+    pools.sort()
+    cursor = tx.scalar(select(subnets.c.cursor).where(subnets.c.id == subnet.id)) or ""
+    ahead = [(max(first, cursor), last) for first, last in pools if last >= cursor]
+    behind = [(first, min(last, cursor)) for first, last in pools if cursor and first <= cursor]
+    for first, last in (*ahead, *behind):
+        if (found := _free_between(tx, subnet.id, first, last)) is not None:
+            after = _next(found) if int(found, 16) + 1 < 16 ** len(found) else ""
+            tx.update(subnets, subnets.c.id == subnet.id, cursor=after)
+            return Allocation(subnet.id, str(_ip(found)), found)
+    return None
+
+
+def from_mac(subnet: Row[Any], mac: str) -> Allocation:
+    """The address that a port makes for itself from the router's announcements (modified EUI-64)."""
+    octets = [int(part, 16) for part in mac.split(":")]
+    eui = [octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]]
+    net = ipaddress.IPv6Network(subnet.cidr)
+    ip = net[int.from_bytes(bytes(eui), "big")]
+    return Allocation(subnet.id, str(ip), number(ip))
+
+
+def _exact(tx: Transaction, subnet: Row[Any], text: str, *, taken_by: str | None) -> Allocation:
+    """The address `text` of the subnet. Raises when it does not fit there or belongs to another port."""
+    ip = ipaddress.ip_address(text)
+    net = ipaddress.ip_network(subnet.cidr)
+    whole = net.version == 6 or net.prefixlen >= 31
+    if ip not in net or (not whole and ip in (net.network_address, net.broadcast_address)):
+        raise faults.address_not_on_subnet(text)
+    digits = number(ip)
+    where = and_(addresses.c.subnet_id == subnet.id, addresses.c.number == digits)
+    owner = tx.scalar(select(addresses.c.port_id).where(where))
+    if owner is not None and owner != taken_by:
+        raise faults.address_allocated(text, subnet.id)
+    return Allocation(subnet.id, str(ip), digits)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is known of the port that wants addresses. `port_id` is set when it exists already."""
+
+    network_id: str
+    mac: str
+    device_owner: str
+    port_id: str | None = None
+
+
+def wanted(tx: Transaction, request: Request, fixed_ips: Sequence[Mapping[str, str]]) -> list[Allocation]:
+    """Addresses for explicitly asked `fixed_ips` (subnet_id and/or ip_address each)."""
+    known = {row.id: row for row in subnets_of(tx, request.network_id)}
+    found: list[Allocation] = []
+    for asked in fixed_ips:
+        subnet = _subnet_for(known, request.network_id, asked)
+        if "ip_address" in asked:
+            allocation = _exact(tx, subnet, asked["ip_address"], taken_by=request.port_id)
+        elif subnet.ipv6_address_mode in AUTOMATIC and not request.device_owner.startswith("network:router"):
+            allocation = from_mac(subnet, request.mac)
+        else:
+            allocation = _kept(tx, subnet, request.port_id, found) or next_free(tx, subnet)  # type: ignore[assignment]
+            if allocation is None:
+                raise faults.no_more_addresses(request.network_id)
+        if any(a.subnet_id == allocation.subnet_id and a.number == allocation.number for a in found):
+            raise faults.address_allocated(allocation.ip_address, subnet.id)
+        found.append(allocation)
+    return found
+
+
+def _kept(tx: Transaction, subnet: Row[Any], port_id: str | None, found: list[Allocation]) -> Allocation | None:
+    """The address that the port has on this subnet already, when any will do."""
+    if port_id is None:
+        return None
+    where = and_(addresses.c.port_id == port_id, addresses.c.subnet_id == subnet.id)
+    for row in tx.rows(select(addresses).where(where)):
+        if all(a.number != row.number for a in found):
+            return Allocation(row.subnet_id, row.ip_address, row.number)
+    return None
+
+
+def _subnet_for(known: Mapping[str, Row[Any]], network_id: str, asked: Mapping[str, str]) -> Row[Any]:
+    if "subnet_id" in asked:
+        subnet = known.get(asked["subnet_id"])
+        if subnet is None:
+            raise faults.invalid_input(
+                f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet "
+                f"{asked['subnet_id']}"
+            )
+        return subnet
+    ip = ipaddress.ip_address(asked["ip_address"])
+    for subnet in known.values():
+        if ip in ipaddress.ip_network(subnet.cidr):
+            return subnet
+    raise faults.address_not_on_network(asked["ip_address"])
+
+
+def automatic(tx: Transaction, request: Request) -> list[Allocation]:
+    """Addresses for a port that asked for none: one of each family, and one of each self-configured subnet.
+    A network without subnets gives none."""
+    rows = [row for row in subnets_of(tx, request.network_id) if _serves(row, request.device_owner)]
+    found: list[Allocation] = []
+    for version in (4, 6):
+        stateful = [r for r in rows if r.ip_version == version and r.ipv6_address_mode not in AUTOMATIC]
+        allocation = next((a for r in stateful if (a := next_free(tx, r)) is not None), None)
+        if allocation is not None:
+            found.append(allocation)
+        elif stateful:
+            raise faults.no_more_addresses(request.network_id)
+    found += [from_mac(row, request.mac) for row in rows if row.ipv6_address_mode in AUTOMATIC]
+    return found
+
+
+def _serves(subnet: Row[Any], device_owner: str) -> bool:
+    return not subnet.service_types or any(device_owner.startswith(kind) for kind in subnet.service_types)
+
+
+def store(tx: Transaction, port_id: str, network_id: str, allocations: Iterable[Allocation]) -> None:
+    """Give the addresses to the port."""
+    tx.insert(
+        addresses,
+        [
+            {
+                "subnet_id": a.subnet_id,
+                "number": a.number,
+                "port_id": port_id,
+                "network_id": network_id,
+                "ip_address": a.ip_address,
+                "position": index,
+            }
+            for index, a in enumerate(allocations)
+        ],
+    )
+
+
+def release(tx: Transaction, port_ids: Sequence[str]) -> None:
+    """Take all addresses from the ports."""
+    tx.delete(addresses, addresses.c.port_id.in_(port_ids))
+
+
+def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    """Addresses of ports, in their order."""
+    found: dict[str, list[Row[Any]]] = {id: [] for id in port_ids}
+    query = select(addresses).where(addresses.c.port_id.in_(port_ids)).order_by(addresses.c.position)
+    for row in tx.rows(query):
+        found[row.port_id].append(row)
+    return found

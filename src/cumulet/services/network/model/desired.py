@@ -1,0 +1,263 @@
+"""Desired state of networks, routers and security groups as nodes get it. Rendered when a node polls; reads only.
+
+Each renderer takes all refs of a poll together: its number of queries does not depend on how many there are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select
+
+from cumulet.desired import shapes
+from cumulet.fleet import door as fleet
+from cumulet.services.network.model import reach
+from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name
+from cumulet.services.network.tables import (
+    addresses,
+    floatingips,
+    networks,
+    port_groups,
+    ports,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
+from cumulet.store import Transaction
+
+LEG = "network:router_interface"
+GATEWAY = "network:router_gateway"
+
+
+def _prefix(cidr: str) -> int:
+    return int(cidr.rsplit("/", 1)[1])
+
+
+def addresses_of(tx: Transaction, condition: Any) -> dict[str, list[shapes.Address]]:
+    """Addresses of the ports that match `condition`, as nodes get them: port id → addresses. One query."""
+    query = (
+        select(addresses.c.port_id, addresses.c.ip_address, addresses.c.subnet_id, subnets.c.cidr)
+        .join(subnets, subnets.c.id == addresses.c.subnet_id)
+        .join(ports, ports.c.id == addresses.c.port_id)
+        .where(condition)
+        .order_by(addresses.c.position)
+    )
+    found: defaultdict[str, list[shapes.Address]] = defaultdict(list)
+    for row in tx.rows(query):
+        address = shapes.Address(ip=row.ip_address, subnet_id=row.subnet_id, prefix=_prefix(row.cidr))
+        found[row.port_id].append(address)
+    return found
+
+
+# ---- networks
+
+
+def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.Network]:
+    """Networks as the link shall have them."""
+    own: defaultdict[str, list[shapes.Subnet]] = defaultdict(list)
+    query = select(subnets).where(subnets.c.network_id.in_(refs)).order_by(subnets.c.created_at, subnets.c.id)
+    for row in tx.rows(query):
+        own[row.network_id].append(_subnet(row))
+    peers = _peers(tx, link_id, refs)
+    dhcp = _dhcp(tx, link_id, refs)
+    return {
+        row.id: shapes.Network(
+            id=row.id,
+            kind=row.kind,
+            mtu=row.mtu,
+            segmentation_id=row.segmentation_id,
+            physical_network=row.physical_network,
+            peers=peers.get(row.id, []) if row.kind == "vxlan" else [],
+            subnets=own[row.id],
+            dhcp=dhcp.get(row.id),
+        )
+        for row in tx.rows(select(networks).where(networks.c.id.in_(refs)))
+    }
+
+
+def _subnet(row: Row[Any]) -> shapes.Subnet:
+    return shapes.Subnet(
+        id=row.id,
+        cidr=row.cidr,
+        ip_version=row.ip_version,
+        gateway_ip=row.gateway_ip,
+        enable_dhcp=row.enable_dhcp,
+        dns_nameservers=row.dns_nameservers,
+        host_routes=[shapes.Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.host_routes],
+    )
+
+
+def _peers(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, list[str]]:
+    """Tunnel addresses of the hosts of other links that have a port on the network."""
+    where = and_(ports.c.network_id.in_(refs), ports.c.link_id.is_not(None), ports.c.link_id != link_id)
+    rows = tx.rows(select(ports.c.network_id, ports.c.host).where(where).distinct())
+    hosts = fleet.by_names(tx, sorted({row.host for row in rows})) if rows else {}
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        host = hosts.get(row.host)
+        if host is not None and host.facts.tunnel_ip:
+            found[row.network_id].add(host.facts.tunnel_ip)
+    return {network_id: sorted(ips) for network_id, ips in found.items()}
+
+
+def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shapes.Dhcp]:
+    """DHCP servers that the link runs, with the ports that they answer."""
+    here = and_(ports.c.device_owner == reach.DHCP, ports.c.link_id == link_id)
+    servers = tx.rows(select(ports).where(ports.c.network_id.in_(refs), here))
+    if not servers:
+        return {}
+    nets = [row.network_id for row in servers]
+    fixed = addresses_of(tx, ports.c.network_id.in_(nets))
+    columns = (ports.c.id, ports.c.network_id, ports.c.mac_address, ports.c.dns_name, ports.c.extra_dhcp_opts)
+    answered = and_(ports.c.network_id.in_(nets), ports.c.device_owner.not_like("network:%"))
+    hosts: defaultdict[str, list[shapes.DhcpHost]] = defaultdict(list)
+    for row in tx.rows(select(*columns).where(answered).order_by(ports.c.created_at, ports.c.id)):
+        if row.id in fixed:
+            hosts[row.network_id].append(_dhcp_host(row, fixed[row.id]))
+    return {
+        row.network_id: shapes.Dhcp(
+            port_id=row.id,
+            mac=row.mac_address,
+            addresses=fixed[row.id],
+            hosts=hosts[row.network_id],
+            domain=DOMAIN,
+        )
+        for row in servers
+    }
+
+
+def _dhcp_host(row: Row[Any], fixed: list[shapes.Address]) -> shapes.DhcpHost:
+    return shapes.DhcpHost(
+        port_id=row.id,
+        mac=row.mac_address,
+        hostname=host_name(row.dns_name, fixed[0].ip),
+        addresses=fixed,
+        extra_opts=[(option["opt_name"], option["opt_value"]) for option in row.extra_dhcp_opts],
+    )
+
+
+# ---- security groups
+
+
+def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.SecurityGroup]:
+    """Groups with their rules, and the addresses of all members of those that a rule names as remote."""
+    rule = security_group_rules.c
+    rules: defaultdict[str, list[shapes.Rule]] = defaultdict(list)
+    remote: set[str] = set()
+    where = or_(rule.security_group_id.in_(refs), rule.remote_group_id.in_(refs))
+    for row in tx.rows(select(security_group_rules).where(where).order_by(rule.created_at, rule.id)):
+        remote.add(row.remote_group_id)
+        rules[row.security_group_id].append(_rule(row))
+    watched = remote.intersection(refs)
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    if watched:
+        query = (
+            select(port_groups.c.group_id, addresses.c.ip_address)
+            .join(addresses, addresses.c.port_id == port_groups.c.port_id)
+            .where(port_groups.c.group_id.in_(watched))
+            .order_by(addresses.c.number)
+        )
+        for row in tx.rows(query):
+            members[row.group_id].append(row.ip_address)
+    known = tx.execute(select(security_groups.c.id).where(security_groups.c.id.in_(refs))).scalars()
+    return {id: shapes.SecurityGroup(id=id, rules=rules[id], members=members[id]) for id in known}
+
+
+def _rule(row: Row[Any]) -> shapes.Rule:
+    return shapes.Rule(
+        id=row.id,
+        direction=row.direction,
+        ethertype=row.ethertype,
+        protocol=row.protocol,
+        port_range_min=row.port_range_min,
+        port_range_max=row.port_range_max,
+        remote_ip_prefix=row.remote_ip_prefix,
+        remote_group_id=row.remote_group_id,
+    )
+
+
+# ---- routers
+
+
+def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.Router]:
+    """Routers with their legs, gateways and floating ips."""
+    own = and_(ports.c.device_id.in_(refs), ports.c.device_owner.in_([LEG, GATEWAY]))
+    legs: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    query = select(ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id)
+    for row in tx.rows(query.where(own).order_by(ports.c.created_at, ports.c.id)):
+        legs[row.device_id].append(row)
+    fixed = addresses_of(tx, own)
+    outside = {a.subnet_id for rows in legs.values() for r in rows if r.device_owner == GATEWAY for a in fixed[r.id]}
+    query = select(subnets.c.id, subnets.c.gateway_ip).where(subnets.c.id.in_(outside))
+    gateways = {row.id: row.gateway_ip for row in tx.rows(query)}
+    floating = _floating(tx, refs)
+    found = {}
+    for row in tx.rows(select(routers).where(routers.c.id.in_(refs))):
+        gateway = next((_leg(r, fixed) for r in legs[row.id] if r.device_owner == GATEWAY), None)
+        found[row.id] = shapes.Router(
+            id=row.id,
+            admin_state_up=row.admin_state_up,
+            ports=[_leg(r, fixed) for r in legs[row.id] if r.device_owner == LEG],
+            gateway=gateway,
+            gateway_ip=_next_hop(gateway, gateways),
+            enable_snat=row.enable_snat,
+            floating_ips=floating[row.id],
+            routes=[shapes.Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.routes],
+        )
+    return found
+
+
+def _leg(row: Row[Any], fixed: Mapping[str, list[shapes.Address]]) -> shapes.RouterPort:
+    return shapes.RouterPort(
+        port_id=row.id, mac=row.mac_address, network_id=row.network_id, addresses=fixed.get(row.id, []), mtu=row.mtu
+    )
+
+
+def _next_hop(gateway: shapes.RouterPort | None, gateways: Mapping[str, str | None]) -> str | None:
+    """The way out: the gateway of the first IPv4 subnet that the router's gateway is on."""
+    if gateway is None:
+        return None
+    return next((gateways[a.subnet_id] for a in gateway.addresses if "." in a.ip and gateways.get(a.subnet_id)), None)
+
+
+def _floating(tx: Transaction, refs: Sequence[str]) -> defaultdict[str, list[shapes.FloatingIp]]:
+    found: defaultdict[str, list[shapes.FloatingIp]] = defaultdict(list)
+    where = and_(floatingips.c.router_id.in_(refs), floatingips.c.port_id.is_not(None))
+    for row in tx.rows(select(floatingips).where(where).order_by(floatingips.c.created_at, floatingips.c.id)):
+        ip = shapes.FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address)
+        found[row.router_id].append(ip)
+    return found
+
+
+# ---- guests
+
+
+def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[shapes.Interface]]:
+    """Interfaces of servers, in the order in which they were plugged. Three queries."""
+    own = and_(ports.c.device_id.in_(server_ids), ports.c.device_owner.like("compute:%"))
+    query = select(ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id).where(own)
+    rows = tx.rows(query.order_by(ports.c.position, ports.c.created_at, ports.c.id))
+    fixed = addresses_of(tx, own)
+    groups = groups_of(tx, [row.id for row in rows])
+    found: dict[str, list[shapes.Interface]] = {id: [] for id in server_ids}
+    for row in rows:
+        found[row.device_id].append(
+            shapes.Interface(
+                port_id=row.id,
+                network_id=row.network_id,
+                mac=row.mac_address,
+                addresses=fixed.get(row.id, []),
+                mtu=row.mtu,
+                port_security=row.port_security_enabled,
+                security_groups=groups[row.id],
+                allowed_address_pairs=[
+                    shapes.AddressPair(ip=pair["ip_address"], mac=pair["mac_address"])
+                    for pair in row.allowed_address_pairs
+                ],
+                admin_state_up=row.admin_state_up,
+            )
+        )
+    return found

@@ -1,0 +1,83 @@
+"""What nodes report of networks and routers, as statuses of their ports and floating ips; and hosts that joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, select, update
+
+from cumulet.desired.shapes import Report
+from cumulet.fleet import door as fleet
+from cumulet.services.network.model import dhcp, reach
+from cumulet.services.network.model.desired import GATEWAY, LEG
+from cumulet.services.network.tables import floatingips, networks, ports, routers
+from cumulet.store import Transaction
+
+_STATUS = {"ready": "ACTIVE", "failed": "DOWN", "absent": "DOWN"}
+
+
+def network_reports(tx: Transaction, reports: Sequence[Report]) -> None:
+    """A network's DHCP server runs, or does not."""
+    for state, status in _STATUS.items():
+        ids = [report.ref for report in reports if report.state == state]
+        if ids:
+            own = and_(ports.c.network_id.in_(ids), ports.c.device_owner == reach.DHCP, ports.c.link_id.is_not(None))
+            tx.update(ports, and_(own, ports.c.status != status), status=status)
+
+
+def router_reports(tx: Transaction, reports: Sequence[Report]) -> None:
+    """A router's legs and floating ips work, or do not."""
+    for state, status in _STATUS.items():
+        ids = [report.ref for report in reports if report.state == state]
+        if not ids:
+            continue
+        legs = and_(ports.c.device_id.in_(ids), ports.c.device_owner.in_([LEG, GATEWAY]))
+        tx.update(ports, and_(legs, ports.c.status != status), status=status)
+        bound = and_(floatingips.c.router_id.in_(ids), floatingips.c.port_id.is_not(None))
+        floating = "ACTIVE" if status == "ACTIVE" else "ERROR"
+        tx.update(floatingips, and_(bound, floatingips.c.status != floating), status=floating)
+
+
+def security_group_reports(_tx: Transaction, _reports: Sequence[Report]) -> None:
+    """Nothing of the API depends on where a group's rules are in force already."""
+
+
+def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
+    """Hosts joined or changed: DHCP servers and routers that waited for a network host go there, and peers of
+    the hosts' networks learn their tunnel addresses."""
+    link = fleet.network_link(tx)
+    if link is not None:
+        _place(tx, link)
+    query = select(ports.c.network_id).where(ports.c.host.in_(names), ports.c.link_id.is_not(None)).distinct()
+    for network_id in tx.execute(query).scalars().all():
+        reach.network_changed(tx, network_id)
+
+
+def _place(tx: Transaction, link: tuple[str, str]) -> None:
+    link_id, host = link
+    homeless = and_(ports.c.device_owner == reach.DHCP, ports.c.link_id.is_(None))
+    for row in tx.rows(select(ports.c.id, ports.c.network_id).where(homeless)):
+        dhcp.bind(tx, row.id, row.network_id, link)
+    waiting = tx.rows(select(routers.c.id).where(routers.c.link_id.is_(None)))
+    for row in waiting:
+        place_router(tx, row.id, link)
+    named = and_(ports.c.host == host, ports.c.link_id.is_(None))
+    known = select(networks.c.id)
+    rows = tx.rows(select(ports.c.id, ports.c.network_id).where(named, ports.c.network_id.in_(known)))
+    for row in rows:
+        tx.execute(update(ports).where(ports.c.id == row.id).values(link_id=link_id))
+        reach.plugged(tx, row.network_id, link_id)
+
+
+def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None:
+    """Put the router and its legs on the network host, when it has any legs: one without needs no namespace."""
+    link_id, host = link
+    own = and_(ports.c.device_id == router_id, ports.c.device_owner.in_([LEG, GATEWAY]))
+    legs = tx.rows(select(ports.c.id, ports.c.network_id).where(own, ports.c.link_id.is_(None)))
+    if not legs:
+        return
+    tx.update(ports, and_(own, ports.c.link_id.is_(None)), link_id=link_id, host=host)
+    tx.update(routers, routers.c.id == router_id, link_id=link_id)
+    for network_id in sorted({row.network_id for row in legs}):
+        reach.plugged(tx, network_id, link_id)
+    fleet.touch(tx, link_id=link_id, kind="router", ref=router_id)

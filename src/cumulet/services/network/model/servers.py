@@ -1,0 +1,264 @@
+"""Ports of servers: the compute service plugs, unplugs and moves servers here, in its own transactions.
+
+Errors are worded as Nova words them, because a caller of compute reads them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Row, and_, or_, select, update
+
+from cumulet.auth import Caller
+from cumulet.fleet import door as fleet
+from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
+from cumulet.services.network.model import addresses, ports, quotas, reach, security_groups
+from cumulet.services.network.model.standard import change
+from cumulet.services.network.tables import networks, subnets
+from cumulet.services.network.tables import ports as port_table
+from cumulet.store import Transaction
+
+
+@dataclass(frozen=True)
+class NetworkRequest:
+    """One network interface that a server shall have: a port that exists, or a network and perhaps an address."""
+
+    network_id: str | None = None
+    port_id: str | None = None
+    fixed_ip: str | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class PluggedPort:
+    """A port that a server has now."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    addresses: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plug:
+    """The server that ports are plugged into, and where it runs."""
+
+    server_id: str
+    host: str
+    link_id: str
+    availability_zone: str
+    hostname: str
+
+
+Networks = Sequence[NetworkRequest] | Literal["auto", "none"]
+
+
+def plug(
+    tx: Transaction, caller: Caller, server: Plug, wanted: Networks, group_names: Sequence[str]
+) -> list[PluggedPort]:
+    """Create or bind the ports of a server. Raises what Nova answers for networks, ports and groups."""
+    if wanted == "none":
+        return []
+    requests = _automatic(tx, caller) if wanted == "auto" else wanted
+    assert not isinstance(requests, str)
+    project_id = caller.project_id or ""
+    brought = _brought(tx, caller, [r.port_id for r in requests if r.port_id])
+    nets = _networks(tx, caller, [r.network_id for r in requests if r.network_id and not r.port_id])
+    fresh = [r for r in requests if not r.port_id]
+    if fresh:
+        try:
+            quotas.reserve(tx, project_id, {"port": len(fresh)})
+        except Fault:
+            raise NotAllowed("Maximum number of ports exceeded") from None
+    groups = None if not group_names or not fresh else security_groups.by_names(tx, project_id, group_names)
+    base = _next_position(tx, server.server_id)
+    for index, request in enumerate(requests):
+        if request.port_id:
+            _bind(tx, brought[request.port_id], server, request.tag, base + index)
+        else:
+            assert request.network_id is not None
+            _create(tx, caller, server, (nets[request.network_id], request, groups), base + index)
+    return _plugged(tx, server.server_id, base)
+
+
+def _next_position(tx: Transaction, server_id: str) -> int:
+    query = select(port_table.c.position).where(port_table.c.device_id == server_id)
+    found = tx.scalar(query.order_by(port_table.c.position.desc()).limit(1))
+    return 0 if found is None else int(found) + 1
+
+
+def _automatic(tx: Transaction, caller: Caller) -> list[NetworkRequest]:
+    """The one network that a server gets when none was named."""
+    own = or_(networks.c.project_id == caller.project_id, networks.c.shared)
+    rows = tx.rows(select(networks.c.id, networks.c.external, networks.c.shared).where(own).limit(2))
+    if len(rows) > 1:
+        raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
+    return [NetworkRequest(network_id=row.id) for row in rows]
+
+
+def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Networks that the caller may plug servers into. Raises 400 or 403."""
+    if not ids:
+        return {}
+    seen = or_(networks.c.project_id == caller.project_id, networks.c.shared, networks.c.external)
+    where = networks.c.id.in_(ids) if caller.is_admin else and_(networks.c.id.in_(ids), seen)
+    found = {row.id: row for row in tx.rows(select(networks).where(where))}
+    nets = select(subnets.c.network_id).where(subnets.c.network_id.in_(ids))
+    with_subnets = set(tx.execute(nets.distinct()).scalars())
+    for id in ids:
+        row = found.get(id)
+        if row is None:
+            raise BadRequest(f"Network {id} could not be found.")
+        if row.external and not row.shared and not caller.is_admin:
+            raise NotAllowed(f"It is not allowed to create an interface on external network {id}")
+        if id not in with_subnets:
+            raise BadRequest(f"Network {id} requires a subnet in order to boot instances on.")
+    return found
+
+
+def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Ports that the caller brings. Raises 400 or 409."""
+    if not ids:
+        return {}
+    if len(set(ids)) != len(ids):
+        raise BadRequest(f"Port id {next(i for i in ids if list(ids).count(i) > 1)} is used more than once.")
+    where = and_(port_table.c.id.in_(ids), ports.visible(caller))
+    found = {row.id: row for row in tx.rows(select(port_table).where(where))}
+    fixed = addresses.of_ports(tx, list(found))
+    for id in ids:
+        row = found.get(id)
+        if row is None or (row.project_id != caller.project_id and not caller.is_admin):
+            raise BadRequest(f"Port id {id} could not be found.")
+        if row.device_id or row.device_owner:
+            raise Conflict(f"Port {id} is still in use.")
+        if not fixed[id]:
+            raise BadRequest(f"Port {id} requires a FixedIP in order to be used.")
+    return found
+
+
+def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, position: int) -> None:
+    """Bind a port that the user brought."""
+    values: dict[str, Any] = {"device_id": server.server_id, "host": server.host, "link_id": server.link_id}
+    values.update(device_owner=f"compute:{server.availability_zone}", tag=tag, position=position, status="DOWN")
+    if not row.dns_name:
+        values["dns_name"] = _label(server.hostname)
+    change(tx, port_table, row.id, **values)
+    reach.plugged(tx, row.network_id, server.link_id)
+    reach.groups_used(tx, server.link_id, ports.groups_of(tx, [row.id])[row.id])
+
+
+Creation = tuple[Row[Any], NetworkRequest, list[str] | None]
+
+
+def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, position: int) -> None:
+    """Make a port for the server."""
+    network, request, groups = creation
+    values: dict[str, Any] = {
+        "name": "",
+        "description": "",
+        "admin_state_up": True,
+        "device_id": server.server_id,
+        "device_owner": f"compute:{server.availability_zone}",
+        "extra_dhcp_opts": [],
+        "allowed_address_pairs": [],
+        "dns_name": _label(server.hostname),
+        "dns_domain": "",
+        "binding:host_id": "",
+        "binding:profile": {},
+        "binding:vnic_type": "normal",
+    }
+    if groups is not None and network.port_security_enabled:
+        values["security_groups"] = groups
+    if request.fixed_ip:
+        values["fixed_ips"] = [{"ip_address": str(ipaddress.ip_address(request.fixed_ip))}]
+    binding = ports.Binding(server.host, server.link_id, True, request.tag, position)
+    try:
+        ports.create(tx, caller, caller.project_id or "", network, values, binding)
+    except Fault as fault:
+        raise _in_novas_words(fault, network.id, request.fixed_ip) from None
+
+
+def _in_novas_words(fault: Fault, network_id: str, fixed_ip: str | None) -> Fault:
+    if fault.code == "IpAddressGenerationFailure":
+        return BadRequest(f"No fixed IP addresses available for network: {network_id}", code="NoMoreFixedIps")
+    if fault.code == "IpAddressAlreadyAllocated":
+        return BadRequest(f"Fixed IP address {fixed_ip} is already in use.", code="FixedIpAlreadyInUse")
+    if fault.code in ("InvalidIpForNetwork", "InvalidIpForSubnet"):
+        return BadRequest(
+            f"Invalid input received: Fixed IP {fixed_ip} is not a valid ip address for network {network_id}."
+        )
+    return fault
+
+
+_NOT_LABEL = re.compile(r"[^a-z0-9-]+")
+
+
+def _label(hostname: str) -> str:
+    """A host name that DNS takes, of whatever a server is called."""
+    return _NOT_LABEL.sub("-", hostname.lower().replace("_", "-"))[:63].strip("-")
+
+
+def _of_server(server_ids: Sequence[str]) -> Any:
+    return and_(port_table.c.device_id.in_(server_ids), port_table.c.device_owner.like(f"{ports.COMPUTE}%"))
+
+
+def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Ports of servers, in the order in which they were plugged."""
+    order = (port_table.c.position, port_table.c.created_at, port_table.c.id)
+    return tx.rows(select(port_table).where(_of_server(server_ids)).order_by(*order))
+
+
+def _plugged(tx: Transaction, server_id: str, base: int) -> list[PluggedPort]:
+    rows = [row for row in rows_of(tx, [server_id]) if row.position >= base]
+    fixed = addresses.of_ports(tx, [row.id for row in rows])
+    return [PluggedPort(row.id, row.network_id, row.mac_address, [a.ip_address for a in fixed[row.id]]) for row in rows]
+
+
+def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+    """Delete the ports that were made for a server, unbind those that the user brought."""
+    ports.erase(tx, [row for row in rows if row.by_compute])
+    for row in rows:
+        if row.by_compute:
+            continue
+        values = {"device_id": "", "device_owner": "", "host": "", "link_id": None, "tag": None, "status": "DOWN"}
+        change(tx, port_table, row.id, **values, position=0, dns_name="")
+        if row.link_id:
+            reach.unplugged(tx, row.network_id, row.link_id)
+            reach.groups_left(tx, row.link_id, ports.groups_of(tx, [row.id])[row.id])
+
+
+def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
+    """Another host was chosen: the server's ports are bound there."""
+    rows = rows_of(tx, [server_id])
+    groups = ports.groups_of(tx, [row.id for row in rows])
+    values: Mapping[str, Any] = {"host": host, "link_id": link_id, "status": "DOWN", "updated_at": tx.now}
+    tx.execute(update(port_table).where(_of_server([server_id])).values(**values))
+    for row in rows:
+        if row.link_id == link_id:
+            continue
+        if row.link_id:
+            reach.unplugged(tx, row.network_id, row.link_id)
+            reach.groups_left(tx, row.link_id, groups[row.id])
+        reach.plugged(tx, row.network_id, link_id)
+        reach.groups_used(tx, link_id, groups[row.id])
+
+
+def set_status(tx: Transaction, server_ids: Sequence[str], status: str) -> None:
+    """The ports of these servers are ACTIVE or DOWN now."""
+    where = and_(_of_server(server_ids), port_table.c.status != status)
+    revision = port_table.c.revision_number + 1
+    tx.execute(update(port_table).where(where).values(status=status, updated_at=tx.now, revision_number=revision))
+
+
+def brought_or_made(tx: Transaction, server_id: str, port_id: str) -> Row[Any] | None:
+    """One port of a server."""
+    return next((row for row in rows_of(tx, [server_id]) if row.id == port_id), None)
+
+
+def guest_changed(tx: Transaction, server_id: str) -> None:
+    """The server's interfaces changed."""
+    fleet.touch_everywhere(tx, "guest", server_id)

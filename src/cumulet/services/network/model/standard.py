@@ -1,0 +1,50 @@
+"""What all resources share: a new row, a changed row, the standard attributes of an answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row, Table
+
+from cumulet.services.network.wire.attributes import ABSENT
+from cumulet.store import Transaction, iso
+
+
+def fresh(tx: Transaction, project_id: str, description: str = "") -> dict[str, Any]:
+    """The standard columns of a new row, with a new id."""
+    return {
+        "id": str(uuid.uuid4()),
+        "project_id": project_id,
+        "description": description,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+        "revision_number": 0,
+    }
+
+
+def change(tx: Transaction, table: Table, id: str, **values: Any) -> None:
+    """Change a row; its revision rises."""
+    revision = table.c.revision_number + 1
+    tx.update(table, table.c.id == id, updated_at=tx.now, revision_number=revision, **values)
+
+
+def standard(row: Row[Any], tags: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The standard attributes of an answer. `tags`: id → tags."""
+    return {
+        "id": row.id,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "description": row.description,
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision_number,
+        "tags": tags.get(row.id, []),
+    }
+
+
+def given(values: Mapping[str, Any], name: str, otherwise: Any = None) -> Any:
+    """The value of an attribute that the client may have left out."""
+    value = values.get(name, ABSENT)
+    return otherwise if value is ABSENT else value

@@ -1,0 +1,53 @@
+"""Tags: words that people put on resources, and filters by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, select
+
+from cumulet.services.network.tables import tags
+from cumulet.store import Transaction
+
+_CHUNK = 10_000  # SQLite takes 32,766 parameters in a statement
+
+
+def of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
+    """Tags of resources: id → tags, in order."""
+    found: dict[str, list[str]] = {}
+    for begin in range(0, len(ids), _CHUNK):
+        part = ids[begin : begin + _CHUNK]
+        for row in tx.rows(select(tags).where(tags.c.resource_id.in_(part)).order_by(tags.c.tag)):
+            found.setdefault(row.resource_id, []).append(row.tag)
+    return found
+
+
+def replace(tx: Transaction, id: str, wanted: Iterable[str]) -> None:
+    """Give the resource exactly these tags."""
+    forget(tx, [id])
+    tx.insert(tags, [{"resource_id": id, "tag": tag} for tag in sorted(set(wanted))])
+
+
+def add(tx: Transaction, id: str, wanted: Iterable[str]) -> None:
+    """Give the resource these tags as well."""
+    have = set(of(tx, [id]).get(id, []))
+    tx.insert(tags, [{"resource_id": id, "tag": tag} for tag in sorted(set(wanted) - have)])
+
+
+def drop(tx: Transaction, id: str, tag: str) -> bool:
+    """Take a tag away; whether it was there."""
+    return tx.delete(tags, and_(tags.c.resource_id == id, tags.c.tag == tag)) > 0
+
+
+def forget(tx: Transaction, ids: Sequence[str]) -> None:
+    """The resources are gone, and their tags with them."""
+    if ids:
+        tx.delete(tags, tags.c.resource_id.in_(ids))
+
+
+def condition(id: ColumnElement[str], name: str, values: Sequence[str]) -> ColumnElement[bool]:
+    """The filter ``tags``, ``tags-any``, ``not-tags`` or ``not-tags-any`` with comma-separated `values`."""
+    wanted = [tag for value in values for tag in value.split(",") if tag]
+    each = [exists().where(tags.c.resource_id == id, tags.c.tag == tag) for tag in wanted]
+    combined = or_(*each) if name.endswith("-any") else and_(*each)
+    return not_(combined) if name.startswith("not-") else combined

@@ -1,0 +1,1 @@
+"""Request shapes of the network service, one file per noun."""

@@ -1,0 +1,278 @@
+"""How attributes of resources are declared and requests checked, in Neutron's words. Knows no row and no caller.
+
+A resource is a table of `Attribute`s. A request for it is a JSON object under the resource's name; what `accept`
+answers has every attribute that may be posted, with its default when the client gave none.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cumulet.services.network import faults
+
+Convert = Callable[[Any], Any]
+
+
+class Refused(Exception):
+    """A value does not fit. The message is a reason without a full stop at its end."""
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Any = _Required()
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "not given"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Any = _Absent()
+"""Stands in the values of a create for an attribute that the client did not give and that has no default."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """`post`, `put`: may be given on create, on update. `guarded`: has policy rules of its own
+    (``create_port:mac_address``). `hidden`: its ``get_`` rule decides who sees it."""
+
+    convert: Convert
+    default: Any = ABSENT
+    post: bool = True
+    put: bool = True
+    guarded: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A noun of the API: its names on the wire and its attributes."""
+
+    name: str
+    plural: str
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def one(self, body: Any) -> dict[str, Any]:
+        """The resource in a request's body. Raises 400."""
+        if not isinstance(body, dict) or self.name not in body:
+            raise faults.bad_request(f"Unable to find '{self.name}' in request body")
+        if not isinstance(body[self.name], dict):
+            raise faults.bad_request(f"Invalid input for attribute '{self.name}': it is not an object.")
+        return dict(body[self.name])
+
+    def many(self, body: Any) -> tuple[list[dict[str, Any]], bool]:
+        """The resources in the body of a create, and whether they came as a list."""
+        if isinstance(body, dict) and self.plural in body:
+            items = body[self.plural]
+            if not isinstance(items, list) or not items:
+                raise faults.bad_request("Resources required")
+            for item in items:
+                if not isinstance(item, dict):
+                    raise faults.bad_request(f"Unable to find '{self.name}' in request body")
+            return [self.one(item if self.name in item else {self.name: item}) for item in items], True
+        if not body:
+            raise faults.bad_request("Resource body required")
+        return [self.one(body)], False
+
+    def accept(self, given: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
+        """The values of a request, converted. Raises 400 for what is unknown, not allowed here or does not fit."""
+        self._known(given, creating=creating)
+        values: dict[str, Any] = {}
+        for name, attribute in self.attributes.items():
+            if name in given:
+                try:
+                    values[name] = attribute.convert(given[name])
+                except Refused as refused:
+                    raise faults.invalid(name, str(refused)) from None
+            elif creating and attribute.post:
+                if attribute.default is REQUIRED:
+                    raise faults.bad_request(f"Failed to parse request. Required attribute '{name}' not specified")
+                values[name] = attribute.default
+        return values
+
+    def _known(self, given: Mapping[str, Any], *, creating: bool) -> None:
+        unknown = sorted(name for name in given if name not in self.attributes and name not in _PROJECT)
+        if unknown:
+            raise faults.bad_request(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+        for name in given:
+            attribute = self.attributes.get(name)
+            if creating and attribute is not None and not attribute.post:
+                raise faults.bad_request(f"Attribute '{name}' not allowed in POST")
+            if not creating and (attribute is None or not attribute.put):
+                raise faults.bad_request(f"Cannot update read-only attribute {name}")
+
+
+_PROJECT = ("tenant_id", "project_id")
+
+
+def text(limit: int = 255) -> Convert:
+    """A string of at most `limit` characters without control characters other than white space."""
+
+    def convert(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Refused(f"'{value}' is not a valid string")
+        if len(value) > limit:
+            raise Refused(f"'{value}' exceeds maximum length of {limit}")
+        if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            raise Refused("the string holds characters that cannot be stored")
+        return value
+
+    return convert
+
+
+def boolean(value: Any) -> bool:
+    """true/false in the spellings that Neutron takes."""
+    if isinstance(value, str):
+        if value.lower() in ("true", "1"):
+            return True
+        if value.lower() in ("false", "0"):
+            return False
+    elif isinstance(value, bool | int) and value in (0, 1):
+        return bool(value)
+    raise Refused(f"'{value}' cannot be converted to boolean")
+
+
+_UUID = re.compile(r"^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$", re.I)
+
+
+def is_uuid(value: Any) -> bool:
+    """Whether `value` reads as a UUID."""
+    return isinstance(value, str) and _UUID.match(value) is not None
+
+
+def uuid(value: Any) -> str:
+    if not is_uuid(value):
+        raise Refused(f"'{value}' is not a valid UUID")
+    return str(value)
+
+
+def optional(inner: Convert) -> Convert:
+    """`inner`, or null."""
+    return lambda value: None if value is None else inner(value)
+
+
+def one_of(*values: str) -> Convert:
+    def convert(value: Any) -> str:
+        if value not in values:
+            raise Refused(f"'{value}' is not in {list(values)}")
+        return str(value)
+
+    return convert
+
+
+def integer(least: int | None = None, most: int | None = None) -> Convert:
+    def convert(value: Any) -> int:
+        try:
+            if isinstance(value, bool | float):
+                raise ValueError
+            found = int(value)
+        except (TypeError, ValueError):
+            raise Refused(f"'{value}' is not an integer") from None
+        if least is not None and found < least:
+            raise Refused(f"'{found}' is too small - must be at least '{least}'")
+        if most is not None and found > most:
+            raise Refused(f"'{found}' is too large - must be no larger than '{most}'")
+        return found
+
+    return convert
+
+
+def ip_address(value: Any) -> str:
+    """An address in its usual spelling."""
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise Refused(f"'{value}' is not a valid IP address") from None
+
+
+def subnet(value: Any) -> str:
+    """A CIDR without host bits."""
+    try:
+        if not isinstance(value, str) or "/" not in value:
+            raise ValueError
+        net = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise Refused(f"'{value}' is not a valid IP subnet") from None
+    if ipaddress.ip_address(value.split("/")[0]) != net.network_address:
+        raise Refused(f"'{value}' isn't a recognized IP subnet cidr, '{net}' is recommended")
+    return str(net)
+
+
+_MAC = re.compile(r"^[0-9a-f]{2}([:-])[0-9a-f]{2}(\1[0-9a-f]{2}){4}$", re.I)
+
+
+def mac_address(value: Any) -> str:
+    """A MAC address as lower case with colons; neither zero nor multicast."""
+    if not isinstance(value, str) or not _MAC.match(value):
+        raise Refused(f"'{value}' is not a valid MAC address")
+    mac = value.lower().replace("-", ":")
+    if mac == "00:00:00:00:00:00" or int(mac[:2], 16) & 1:
+        raise Refused(f"'{value}' is not a valid MAC address")
+    return mac
+
+
+def items(inner: Convert, *, unique: bool = True) -> Convert:
+    """A list of `inner`; null is an empty one."""
+
+    def convert(value: Any) -> list[Any]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise Refused(f"'{value}' is not a list")
+        found = [inner(item) for item in value]
+        if unique and any(item in found[:index] for index, item in enumerate(found)):
+            raise Refused(f"Duplicate items in the list: '{', '.join(map(str, value))}'")
+        return found
+
+    return convert
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refused(f"'{value}' is not a dictionary")
+    return value
+
+
+def keyed(value: Any, converts: Mapping[str, Convert], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """An object with some of the keys of `converts`."""
+    if not isinstance(value, dict):
+        raise Refused(f"'{value}' is not a dictionary")
+    unknown = sorted(set(value) - set(converts))
+    missing = [name for name in required if name not in value]
+    if unknown or missing:
+        raise Refused(
+            f"Validation of dictionary's keys failed. Expected keys: {sorted(converts)} "
+            f"Provided keys: {sorted(map(str, value))}"
+        )
+    return {name: converts[name](inner) for name, inner in value.items()}
+
+
+def route(value: Any) -> dict[str, Any]:
+    """``{"destination": CIDR, "nexthop": address}``."""
+    return keyed(value, {"destination": subnet, "nexthop": ip_address}, ("destination", "nexthop"))
+
+
+NAME = Attribute(text(), "")
+STANDARD: dict[str, Attribute] = {
+    "id": Attribute(uuid, post=False, put=False),
+    "description": Attribute(text(), ""),
+    "created_at": Attribute(text(), post=False, put=False),
+    "updated_at": Attribute(text(), post=False, put=False),
+    "revision_number": Attribute(integer(), post=False, put=False),
+    "tags": Attribute(items(text(255)), post=False, put=False),
+}
+READ_ONLY = Attribute(text(), post=False, put=False)

@@ -1,0 +1,120 @@
+"""The port's attributes on the wire. What reaches a DHCP server's configuration is checked here, character by
+character: a line break in an option would be a line of configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cumulet.services.network.wire.attributes import (
+    NAME,
+    READ_ONLY,
+    REQUIRED,
+    STANDARD,
+    Attribute,
+    Refused,
+    Resource,
+    boolean,
+    ip_address,
+    items,
+    keyed,
+    mac_address,
+    mapping,
+    one_of,
+    subnet,
+    text,
+    uuid,
+)
+
+_OPTION_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")
+_LABEL = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")
+VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic")
+
+
+def fixed_ip(value: Any) -> dict[str, Any]:
+    """``{"subnet_id", "ip_address"}``, one of them at least."""
+    found = keyed(value, {"subnet_id": uuid, "ip_address": ip_address})
+    if not found:
+        raise Refused("Invalid data format for fixed IP: '{}'")
+    return found
+
+
+def address_pair(value: Any) -> dict[str, Any]:
+    """``{"ip_address": address or CIDR, "mac_address"}``."""
+
+    def address(given: Any) -> str:
+        return subnet(given) if isinstance(given, str) and "/" in given else ip_address(given)
+
+    return keyed(value, {"ip_address": address, "mac_address": mac_address}, ("ip_address",))
+
+
+def dhcp_option(value: Any) -> dict[str, Any]:
+    """``{"opt_name", "opt_value", "ip_version"}``; a null value drops the option."""
+
+    def name(given: Any) -> str:
+        if not isinstance(given, str) or not _OPTION_NAME.match(given):
+            raise Refused(f"'{given}' is not a valid DHCP option name")
+        return given
+
+    def content(given: Any) -> str | None:
+        if given is None:
+            return None
+        found = str(text()(given))
+        if not found.strip() or any(not c.isprintable() for c in found):
+            raise Refused(f"'{found!r}' is not a valid DHCP option value")
+        return found
+
+    def version(given: Any) -> int:
+        if given not in (4, 6, "4", "6"):
+            raise Refused(f"'{given}' is not in [4, 6]")
+        return int(given)
+
+    found = keyed(value, {"opt_name": name, "opt_value": content, "ip_version": version}, ("opt_name", "opt_value"))
+    return {"ip_version": 4, **found}
+
+
+def dns_name(value: Any) -> str:
+    """A host name of DNS labels, or nothing."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or len(value) > 255:
+        raise Refused(f"'{value}' is not a valid string")
+    if not all(_LABEL.match(label) for label in value.rstrip(".").split(".")):
+        raise Refused(f"'{value}' not a valid PQDN or FQDN. Reason: Encountered an invalid DNS name component")
+    return value
+
+
+def profile(value: Any) -> dict[str, Any]:
+    found = mapping(value)
+    if len(repr(found)) > 4095:
+        raise Refused("binding:profile value too large")
+    return found
+
+
+PORT = Resource(
+    "port",
+    "ports",
+    {
+        **STANDARD,
+        "name": NAME,
+        "network_id": Attribute(uuid, REQUIRED, put=False),
+        "admin_state_up": Attribute(boolean, True),
+        "mac_address": Attribute(mac_address, guarded=True),
+        "fixed_ips": Attribute(items(fixed_ip), guarded=True),
+        "device_id": Attribute(text(), ""),
+        "device_owner": Attribute(text(), "", guarded=True),
+        "status": READ_ONLY,
+        "security_groups": Attribute(items(uuid)),
+        "port_security_enabled": Attribute(boolean, guarded=True),
+        "allowed_address_pairs": Attribute(items(address_pair), [], guarded=True),
+        "extra_dhcp_opts": Attribute(items(dhcp_option), []),
+        "binding:host_id": Attribute(text(), "", guarded=True, hidden=True),
+        "binding:profile": Attribute(profile, {}, guarded=True, hidden=True),
+        "binding:vnic_type": Attribute(one_of(*VNIC_TYPES), "normal", guarded=True),
+        "binding:vif_type": Attribute(text(), post=False, put=False, hidden=True),
+        "binding:vif_details": Attribute(mapping, post=False, put=False, hidden=True),
+        "dns_name": Attribute(dns_name, ""),
+        "dns_domain": Attribute(text(), ""),
+        "dns_assignment": READ_ONLY,
+    },
+)
