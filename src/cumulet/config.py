@@ -37,6 +37,9 @@ STANDARD_PORTS = {
     "link": 7780,
 }
 
+NEVER_OUTSIDE = ("metadata", "link")
+"""Services that listen on loopback whatever `listen` says."""
+
 
 class ConfigError(ValueError):
     """An option that cannot be used. The text names the option and says what is allowed."""
@@ -139,7 +142,8 @@ class Settings:
 
     def local_url(self, service: str) -> str:
         """``http://host:port`` of a service as a process of this machine reaches it."""
-        return f"http://{self.local_host}:{self.ports.of(service)}"
+        host = "127.0.0.1" if service in NEVER_OUTSIDE else self.local_host
+        return f"http://{host}:{self.ports.of(service)}"
 
     @property
     def node_name(self) -> str:

@@ -141,8 +141,7 @@ class Store:
         """A transaction that writes: commits at the end of the block, rolls back when it raises."""
         with self._write_lock:
             tx = Transaction(self._connection(), writes=True)
-            driver = tx._connection.connection.driver_connection
-            assert driver is not None
+            driver = _driver(tx)
             driver.execute("BEGIN IMMEDIATE")
             try:
                 yield tx
@@ -160,8 +159,7 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         """A snapshot to read from; writing in it is an error."""
         tx = Transaction(self._connection(), writes=False)
-        driver = tx._connection.connection.driver_connection
-        assert driver is not None
+        driver = _driver(tx)
         driver.execute("BEGIN")
         try:
             yield tx
@@ -176,3 +174,11 @@ class Store:
             connection.close()
             self._local.connection = None
         self.engine.dispose()
+
+
+def _driver(tx: Transaction) -> Any:
+    """The driver's connection, on which the transaction is begun and ended."""
+    driver = tx._connection.connection.driver_connection
+    assert driver is not None
+    assert not driver.in_transaction, "this thread is in a transaction already: hand its `tx` down instead"
+    return driver

@@ -5,6 +5,7 @@ Must never count what guests use: claims are the controller's affair.
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +27,11 @@ class HostNumbers:
 def measure(connection: Any, state: Path) -> HostNumbers:
     """The host's numbers; `disk_gb` is the size of the file system that holds the guests' disks."""
     state.mkdir(parents=True, exist_ok=True)
-    _model, memory_mb, vcpus, *_rest = connection.getInfo()
+    # Libvirt's own count of memory comes from the NUMA nodes in /sys, which a container or a small kernel may not show.
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return HostNumbers(
-        vcpus=vcpus,
-        memory_mb=memory_mb,
+        vcpus=os.cpu_count() or 1,
+        memory_mb=memory >> 20,
         disk_gb=shutil.disk_usage(state).total >> 30,
         hypervisor_version=connection.getVersion(),
         cpu_info=cpu_info(connection.getCapabilities()),

@@ -1,0 +1,285 @@
+"""Controller and node over the real link: desired state, reports, the past that loses, deletes that were missed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cumulet.auth import Policy
+from cumulet.desired.shapes import Guest, HostFacts, Item, Network, Report, Reports
+from cumulet.engine import Engine
+from cumulet.fleet import door
+from cumulet.fleet import service as fleet_service
+from cumulet.fleet.model import desired
+from cumulet.http import Reply
+from cumulet.http.app import App, Mount
+from cumulet.http.server import listen, serve
+from cumulet.node.agent import Agent
+from cumulet.node.journal import Journal
+from cumulet.node.link import Link, LinkError
+from cumulet.node.simulated import Behaviour, Script, SimulatedParts, host_names
+from cumulet.store import Store, Transaction, metadata
+
+NET = "0e000000-0000-4000-8000-000000000000"
+
+
+def guest(number: int, power: str = "on") -> Guest:
+    made = Guest(id=guest_id(number), name=f"instance-{number:08x}", display_name="g", vcpus=1, memory_mb=64, root_gb=1)
+    made.power = power  # type: ignore[assignment]
+    return made
+
+
+def guest_id(number: int) -> str:
+    return f"{number:08x}-0000-4000-8000-000000000000"
+
+
+class Cloud:
+    """A fleet with one fake service: guests by id, networks by id."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder / "db.sqlite", durable=False)
+        with self.store.engine.connect() as connection:
+            metadata.create_all(connection)
+        self.guests: dict[str, Guest] = {}
+        self.reports: list[Report] = []
+        sock = listen("127.0.0.1", 0)
+        self.port = sock.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        context = fleet_service.LinkContext(
+            join_token="token",
+            engine=Engine(self.store),
+            renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
+            reports={"guest": self.keep, "network": lambda tx, reports: None},
+            hosts_changed=[],
+            image_path=lambda tx, image_id: None,
+            metadata=lambda tx, question: Reply(b"hello", content_type="text/plain"),
+            find=[],
+        )
+        service = fleet_service.load()
+        app = App(self.store, {self.port: Mount(service, context, Policy([]))}, lambda tx, token: None)  # type: ignore[arg-type,return-value]
+        threading.Thread(target=lambda: asyncio.run(serve(app, [sock])), daemon=True).start()
+
+    def render(self, tx: Transaction, link_id: str, refs: Any) -> dict[str, Guest]:
+        return {ref: self.guests[ref] for ref in refs if ref in self.guests}
+
+    def keep(self, tx: Transaction, reports: Any) -> None:
+        self.reports += reports
+
+    def want(self, made: Guest, host: str = "sim-0001") -> int:
+        link_id = self.link_id
+        with self.store.transaction() as tx:
+            self.guests[made.id] = made
+            return door.touch(tx, link_id=link_id, kind="guest", ref=made.id, host=host)
+
+    def drop(self, ref: str) -> None:
+        link_id = self.link_id
+        with self.store.transaction() as tx:
+            self.guests.pop(ref, None)
+            door.remove(tx, link_id=link_id, kind="guest", ref=ref)
+
+    def states(self) -> dict[str, tuple[str, bool]]:
+        with self.store.read() as tx:
+            found = door.observed(tx, "guest", [guest_id(n) for n in range(300)])
+        return {ref: (one.state, one.current) for ref, one in found.items()}
+
+    @property
+    def link_id(self) -> str:
+        with self.store.read() as tx:
+            return door.hosts(tx)[0].link_id
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Cloud:
+    return Cloud(tmp_path)
+
+
+class Node:
+    """A simulated node that can be killed: its threads end, its world stays."""
+
+    def __init__(self, cloud: Cloud, folder: Path, hosts: int = 2, script: Script | None = None) -> None:
+        self.link = Link(cloud.url, folder / "link.json")
+        self.parts = SimulatedParts(hosts, script, folder / "world")
+        if not self.link.joined:
+            _until(lambda: _joined(self.link, self.parts))
+        self.agent = Agent(self.link, self.parts, Journal(None))
+        self.agent.start()
+
+    def kill(self) -> None:
+        self.agent.stop()
+
+
+def _joined(link: Link, parts: SimulatedParts) -> bool:
+    try:
+        link.join("token", "node", parts.facts())
+    except LinkError:
+        return False
+    return True
+
+
+@pytest.fixture
+def node(cloud: Cloud, tmp_path: Path) -> Iterator[Node]:
+    made = Node(cloud, tmp_path)
+    yield made
+    made.kill()
+
+
+def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.005)
+
+
+def _settled(cloud: Cloud, count: int) -> bool:
+    states = cloud.states()
+    return len(states) == count and all(state == ("ready", True) for state in states.values())
+
+
+def test_what_is_wanted_is_made_and_reported(cloud: Cloud, node: Node) -> None:
+    for number in range(40):
+        cloud.want(guest(number), host_names(2)[number % 2])
+    _until(lambda: _settled(cloud, 40))
+    assert {g.host for g in node.parts.guests()} == {"sim-0001", "sim-0002"}
+    cloud.drop(guest_id(3))
+    _until(lambda: guest_id(3) not in cloud.states())
+    assert guest_id(3) not in {g.id for g in node.parts.guests()}
+    assert [r.state for r in cloud.reports if r.ref == guest_id(3)][-1] == "absent"
+
+
+def test_nobody_joins_without_the_token(cloud: Cloud) -> None:
+    link = Link(cloud.url)
+    _until(lambda: _refused(link) == 401)
+    with pytest.raises(LinkError) as caught:
+        link.changes(("guest",), 0, 0)
+    assert caught.value.status == 401
+
+
+def _refused(link: Link) -> int:
+    try:
+        link.join("wrong", "thief", [])
+    except LinkError as error:
+        return error.status
+    return 200
+
+
+def test_a_host_name_belongs_to_one_node(cloud: Cloud, node: Node) -> None:
+    with pytest.raises(LinkError) as caught:
+        Link(cloud.url).join("token", "another", [HostFacts(hostname="sim-0001", vcpus=1, memory_mb=1, disk_gb=1)])
+    assert caught.value.status == 409
+
+
+def test_a_node_sees_only_its_own(cloud: Cloud, node: Node) -> None:
+    cloud.want(guest(1))
+    other = Link(cloud.url)
+    other.join("token", "other", [HostFacts(hostname="elsewhere", vcpus=1, memory_mb=1, disk_gb=1)])
+    assert other.changes(("guest",), 0, 0).items == []
+    revision = cloud.want(guest(1))
+    forged = Report(host="elsewhere", kind="guest", ref=guest_id(1), revision=revision, state="absent")
+    other.report(Reports(reports=[forged]))
+    _until(lambda: cloud.states()[guest_id(1)] == ("ready", True))
+    assert "absent" not in {report.state for report in cloud.reports}
+
+
+def test_the_past_loses_at_the_controller(cloud: Cloud, node: Node) -> None:
+    first = cloud.want(guest(1))
+    _until(lambda: _settled(cloud, 1))
+    node.kill()
+    cloud.want(guest(1, "off"))
+    late = Report(host="sim-0001", kind="guest", ref=guest_id(1), revision=first, state="failed", error="late")
+    before = len(cloud.reports)
+    node.link.report(Reports(reports=[late]))
+    assert len(cloud.reports) == before
+    assert cloud.states()[guest_id(1)] == ("wanted", False)
+
+
+def test_the_past_loses_at_the_node(cloud: Cloud, node: Node) -> None:
+    cloud.want(guest(1))
+    revision = cloud.want(guest(1, "off"))
+    _until(lambda: _settled(cloud, 1))
+    old = Item(host="sim-0001", kind="guest", ref=guest_id(1), revision=revision - 1, spec=guest(1))
+    node.agent._accept(old)
+    time.sleep(0.05)
+    assert [g.running for g in node.parts.guests()] == [False]
+
+
+def test_a_node_that_missed_a_delete_cleans_up_when_it_is_back(cloud: Cloud, node: Node, tmp_path: Path) -> None:
+    for number in range(5):
+        cloud.want(guest(number))
+    _until(lambda: _settled(cloud, 5))
+    node.kill()
+    cloud.drop(guest_id(0))
+    with cloud.store.transaction() as tx:  # even when the controller has forgotten that it ever was
+        tx.delete(desired.desired, desired.desired.c.ref == guest_id(1))
+        del cloud.guests[guest_id(1)]
+    again = Node(cloud, tmp_path)
+    assert len(again.parts.guests()) == 5
+    _until(lambda: guest_id(0) not in cloud.states())
+    again.agent.sweep()
+    assert {g.id for g in again.parts.guests()} == {guest_id(n) for n in (2, 3, 4)}
+    again.kill()
+
+
+def test_failures_are_told_and_mended(cloud: Cloud, tmp_path: Path) -> None:
+    node = Node(cloud, tmp_path, script=Script(seed=3, hosts={"sim-0001": Behaviour(fail_boot=0.5)}))
+    for number in range(20):
+        cloud.want(guest(number))
+    _until(lambda: _settled(cloud, 20), 30)
+    told = [report.error for report in cloud.reports if report.state == "failed"]
+    assert told
+    assert set(told) == {"The simulated host sim-0001 failed to boot this server, as its script says."}
+    node.kill()
+
+
+def test_delays_hold_no_thread(cloud: Cloud, tmp_path: Path) -> None:
+    node = Node(cloud, tmp_path, script=Script(boot_s=0.4))
+    begun = time.monotonic()
+    for number in range(60):
+        cloud.want(guest(number))
+    _until(lambda: _settled(cloud, 60))
+    assert time.monotonic() - begun < 60 * 0.4 / 4
+    node.kill()
+
+
+def test_kill_the_node_over_and_over(cloud: Cloud, tmp_path: Path) -> None:
+    """Whatever the moment, the next start converges: nothing lost, nothing left."""
+    for round_number in range(6):
+        node = Node(cloud, tmp_path)
+        for number in range(round_number * 10, round_number * 10 + 10):
+            cloud.want(guest(number))
+        for number in range(round_number * 10 - 5, round_number * 10):
+            if number >= 0:
+                cloud.drop(guest_id(number))
+        time.sleep(0.004 * round_number)
+        node.kill()
+    last = Node(cloud, tmp_path)
+    wanted = set(cloud.guests)
+    _until(lambda: set(cloud.states()) == wanted and _settled(cloud, len(wanted)))
+    last.agent.sweep()
+    assert {g.id for g in last.parts.guests()} == wanted
+    last.kill()
+
+
+def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:
+    cloud.want(guest(1))
+    _until(lambda: _settled(cloud, 1))
+
+    async def ask(kind: Any, ref: str) -> Any:
+        link_id = cloud.link_id
+        with cloud.store.transaction() as tx:
+            job = door.ask(tx, link_id=link_id, host="sim-0001", kind=kind, args={"guest": ref})
+        return await door.wait_job(cloud.store, job, 5)
+
+    assert asyncio.run(ask("console_log", guest_id(1))).state == "done"
+    failed = asyncio.run(ask("console_log", guest_id(2)))
+    assert (failed.state, failed.result) == ("failed", "A simulated host has no answer to this.")
+    node.kill()
+    link_id = cloud.link_id
+    with cloud.store.transaction() as tx:
+        job = door.ask(tx, link_id=link_id, host="sim-0001", kind="diagnostics", args={}, deadline_s=0.1)
+    assert asyncio.run(door.wait_job(cloud.store, job, 0.1)).state == "waiting"
