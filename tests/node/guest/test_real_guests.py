@@ -25,7 +25,7 @@ from tests.node.guest import bootsector
 pytestmark = [pytest.mark.root, pytest.mark.guest]
 GROUP = 4242
 Mount = Callable[..., None]
-KINDS = ("obeys", "ignores", "leaves")
+KINDS = ("obeys", "ignores", "leaves", "fills")
 
 
 def fetch(image_id: str) -> Iterable[bytes]:
@@ -384,6 +384,25 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(folder: Path, own_mounts: Mou
     own_mounts("-o", "remount,size=4m", str(state / "instances"))
     assert host.parts.ensure(spec()).power_state == "running"
     host.parts.absent(spec().id)
+    host.nothing_left()
+
+
+def test_a_guest_stopped_by_a_full_disk_goes_on_when_there_is_room(folder: Path, own_mounts: Mount) -> None:
+    own_mounts("-t", "tmpfs", "tmpfs", "/run")
+    instances = folder / "s" / "instances"
+    instances.mkdir(parents=True)
+    own_mounts("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(instances))
+    host, seen = Host(folder / "s"), []
+    host.parts.events(lambda uuid, event: seen.append(event))
+    wanted = spec(kind="fills")
+    host.parts.ensure(wanted)
+    until(lambda: "paused" in seen)
+    assert host.parts.observe()[0].power_state == "paused"
+    own_mounts("-o", "remount,size=256m", str(instances))
+    assert host.parts.ensure(wanted).power_state == "running"
+    time.sleep(1)
+    assert host.parts.observe()[0].power_state == "running"
+    host.parts.absent(wanted.id)
     host.nothing_left()
 
 
