@@ -134,8 +134,8 @@ def test_a_name_is_only_ever_text() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"name": "web; reboot"}, {"name": "instance-1"}, {"name": "instance-0000002a\n"}, {"id": "../../etc"}, {"vcpus": 0},
-        {"memory_mb": 0}, {"root_gb": -1},
+        {"name": "web; reboot"}, {"name": "instance-1"}, {"name": "instance-0000002a\n"}, {"id": "../../etc"},
+        {"vcpus": 0}, {"memory_mb": 0}, {"root_gb": -1},
         {"interfaces": [Interface(port_id="../x", network_id="n", mac="fa:16:3e:00:00:01")]},
         {"interfaces": [Interface(port_id=PORT, network_id="n", mac="fa:16:3e:00:00:01\n")]},
     ],

@@ -1,4 +1,4 @@
-"""What the image cache takes and refuses. Advisory names are those of past faults elsewhere that must not happen here."""
+"""What the image cache takes and refuses. Advisory names are those of past faults elsewhere."""
 
 from __future__ import annotations
 

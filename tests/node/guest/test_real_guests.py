@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,7 @@ from tests.node.guest import bootsector
 pytestmark = [pytest.mark.root, pytest.mark.guest]
 GROUP = 4242
 Mount = Callable[..., None]
-KINDS = ("obeys", "ignores", "leaves")
+KINDS = ("obeys", "ignores", "leaves", "fills")
 
 
 def fetch(image_id: str) -> Iterable[bytes]:
@@ -291,6 +292,56 @@ def test_failing_at_each_step_and_going_on(machine: Host, monkeypatch: pytest.Mo
         host.nothing_left()
 
 
+KILLED_NODE = """
+import os, signal, sys
+from pathlib import Path
+from tests.node.guest import test_real_guests as t
+place, name = t.STEPS[int(sys.argv[2])]
+real = getattr(place, name)
+def step(*arguments, **named):
+    if sys.argv[3] == "after":
+        real(*arguments, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(place, name, step)
+t.Host(Path(sys.argv[1])).parts.ensure(t.spec(int(sys.argv[2]) + 1, config_drive={"a": "b"}))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_node_killed_at_each_step(machine: Host, when: str) -> None:
+    """Nothing is cleaned up behind it here: temporary files, folders and a domain half defined all stay."""
+    host = machine
+    host.parts.host_numbers()  # the daemon is not the killed node's child
+    for number in range(len(STEPS)):
+        wanted = spec(number + 1, config_drive={"a": "b"})
+        command = [sys.executable, "-c", KILLED_NODE, str(host.state), str(number), when]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert len(qemus()) <= 1
+        if number % 2:
+            assert host.parts.ensure(wanted).power_state == "running"
+            assert len(qemus()) == 1
+        host.parts.absent(wanted.id)
+        host.nothing_left()
+    host.parts.sweep_images()
+    assert list((host.state / "images").iterdir()) == []
+
+
+def test_libvirtd_killed_between_define_and_start(machine: Host) -> None:
+    host, called = machine, []
+
+    def interfaces_ready() -> None:
+        called.append(1)
+        if len(called) == 1:
+            os.kill(host.daemon.ours() or 0, signal.SIGKILL)
+
+    assert host.parts.ensure(spec(), interfaces_ready).power_state == "running"
+    assert len(called) == 2
+    assert len(qemus()) == 1
+    host.parts.absent(spec().id)
+    host.nothing_left()
+
+
 def test_taps_that_do_not_come(machine: Host) -> None:
     host = machine
 
@@ -333,6 +384,25 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(folder: Path, own_mounts: Mou
     own_mounts("-o", "remount,size=4m", str(state / "instances"))
     assert host.parts.ensure(spec()).power_state == "running"
     host.parts.absent(spec().id)
+    host.nothing_left()
+
+
+def test_a_guest_stopped_by_a_full_disk_goes_on_when_there_is_room(folder: Path, own_mounts: Mount) -> None:
+    own_mounts("-t", "tmpfs", "tmpfs", "/run")
+    instances = folder / "s" / "instances"
+    instances.mkdir(parents=True)
+    own_mounts("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(instances))
+    host, seen = Host(folder / "s"), []
+    host.parts.events(lambda uuid, event: seen.append(event))
+    wanted = spec(kind="fills")
+    host.parts.ensure(wanted)
+    until(lambda: "paused" in seen)
+    assert host.parts.observe()[0].power_state == "paused"
+    own_mounts("-o", "remount,size=256m", str(instances))
+    assert host.parts.ensure(wanted).power_state == "running"
+    time.sleep(1)
+    assert host.parts.observe()[0].power_state == "running"
+    host.parts.absent(wanted.id)
     host.nothing_left()
 
 
