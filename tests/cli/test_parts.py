@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import pwd
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from cumulet.cli import checks, credentials, explain, first_user, machine, openstack, packages, state_folder
+from cumulet.cli import (
+    checks,
+    credentials,
+    explain,
+    first_user,
+    machine,
+    openstack,
+    packages,
+    processes,
+    state_folder,
+    up,
+)
 from cumulet.cli.errors import CliError
 from cumulet.cli.main import build_parser
 from cumulet.config import ConfigError, Settings
@@ -158,8 +170,6 @@ def test_a_name_cannot_move_the_terminals_cursor() -> None:
 
 
 def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
-    import pwd
-
     nobody = pwd.getpwnam("nobody")
     closed = tmp_path / "closed" / "inner"
     closed.mkdir(parents=True)
@@ -170,9 +180,27 @@ def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
     assert not machine.hidden_from(mine, closed / "file")
 
 
+def test_a_closed_checkout_is_shown_below_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code in a folder that the controller's user may not enter; Python itself in the open."""
+    (tmp_path / "closed" / "src").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o700)
+    monkeypatch.setattr(processes, "SOURCE", tmp_path / "closed" / "src")
+    monkeypatch.setattr("sys.prefix", "/usr")
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+    settings = Settings.resolve(tmp_path / "state", {}, {})
+    spec = processes.ChildSpec("controller", ["/usr/bin/python3"], pwd.getpwnam("nobody"))
+    reached = up._within_reach(spec, settings)
+    shown = settings.state / "shown" / "code"
+    assert reached.binds == [(str(tmp_path / "closed" / "src"), str(shown))]
+    assert (reached.source, reached.argv[0]) == (shown, "/usr/bin/python3")
+    assert shown.is_dir()
+
+
 def test_every_verb_takes_a_state_folder() -> None:
     parser = build_parser()
-    assert parser.parse_args(["up", "--simulated", "--state", "x"]).simulated == 1
+    assert parser.parse_args(["up", "--simulated", "5", "--state", "x"]).simulated == 5
     assert parser.parse_args(["down", "--purge", "--state", "x"]).state == Path("x").absolute()
     for words in (["status", "--json"], ["explain", "thing"], ["image", "build"]):
         assert callable(parser.parse_args(words).run)

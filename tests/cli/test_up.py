@@ -230,8 +230,10 @@ def test_a_link_to_a_state_folder_is_not_purged(cloud: Cloud, tmp_path: Path) ->
 def test_a_simulated_cloud_does_not_turn_real(cloud: Cloud) -> None:
     cloud.ok("up")
     cloud.ok("down")
-    cloud.ok("up", "--region", "RegionOne")
-    assert cloud.settings().simulated == 3
+    for words in ((), ("--simulated",)):
+        cloud.ok("up", "--region", "RegionOne", *words)
+        assert cloud.settings().simulated == 3
+        cloud.ok("down")
 
 
 def test_a_real_cloud_does_not_turn_simulated(cloud: Cloud) -> None:

@@ -117,8 +117,10 @@ def link_bindings() -> None:
     if sys.prefix == sys.base_prefix or not BINDINGS.is_dir():
         return
     here = Path(sys.prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
-    for name in ("libvirt.py", "libvirtaio.py", *(f.name for f in BINDINGS.glob("libvirt*mod*.so"))):
+    for name in sorted(
+        file.name for kind in ("libvirt*.py", "libvirtmod*.so") for file in BINDINGS.glob(kind)
+    ):
         link = here / name
-        if (BINDINGS / name).exists() and not link.exists():
+        if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to(BINDINGS / name)

@@ -36,6 +36,7 @@ from cumulet.config import STANDARD_PORTS, Settings
 
 FLAGS = ("listen", "public_host", "port_base", "region", "simulated", "provider_cidr", "provider_interface")
 FURNISHED = "furnished"
+AS_BEFORE = -1
 
 
 def add(verbs: Any) -> None:
@@ -55,9 +56,9 @@ def add(verbs: Any) -> None:
         "--simulated",
         nargs="?",
         type=int,
-        const=1,
+        const=AS_BEFORE,
         metavar="HOSTS",
-        help="simulated hosts (default 1) instead of a hypervisor; needs no root",
+        help="simulated hosts (default: as before, or 1) instead of a hypervisor; needs no root",
     )
     parser.add_argument(
         "--provider-cidr", metavar="CIDR", help="external network (default: a free 172.24.x.0/24)"
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     """0 when the cloud runs, whoever started it."""
     flags = {name: getattr(args, name) for name in FLAGS}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if flags["simulated"] == AS_BEFORE:
+        flags["simulated"] = Settings.resolve(args.state, {}, {}).simulated or 1
     progress = Progress()
     wanted = Settings.resolve(args.state, flags, os.environ)
     if wanted.simulated is None and os.geteuid() != 0:
