@@ -33,6 +33,8 @@ class Firewall:
         self._sets: dict[SetKey, frozenset[str]] = {}
         self._synced = False
         self._checked_at = 0.0
+        # Ports of an earlier process: their jumps may exist, so a plain insert would double them.
+        self._inherited = registry.ids("ports")
 
     # ---- networks ------------------------------------------------------------------------------------------
 
@@ -181,11 +183,12 @@ class Firewall:
             self._ports.pop(port, None)
         try:
             with machine_lock("iptables"):
-                if self._synced and stale == gone:
+                if self._synced and stale == gone and not fresh & self._inherited:
                     for version in _VERSIONS:
                         tables.write(version, _increment(version, changed, fresh, gone))
                 else:
                     self._resync(gone, set())
+            self._inherited -= {*changed, *gone}
             spoof: dict[str, list[str] | None] = {port: found.spoof for port, found in changed.items()}
             spoof.update(dict.fromkeys(gone))
             if None in spoof.values():

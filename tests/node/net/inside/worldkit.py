@@ -192,6 +192,6 @@ def router(inner: Network, outer: Network | None = None) -> Router:
 def snapshot() -> str:
     """The world in words, without counters."""
     rules = sh("iptables-save") + sh("ip6tables-save") + sh("nft", "list", "ruleset", "bridge")
-    lines = [line for line in rules.splitlines() if not line.startswith(("#", ":"))]
+    lines = [line for line in rules.splitlines() if not line.startswith(("#", ":", "*", "COMMIT"))]
     devices = [line.split("<")[0] + line.split("mtu")[-1] for line in sh("ip", "-o", "link").splitlines()]
     return "\n".join([*lines, *sorted(devices), *sorted(sh("ip", "netns", "list").splitlines())])
