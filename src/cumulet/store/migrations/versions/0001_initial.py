@@ -1,0 +1,648 @@
+"""The tables as the first release has them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "engine_flows",
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("step", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.JSON(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("deadline_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "subject"),
+    )
+    op.create_index("ix_engine_flows_due_at", "engine_flows", ["due_at"], unique=False)
+    op.create_table(
+        "engine_timeline",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=True),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_engine_timeline_subject", "engine_timeline", ["subject", "id"], unique=False)
+    op.create_table(
+        "fleet_desired",
+        sa.Column("link_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("ref", sa.String(length=36), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("gone", sa.Boolean(), nullable=False),
+        sa.Column("touched_at", sa.BigInteger(), nullable=False),
+        sa.Column("reported_revision", sa.BigInteger(), nullable=False),
+        sa.Column("reported_at", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("link_id", "kind", "ref"),
+    )
+    op.create_index("ix_fleet_desired_link_revision", "fleet_desired", ["link_id", "revision"], unique=False)
+    op.create_index("ix_fleet_desired_ref", "fleet_desired", ["kind", "ref"], unique=False)
+    op.create_table(
+        "fleet_jobs",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("link_id", sa.String(length=36), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("args", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("result", sa.String(), nullable=True),
+        sa.Column("deadline_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_fleet_jobs_link_state", "fleet_jobs", ["link_id", "state"], unique=False)
+    op.create_table(
+        "fleet_links",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("joined_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "fleet_revision",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "identity_assignments",
+        sa.Column("actor_id", sa.String(length=64), nullable=False),
+        sa.Column("target_type", sa.String(length=8), nullable=False),
+        sa.Column("target_id", sa.String(length=64), nullable=False),
+        sa.Column("role_id", sa.String(length=64), nullable=False),
+        sa.Column("inherited", sa.Boolean(), nullable=False),
+        sa.Column("actor_type", sa.String(length=8), nullable=False),
+        sa.PrimaryKeyConstraint("actor_id", "target_type", "target_id", "role_id", "inherited"),
+    )
+    op.create_index("ix_identity_assignments_role", "identity_assignments", ["role_id"], unique=False)
+    op.create_index("ix_identity_assignments_target", "identity_assignments", ["target_id"], unique=False)
+    op.create_table(
+        "identity_endpoints",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("service_id", sa.String(length=64), nullable=False),
+        sa.Column("region_id", sa.String(length=255), nullable=True),
+        sa.Column("interface", sa.String(length=8), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_identity_endpoints_region_id"), "identity_endpoints", ["region_id"], unique=False)
+    op.create_index(op.f("ix_identity_endpoints_service_id"), "identity_endpoints", ["service_id"], unique=False)
+    op.create_table(
+        "identity_generation",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "identity_groups",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("domain_id", "name", name="uq_identity_groups_domain_name"),
+    )
+    op.create_table(
+        "identity_implied_roles",
+        sa.Column("prior_id", sa.String(length=64), nullable=False),
+        sa.Column("implied_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("prior_id", "implied_id"),
+    )
+    op.create_index(
+        op.f("ix_identity_implied_roles_implied_id"), "identity_implied_roles", ["implied_id"], unique=False
+    )
+    op.create_table(
+        "identity_memberships",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("group_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "group_id"),
+    )
+    op.create_index(op.f("ix_identity_memberships_group_id"), "identity_memberships", ["group_id"], unique=False)
+    op.create_table(
+        "identity_project_tags",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "name"),
+    )
+    op.create_table(
+        "identity_projects",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("parent_id", sa.String(length=64), nullable=True),
+        sa.Column("is_domain", sa.Boolean(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("domain_id", "name", name="uq_identity_projects_domain_name"),
+    )
+    op.create_index(op.f("ix_identity_projects_parent_id"), "identity_projects", ["parent_id"], unique=False)
+    op.create_table(
+        "identity_regions",
+        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("parent_region_id", sa.String(length=255), nullable=True),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        op.f("ix_identity_regions_parent_region_id"), "identity_regions", ["parent_region_id"], unique=False
+    )
+    op.create_table(
+        "identity_revocations",
+        sa.Column("audit_id", sa.String(length=32), nullable=False),
+        sa.Column("forget_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("audit_id"),
+    )
+    op.create_index(op.f("ix_identity_revocations_forget_at"), "identity_revocations", ["forget_at"], unique=False)
+    op.create_table(
+        "identity_roles",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("domain_id", "name", name="uq_identity_roles_domain_name"),
+    )
+    op.create_table(
+        "identity_services",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "identity_users",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("default_project_id", sa.String(length=64), nullable=True),
+        sa.Column("password_hash", sa.String(length=255), nullable=True),
+        sa.Column("password_created_at", sa.BigInteger(), nullable=True),
+        sa.Column("password_expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("domain_id", "name", name="uq_identity_users_domain_name"),
+    )
+    op.create_table(
+        "image_images",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=True),
+        sa.Column("owner", sa.String(length=255), nullable=True),
+        sa.Column("visibility", sa.String(length=12), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("disk_format", sa.String(length=20), nullable=True),
+        sa.Column("container_format", sa.String(length=20), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("virtual_size", sa.BigInteger(), nullable=True),
+        sa.Column("checksum", sa.String(length=32), nullable=True),
+        sa.Column("os_hash_algo", sa.String(length=64), nullable=True),
+        sa.Column("os_hash_value", sa.String(length=128), nullable=True),
+        sa.Column("min_disk", sa.Integer(), nullable=False),
+        sa.Column("min_ram", sa.Integer(), nullable=False),
+        sa.Column("protected", sa.Boolean(), nullable=False),
+        sa.Column("os_hidden", sa.Boolean(), nullable=False),
+        sa.Column("properties", sa.JSON(), nullable=False),
+        sa.Column("upload_id", sa.String(length=32), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("image_images_created", "image_images", ["created_at", "id"], unique=False)
+    op.create_index("image_images_name", "image_images", ["name"], unique=False)
+    op.create_index("image_images_owner", "image_images", ["owner"], unique=False)
+    op.create_table(
+        "image_members",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("member", sa.String(length=255), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("image_id", "member"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("image_members_member", "image_members", ["member", "status", "image_id"], unique=False)
+    op.create_table(
+        "image_tags",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("value", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("image_id", "value"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("image_tags_value", "image_tags", ["value", "image_id"], unique=False)
+    op.create_table(
+        "network_floatingips",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("floating_network_id", sa.String(length=36), nullable=False),
+        sa.Column("floating_ip_address", sa.String(length=64), nullable=False),
+        sa.Column("floating_port_id", sa.String(length=36), nullable=False),
+        sa.Column("port_id", sa.String(length=36), nullable=True),
+        sa.Column("fixed_ip_address", sa.String(length=64), nullable=True),
+        sa.Column("router_id", sa.String(length=36), nullable=True),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("dns_name", sa.String(length=255), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_network_floatingips_floating_port_id", "network_floatingips", ["floating_port_id"], unique=False
+    )
+    op.create_index("ix_network_floatingips_project_id", "network_floatingips", ["project_id"], unique=False)
+    op.create_index("ix_network_floatingips_router_id", "network_floatingips", ["router_id"], unique=False)
+    op.create_index(
+        "uq_network_floatingips_fixed",
+        "network_floatingips",
+        ["port_id", "fixed_ip_address", "floating_network_id"],
+        unique=True,
+    )
+    op.create_table(
+        "network_networks",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("external", sa.Boolean(), nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("mtu", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("physical_network", sa.String(length=64), nullable=True),
+        sa.Column("segmentation_id", sa.Integer(), nullable=True),
+        sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
+        sa.Column("availability_zone_hints", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_network_networks_project_id", "network_networks", ["project_id"], unique=False)
+    op.create_index(
+        "uq_network_networks_flat",
+        "network_networks",
+        ["physical_network"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'flat'"),
+        postgresql_where=sa.text("kind = 'flat'"),
+    )
+    op.create_index(
+        "uq_network_networks_segment", "network_networks", ["kind", "physical_network", "segmentation_id"], unique=True
+    )
+    op.create_index(
+        "uq_network_networks_vni",
+        "network_networks",
+        ["segmentation_id"],
+        unique=True,
+        sqlite_where=sa.text("kind = 'vxlan'"),
+        postgresql_where=sa.text("kind = 'vxlan'"),
+    )
+    op.create_table(
+        "network_quotas",
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("resource", sa.String(length=64), nullable=False),
+        sa.Column("limit", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "resource"),
+    )
+    op.create_table(
+        "network_routers",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("gateway_port_id", sa.String(length=36), nullable=True),
+        sa.Column("gateway_network_id", sa.String(length=36), nullable=True),
+        sa.Column("enable_snat", sa.Boolean(), nullable=False),
+        sa.Column("routes", sa.JSON(), nullable=False),
+        sa.Column("availability_zone_hints", sa.JSON(), nullable=False),
+        sa.Column("link_id", sa.String(length=36), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_network_routers_gateway_network_id", "network_routers", ["gateway_network_id"], unique=False)
+    op.create_index("ix_network_routers_project_id", "network_routers", ["project_id"], unique=False)
+    op.create_table(
+        "network_security_groups",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("stateful", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_network_security_groups_project_id", "network_security_groups", ["project_id"], unique=False)
+    op.create_index(
+        "uq_network_security_groups_default",
+        "network_security_groups",
+        ["project_id"],
+        unique=True,
+        sqlite_where=sa.text("is_default"),
+        postgresql_where=sa.text("is_default"),
+    )
+    op.create_table(
+        "network_sequences",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "network_tags",
+        sa.Column("resource_id", sa.String(length=36), nullable=False),
+        sa.Column("tag", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("resource_id", "tag"),
+    )
+    op.create_index("ix_network_tags_tag", "network_tags", ["tag"], unique=False)
+    op.create_table(
+        "placement_allocations",
+        sa.Column("consumer_uuid", sa.String(length=36), nullable=False),
+        sa.Column("provider_uuid", sa.String(length=36), nullable=False),
+        sa.Column("resource_class", sa.String(length=255), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer_uuid", "provider_uuid", "resource_class"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "placement_allocations_provider", "placement_allocations", ["provider_uuid", "resource_class"], unique=False
+    )
+    op.create_table(
+        "placement_consumers",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("user_id", sa.String(length=255), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("consumer_type", sa.String(length=255), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid"),
+    )
+    op.create_index("placement_consumers_project", "placement_consumers", ["project_id", "user_id"], unique=False)
+    op.create_table(
+        "placement_inventories",
+        sa.Column("resource_class", sa.String(length=255), nullable=False),
+        sa.Column("provider_uuid", sa.String(length=36), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("reserved", sa.Integer(), nullable=False),
+        sa.Column("min_unit", sa.Integer(), nullable=False),
+        sa.Column("max_unit", sa.Integer(), nullable=False),
+        sa.Column("step_size", sa.Integer(), nullable=False),
+        sa.Column("allocation_ratio", sa.Float(), nullable=False),
+        sa.Column("capacity", sa.BigInteger(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("resource_class", "provider_uuid"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("placement_inventories_provider", "placement_inventories", ["provider_uuid"], unique=False)
+    op.create_table(
+        "placement_provider_aggregates",
+        sa.Column("provider_uuid", sa.String(length=36), nullable=False),
+        sa.Column("aggregate_uuid", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("provider_uuid", "aggregate_uuid"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "placement_provider_aggregates_aggregate",
+        "placement_provider_aggregates",
+        ["aggregate_uuid", "provider_uuid"],
+        unique=False,
+    )
+    op.create_table(
+        "placement_provider_traits",
+        sa.Column("provider_uuid", sa.String(length=36), nullable=False),
+        sa.Column("trait", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("provider_uuid", "trait"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "placement_provider_traits_trait", "placement_provider_traits", ["trait", "provider_uuid"], unique=False
+    )
+    op.create_table(
+        "placement_providers",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("parent_uuid", sa.String(length=36), nullable=True),
+        sa.Column("root_uuid", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_index(op.f("ix_placement_providers_root_uuid"), "placement_providers", ["root_uuid"], unique=False)
+    op.create_table(
+        "placement_resource_classes",
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "placement_traits",
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "fleet_hosts",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("link_id", sa.String(length=36), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("disabled_reason", sa.String(length=255), nullable=True),
+        sa.Column("forced_down", sa.Boolean(), nullable=False),
+        sa.Column("joined_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["link_id"],
+            ["fleet_links.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+        sa.UniqueConstraint("number"),
+    )
+    op.create_index("ix_fleet_hosts_link_id", "fleet_hosts", ["link_id"], unique=False)
+    op.create_table(
+        "network_ports",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("network_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("mac_address", sa.String(length=17), nullable=False),
+        sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("device_id", sa.String(length=255), nullable=False),
+        sa.Column("device_owner", sa.String(length=255), nullable=False),
+        sa.Column("port_security_enabled", sa.Boolean(), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("link_id", sa.String(length=36), nullable=True),
+        sa.Column("vnic_type", sa.String(length=64), nullable=False),
+        sa.Column("profile", sa.JSON(), nullable=False),
+        sa.Column("extra_dhcp_opts", sa.JSON(), nullable=False),
+        sa.Column("allowed_address_pairs", sa.JSON(), nullable=False),
+        sa.Column("dns_name", sa.String(length=255), nullable=False),
+        sa.Column("dns_domain", sa.String(length=255), nullable=False),
+        sa.Column("by_compute", sa.Boolean(), nullable=False),
+        sa.Column("tag", sa.String(length=60), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"],
+            ["network_networks.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_network_ports_device_id", "network_ports", ["device_id"], unique=False)
+    op.create_index("ix_network_ports_link", "network_ports", ["network_id", "link_id"], unique=False)
+    op.create_index("ix_network_ports_owner", "network_ports", ["network_id", "device_owner"], unique=False)
+    op.create_index("ix_network_ports_project_id", "network_ports", ["project_id"], unique=False)
+    op.create_index("uq_network_ports_mac", "network_ports", ["network_id", "mac_address"], unique=True)
+    op.create_table(
+        "network_security_group_rules",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("security_group_id", sa.String(length=36), nullable=False),
+        sa.Column("direction", sa.String(length=8), nullable=False),
+        sa.Column("ethertype", sa.String(length=8), nullable=False),
+        sa.Column("protocol", sa.String(length=40), nullable=True),
+        sa.Column("port_range_min", sa.Integer(), nullable=True),
+        sa.Column("port_range_max", sa.Integer(), nullable=True),
+        sa.Column("remote_ip_prefix", sa.String(length=64), nullable=True),
+        sa.Column("remote_group_id", sa.String(length=36), nullable=True),
+        sa.Column("meaning", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["security_group_id"],
+            ["network_security_groups.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_network_security_group_rules_project_id", "network_security_group_rules", ["project_id"], unique=False
+    )
+    op.create_index(
+        "ix_network_security_group_rules_remote", "network_security_group_rules", ["remote_group_id"], unique=False
+    )
+    op.create_index(
+        "uq_network_security_group_rules_meaning",
+        "network_security_group_rules",
+        ["security_group_id", "meaning"],
+        unique=True,
+    )
+    op.create_table(
+        "network_subnets",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("revision_number", sa.Integer(), nullable=False),
+        sa.Column("network_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("ip_version", sa.Integer(), nullable=False),
+        sa.Column("cidr", sa.String(length=64), nullable=False),
+        sa.Column("gateway_ip", sa.String(length=64), nullable=True),
+        sa.Column("enable_dhcp", sa.Boolean(), nullable=False),
+        sa.Column("ipv6_ra_mode", sa.String(length=16), nullable=True),
+        sa.Column("ipv6_address_mode", sa.String(length=16), nullable=True),
+        sa.Column("dns_nameservers", sa.JSON(), nullable=False),
+        sa.Column("host_routes", sa.JSON(), nullable=False),
+        sa.Column("allocation_pools", sa.JSON(), nullable=False),
+        sa.Column("service_types", sa.JSON(), nullable=False),
+        sa.Column("dns_publish_fixed_ip", sa.Boolean(), nullable=False),
+        sa.Column("cursor", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"],
+            ["network_networks.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_network_subnets_network_id", "network_subnets", ["network_id"], unique=False)
+    op.create_index("ix_network_subnets_project_id", "network_subnets", ["project_id"], unique=False)
+    op.create_table(
+        "network_addresses",
+        sa.Column("subnet_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.String(length=32), nullable=False),
+        sa.Column("port_id", sa.String(length=36), nullable=False),
+        sa.Column("network_id", sa.String(length=36), nullable=False),
+        sa.Column("ip_address", sa.String(length=64), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["port_id"],
+            ["network_ports.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["subnet_id"],
+            ["network_subnets.id"],
+        ),
+        sa.PrimaryKeyConstraint("subnet_id", "number"),
+    )
+    op.create_index("ix_network_addresses_ip", "network_addresses", ["ip_address", "network_id"], unique=False)
+    op.create_index("ix_network_addresses_port_id", "network_addresses", ["port_id"], unique=False)
+    op.create_table(
+        "network_port_groups",
+        sa.Column("port_id", sa.String(length=36), nullable=False),
+        sa.Column("group_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"],
+            ["network_security_groups.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["port_id"],
+            ["network_ports.id"],
+        ),
+        sa.PrimaryKeyConstraint("port_id", "group_id"),
+    )
+    op.create_index("ix_network_port_groups_group_id", "network_port_groups", ["group_id"], unique=False)
