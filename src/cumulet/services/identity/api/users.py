@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
+from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import groups, lookups, projects
 from cumulet.services.identity.model import users as model
 from cumulet.services.identity.service import identity
@@ -76,14 +78,13 @@ def delete(call: Call, user_id: str) -> None:
     model.delete(call.tx, user_id)
 
 
-@identity.post(
-    "/v3/users/{user_id}/password", auth=False, request=wire.PasswordChangeRequest, status=204, transaction="none"
-)
+@identity.post("/v3/users/{user_id}/password", auth=False, request=wire.PasswordChangeRequest, status=204)
 async def change_password(call: Call, user_id: str) -> Reply:
     """Change one's own password."""
-    await call.in_thread(
-        model.change_password, call.store, user_id, call.body.user.original_password, call.body.user.password
-    )
+    context: IdentityContext = call.context
+    passwords = (call.body.user.original_password, call.body.user.password)
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(context.logins, model.change_password, call.store, user_id, *passwords)
     return Reply()
 
 

@@ -106,6 +106,8 @@ def _payload(tx: Transaction, proven: Proven, asked: wire.Scope | str | UnsetTyp
         raise Unauthenticated(REFUSED)
     if proven.parent is None and user.password_expires_at is not None and user.password_expires_at <= tx.now:
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
+    if not _enough(user, proven.methods):
+        raise Unauthenticated(REFUSED)
     scope, target, epoch = _scope(tx, user, asked)
     now_s = int(time.time())
     audit_ids: tuple[str, ...] = (payloads.audit_id(),)
@@ -114,6 +116,14 @@ def _payload(tx: Transaction, proven: Proven, asked: wire.Scope | str | UnsetTyp
         audit_ids = (*audit_ids, proven.parent.audit_ids[-1])
         expires_at = min(expires_at, proven.parent.expires_at)
     return Payload(user.id, proven.methods, scope, target, now_s, expires_at, audit_ids, (user.epoch, epoch))
+
+
+def _enough(user: Any, methods: tuple[str, ...]) -> bool:
+    """Whether `methods` fulfil one of the user's rules of multi-factor authentication, if there are any."""
+    rules = user.options.get("multi_factor_auth_rules") or []
+    if not rules or not user.options.get("multi_factor_auth_enabled", True):
+        return True
+    return any(set(rule) <= set(methods) for rule in rules)
 
 
 def _scope(tx: Transaction, user: Any, asked: wire.Scope | str | UnsetType) -> tuple[str, str, int]:

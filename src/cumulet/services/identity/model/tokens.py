@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from cryptography.fernet import MultiFernet
 from sqlalchemy import select
 
 from cumulet.auth import Caller, Unauthenticated
@@ -24,7 +25,7 @@ from cumulet.store import Transaction, iso
 SECOND = 1_000_000
 LIFE_S = 3600
 ALLOW_EXPIRED_WINDOW_S = 48 * 3600
-_KEPT = 20_000
+_KEPT = 4096
 
 _domains = projects.alias("domains")
 
@@ -75,6 +76,7 @@ class Tokens:
         self.keys = keys
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._snapshot: snapshot.Snapshot | None = None
+        self._box: MultiFernet | None = None
 
     def find(self, tx: Transaction, token: str, *, window_s: int = 0) -> Record:
         """The record of `token`, which may have expired `window_s` seconds ago at most. Raises `Unauthenticated`.
@@ -82,10 +84,14 @@ class Tokens:
         One query when the token is known; five more (and three when the generation has moved) when it is not.
         """
         now_s, current = tx.now / SECOND, generation.current(tx)
+        box = self.keys.box()
+        if box is not self._box:  # a key may have gone, and what it signed with it
+            self._records.clear()
+            self._box = box
         record = self._records.get(token)
         if record is None or record.snapshot.generation != current:
             try:
-                payload = record.payload if record else payloads.unseal(self.keys.box(), token)
+                payload = record.payload if record else payloads.unseal(box, token)
             except payloads.Invalid:
                 raise Unauthenticated(REFUSED) from None
             if payload.expires_at + max(window_s, 0) <= now_s:

@@ -1,0 +1,68 @@
+"""List filters against the same done in Python, with whatever names hypothesis thinks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from cumulet.services.identity.model.filters import filtered, truth
+from cumulet.services.identity.model.users import COLUMNS
+from cumulet.services.identity.tables import users
+from cumulet.store import Store, metadata
+
+# The database folds ASCII only, and its functions on text end at NUL; names with NUL match by equality.
+words = st.text(st.sampled_from("aAbB%_*\\'\" é1"), max_size=6)
+COMPARATORS = {
+    "": lambda name, value: name == value,
+    "contains": lambda name, value: value in name,
+    "icontains": lambda name, value: value.lower() in name.lower(),
+    "startswith": lambda name, value: name.startswith(value),
+    "istartswith": lambda name, value: name.lower().startswith(value.lower()),
+    "endswith": lambda name, value: name.endswith(value),
+    "iendswith": lambda name, value: name.lower().endswith(value.lower()),
+    "nonsense": lambda name, value: True,
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    found = Store(tmp_path_factory.mktemp("filters") / "test.db", durable=False)
+    metadata.create_all(found.engine)
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    names=st.dictionaries(words, st.booleans(), max_size=8),
+    comparator=st.sampled_from(sorted(COMPARATORS)),
+    value=words,
+    enabled=st.sampled_from([None, "true", "false", "0", "1", "no", "", "False"]),
+)
+def test_filters(store: Store, names: dict[str, bool], comparator: str, value: str, enabled: str | None) -> None:
+    rows = [
+        {"id": str(i), "name": name, "domain_id": "d", "enabled": on, "created_at": 0}
+        for i, (name, on) in enumerate(names.items())
+    ]
+    query = {f"name__{comparator}" if comparator else "name": [value], "unknown": ["x"]}
+    if enabled is not None:
+        query["enabled"] = [enabled]
+    with store.transaction() as tx:
+        tx.delete(users, users.c.domain_id == "d")
+        tx.insert(users, rows)
+        wanted = filtered(select(users.c.name).where(users.c.domain_id == "d"), query, COLUMNS)
+        found = sorted(row.name for row in tx.rows(wanted))
+    fits = COMPARATORS[comparator]
+    expected = [name for name, on in names.items() if fits(name, value) and (enabled is None or on is truth(enabled))]
+    assert found == sorted(expected)
+
+
+def test_no_filter_is_a_pattern_or_sql(store: Store) -> None:
+    with store.transaction() as tx:
+        tx.delete(users, users.c.domain_id == "d")
+        tx.insert(users, {"id": "1", "name": "plain", "domain_id": "d", "enabled": True, "created_at": 0})
+        for value in ("%", "_____", "' OR '1'='1", Path("/").as_posix()):
+            assert not tx.rows(filtered(select(users.c.id), {"name__contains": [value]}, COLUMNS))

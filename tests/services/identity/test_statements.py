@@ -1,0 +1,77 @@
+"""How many SQL statements the hot operations take: a number that grows with the data is a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from .conftest import Cloud, on_project
+from .test_nouns import fresh, made
+from .test_roles import role_id
+
+Counter = Callable[[], int]
+
+
+@pytest.fixture
+def statements(cloud: Cloud) -> Iterator[Counter]:
+    """Statements since the last call."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    def since() -> int:
+        count = len(seen)
+        seen.clear()
+        return count
+
+    event.listen(cloud.store.engine, "before_cursor_execute", note)
+    yield since
+    event.remove(cloud.store.engine, "before_cursor_execute", note)
+
+
+def test_validating_a_known_token_takes_one_statement_for_each_token(
+    cloud: Cloud, admin: httpx.Client, statements: Counter
+) -> None:
+    subject = {"X-Subject-Token": cloud.token("demo", project="demo")}
+    statements()
+    admin.get("/v3/auth/tokens", headers=subject)
+    assert statements() <= 2 * (1 + 4) + 3, "the first time"
+    admin.get("/v3/auth/tokens", headers=subject)
+    assert statements() == 2
+
+
+def test_issuing_a_token(cloud: Cloud, admin: httpx.Client, statements: Counter) -> None:
+    admin.get("/v3/users")
+    statements()
+    cloud.login(scope=on_project("admin"))
+    assert statements() <= 8
+
+
+def test_lists_take_as_many_statements_for_many_rows_as_for_few(
+    cloud: Cloud, admin: httpx.Client, statements: Counter
+) -> None:
+    paths = {
+        "/v3/users": 1,
+        "/v3/groups": 1,
+        "/v3/projects": 2,
+        "/v3/domains": 2,
+        "/v3/roles": 1,
+        "/v3/endpoints": 1,
+        "/v3/auth/projects": 2,
+        "/v3/role_assignments?effective&include_names": 3 + 5,
+    }
+    for round_ in range(2):
+        for path, most in paths.items():
+            admin.get("/v3/regions")
+            statements()
+            assert admin.get(path).status_code == 200
+            assert statements() <= most + 1, (path, round_)
+        group, member = made(admin, "group", name=fresh()), role_id(admin, "member")
+        for _ in range(5):
+            user, project = made(admin, "user", name=fresh()), made(admin, "project", name=fresh())
+            admin.put(f"/v3/groups/{group['id']}/users/{user['id']}")
+            admin.put(f"/v3/projects/{project['id']}/groups/{group['id']}/roles/{member}")
