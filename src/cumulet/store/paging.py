@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, literal, or_, select
 
 from cumulet.store.database import Transaction
 
@@ -60,11 +60,12 @@ def _after(order: list[tuple[ColumnElement[Any], bool]], at: Row[Any]) -> Column
     choices: list[ColumnElement[bool]] = []
     same: list[ColumnElement[bool]] = []
     for (column, down), value in zip(order, at, strict=True):
+        bound = literal(value, column.type)  # a plain True or False cannot be compared by order
         if down:
-            beyond = None if value is None else or_(column < value, column.is_(None))
+            beyond = None if value is None else or_(column < bound, column.is_(None))
         else:
-            beyond = column.is_not(None) if value is None else column > value
+            beyond = column.is_not(None) if value is None else column > bound
         if beyond is not None:
             choices.append(and_(*same, beyond))
-        same.append(column.is_(None) if value is None else column == value)
+        same.append(column.is_(None) if value is None else column == bound)
     return or_(*choices)

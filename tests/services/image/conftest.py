@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -50,3 +51,15 @@ def other(glance: Images) -> Iterator[httpx.Client]:
 def admin(glance: Images) -> Iterator[httpx.Client]:
     with glance.client("admin") as client:
         yield client
+
+
+OCTETS = {"Content-Type": "application/octet-stream"}
+RAW = {"name": "r", "disk_format": "raw", "container_format": "bare"}
+
+
+def made(client: httpx.Client, **values: Any) -> dict[str, Any]:
+    """A new image record."""
+    answer = client.post("/v2/images", json={**RAW, **values})
+    assert answer.status_code == 201, answer.text
+    shown: dict[str, Any] = answer.json()
+    return shown

@@ -39,9 +39,7 @@ def show(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
     return wire.shown(row)
 
 
-@service.put(
-    "/v2/images/{image_id}/members/{member_id}", request=wire.MemberUpdate, policy_in_handler="modify_member"
-)
+@service.put("/v2/images/{image_id}/members/{member_id}", request=wire.MemberUpdate, policy_in_handler="modify_member")
 def update(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
     """Accept or reject an image, as the member it is offered to."""
     found = model.get(call.tx, call.caller, image_id)

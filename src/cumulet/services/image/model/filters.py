@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
-from cumulet.services.image.tables import images, members, tags
+from cumulet.services.image.tables import images, tags
 from cumulet.store import Page, Transaction, paged
 from cumulet.store.paging import MarkerNotFound
 from cumulet.store.times import parse_iso
@@ -138,8 +138,6 @@ def _scope(caller: Caller, wanted: Wanted) -> ColumnElement[bool]:
         return and_(visible, or_(images.c.visibility != "community", own))
     if visibility == "all":
         return visible
-    if visibility == "shared" and caller.is_admin and status is not None and "member_status" in wanted.filters:
-        return and_(visible, images.c.id.in_(select(members.c.image_id).where(members.c.status == status)))
     return and_(visible, images.c.visibility == visibility)
 
 

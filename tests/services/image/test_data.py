@@ -1,0 +1,179 @@
+"""Image bytes: what comes in comes out, and an upload that fails or dies leaves nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cumulet.services.image import door
+from cumulet.services.image.loops import recover_uploads
+from cumulet.services.image.service import ImageContext
+from cumulet.store import Store, metadata
+from tests.services.image.conftest import OCTETS, RAW, Images, made
+from tests.services.serving import caller
+
+
+def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
+    path = f"/v2/images/{made(demo)['id']}"
+    assert demo.get(f"{path}/file").status_code == 204
+    data = b"\0" * 512 + os.urandom(9 << 20)
+    assert demo.put(f"{path}/file", content=data, headers=OCTETS).status_code == 204
+    shown = demo.get(path).json()
+    assert shown["status"] == "active" and shown["size"] == shown["virtual_size"] == len(data)
+    assert shown["checksum"] == hashlib.md5(data).hexdigest()
+    assert shown["os_hash_algo"] == "sha512" and shown["os_hash_value"] == hashlib.sha512(data).hexdigest()
+    got = demo.get(f"{path}/file")
+    assert got.content == data and got.headers["content-md5"] == shown["checksum"]
+    assert int(got.headers["content-length"]) == len(data)
+    assert glance.files() == [shown["id"]]
+    again = demo.put(f"{path}/file", content=b"other", headers=OCTETS)
+    assert again.status_code == 409 and "from active to saving is not allowed" in again.json()["message"]
+    assert demo.get(f"{path}/file").content == data and glance.files() == [shown["id"]]
+    assert demo.delete(path).status_code == 204 and glance.files() == []
+
+
+def test_the_door(glance: Images, demo: httpx.Client) -> None:
+    image = made(demo, kernel_id="k", hw_x="y", min_ram=5)
+    with glance.running.store.read() as tx:
+        assert door.data_path(tx, glance.context.folder, image["id"]) is None
+    demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
+    with glance.running.store.read() as tx:
+        path = door.data_path(tx, glance.context.folder, image["id"])
+        assert path is not None and path.read_bytes() == b"x" * 1024
+        assert path.stat().st_mode & 0o777 == 0o600
+        found = door.boot_image(tx, caller("demo"), False, image["id"])
+        assert found is not None and (found.status, found.size, found.min_ram) == ("active", 1024, 5)
+        assert found.kernel_id == "k" and found.properties["hw_x"] == "y"
+        assert door.boot_image(tx, caller("other"), False, image["id"]) is None
+        assert door.boot_image(tx, caller("other"), True, image["id"]) is not None
+        assert door.names(tx, [image["id"], "nope"]) == {image["id"]: "r"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"), [("bytes=0-9", 0, 9), ("bytes=1000-", 1000, 1023), ("bytes=-24", 1000, 1023)]
+)
+def test_ranges(demo: httpx.Client, asked: str, first: int, last: int) -> None:
+    path, data = f"/v2/images/{made(demo)['id']}/file", bytes(range(256)) * 4
+    demo.put(path, content=data, headers=OCTETS)
+    answer = demo.get(path, headers={"Range": asked})
+    assert answer.status_code == 206 and answer.content == data[first : last + 1]
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/1024"
+    for bad in ("bytes=1024-", "bytes=5-4", "bytes=-", "lines=1-2", "bytes=0-1,3-4"):
+        assert demo.get(path, headers={"Range": bad}).status_code == 416
+
+
+def test_an_upload_needs_formats_and_its_media_type(glance: Images, demo: httpx.Client) -> None:
+    bare = demo.post("/v2/images", json={"name": "x"}).json()
+    answer = demo.put(f"/v2/images/{bare['id']}/file", content=b"x", headers=OCTETS)
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "Properties disk_format, container_format must be set prior to saving data."
+    text = demo.put(f"/v2/images/{made(demo)['id']}/file", content=b"x", headers={"Content-Type": "text/plain"})
+    assert text.status_code == 415 and glance.files() == []
+
+
+def test_a_short_upload_leaves_nothing(glance: Images, demo: httpx.Client) -> None:
+    image = made(demo)
+    half_upload(glance, image["id"], announced=10 << 20, sent=5 << 20).close()
+    wait_for(lambda: demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued" and glance.files() == [])
+    done = demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
+    assert done.status_code == 204
+
+
+def test_a_wrong_size_is_refused(glance: Images, demo: httpx.Client) -> None:
+    path = f"/v2/images/{made(demo)['id']}"
+
+    def pieces():  # type: ignore[no-untyped-def]
+        yield b"x" * 1000
+
+    sent = {**OCTETS, "X-OpenStack-Image-Size": "1001"}
+    assert demo.put(f"{path}/file", content=pieces(), headers=sent).status_code == 400
+    assert demo.get(path).json()["status"] == "queued" and glance.files() == []
+
+
+def half_upload(glance: Images, image_id: str, *, announced: int, sent: int) -> socket.socket:
+    """Begin an upload and leave it hanging; returns when its file is there and the record says so."""
+    sock = socket.create_connection(("127.0.0.1", glance.running.port))
+    head = (
+        f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: demo\r\n"
+        f"Accept: application/json\r\nContent-Type: application/octet-stream\r\nContent-Length: {announced}\r\n\r\n"
+    )
+    sock.sendall(head.encode() + b"x" * sent)
+    wait_for(lambda: any(name.endswith(".part") for name in glance.files()))
+    with glance.client("demo") as client:
+        wait_for(lambda: client.get(f"/v2/images/{image_id}").json()["status"] == "saving")
+    return sock
+
+
+def wait_for(condition, seconds: float = 20) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_second_upload_is_refused_while_one_runs(glance: Images, demo: httpx.Client) -> None:
+    image = made(demo)
+    sock = half_upload(glance, image["id"], announced=2000, sent=1000)
+    second = demo.put(f"/v2/images/{image['id']}/file", content=b"y" * 10, headers=OCTETS)
+    assert second.status_code == 409 and len(glance.files()) == 1
+    recover_uploads(glance.running.store, glance.context)
+    assert demo.get(f"/v2/images/{image['id']}").json()["status"] == "saving", "a living upload is left alone"
+    sock.sendall(b"x" * 1000)
+    assert sock.recv(100).startswith(b"HTTP/1.1 204")
+    sock.close()
+    assert demo.get(f"/v2/images/{image['id']}").json()["size"] == 2000
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from cumulet.services.image.service import ImageContext, load
+from tests.services.serving import running
+folder = Path(sys.argv[1])
+with running(load(), ImageContext(folder / "images"), folder / "state.db") as served:
+    print(served.port, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_upload_leaves_no_half_image(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    context = ImageContext(tmp_path / "images")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-Auth-Token": "demo"}) as client:
+        image = client.post("/v2/images", json=RAW).json()
+        whole = client.post("/v2/images", json=RAW).json()
+        client.put(f"/v2/images/{whole['id']}/file", content=b"x" * 1024, headers=OCTETS)
+        sock = socket.create_connection(("127.0.0.1", port))
+        head = f"PUT /v2/images/{image['id']}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: demo\r\n"
+        sock.sendall(f"{head}Content-Type: application/octet-stream\r\nContent-Length: 99999999\r\n\r\n".encode())
+        sock.sendall(b"x" * (9 << 20))
+        wait_for(lambda: client.get(f"/v2/images/{image['id']}").json()["status"] == "saving")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    sock.close()
+    stray = context.folder / "8d1d5c30-0000-4000-8000-000000000000"
+    stray.write_bytes(b"an upload that died between its name and its record")
+    store = Store(tmp_path / "state.db")
+    metadata.create_all(store.engine)
+    assert [path for path in context.folder.iterdir() if re.search(r"\.part$", path.name)]
+    for _ in range(2):
+        recover_uploads(store, context)
+        assert [path.name for path in context.folder.iterdir()] == [whole["id"]]
+    with store.read() as tx:
+        again = door.boot_image(tx, caller("demo"), False, image["id"])
+        kept = door.boot_image(tx, caller("demo"), False, whole["id"])
+    assert again is not None and again.status == "queued" and again.size is None
+    assert kept is not None and kept.status == "active"
+    store.close()
