@@ -27,7 +27,7 @@ def get(settings: Settings, path: str) -> Any:
 
 
 def nodes(settings: Settings) -> list[dict[str, Any]] | None:
-    """Each node with ``host``, ``up``, ``seen_at`` and ``problems``; None when the controller cannot say."""
+    """Each node with ``host``, ``up``, ``seen_at``, ``problems``, ``notes``; None if the controller cannot say."""
     try:
         return list(get(settings, "status")["nodes"])
     except (ApiError, KeyError, ValueError):
@@ -35,5 +35,7 @@ def nodes(settings: Settings) -> list[dict[str, Any]] | None:
 
 
 def explain(settings: Settings, name_or_id: str) -> dict[str, Any]:
-    """``timeline`` (rows of ``at``, ``event``, ``message``, ``detail``), ``waits_for`` and ``verdict``."""
+    """``subjects``, each with ``kind``, ``id``, ``name``, ``timeline`` (rows of ``at``, ``event``, ``message``,
+    ``detail``), ``errors`` and ``waits_for``.
+    """
     return dict(get(settings, f"explain/{quote(name_or_id, safe='')}"))

@@ -58,9 +58,7 @@ def problems(
     nodes: list[dict[str, Any]] | None,
 ) -> list[str]:
     """What is wrong, one sentence each."""
-    found = [
-        f"the {row.name} is not running (it ended with {row.last_exit})" for row in rows if row.pid is None
-    ]
+    found = [f"the {row.name} is not running (it ended with {row.last_exit})" for row in rows if row.pid is None]
     for endpoint in endpoints:
         if not endpoint.answers:
             found.append(f"{endpoint.service} does not answer on {endpoint.url}: {endpoint.error}")
@@ -91,9 +89,7 @@ def as_text(found: dict[str, Any]) -> str:
         answer = f"{endpoint['ms']:7.1f} ms" if endpoint["answers"] else endpoint["error"]
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
     lines += ["", *_node_lines(found["nodes"] or []), f"Running guests: {found['guests']}", ""]
-    lines += (
-        ["Problems", *(f"  {text}" for text in found["problems"])] if found["problems"] else ["No problems."]
-    )
+    lines += ["Problems", *(f"  {text}" for text in found["problems"])] if found["problems"] else ["No problems."]
     return "\n".join(lines)
 
 
@@ -106,7 +102,5 @@ def _node_lines(nodes: list[dict[str, Any]]) -> list[str]:
         return [f"Nodes: {up} of {len(nodes)} up"]
     lines = ["Nodes"]
     for node in nodes:
-        lines.append(
-            f"  {node['host']:<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}"
-        )
+        lines.append(f"  {node['host']:<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}")
     return lines
