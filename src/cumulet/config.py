@@ -274,9 +274,7 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if must_exist:
-            raise ConfigError(
-                f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one"
-            ) from None
+            raise ConfigError(f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one") from None
         return {}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error

@@ -17,9 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cumulet.config import STANDARD_PORTS, Settings
 
-MADE: dict[str, list[dict]] = {
-    name: [] for name in ("flavors", "images", "networks", "subnets", "routers", "ports")
-}
+MADE: dict[str, list[dict]] = {name: [] for name in ("flavors", "images", "networks", "subnets", "routers", "ports")}
 SETTINGS: Settings
 
 
@@ -50,9 +48,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        noun = [
-            part for part in url.path.split("/") if part and part not in ("v1", "v2", "v2.0", "v2.1", "v3")
-        ]
+        noun = [part for part in url.path.split("/") if part and part not in ("v1", "v2", "v2.0", "v2.1", "v3")]
         if not noun:
             return self.answer(200, {"versions": []})
         if noun[0] == "os-services":
@@ -63,13 +59,9 @@ class Handler(BaseHTTPRequestHandler):
         if noun[0] == "explain":
             if noun[1] != "server-1":
                 return self.answer(404, {})
-            row = {
-                "at": "2026-01-01T00:00:00Z",
-                "event": "schedule",
-                "message": "no host",
-                "detail": {"h1": "RAM"},
-            }
-            return self.answer(200, {"timeline": [row], "waits_for": "", "verdict": "No valid host."})
+            row = {"at": "2026-01-01T00:00:00Z", "event": "schedule", "message": "no host", "detail": {"h1": "RAM"}}
+            told = {"kind": "server", "id": "1", "name": noun[1], "timeline": [row], "waits_for": [], "errors": []}
+            return self.answer(200, {"subjects": [told]})
         if noun[0] not in MADE:
             return self.answer(404, {})
         found = MADE[noun[0]]
@@ -90,9 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def token(self, user: dict) -> None:
         if user["password"] != SETTINGS.secret(f"{user['name']}_password"):
-            return self.answer(
-                401, {"error": {"message": "The request you have made requires authentication."}}
-            )
+            return self.answer(401, {"error": {"message": "The request you have made requires authentication."}})
         catalog = [
             {"type": s, "endpoints": [{"interface": "public", "region": "RegionOne", "url": SETTINGS.url(s)}]}
             for s in ("image", "compute", "network")

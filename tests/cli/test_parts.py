@@ -46,18 +46,14 @@ def test_the_external_network_avoids_what_the_machine_routes(tmp_path: Path) -> 
 
 def test_name_servers_on_loopback_are_no_use_to_a_guest(tmp_path: Path) -> None:
     file = tmp_path / "resolv.conf"
-    file.write_text(
-        "# x\nnameserver 127.0.0.53\nnameserver 10.1.1.1 # y\nnameserver fd00::1\nnameserver no\n"
-    )
+    file.write_text("# x\nnameserver 127.0.0.53\nnameserver 10.1.1.1 # y\nnameserver fd00::1\nnameserver no\n")
     assert machine.name_servers(file) == ("10.1.1.1",)
     assert machine.name_servers(tmp_path / "none") == ()
 
 
 def test_addresses_of_the_external_pool() -> None:
     assert first_user.provider_addresses("172.24.4.0/24") == ("172.24.4.1", "172.24.4.100", "172.24.4.250")
-    gateway, first, last = (
-        ipaddress.ip_address(text) for text in first_user.provider_addresses("10.0.0.0/28")
-    )
+    gateway, first, last = (ipaddress.ip_address(text) for text in first_user.provider_addresses("10.0.0.0/28"))
     assert gateway < first < last < ipaddress.ip_address("10.0.0.15")
 
 
@@ -132,9 +128,7 @@ def test_what_is_installed_is_not_asked_for_again() -> None:
     assert not any("#" in name for name in names)
 
 
-def test_no_service_is_started_while_packages_are_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_service_is_started_while_packages_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = tmp_path / "policy-rc.d"
     monkeypatch.setattr(packages, "POLICY", policy)
     with packages._no_services():
@@ -164,7 +158,8 @@ def test_without_root_some_tests_are_left_out() -> None:
 
 def test_a_name_cannot_move_the_terminals_cursor() -> None:
     row = {"at": "now", "event": "x", "message": "evil\x1b[2J", "detail": ["a\rb"]}
-    text = explain.as_text({"timeline": [row]})
+    subject = {"kind": "server", "id": "1", "name": "\x1b]0;x", "timeline": [row], "errors": ["\x1b"]}
+    text = explain.as_text({"subjects": [subject]})
     assert "\x1b" not in text
     assert "\r" not in text
 
@@ -180,9 +175,7 @@ def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
     assert not machine.hidden_from(mine, closed / "file")
 
 
-def test_a_closed_checkout_is_shown_below_the_state_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_checkout_is_shown_below_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code in a folder that the controller's user may not enter; Python itself in the open."""
     (tmp_path / "closed" / "src").mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)

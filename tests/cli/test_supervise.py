@@ -170,12 +170,9 @@ def test_another_user_sees_a_closed_folder_where_it_is_shown(settings: Settings,
     shown.mkdir(mode=0o755)
     code = (
         f"import os; print(os.getresuid(), os.getgroups(), open('{shown}/word').read())\n"
-        "print([l.split()[1] for l in open('/proc/self/status') if l[:3] in ('Cap', 'NoN')], flush=True)\n"
-        + SLEEP
+        "print([l.split()[1] for l in open('/proc/self/status') if l[:3] in ('Cap', 'NoN')], flush=True)\n" + SLEEP
     )
-    spec = ChildSpec(
-        "controller", ["/usr/bin/python3", "-c", code], nobody, [(str(closed / "code"), str(shown))]
-    )
+    spec = ChildSpec("controller", ["/usr/bin/python3", "-c", code], nobody, [(str(closed / "code"), str(shown))])
     try:
         processes.start(settings, [spec])
         log = settings.log_dir / "controller.log"

@@ -79,11 +79,7 @@ class Session:
         if service not in self.endpoints:
             raise CliError(f"the catalog has no public endpoint of type {service}")
         endpoint = self.endpoints[service]
-        return (
-            endpoint
-            if urlsplit(endpoint).path.startswith("/v")
-            else endpoint + VERSION_PATHS.get(service, "")
-        )
+        return endpoint if urlsplit(endpoint).path.startswith("/v") else endpoint + VERSION_PATHS.get(service, "")
 
     def request(self, method: str, service: str, path: str, body: object = None) -> Any:
         """A JSON request; the answer's JSON (None when it is empty). Raises ApiError."""
@@ -100,9 +96,7 @@ class Session:
         found = self.request("GET", service, f"/{noun}?{query}")[noun]
         return next((item for item in found if item["name"] == name), None)
 
-    def _request(
-        self, method: str, service: str, path: str, body: bytes | IO[bytes] | None, kind: str
-    ) -> Any:
+    def _request(self, method: str, service: str, path: str, body: bytes | IO[bytes] | None, kind: str) -> Any:
         url = self.url(service) + quote(path, safe="/?&=%+:.-_~")
         headers = {"X-Auth-Token": self.token, "Accept": "application/json"}
         if body is not None:

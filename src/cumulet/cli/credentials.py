@@ -29,9 +29,7 @@ def openrc(settings: Settings, user: str) -> str:
         "OS_IDENTITY_API_VERSION": "3",
         "OS_IMAGE_API_VERSION": "2",
     }
-    return "unset OS_CLOUD\n" + "".join(
-        f"export {name}={shlex.quote(text)}\n" for name, text in values.items()
-    )
+    return "unset OS_CLOUD\n" + "".join(f"export {name}={shlex.quote(text)}\n" for name, text in values.items())
 
 
 def clouds_yaml(settings: Settings) -> str:

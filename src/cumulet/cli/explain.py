@@ -13,9 +13,7 @@ from cumulet.config import Settings
 
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
-    parser = verbs.add_parser(
-        "explain", help="what happened to a resource and what it waits for", description=__doc__
-    )
+    parser = verbs.add_parser("explain", help="what happened to a resource and what it waits for", description=__doc__)
     parser.add_argument("resource", help="name or id of a server, port, network, image, …")
     parser.set_defaults(run=run)
 
@@ -35,16 +33,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Rows of time, event and message, details below, and at the end the verdict."""
-    lines = []
-    for row in found.get("timeline", []):
-        lines.append(f"{_plain(row['at']):<28}{_plain(row['event']):<24}{_plain(row['message'])}")
-        lines += [f"{'':<30}{line}" for line in _details(row.get("detail"))]
-    if found.get("waits_for"):
-        lines += ["", f"Waits for: {_plain(found['waits_for'])}"]
-    if found.get("verdict"):
-        lines += ["", _plain(found["verdict"])]
-    return "\n".join(lines)
+    """Each resource of that name: rows of time, event and message, with details below, then what it waits for."""
+    return "\n\n".join("\n".join(_told(subject)) for subject in found["subjects"])
+
+
+def _told(subject: dict[str, Any]) -> list[str]:
+    lines = [f"{_plain(subject['kind'])} {_plain(subject['name'])} ({_plain(subject['id'])})"]
+    for row in subject["timeline"]:
+        lines.append(f"  {_plain(row['at']):<28}  {_plain(row['event']):<22}  {_plain(row['message'])}")
+        lines += [f"{'':<32}{line}" for line in _details(row.get("detail"))]
+    if not subject["timeline"]:
+        lines.append("  nothing is recorded of it")
+    lines += [f"  error: {_plain(text)}" for text in subject.get("errors", [])]
+    waits = subject.get("waits_for", [])
+    return [*lines, *(f"  waits for: {_plain(text)}" for text in waits)] if waits else [*lines, "  waits for nothing"]
 
 
 def _details(detail: Any) -> list[str]:

@@ -15,6 +15,7 @@ from cumulet.cli import machine
 from cumulet.cli.api_client import ApiError, Session
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
+from cumulet.node import imagebuild
 
 # id, name, memory in MB, disk in GB, virtual CPUs: the guides' m1.nano, the classic five, and one that the
 # tiny image is at ease in.
@@ -28,7 +29,6 @@ FLAVORS = [
     ("42", "m1.micro", 128, 1, 1),
 ]
 IMAGE = "cirros"
-IMAGE_MIN_RAM_MB = 96
 SELFSERVICE_CIDR = "172.16.1.0/24"
 
 
@@ -79,7 +79,7 @@ def upload_image(admin: Session, file: Path, *, simulated: bool) -> None:
         if simulated:
             body |= {"disk_format": "raw", "min_ram": 0}
         else:
-            body |= {"disk_format": "qcow2", "min_ram": IMAGE_MIN_RAM_MB, "hw_rng_model": "virtio"}
+            body |= {"disk_format": "qcow2"} | imagebuild.properties("tiny")
         found = admin.request("POST", "image", "/images", body)
     if found["status"] == "queued":
         with file.open("rb") as data:
@@ -131,9 +131,7 @@ def demo_network(demo: Session, settings: Settings, provider_id: str) -> None:
     mine = {"project_id": demo.project_id}
     network = demo.named("network", "networks", "selfservice", **mine)
     if network is None:
-        network = demo.request("POST", "network", "/networks", {"network": {"name": "selfservice"}})[
-            "network"
-        ]
+        network = demo.request("POST", "network", "/networks", {"network": {"name": "selfservice"}})["network"]
     subnet = demo.named("network", "subnets", "selfservice", network_id=network["id"])
     if subnet is None:
         body = {"name": "selfservice", "network_id": network["id"], "ip_version": 4, "cidr": SELFSERVICE_CIDR}
@@ -145,9 +143,7 @@ def demo_network(demo: Session, settings: Settings, provider_id: str) -> None:
     if router is None:
         body = {"name": "router", "external_gateway_info": {"network_id": provider_id}}
         router = demo.request("POST", "network", "/routers", {"router": body})["router"]
-    ports = demo.request("GET", "network", f"/ports?device_id={router['id']}&network_id={network['id']}")[
-        "ports"
-    ]
+    ports = demo.request("GET", "network", f"/ports?device_id={router['id']}&network_id={network['id']}")["ports"]
     if not ports:
         path = f"/routers/{router['id']}/add_router_interface"
         demo.request("PUT", "network", path, {"subnet_id": subnet["id"]})

@@ -5,14 +5,15 @@ this machine.
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from cumulet.cli import packages
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
+from cumulet.node import imagebuild
 
 SIMULATED_BYTES = 1024 * 1024
 
@@ -22,17 +23,30 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser("image", help="build guest images from Debian packages", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True, metavar="build")
     build = actions.add_parser("build", help="build an image")
+    build.add_argument("kind", nargs="?", choices=imagebuild.KINDS, default="tiny", help="which (default: tiny)")
+    build.add_argument("--output", type=Path, metavar="FILE", help="where to (default: ./cumulet-KIND.qcow2)")
     build.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the tiny image (or find it) in the state folder's cache and print its path."""
-    settings = Settings.resolve(args.state, {}, {})
+    """Build an image, print its path, and say how it is uploaded."""
+    out: Path = (args.output or Path(f"cumulet-{args.kind}.qcow2")).absolute()
+    if out.exists():
+        raise CliError(f"{out} is there already")
     progress = Progress()
-    settings.cache_dir.mkdir(parents=True, exist_ok=True)
-    with progress.step("build the tiny image"):
-        path = tiny(settings, progress.detail)
-    print(path)
+    packages.ensure(progress, imagebuild.packages_needed(args.kind))
+    with progress.step(f"build the {args.kind} image"), tempfile.TemporaryDirectory(prefix="cumulet-") as work:
+        try:
+            imagebuild.build(args.kind, out, Path(work), progress.detail)
+        except imagebuild.ImageBuildError as error:
+            raise CliError(f"the image was not built: {error}") from error
+    print(out)
+    wants = imagebuild.properties(args.kind)
+    memory, disk = wants["min_ram"], wants["min_disk"]
+    progress.say(
+        f"Upload it: ./cumulet openstack image create --public --disk-format qcow2 --min-ram {memory} "
+        f"--min-disk {disk} --file {out} NAME"
+    )
     return 0
 
 
@@ -47,17 +61,7 @@ def for_first_user(settings: Settings, progress: Progress) -> Path | None:
         return path
     # Whatever goes wrong in building an image, the rest of the cloud is of use without it.
     try:
-        return tiny(settings, lambda text: None)
+        return imagebuild.cached_tiny(settings.cache_dir, lambda text: None)
     except Exception as error:
         progress.say(f"  ! no image was built: {error}. Everything else works; `cumulet up` tries again.")
         return None
-
-
-def tiny(settings: Settings, say: Callable[[str], None]) -> Path:
-    """The tiny image from the cache, built when it is not there."""
-    try:
-        module = importlib.import_module("cumulet.node.imagebuild")
-    except ModuleNotFoundError as error:
-        raise CliError(f"this Cumulet cannot build images: {error}") from error
-    cached_tiny: Callable[[Path, Callable[[str], None]], Path] = module.cached_tiny
-    return cached_tiny(settings.cache_dir, say)

@@ -26,14 +26,20 @@ def get(settings: Settings, path: str) -> Any:
     return json.loads(body)
 
 
-def nodes(settings: Settings) -> list[dict[str, Any]] | None:
-    """Each node with ``host``, ``up``, ``seen_at`` and ``problems``; None when the controller cannot say."""
+def report(settings: Settings) -> dict[str, Any] | None:
+    """``nodes`` (``host``, ``up``, ``seen_at``, ``problems``, ``notes``) and ``items`` (``counts``, ``failed``).
+
+    None when the controller cannot say.
+    """
     try:
-        return list(get(settings, "status")["nodes"])
-    except (ApiError, KeyError, ValueError):
+        found = get(settings, "status")
+    except (ApiError, ValueError):
         return None
+    return found if isinstance(found, dict) and "nodes" in found else None
 
 
 def explain(settings: Settings, name_or_id: str) -> dict[str, Any]:
-    """``timeline`` (rows of ``at``, ``event``, ``message``, ``detail``), ``waits_for`` and ``verdict``."""
+    """``subjects``, each with ``kind``, ``id``, ``name``, ``timeline`` (rows of ``at``, ``event``, ``message``,
+    ``detail``), ``errors`` and ``waits_for``.
+    """
     return dict(get(settings, f"explain/{quote(name_or_id, safe='')}"))

@@ -66,9 +66,7 @@ def ensure_user(state: Path) -> pwd.struct_passwd:
     except KeyError:
         pass
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(state)]
-    done = subprocess.run(
-        [*command, "--shell", "/usr/sbin/nologin", USER], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, "--shell", "/usr/sbin/nologin", USER], capture_output=True, text=True, check=False)
     try:
         user = pwd.getpwnam(USER)
     except KeyError:

@@ -38,15 +38,16 @@ def missing(names: list[str]) -> list[str]:
     return [name for name in names if name not in installed]
 
 
-def ensure(progress: Progress) -> None:
-    """Install what is missing (root). Raises CliError with the end of apt's own words."""
+def ensure(progress: Progress, names: list[str] | None = None) -> None:
+    """Install what is missing of `names` (of the whole list). Raises CliError with the end of apt's own words."""
     try:
-        wanted = missing(needed())
+        wanted = missing(needed() if names is None else names)
     except FileNotFoundError:
         raise CliError(
-            "a real hypervisor is set up on Debian only (no dpkg here); "
-            "`cumulet up --simulated` runs anywhere"
+            "a real hypervisor is set up on Debian only (no dpkg here); `cumulet up --simulated` runs anywhere"
         ) from None
+    if wanted and os.geteuid() != 0:
+        raise CliError(f"these Debian packages are missing: as root, apt-get install {' '.join(wanted)}")
     if wanted:
         with progress.step(f"install {len(wanted)} Debian packages"):
             _install(wanted, progress)
@@ -117,9 +118,7 @@ def link_bindings() -> None:
     if sys.prefix == sys.base_prefix or not BINDINGS.is_dir():
         return
     here = Path(sys.prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
-    for name in sorted(
-        file.name for kind in ("libvirt*.py", "libvirtmod*.so") for file in BINDINGS.glob(kind)
-    ):
+    for name in sorted(file.name for kind in ("libvirt*.py", "libvirtmod*.so") for file in BINDINGS.glob(kind)):
         link = here / name
         if not link.exists():
             link.unlink(missing_ok=True)

@@ -62,9 +62,7 @@ def supervisor_pid(settings: Settings) -> int | None:
     except FileNotFoundError:
         return None
     except PermissionError:
-        raise CliError(
-            f"{settings.run_dir} is not yours to read; run this as the user who started the cloud"
-        ) from None
+        raise CliError(f"{settings.run_dir} is not yours to read; run this as the user who started the cloud") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -146,9 +144,7 @@ def stop(settings: Settings) -> bool:
         if supervisor_pid(settings) == pid:
             signal.pidfd_send_signal(handle, signal.SIGTERM)
     except PermissionError:
-        raise CliError(
-            f"process {pid} is another user's; run this as the user who started the cloud"
-        ) from None
+        raise CliError(f"process {pid} is another user's; run this as the user who started the cloud") from None
     finally:
         os.close(handle)
     deadline = time.monotonic() + STOP_SECONDS

@@ -70,9 +70,7 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
             _still_alive(settings)
             if time.monotonic() > deadline:
                 words = ", ".join(f"{endpoint.service}: {endpoint.error}" for endpoint in silent)
-                raise CliError(
-                    f"no answer after {API_SECONDS:.0f} s ({words}).\n{_tails(settings, ['controller'])}"
-                )
+                raise CliError(f"no answer after {API_SECONDS:.0f} s ({words}).\n{_tails(settings, ['controller'])}")
             progress.detail(", ".join(waiting))
             time.sleep(0.05)
 
@@ -108,6 +106,4 @@ def _still_alive(settings: Settings) -> None:
 
 
 def _tails(settings: Settings, names: list[str]) -> str:
-    return "\n".join(
-        f"  {settings.log_dir}/{name}.log\n{processes.log_tail(settings, name)}" for name in names
-    )
+    return "\n".join(f"  {settings.log_dir}/{name}.log\n{processes.log_tail(settings, name)}" for name in names)

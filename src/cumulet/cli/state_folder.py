@@ -53,9 +53,7 @@ def create(state: Path) -> None:
         state.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not is_state_folder(state):
             if state.is_symlink() or any(entry.name != LOCK for entry in state.iterdir()):
-                raise CliError(
-                    f"{state} is not empty and not a Cumulet state folder; choose another with --state"
-                )
+                raise CliError(f"{state} is not empty and not a Cumulet state folder; choose another with --state")
             state.chmod(0o711)
             (state / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
     except OSError as error:

@@ -39,40 +39,40 @@ def gather(settings: Settings) -> dict[str, Any]:
     rows = processes.rows(settings)
     endpoints = readiness.probe_all(settings) if rows else []
     linked = any(endpoint.service == "link" and endpoint.answers for endpoint in endpoints)
-    nodes = link_client.nodes(settings) if linked else None
+    report = link_client.report(settings) if linked else None
     return {
         "state": str(settings.state),
         "running": bool(rows),
         "simulated_hosts": settings.simulated,
         "processes": [dataclasses.asdict(row) for row in rows],
         "endpoints": [dataclasses.asdict(endpoint) | {"answers": endpoint.answers} for endpoint in endpoints],
-        "nodes": nodes,
+        "nodes": report and report["nodes"],
+        "items": report and report.get("items"),
         "guests": processes.guests(settings),
-        "problems": problems(rows, endpoints, nodes),
+        "problems": problems(rows, endpoints, report),
     }
 
 
 def problems(
     rows: list[processes.ProcessRow],
     endpoints: list[readiness.Endpoint],
-    nodes: list[dict[str, Any]] | None,
+    report: dict[str, Any] | None,
 ) -> list[str]:
     """What is wrong, one sentence each."""
-    found = [
-        f"the {row.name} is not running (it ended with {row.last_exit})" for row in rows if row.pid is None
-    ]
+    found = [f"the {row.name} is not running (it ended with {row.last_exit})" for row in rows if row.pid is None]
     for endpoint in endpoints:
         if not endpoint.answers:
             found.append(f"{endpoint.service} does not answer on {endpoint.url}: {endpoint.error}")
         elif endpoint.ms is not None and endpoint.ms > SLOW_MS:
             found.append(f"{endpoint.service} took {endpoint.ms:.0f} ms to answer")
-    if rows and nodes is None:
+    if rows and report is None:
         found.append("the controller does not say how its nodes are")
-    for node in nodes or []:
+    for node in report["nodes"] if report else []:
         if not node.get("up"):
             found.append(f"node {node['host']} is down (last seen {node.get('seen_at') or 'never'})")
         found += [f"node {node['host']}: {problem}" for problem in node.get("problems", [])]
-    return found
+    failed = ((report or {}).get("items") or {}).get("failed", [])
+    return found + [f"{item['kind']} {item['ref']}: {item['error']}" for item in failed]
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -91,9 +91,7 @@ def as_text(found: dict[str, Any]) -> str:
         answer = f"{endpoint['ms']:7.1f} ms" if endpoint["answers"] else endpoint["error"]
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
     lines += ["", *_node_lines(found["nodes"] or []), f"Running guests: {found['guests']}", ""]
-    lines += (
-        ["Problems", *(f"  {text}" for text in found["problems"])] if found["problems"] else ["No problems."]
-    )
+    lines += ["Problems", *(f"  {text}" for text in found["problems"])] if found["problems"] else ["No problems."]
     return "\n".join(lines)
 
 
@@ -106,7 +104,5 @@ def _node_lines(nodes: list[dict[str, Any]]) -> list[str]:
         return [f"Nodes: {up} of {len(nodes)} up"]
     lines = ["Nodes"]
     for node in nodes:
-        lines.append(
-            f"  {node['host']:<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}"
-        )
+        lines.append(f"  {node['host']:<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}")
     return lines

@@ -42,15 +42,9 @@ AS_BEFORE = -1
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
     parser = verbs.add_parser("up", help="start the cloud (the first time: make it)", description=__doc__)
-    parser.add_argument(
-        "--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)"
-    )
-    parser.add_argument(
-        "--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)"
-    )
-    parser.add_argument(
-        "--port-base", type=int, metavar="N", help="first of nine ports, instead of OpenStack's own"
-    )
+    parser.add_argument("--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)")
+    parser.add_argument("--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)")
+    parser.add_argument("--port-base", type=int, metavar="N", help="first of nine ports, instead of OpenStack's own")
     parser.add_argument("--region", metavar="NAME", help="region name (default RegionOne)")
     parser.add_argument(
         "--simulated",
@@ -60,9 +54,7 @@ def add(verbs: Any) -> None:
         metavar="HOSTS",
         help="simulated hosts (default: as before, or 1) instead of a hypervisor; needs no root",
     )
-    parser.add_argument(
-        "--provider-cidr", metavar="CIDR", help="external network (default: a free 172.24.x.0/24)"
-    )
+    parser.add_argument("--provider-cidr", metavar="CIDR", help="external network (default: a free 172.24.x.0/24)")
     parser.add_argument("--provider-interface", metavar="CARD", help="network card of the external network")
     parser.set_defaults(run=run)
 
@@ -89,9 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def _already_up(wanted: Settings, progress: Progress) -> int:
     """A cloud that runs keeps its options. One that an interrupted `up` left unfinished is finished."""
     settings = Settings.load(wanted.state)
-    changed = [
-        f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)
-    ]
+    changed = [f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)]
     readiness.wait_for_apis(settings, progress)
     _furnish(settings, progress)
     progress.say(f"The cloud in {settings.state} is already up.")
