@@ -119,8 +119,11 @@ class Firewall:
         groupsets.absent(sorted(unused))
         for key in unused:
             self._sets.pop(key, None)
+        # A set that a rule of an earlier process still names cannot go yet, and must stay noted.
+        left = groupsets.existing() if unused else set()
         for group in self._registry.ids("groups") - {group for group, _ in used}:
-            self._registry.forget("groups", group)
+            if not {names.group_set(group, version) for version in _VERSIONS} & left:
+                self._registry.forget("groups", group)
 
     def purge(self) -> None:
         """Remove everything of this cloud from the tables, and what is shared when nobody else uses it."""
