@@ -16,7 +16,7 @@ def ensure(network_id: str, mtu: int, here: dict[str, Link] | None = None) -> bo
     link = (links() if here is None else here).get(name)
     if link is None:
         change([["link", "add", name, "type", "bridge", "forward_delay", "0", "stp_state", "0", *_FILTERED]])
-    _no_ipv6(name)
+    _hide_host(name)
     if link is not None and link.up and link.mtu == mtu and link.data.get("nf_call_iptables") == 1:
         return False
     commands = [["link", "set", "dev", name, "type", "bridge", *_FILTERED]]
@@ -43,6 +43,8 @@ def absent(network_id: str) -> None:
 _FILTERED = ["nf_call_iptables", "1", "nf_call_ip6tables", "1"]
 
 
-def _no_ipv6(name: str) -> None:
+def _hide_host(name: str) -> None:
+    """No IPv6 on the bridge, and no answer to ARP: Linux answers for all its addresses on every device."""
     for setting, value in (("disable_ipv6", "1"), ("accept_ra", "0"), ("autoconf", "0")):
         sysctl(f"net/ipv6/conf/{name}/{setting}", value)
+    sysctl(f"net/ipv4/conf/{name}/arp_ignore", "8")

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Set
 from contextlib import suppress
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from cumulet.desired.shapes import Network
@@ -160,7 +160,12 @@ class DhcpServers:
 
 def _default_route(network: Network, namespace: str, device: str) -> None:
     """Answers to names and metadata go back to where guests of routed subnets are."""
-    gateways = [each.gateway_ip for each in leases.served(network) if each.gateway_ip]
+    own = {each.subnet_id for each in network.dhcp.addresses} if network.dhcp else set()
+    gateways = [
+        each.gateway_ip
+        for each in leases.served(network)
+        if each.gateway_ip and each.id in own and ip_address(each.gateway_ip) in ip_network(each.cidr)
+    ]
     if gateways:
         route = ["route", "replace", "default", "via", gateways[0], "dev", device]
         change([route], namespace)
