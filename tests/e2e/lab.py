@@ -1,0 +1,96 @@
+"""The lab of the manuals as steps: a cloud on a machine of our own, driven by the official client."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.machine import Machine
+
+ROOT = Path(__file__).parents[2]
+CUMULET = str(ROOT / "cumulet")
+STATE = Path("/var/lib/cumulet")
+
+
+def image_cache() -> Path:
+    """Where tests keep the image that they boot, built once per machine."""
+    from cumulet.node.imagebuild import cached_tiny
+
+    folder = Path(os.environ.get("CUMULET_TEST_CACHE", Path.home() / ".cache" / "cumulet-test"))
+    return cached_tiny(folder, print)
+
+
+class Lab:
+    """A cloud on `machine`."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.image = image_cache()
+
+    # ---- the launcher -----------------------------------------------------------------------------------------
+
+    def cumulet(self, *words: str, check: bool = True, timeout: float = 300) -> str:
+        done = self.machine.run(CUMULET, *words, check=check, timeout=timeout)
+        return done.stdout + done.stderr
+
+    def seed_image(self) -> None:
+        """Put the cached image where `up` looks for it: the machine has no package mirror."""
+        cache = self.machine.folder / "var_lib_cumulet" / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.image, cache / self.image.name)
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.machine.run(CUMULET, "status", "--json", check=False).stdout))
+
+    # ---- the client -------------------------------------------------------------------------------------------
+
+    def admin(self, *words: str, check: bool = True) -> Any:
+        return self._client("cumulet-admin", words, check)
+
+    def demo(self, *words: str, check: bool = True) -> Any:
+        return self._client("cumulet", words, check)
+
+    def _client(self, cloud: str, words: tuple[str, ...], check: bool) -> Any:
+        """JSON of the official client's answer; its text where it has no JSON; (status, text) when not checked."""
+        plain = words[-1] in ("--plain",) or words[1:2] == ("delete",) or words[:3] in (("console", "log", "show"),)
+        words = tuple(word for word in words if word != "--plain")
+        form = () if plain else ("-f", "json")
+        done = self.machine.run(CUMULET, "openstack", *words, *form, check=check, env={"OS_CLOUD": cloud})
+        if not check:
+            return done.returncode, done.stdout + done.stderr
+        return json.loads(done.stdout) if form and done.stdout.strip() else done.stdout
+
+    def quiet(self, cloud: str, *words: str) -> str:
+        """A command that prints nothing when it works."""
+        done = self.machine.run(CUMULET, "openstack", *words, env={"OS_CLOUD": cloud})
+        return done.stdout
+
+    # ---- the host ---------------------------------------------------------------------------------------------
+
+    def host(self, *words: str, check: bool = True) -> str:
+        return self.machine.run(*words, check=check).stdout
+
+    def pings(self, address: str) -> bool:
+        return self.machine.run("ping", "-c1", "-W1", address, check=False).returncode == 0
+
+    def ssh(self, key: Path, address: str, command: str, *, check: bool = True) -> str:
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5"]
+        options += ["-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-i", str(key)]
+        done = self.machine.run("ssh", *options, f"cirros@{address}", command, check=check, timeout=60)
+        return done.stdout
+
+
+def until(what: str, condition: Callable[[], Any], seconds: float = 60, pause: float = 0.5) -> Any:
+    """Wait for `condition` to be true; its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(pause)
