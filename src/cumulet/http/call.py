@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,6 +66,16 @@ class Call:
         """The operation's transaction."""
         assert self._tx is not None, "this operation has no transaction of its own"
         return self._tx
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """A snapshot to read from, for an operation without a transaction of its own; `tx` is it meanwhile."""
+        with self.store.read() as tx:
+            self._tx = tx
+            try:
+                yield tx
+            finally:
+                self._tx = None
 
     @property
     def caller(self) -> Caller:
