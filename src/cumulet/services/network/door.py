@@ -5,9 +5,9 @@ Errors of `plug_server` are worded as Nova words them. Nothing here opens a tran
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from sqlalchemy import and_, or_, select
 
@@ -27,14 +27,15 @@ __all__ = [
     "REPORTS",
     "NetworkRequest",
     "Networks",
-    "Plug",
     "PluggedPort",
     "PortOwner",
     "ServerAddress",
+    "ServerPlug",
     "addresses",
     "ensure_default_group",
     "hosts_changed",
     "interfaces",
+    "names",
     "plug_server",
     "port_by_address",
     "rebind_server",
@@ -76,13 +77,25 @@ class PortOwner:
     port_id: str
 
 
-def plug_server(
-    tx: Transaction, caller: Caller, server: Plug, networks: Networks, security_groups: Sequence[str] = ()
-) -> list[PluggedPort]:
-    """Create and bind the ports of a server that shall run on ``server.host``. `networks` 'auto' is the project's
-    only network (none when it has none); `security_groups` are names or ids, none is the default group.
-    Raises Nova's 400, 403 and 409 faults; the transaction then holds halves and must be rolled back."""
-    return servers.plug(tx, caller, server, networks, security_groups)
+class ServerPlug(TypedDict):
+    """The server that gets ports, and what was asked for it. `networks`: 'auto' is the project's only network (none
+    when it has none), 'none' is none. `security_groups`: names or ids; none of them is the default group."""
+
+    server_id: str
+    host: str
+    link_id: str
+    availability_zone: str
+    hostname: str
+    networks: Networks
+    security_groups: Sequence[str]
+
+
+def plug_server(tx: Transaction, caller: Caller, **server: Unpack[ServerPlug]) -> list[PluggedPort]:
+    """Create and bind the ports of a server. Raises Nova's 400, 403 and 409 faults; the transaction then holds
+    halves and must be rolled back."""
+    wanted, groups = server["networks"], server["security_groups"]
+    plug = Plug(server["server_id"], server["host"], server["link_id"], server["availability_zone"], server["hostname"])
+    return servers.plug(tx, caller, plug, wanted, groups)
 
 
 def unplug_server(tx: Transaction, server_id: str, port_id: str | None = None) -> None:
@@ -180,7 +193,7 @@ def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
     reports.hosts_changed(tx, names)
 
 
-def names(tx: Transaction, ids: Iterable[str]) -> Mapping[str, str]:
+def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
     """Names of networks."""
     query = select(networks.c.id, networks.c.name).where(networks.c.id.in_(list(ids)))
     return {row.id: row.name for row in tx.rows(query)}

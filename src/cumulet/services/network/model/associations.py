@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from cumulet.fleet import door as fleet
 from cumulet.services.network.tables import floatingips, routers
@@ -23,7 +23,7 @@ def router_changed(tx: Transaction, router_ids: Iterable[str | None]) -> None:
 
 def drop_ports(tx: Transaction, port_ids: Sequence[str], only: Collection[str] | None = None) -> None:
     """Floating ips let go of the ports (of their addresses `only`)."""
-    where = floatingips.c.port_id.in_(port_ids)
+    where: ColumnElement[bool] = floatingips.c.port_id.in_(port_ids)
     if only is not None:
         where = and_(where, floatingips.c.fixed_ip_address.in_(only))
     rows = tx.rows(select(floatingips.c.id, floatingips.c.router_id).where(where))

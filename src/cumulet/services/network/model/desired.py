@@ -14,6 +14,7 @@ from sqlalchemy import Row, and_, or_, select
 from cumulet.desired import shapes
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import reach
+from cumulet.services.network.model.legs import GATEWAY, LEG
 from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name
 from cumulet.services.network.tables import (
     addresses,
@@ -27,9 +28,6 @@ from cumulet.services.network.tables import (
     subnets,
 )
 from cumulet.store import Transaction
-
-LEG = "network:router_interface"
-GATEWAY = "network:router_gateway"
 
 
 def _prefix(cidr: str) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.http.faults import Conflict
+from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, quotas, reach, tags
+from cumulet.services.network.model import addresses, reach, tags
 from cumulet.services.network.model.standard import change, fresh, given, standard
 from cumulet.services.network.tables import floatingips, networks, ports, routers, sequences, subnets
 from cumulet.store import Transaction
@@ -60,7 +60,7 @@ def create(tx: Transaction, project_id: str, values: Mapping[str, Any]) -> str:
 def _check_zones(zones: Sequence[str]) -> None:
     for zone in zones:
         if zone != ZONE:
-            raise faults.NotFound(f"AvailabilityZone {zone} could not be found.", code="AvailabilityZoneNotFound")
+            raise NotFound(f"AvailabilityZone {zone} could not be found.", code="AvailabilityZoneNotFound")
 
 
 def _mtu(asked: int | None, most: int) -> int:
@@ -231,6 +231,35 @@ def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def reserve(tx: Transaction, project_id: str, count: int) -> None:
-    """Quota of `count` new networks."""
-    quotas.reserve(tx, project_id, {"network": count})
+def by_status(values: Sequence[str]) -> ColumnElement[bool]:
+    """Every network is ACTIVE from its first moment."""
+    return true() if "ACTIVE" in values else false()
+
+
+def parents(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, dict[str, Any]]:
+    """Owner and sharing of the networks that subnets or ports belong to: id of the subnet or port → those."""
+    wanted = {row.network_id for row in rows}
+    columns = (networks.c.id, networks.c.project_id, networks.c.shared, networks.c.external)
+    found = {row.id: dict(row._mapping) for row in tx.rows(select(*columns).where(networks.c.id.in_(wanted)))}
+    return {row.id: found[row.network_id] for row in rows}
+
+
+def parent(row: Row[Any]) -> dict[str, Any]:
+    """Owner and sharing of one network."""
+    return {"id": row.id, "project_id": row.project_id, "shared": row.shared, "external": row.external}
+
+
+def by_id(tx: Transaction, id: str) -> Row[Any]:
+    """The network under this id, whoever asks. Raises 404."""
+    row = tx.row(select(networks).where(networks.c.id == id))
+    if row is None:
+        raise faults.not_found("network", id)
+    return row
+
+
+def hidden(tx: Transaction, caller: Caller, id: str) -> bool:
+    """Whether the network is not the caller's and not shared with them."""
+    if caller.is_admin:
+        return False
+    where = and_(networks.c.id == id, or_(networks.c.project_id == caller.project_id, networks.c.shared))
+    return tx.row(select(networks.c.id).where(where)) is None

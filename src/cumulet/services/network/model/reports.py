@@ -9,7 +9,7 @@ from sqlalchemy import and_, select, update
 from cumulet.desired.shapes import Report
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import dhcp, reach
-from cumulet.services.network.model.desired import GATEWAY, LEG
+from cumulet.services.network.model.legs import GATEWAY, LEG, place_router
 from cumulet.services.network.tables import floatingips, networks, ports, routers
 from cumulet.store import Transaction
 
@@ -58,8 +58,7 @@ def _place(tx: Transaction, link: tuple[str, str]) -> None:
     homeless = and_(ports.c.device_owner == reach.DHCP, ports.c.link_id.is_(None))
     for row in tx.rows(select(ports.c.id, ports.c.network_id).where(homeless)):
         dhcp.bind(tx, row.id, row.network_id, link)
-    waiting = tx.rows(select(routers.c.id).where(routers.c.link_id.is_(None)))
-    for row in waiting:
+    for row in tx.rows(select(routers.c.id).where(routers.c.link_id.is_(None))):
         place_router(tx, row.id, link)
     named = and_(ports.c.host == host, ports.c.link_id.is_(None))
     known = select(networks.c.id)
@@ -67,17 +66,3 @@ def _place(tx: Transaction, link: tuple[str, str]) -> None:
     for row in rows:
         tx.execute(update(ports).where(ports.c.id == row.id).values(link_id=link_id))
         reach.plugged(tx, row.network_id, link_id)
-
-
-def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None:
-    """Put the router and its legs on the network host, when it has any legs: one without needs no namespace."""
-    link_id, host = link
-    own = and_(ports.c.device_id == router_id, ports.c.device_owner.in_([LEG, GATEWAY]))
-    legs = tx.rows(select(ports.c.id, ports.c.network_id).where(own, ports.c.link_id.is_(None)))
-    if not legs:
-        return
-    tx.update(ports, and_(own, ports.c.link_id.is_(None)), link_id=link_id, host=host)
-    tx.update(routers, routers.c.id == router_id, link_id=link_id)
-    for network_id in sorted({row.network_id for row in legs}):
-        reach.plugged(tx, network_id, link_id)
-    fleet.touch(tx, link_id=link_id, kind="router", ref=router_id)

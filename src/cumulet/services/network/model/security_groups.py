@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
-from cumulet.services.network.model import quotas, reach, tags
+from cumulet.services.network.model import reach, tags
 from cumulet.services.network.model.standard import change, fresh, standard
 from cumulet.services.network.tables import port_groups, security_group_rules, security_groups
+from cumulet.services.network.wire.security_groups import number
 from cumulet.store import Transaction
 
 RULE_FIELDS = (
@@ -60,15 +61,16 @@ def _starting_rules(tx: Transaction, group_id: str, project_id: str, *, members_
 
 def _meaning(values: Mapping[str, Any]) -> str:
     """What a rule says, so that two rules that say the same can be told by one unique index."""
-    return "|".join("" if values[name] is None else str(values[name]) for name in RULE_FIELDS)
+    said = {**values, "protocol": number(values["protocol"])}
+    if said["remote_ip_prefix"] in ("0.0.0.0/0", "::/0"):
+        said["remote_ip_prefix"] = None
+    return "|".join("" if said[name] is None else str(said[name]) for name in RULE_FIELDS)
 
 
 def create(tx: Transaction, project_id: str, values: Mapping[str, Any]) -> str:
-    """A new group. Raises `OverQuota` and 409 for the name ``default``."""
-    ensure_default(tx, project_id)
+    """A new group; quota has been reserved. Raises 409 for the name ``default``."""
     if values["name"] == "default":
         raise Conflict("Default security group already exists.", code="SecurityGroupDefaultAlreadyExists")
-    quotas.reserve(tx, project_id, {"security_group": 1, "security_group_rule": 2})
     row = {**fresh(tx, project_id, values["description"]), "name": values["name"], "is_default": False}
     tx.insert(security_groups, {**row, "stateful": values["stateful"]})
     _starting_rules(tx, row["id"], project_id, members_talk=False)
@@ -104,8 +106,7 @@ def delete(tx: Transaction, row: Row[Any], caller: Caller) -> None:
 
 
 def create_rules(tx: Transaction, project_id: str, items: Sequence[Mapping[str, Any]]) -> list[str]:
-    """New rules of one or several groups that exist. Raises 409 for one that is there already."""
-    quotas.reserve(tx, project_id, {"security_group_rule": len(items)})
+    """New rules of groups that exist; quota has been reserved. Raises 409 for a rule that is there already."""
     ids, rows = [], []
     known = _known_rules(tx, items)
     for values in items:
@@ -185,7 +186,7 @@ def existing(tx: Transaction, caller: Caller, ids: Sequence[str]) -> list[str]:
     """`ids` without repeats, when all are groups that the caller may use. Raises 404."""
     if not ids:
         return []
-    where = security_groups.c.id.in_(ids)
+    where: ColumnElement[bool] = security_groups.c.id.in_(ids)
     if not caller.is_admin:
         where = and_(where, security_groups.c.project_id == caller.project_id)
     known = set(tx.execute(select(security_groups.c.id).where(where)).scalars())
@@ -197,6 +198,8 @@ def existing(tx: Transaction, caller: Caller, ids: Sequence[str]) -> list[str]:
 
 def by_names(tx: Transaction, project_id: str, names: Sequence[str]) -> list[str]:
     """Ids of groups of the project that are given by name or id, as Nova takes them. Raises 400."""
+    if "default" in names:
+        ensure_default(tx, project_id)
     column = security_groups.c
     where = and_(column.project_id == project_id, or_(column.name.in_(names), column.id.in_(names)))
     rows = tx.rows(select(column.id, column.name).where(where))
@@ -209,3 +212,29 @@ def by_names(tx: Transaction, project_id: str, names: Sequence[str]) -> list[str
             raise BadRequest(f"Security group {name} not found.")
         found += ids
     return list(dict.fromkeys(found))
+
+
+def visible(caller: Caller) -> ColumnElement[bool]:
+    """Groups that the caller sees: their project's."""
+    return true() if caller.is_admin else security_groups.c.project_id == caller.project_id
+
+
+def rules_visible(caller: Caller) -> ColumnElement[bool]:
+    """Rules that the caller sees: those of their project's groups."""
+    if caller.is_admin:
+        return true()
+    own = select(security_groups.c.id).where(security_groups.c.project_id == caller.project_id)
+    return security_group_rules.c.security_group_id.in_(own)
+
+
+def group_of_rules(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, dict[str, Any]]:
+    """Owners of the groups that rules belong to: rule id → owner."""
+    ids = {row.security_group_id for row in rows}
+    query = select(security_groups.c.id, security_groups.c.project_id).where(security_groups.c.id.in_(ids))
+    owners = {row.id: row.project_id for row in tx.rows(query)}
+    return {row.id: {"project_id": owners[row.security_group_id]} for row in rows}
+
+
+def by_sharing(values: Sequence[str]) -> ColumnElement[bool]:
+    """No group is shared."""
+    return true() if any(value.lower() in ("false", "0") for value in values) else false()

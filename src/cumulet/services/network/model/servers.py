@@ -63,8 +63,7 @@ def plug(
     """Create or bind the ports of a server. Raises what Nova answers for networks, ports and groups."""
     if wanted == "none":
         return []
-    requests = _automatic(tx, caller) if wanted == "auto" else wanted
-    assert not isinstance(requests, str)
+    requests: Sequence[NetworkRequest] = _automatic(tx, caller) if wanted == "auto" else wanted
     project_id = caller.project_id or ""
     brought = _brought(tx, caller, [r.port_id for r in requests if r.port_id])
     nets = _networks(tx, caller, [r.network_id for r in requests if r.network_id and not r.port_id])
@@ -74,7 +73,9 @@ def plug(
             quotas.reserve(tx, project_id, {"port": len(fresh)})
         except Fault:
             raise NotAllowed("Maximum number of ports exceeded") from None
-    groups = None if not group_names or not fresh else security_groups.by_names(tx, project_id, group_names)
+    groups = None
+    if fresh and not set(group_names) <= {"default"}:
+        groups = security_groups.by_names(tx, project_id, group_names)
     base = _next_position(tx, server.server_id)
     for index, request in enumerate(requests):
         if request.port_id:

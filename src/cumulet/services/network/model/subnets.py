@@ -7,10 +7,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.http.faults import BadRequest, Conflict
+from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, reach, tags
 from cumulet.services.network.model.standard import change, fresh, given, standard
@@ -65,7 +65,7 @@ def create(tx: Transaction, project_id: str, network: Row[Any], values: Mapping[
 def _range(values: Mapping[str, Any]) -> Net:
     cidr = given(values, "cidr")
     if values.get("subnetpool_id"):
-        raise faults.NotFound(f"Subnet pool {values['subnetpool_id']} could not be found.", code="SubnetPoolNotFound")
+        raise NotFound(f"Subnet pool {values['subnetpool_id']} could not be found.", code="SubnetPoolNotFound")
     if cidr is None:
         raise faults.malformed("subnets", "a subnetpool must be specified in the absence of a cidr")
     net = ipaddress.ip_network(cidr)
@@ -283,3 +283,8 @@ def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def by_pool(values: Sequence[str]) -> ColumnElement[bool]:
+    """No subnet comes from a pool."""
+    return true() if "" in values else false()

@@ -1,0 +1,24 @@
+"""Operations on the availability of addresses."""
+
+from __future__ import annotations
+
+from cumulet.http import Call
+from cumulet.services.network import faults
+from cumulet.services.network.model import availability as model
+from cumulet.services.network.nouns import Body
+from cumulet.services.network.service import network as service
+
+
+@service.get("/v2.0/network-ip-availabilities", policy="get_network_ip_availability")
+def list_network_ip_availabilities(call: Call) -> Body:
+    """List how many addresses of networks are taken."""
+    return {"network_ip_availabilities": model.of(call.tx, call.query)}
+
+
+@service.get("/v2.0/network-ip-availabilities/{network_id}", policy="get_network_ip_availability")
+def show_network_ip_availability(call: Call, network_id: str) -> Body:
+    """Show how many addresses of a network are taken."""
+    found = model.of(call.tx, {"network_id": [network_id]})
+    if not found:
+        raise faults.not_found("network", network_id)
+    return {"network_ip_availability": found[0]}

@@ -1,0 +1,67 @@
+"""Operations on networks."""
+
+from __future__ import annotations
+
+from cumulet.http import Call
+from cumulet.services.network.model import networks as model
+from cumulet.services.network.model import quotas
+from cumulet.services.network.nouns import (
+    Body,
+    Noun,
+    changeable,
+    created,
+    listing,
+    one,
+    owner,
+    require,
+    show,
+    target_of,
+)
+from cumulet.services.network.service import network as service
+from cumulet.services.network.tables import networks
+from cumulet.services.network.wire.networks import NETWORK
+
+NOUN = Noun(NETWORK, networks, model.visible, model.bodies, columns=model.COLUMNS, filters={"status": model.by_status})
+
+
+@service.get("/v2.0/networks", policy_in_handler="get_network")
+def list_networks(call: Call) -> Body:
+    """List networks."""
+    return listing(call, NOUN)
+
+
+@service.get("/v2.0/networks/{network_id}", policy_in_handler="get_network")
+def show_network(call: Call, network_id: str) -> Body:
+    """Show a network."""
+    return show(call, NOUN, network_id)
+
+
+@service.post("/v2.0/networks", status=201, policy_in_handler="create_network", request=dict)
+def create_networks(call: Call) -> Body:
+    """Create a network, or several at once."""
+    items, bulk = NETWORK.many(call.body)
+    plans = []
+    for given in items:
+        values = NETWORK.accept(given, creating=True)
+        project_id = owner(call, given)
+        require(call, NOUN, "create", target_of(NOUN, {**values, "project_id": project_id}, None), given)
+        plans.append((project_id, values))
+    for project_id in {project for project, _ in plans}:
+        quotas.reserve(call.tx, project_id, {"network": sum(project == project_id for project, _ in plans)})
+    ids = [model.create(call.tx, project_id, values) for project_id, values in plans]
+    return created(call, NOUN, ids, bulk=bulk)
+
+
+@service.put("/v2.0/networks/{network_id}", policy_in_handler="update_network", request=dict)
+def update_network(call: Call, network_id: str) -> Body:
+    """Update a network."""
+    given = NETWORK.one(call.body)
+    row = changeable(call, NOUN, network_id, "update", given)
+    model.update(call.tx, row, NETWORK.accept(given, creating=False))
+    return one(call, NOUN, network_id)
+
+
+@service.delete("/v2.0/networks/{network_id}", policy_in_handler="delete_network")
+def delete_network(call: Call, network_id: str) -> None:
+    """Delete a network."""
+    model.delete(call.tx, changeable(call, NOUN, network_id, "delete"))

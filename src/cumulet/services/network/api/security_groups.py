@@ -1,0 +1,85 @@
+"""Operations on security groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cumulet.http import Call
+from cumulet.services.network.model import quotas
+from cumulet.services.network.model import security_groups as model
+from cumulet.services.network.nouns import (
+    Body,
+    Noun,
+    changeable,
+    created,
+    listing,
+    one,
+    owner,
+    require,
+    show,
+    target_of,
+)
+from cumulet.services.network.service import network as service
+from cumulet.services.network.tables import security_groups
+from cumulet.services.network.wire.security_groups import SECURITY_GROUP
+
+NOUN = Noun(SECURITY_GROUP, security_groups, model.visible, model.bodies, filters={"shared": model.by_sharing})
+
+
+def with_default(call: Call) -> None:
+    """The caller's project has its default group: made on the first look, as Neutron does."""
+    project_id = call.caller.project_id
+    if project_id is None:
+        return
+    with call.store.read() as tx:
+        if model.default_group(tx, project_id) is not None:
+            return
+    with call.store.transaction() as tx:
+        model.ensure_default(tx, project_id)
+
+
+@service.get("/v2.0/security-groups", policy_in_handler="get_security_group", transaction="none")
+def list_security_groups(call: Call) -> Body:
+    """List security groups."""
+    with_default(call)
+    with call.reading():
+        return listing(call, NOUN)
+
+
+@service.get("/v2.0/security-groups/{group_id}", policy_in_handler="get_security_group")
+def show_security_group(call: Call, group_id: str) -> Body:
+    """Show a security group."""
+    return show(call, NOUN, group_id)
+
+
+@service.post("/v2.0/security-groups", status=201, policy_in_handler="create_security_group", request=dict)
+def create_security_groups(call: Call) -> Body:
+    """Create a security group, or several at once."""
+    items, bulk = SECURITY_GROUP.many(call.body)
+    plans = []
+    for given in items:
+        values = SECURITY_GROUP.accept(given, creating=True)
+        project_id = owner(call, given)
+        require(call, NOUN, "create", target_of(NOUN, {**values, "project_id": project_id}, None), given)
+        plans.append((project_id, values))
+    for project_id, count in Counter(plan[0] for plan in plans).items():
+        model.ensure_default(call.tx, project_id)
+        wanted = {"security_group": count, "security_group_rule": 2 * count}
+        quotas.reserve(call.tx, project_id, wanted)
+    ids = [model.create(call.tx, *plan) for plan in plans]
+    return created(call, NOUN, ids, bulk=bulk)
+
+
+@service.put("/v2.0/security-groups/{group_id}", policy_in_handler="update_security_group", request=dict)
+def update_security_group(call: Call, group_id: str) -> Body:
+    """Update a security group."""
+    given = SECURITY_GROUP.one(call.body)
+    row = changeable(call, NOUN, group_id, "update", given)
+    model.update(call.tx, row, SECURITY_GROUP.accept(given, creating=False))
+    return one(call, NOUN, group_id)
+
+
+@service.delete("/v2.0/security-groups/{group_id}", policy_in_handler="delete_security_group")
+def delete_security_group(call: Call, group_id: str) -> None:
+    """Delete a security group."""
+    model.delete(call.tx, changeable(call, NOUN, group_id, "delete"), call.caller)

@@ -1,0 +1,111 @@
+"""Operations on tags of every noun that can be tagged. Who may tag is asked of the tagged resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from cumulet.http import Call
+from cumulet.http.faults import NotFound
+from cumulet.services.network import faults
+from cumulet.services.network.api import floatingips, networks, ports, routers, security_groups, subnets
+from cumulet.services.network.model import tags as model
+from cumulet.services.network.model.standard import change
+from cumulet.services.network.nouns import Body, Noun, find, require, target
+from cumulet.services.network.service import network as service
+from cumulet.services.network.wire.attributes import Refused, items, text
+
+NOUNS = {
+    "networks": networks.NOUN,
+    "subnets": subnets.NOUN,
+    "ports": ports.NOUN,
+    "routers": routers.NOUN,
+    "floatingips": floatingips.NOUN,
+    "security_groups": security_groups.NOUN,
+    "security-groups": security_groups.NOUN,
+}
+MOST = 50
+
+
+def _tagged(call: Call, collection: str, id: str, verb: str) -> tuple[Noun, Row[Any]]:
+    """The resource, when the caller may do `verb` to its tags. Raises 404 and `Forbidden`."""
+    noun = NOUNS.get(collection)
+    if noun is None:
+        raise NotFound("The resource could not be found.", code="HTTPNotFound")
+    row = find(call, noun, id)
+    against = target(call, noun, row)
+    if verb == "get":
+        call.require(f"get_{noun.resource.name}:tags", against)
+    else:
+        require(call, noun, "update", against, {})
+        call.require(f"{verb}_{noun.resource.name}:tags", against)
+    return noun, row
+
+
+def _touched(call: Call, noun: Noun, row: Row[Any]) -> None:
+    change(call.tx, noun.table, row.id)
+
+
+def _word(tag: str) -> str:
+    if not tag or len(tag) > 255 or "," in tag or "/" in tag:
+        raise faults.invalid_input(f"'{tag}' is not a valid tag")
+    return tag
+
+
+@service.get("/v2.0/{collection}/{resource_id}/tags", policy_in_handler="get_network:tags")
+def list_tags(call: Call, collection: str, resource_id: str) -> Body:
+    """List tags of a resource."""
+    _, row = _tagged(call, collection, resource_id, "get")
+    return {"tags": model.of(call.tx, [row.id]).get(row.id, [])}
+
+
+@service.get("/v2.0/{collection}/{resource_id}/tags/{tag}", status=204, policy_in_handler="get_network:tags")
+def show_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
+    """Tell whether a resource has a tag."""
+    _, row = _tagged(call, collection, resource_id, "get")
+    if tag not in model.of(call.tx, [row.id]).get(row.id, []):
+        raise NotFound(f"Tag {tag} could not be found.", code="TagNotFound")
+
+
+@service.put("/v2.0/{collection}/{resource_id}/tags", policy_in_handler="update_network:tags", request=dict)
+def replace_tags(call: Call, collection: str, resource_id: str) -> Body:
+    """Replace all tags of a resource."""
+    noun, row = _tagged(call, collection, resource_id, "update")
+    try:
+        wanted = [_word(tag) for tag in items(text(255))(call.body.get("tags"))]
+    except Refused as refused:
+        raise faults.invalid("tags", str(refused)) from None
+    if len(wanted) > MOST:
+        raise faults.invalid("tags", f"the number of tags exceeds the maximum {MOST}")
+    model.replace(call.tx, row.id, wanted)
+    _touched(call, noun, row)
+    return {"tags": sorted(wanted)}
+
+
+@service.put("/v2.0/{collection}/{resource_id}/tags/{tag}", status=201, policy_in_handler="update_network:tags")
+def add_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
+    """Add a tag to a resource."""
+    noun, row = _tagged(call, collection, resource_id, "update")
+    have = model.of(call.tx, [row.id]).get(row.id, [])
+    if len(have) >= MOST and tag not in have:
+        raise faults.invalid("tags", f"the number of tags exceeds the maximum {MOST}")
+    model.add(call.tx, row.id, [_word(tag)])
+    _touched(call, noun, row)
+
+
+@service.delete("/v2.0/{collection}/{resource_id}/tags", policy_in_handler="delete_network:tags")
+def clear_tags(call: Call, collection: str, resource_id: str) -> None:
+    """Remove all tags of a resource."""
+    noun, row = _tagged(call, collection, resource_id, "delete")
+    model.forget(call.tx, [row.id])
+    _touched(call, noun, row)
+
+
+@service.delete("/v2.0/{collection}/{resource_id}/tags/{tag}", policy_in_handler="delete_network:tags")
+def remove_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
+    """Remove a tag from a resource."""
+    noun, row = _tagged(call, collection, resource_id, "delete")
+    if not model.drop(call.tx, row.id, tag):
+        raise NotFound(f"Tag {tag} could not be found.", code="TagNotFound")
+    _touched(call, noun, row)

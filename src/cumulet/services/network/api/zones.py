@@ -1,0 +1,28 @@
+"""Operations on availability zones and service providers."""
+
+from __future__ import annotations
+
+from cumulet.http import Call
+from cumulet.services.network.model.networks import ZONE
+from cumulet.services.network.nouns import Body
+from cumulet.services.network.service import network as service
+
+
+@service.get("/v2.0/availability_zones", policy="get_availability_zone")
+def list_availability_zones(call: Call) -> Body:
+    """List availability zones of networks and routers."""
+    found = [{"name": ZONE, "resource": resource, "state": "available"} for resource in ("network", "router")]
+    for name in ("name", "resource", "state"):
+        if name in call.query:
+            found = [zone for zone in found if zone[name] in call.query[name]]
+    return {"availability_zones": found}
+
+
+@service.get("/v2.0/service-providers", policy="get_service_provider")
+def list_service_providers(call: Call) -> Body:
+    """List service providers: routers have one."""
+    found = [{"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}]
+    for name in ("service_type", "name"):
+        if name in call.query:
+            found = [provider for provider in found if provider[name] in call.query[name]]
+    return {"service_providers": found}

@@ -1,0 +1,207 @@
+"""Floating ips: addresses of external networks, and the ports that they lead to through a router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, select, true
+
+from cumulet.auth import Caller
+from cumulet.http.faults import BadRequest, Conflict
+from cumulet.services.network import faults
+from cumulet.services.network.model import addresses, legs, macs, networks, ports, tags
+from cumulet.services.network.model.associations import router_changed
+from cumulet.services.network.model.standard import change, fresh, standard
+from cumulet.services.network.tables import addresses as address_table
+from cumulet.services.network.tables import floatingips, routers
+from cumulet.services.network.tables import ports as port_table
+from cumulet.store import Transaction
+
+OWNER = "network:floatingip"
+
+
+def visible(caller: Caller) -> ColumnElement[bool]:
+    """Floating ips that the caller sees: their project's."""
+    return true() if caller.is_admin else floatingips.c.project_id == caller.project_id
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a floating ip leads: the port, its address, and the router that translates."""
+
+    port_id: str
+    fixed_ip_address: str
+    router_id: str
+
+
+def create(tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any]) -> str:
+    """A new floating ip; quota has been reserved."""
+    network = networks.find(tx, caller, values["floating_network_id"])
+    if not network.external:
+        raise faults.malformed("floatingip", f"Network {network.id} is not a valid external network")
+    row = {**fresh(tx, project_id, values["description"]), "floating_network_id": network.id, "status": "DOWN"}
+    port_id, ip = _outside(tx, row["id"], network.id, values)
+    row.update(floating_port_id=port_id, floating_ip_address=ip)
+    row.update(dns_name=values["dns_name"], dns_domain=values["dns_domain"])
+    tx.insert(floatingips, row)
+    if values["port_id"]:
+        stored = tx.row(select(floatingips).where(floatingips.c.id == row["id"]))
+        assert stored is not None
+        update(tx, caller, stored, {"port_id": values["port_id"], "fixed_ip_address": values["fixed_ip_address"]})
+    elif values["fixed_ip_address"]:
+        raise faults.malformed("floatingip", "fixed_ip_address cannot be specified without a port_id")
+    return str(row["id"])
+
+
+def _outside(tx: Transaction, id: str, network_id: str, values: Mapping[str, Any]) -> tuple[str, str]:
+    """The port on the external network that holds the floating address: (port id, address)."""
+    asked: dict[str, str] = {}
+    if values["subnet_id"]:
+        asked["subnet_id"] = values["subnet_id"]
+    if values["floating_ip_address"]:
+        asked["ip_address"] = values["floating_ip_address"]
+    mac = macs.fresh_mac(tx, network_id)
+    if asked:
+        found = addresses.wanted(tx, addresses.Request(network_id, mac, OWNER), [asked])
+    else:
+        found = _free(tx, network_id)
+    row = {**fresh(tx, ""), "network_id": network_id, "mac_address": mac, "name": "", "status": "N/A"}
+    row.update(admin_state_up=True, device_owner=OWNER, device_id=id)
+    row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
+    tx.insert(port_table, row)
+    addresses.store(tx, row["id"], network_id, found)
+    return str(row["id"]), found[0].ip_address
+
+
+def _free(tx: Transaction, network_id: str) -> list[addresses.Allocation]:
+    nets = [row for row in addresses.subnets_of(tx, network_id) if row.ip_version == 4]
+    if not nets:
+        raise BadRequest(
+            f"Unable to find any IP address on external network {network_id}.", code="ExternalIpAddressExhausted"
+        )
+    for subnet in nets:
+        if (found := addresses.next_free(tx, subnet)) is not None:
+            return [found]
+    raise faults.no_more_addresses(network_id)
+
+
+def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
+    """Describe a floating ip, or make it lead to another port, or to none."""
+    columns: dict[str, Any] = {n: values[n] for n in ("description",) if n in values}
+    if "port_id" in values or "fixed_ip_address" in values:
+        end = None
+        port_id = values.get("port_id", row.port_id)
+        if port_id:
+            end = _end(tx, caller, row, port_id, values.get("fixed_ip_address"))
+        elif values.get("fixed_ip_address"):
+            raise faults.malformed("floatingip", "fixed_ip_address cannot be specified without a port_id")
+        columns["port_id"] = end.port_id if end else None
+        columns["fixed_ip_address"] = end.fixed_ip_address if end else None
+        columns["router_id"] = end.router_id if end else None
+        columns["status"] = "DOWN"
+        change(tx, floatingips, row.id, **columns)
+        router_changed(tx, [row.router_id, columns["router_id"]])
+    elif columns:
+        change(tx, floatingips, row.id, **columns)
+
+
+def _end(tx: Transaction, caller: Caller, row: Row[Any], port_id: str, fixed_ip: str | None) -> End:
+    port = ports.find(tx, caller, port_id)
+    if port.project_id != row.project_id and not caller.is_admin:
+        raise faults.malformed(
+            "floatingip",
+            f"Port {port_id} is associated with a different tenant than Floating IP {row.id} and therefore "
+            "cannot be bound",
+        )
+    fixed = [a for a in addresses.of_ports(tx, [port_id])[port_id] if ":" not in a.ip_address]
+    if fixed_ip:
+        fixed = [address for address in fixed if address.ip_address == fixed_ip]
+        if not fixed:
+            raise faults.malformed("floatingip", f"Port {port_id} does not have fixed ip {fixed_ip}")
+    if not fixed:
+        raise faults.malformed(
+            "floatingip", f"Cannot add floating IP to port {port_id} that has no fixed IPv4 addresses"
+        )
+    if len(fixed) > 1:
+        raise faults.malformed(
+            "floatingip",
+            f"Port {port_id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when "
+            "assigning a floating IP",
+        )
+    address = fixed[0]
+    _check_free(tx, row, port_id, address.ip_address)
+    return End(port_id, address.ip_address, _router(tx, row.floating_network_id, address.subnet_id, port_id))
+
+
+def _check_free(tx: Transaction, row: Row[Any], port_id: str, fixed_ip: str) -> None:
+    column = floatingips.c
+    where = and_(
+        column.port_id == port_id,
+        column.fixed_ip_address == fixed_ip,
+        column.floating_network_id == row.floating_network_id,
+        column.id != row.id,
+    )
+    if tx.row(select(column.id).where(where)) is not None:
+        raise Conflict(
+            f"Cannot associate floating IP {row.floating_ip_address} ({row.id}) with port {port_id} using fixed IP "
+            f"{fixed_ip}, as that fixed IP already has a floating IP on external network {row.floating_network_id}.",
+            code="FloatingIPPortAlreadyAssociated",
+        )
+
+
+def _router(tx: Transaction, network_id: str, subnet_id: str, port_id: str) -> str:
+    """The router that has a leg on the subnet and its gateway on the external network. Raises 404."""
+    query = (
+        select(routers.c.id)
+        .join(port_table, port_table.c.device_id == routers.c.id)
+        .join(address_table, address_table.c.port_id == port_table.c.id)
+        .where(
+            routers.c.gateway_network_id == network_id,
+            port_table.c.device_owner == legs.LEG,
+            address_table.c.subnet_id == subnet_id,
+        )
+        .order_by(port_table.c.created_at)
+    )
+    found = tx.scalar(query.limit(1))
+    if found is None:
+        raise faults.gateway_unreachable(network_id, subnet_id, port_id)
+    return str(found)
+
+
+def delete(tx: Transaction, row: Row[Any]) -> None:
+    """Give a floating ip back."""
+    router_changed(tx, [row.router_id])
+    tags.forget(tx, [row.id])
+    tx.delete(floatingips, floatingips.c.id == row.id)
+    ports.erase(tx, tx.rows(select(port_table).where(port_table.c.id == row.floating_port_id)))
+
+
+def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Floating ips as clients see them. Two queries."""
+    tagged = tags.of(tx, [row.id for row in rows])
+    wanted = {row.port_id for row in rows if row.port_id}
+    found = {row.id: row for row in tx.rows(select(port_table).where(port_table.c.id.in_(wanted)))}
+    return [
+        {
+            **standard(row, tagged),
+            "floating_network_id": row.floating_network_id,
+            "floating_ip_address": row.floating_ip_address,
+            "port_id": row.port_id,
+            "fixed_ip_address": row.fixed_ip_address,
+            "router_id": row.router_id,
+            "status": row.status,
+            "dns_name": row.dns_name,
+            "dns_domain": row.dns_domain,
+            "port_details": _details(found.get(row.port_id)),
+        }
+        for row in rows
+    ]
+
+
+def _details(port: Row[Any] | None) -> dict[str, Any] | None:
+    if port is None:
+        return None
+    names = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
+    return {name: getattr(port, name) for name in names}

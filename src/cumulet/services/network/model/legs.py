@@ -1,0 +1,65 @@
+"""Legs of routers: their ports on networks, and the host that the router is on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, select
+
+from cumulet.fleet import door as fleet
+from cumulet.services.network.model import addresses, macs, reach
+from cumulet.services.network.model.standard import fresh
+from cumulet.services.network.tables import ports, routers
+from cumulet.store import Transaction
+
+LEG = "network:router_interface"
+GATEWAY = "network:router_gateway"
+
+
+def legs_of(tx: Transaction, router_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Ports of routers, gateways among them."""
+    where = and_(ports.c.device_id.in_(router_ids), ports.c.device_owner.in_([LEG, GATEWAY]))
+    return tx.rows(select(ports).where(where).order_by(ports.c.created_at, ports.c.id))
+
+
+def make(tx: Transaction, router: Row[Any], network_id: str, owner: str, fixed_ips: Any) -> str:
+    """A new leg with `fixed_ips` (None: whatever is free). Gateways belong to no project."""
+    mac = macs.fresh_mac(tx, network_id)
+    request = addresses.Request(network_id, mac, owner)
+    found = addresses.wanted(tx, request, fixed_ips) if fixed_ips else addresses.automatic(tx, request)
+    row = {**fresh(tx, "" if owner == GATEWAY else router.project_id), "network_id": network_id, "mac_address": mac}
+    row.update(admin_state_up=True, status="DOWN", device_owner=owner, device_id=router.id, name="")
+    row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
+    tx.insert(ports, row)
+    addresses.store(tx, row["id"], network_id, found)
+    return str(row["id"])
+
+
+def settle(tx: Transaction, router_id: str) -> None:
+    """The router's legs changed: it goes to the network host with its first, and away with its last."""
+    link = fleet.network_link(tx)
+    if link is not None:
+        place_router(tx, router_id, link)
+    row = tx.row(select(routers.c.link_id).where(routers.c.id == router_id))
+    if row is None or row.link_id is None:
+        return
+    if legs_of(tx, [router_id]):
+        fleet.touch(tx, link_id=row.link_id, kind="router", ref=router_id)
+    else:
+        tx.update(routers, routers.c.id == router_id, link_id=None)
+        fleet.remove(tx, link_id=row.link_id, kind="router", ref=router_id)
+
+
+def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None:
+    """Put the router's legs that are nowhere on the network host: (link id, host name)."""
+    link_id, host = link
+    own = and_(ports.c.device_id == router_id, ports.c.device_owner.in_([LEG, GATEWAY]), ports.c.link_id.is_(None))
+    waiting = tx.rows(select(ports.c.network_id).where(own).distinct())
+    if not waiting:
+        return
+    tx.update(ports, own, link_id=link_id, host=host)
+    tx.update(routers, routers.c.id == router_id, link_id=link_id)
+    for row in waiting:
+        reach.plugged(tx, row.network_id, link_id)
+    fleet.touch(tx, link_id=link_id, kind="router", ref=router_id)

@@ -1,0 +1,328 @@
+"""Routers: their gateways, legs and routes."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, false, select, true
+
+from cumulet.auth import Caller
+from cumulet.fleet import door as fleet
+from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
+from cumulet.services.network import faults
+from cumulet.services.network.model import addresses, legs, networks, ports, tags
+from cumulet.services.network.model.standard import change, fresh, standard
+from cumulet.services.network.tables import addresses as address_table
+from cumulet.services.network.tables import floatingips, routers, subnets
+from cumulet.services.network.tables import ports as port_table
+from cumulet.store import Transaction
+
+MOST_ROUTES = 30
+
+
+def visible(caller: Caller) -> ColumnElement[bool]:
+    """Routers that the caller sees: their project's."""
+    return true() if caller.is_admin else routers.c.project_id == caller.project_id
+
+
+def by_id(tx: Transaction, id: str) -> Row[Any]:
+    """The router as it is now. Raises 404."""
+    row = tx.row(select(routers).where(routers.c.id == id))
+    if row is None:
+        raise faults.not_found("router", id)
+    return row
+
+
+def create(tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any]) -> str:
+    """A new router; quota has been reserved."""
+    row = {**fresh(tx, project_id, values["description"]), "name": values["name"], "routes": []}
+    row.update(admin_state_up=values["admin_state_up"], enable_snat=True)
+    row.update(availability_zone_hints=values["availability_zone_hints"])
+    tx.insert(routers, row)
+    if values["external_gateway_info"]:
+        set_gateway(tx, caller, by_id(tx, row["id"]), values["external_gateway_info"])
+    return str(row["id"])
+
+
+def update(tx: Transaction, caller: Caller, row: Row[Any], values: dict[str, Any]) -> None:
+    """Change a router."""
+    info = values.pop("external_gateway_info", _NOTHING)
+    if info is not _NOTHING:
+        set_gateway(tx, caller, row, info)
+    if "routes" in values:
+        _check_routes(tx, row, values["routes"])
+    change(tx, routers, row.id, **values)
+    legs.settle(tx, row.id)
+
+
+_NOTHING: Any = object()
+
+
+def delete(tx: Transaction, row: Row[Any]) -> None:
+    """Delete a router without interfaces; its gateway goes with it."""
+    own = legs.legs_of(tx, [row.id])
+    if any(port.device_owner == legs.LEG for port in own):
+        raise faults.router_in_use(row.id)
+    ports.erase(tx, own)
+    tags.forget(tx, [row.id])
+    tx.delete(routers, routers.c.id == row.id)
+    if row.link_id:
+        fleet.remove(tx, link_id=row.link_id, kind="router", ref=row.id)
+
+
+# ---- gateway
+
+
+def set_gateway(tx: Transaction, caller: Caller, row: Row[Any], info: Mapping[str, Any] | None) -> None:
+    """Give the router this gateway, or none."""
+    wanted = info.get("network_id") if info else None
+    snat = info.get("enable_snat", row.enable_snat) if info else True
+    if info and wanted is None:
+        raise faults.invalid("external_gateway_info", "'network_id' is required")
+    fixed = info.get("external_fixed_ips") if info else None
+    if wanted == row.gateway_network_id and not fixed:
+        tx.update(routers, routers.c.id == row.id, enable_snat=snat)
+        return
+    if row.gateway_port_id:
+        _check_not_needed(tx, row)
+    if wanted is not None:
+        network = networks.find(tx, caller, wanted)
+        if not network.external:
+            raise faults.malformed("router", f"Network {wanted} is not an external network")
+        _check_outside(tx, row, wanted)
+    if row.gateway_port_id:
+        ports.erase(tx, [port for port in legs.legs_of(tx, [row.id]) if port.id == row.gateway_port_id])
+    port_id = legs.make(tx, row, wanted, legs.GATEWAY, fixed) if wanted else None
+    if port_id and not addresses.of_ports(tx, [port_id])[port_id]:
+        raise faults.malformed("router", f"No IPs available for external network {wanted}")
+    tx.update(routers, routers.c.id == row.id, gateway_port_id=port_id, gateway_network_id=wanted, enable_snat=snat)
+    legs.settle(tx, row.id)
+
+
+def _check_not_needed(tx: Transaction, row: Row[Any]) -> None:
+    where = floatingips.c.router_id == row.id
+    if tx.row(select(floatingips.c.id).where(where).limit(1)) is not None:
+        raise Conflict(
+            f"Gateway cannot be updated for router {row.id}, since a gateway to external network "
+            f"{row.gateway_network_id} is required by one or more floating IPs.",
+            code="RouterExternalGatewayInUseByFloatingIp",
+        )
+
+
+def _check_outside(tx: Transaction, row: Row[Any], network_id: str) -> None:
+    inside = _subnets_of_legs(tx, row.id)
+    for subnet in addresses.subnets_of(tx, network_id):
+        _check_disjoint(subnet, inside)
+
+
+def _subnets_of_legs(tx: Transaction, router_id: str) -> list[Row[Any]]:
+    own = legs.legs_of(tx, [router_id])
+    fixed = addresses.of_ports(tx, [port.id for port in own])
+    ids = {address.subnet_id for rows in fixed.values() for address in rows}
+    return list(tx.rows(select(subnets).where(subnets.c.id.in_(ids))))
+
+
+def _check_disjoint(subnet: Row[Any], others: Sequence[Row[Any]]) -> None:
+    net = ipaddress.ip_network(subnet.cidr)
+    for other in others:
+        if net.overlaps(ipaddress.ip_network(other.cidr)):
+            raise faults.malformed(
+                "router",
+                f"Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr {other.cidr} of subnet {other.id}",
+            )
+
+
+# ---- interfaces
+
+
+def add_interface(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the router a leg on a subnet, or by a port that exists. The answer is Neutron's."""
+    port_id, subnet_id = values.get("port_id"), values.get("subnet_id")
+    if port_id and subnet_id:
+        raise faults.malformed("router", "Cannot specify both subnet-id and port-id")
+    if port_id:
+        port_id = _adopt(tx, caller, row, port_id)
+    elif subnet_id:
+        port_id = _leg_on(tx, caller, row, subnet_id)
+    else:
+        raise faults.malformed("router", "Either subnet_id or port_id must be specified")
+    change(tx, routers, row.id)
+    legs.settle(tx, row.id)
+    return _interface(tx, row, port_id)
+
+
+def _interface(tx: Transaction, row: Row[Any], port_id: str) -> dict[str, Any]:
+    fixed = addresses.of_ports(tx, [port_id])[port_id]
+    network_id = tx.scalar(select(port_table.c.network_id).where(port_table.c.id == port_id))
+    ids = [address.subnet_id for address in fixed]
+    body = {"id": row.id, "tenant_id": row.project_id, "project_id": row.project_id, "port_id": port_id}
+    return {**body, "network_id": network_id, "subnet_id": ids[0] if ids else None, "subnet_ids": ids, "tags": []}
+
+
+def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
+    port = ports.find(tx, caller, port_id)
+    if port.project_id != row.project_id and not caller.is_admin:
+        raise faults.not_found("port", port_id)
+    if port.device_id or port.device_owner:
+        raise faults.port_in_use(port.id, port.network_id, port.device_id)
+    fixed = addresses.of_ports(tx, [port_id])[port_id]
+    if not fixed:
+        raise faults.malformed("router", "Router port must have at least one fixed IP")
+    if sum(":" not in address.ip_address for address in fixed) > 1:
+        raise faults.malformed("router", "Cannot have multiple IPv4 subnets on router port")
+    others = _subnets_of_legs(tx, row.id)
+    for subnet in tx.rows(select(subnets).where(subnets.c.id.in_([a.subnet_id for a in fixed]))):
+        _check_new(subnet, others)
+    values: dict[str, Any] = {"security_groups": [], "allowed_address_pairs": [], "port_security_enabled": False}
+    ports.update(tx, caller, port, values)
+    change(tx, port_table, port_id, device_id=row.id, device_owner=legs.LEG)
+    return port_id
+
+
+def _check_new(subnet: Row[Any], others: Sequence[Row[Any]]) -> None:
+    if any(other.id == subnet.id for other in others):
+        raise faults.malformed("router", f"Router already has a port on subnet {subnet.id}")
+    _check_disjoint(subnet, others)
+
+
+def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> str:
+    subnet = tx.row(select(subnets).where(subnets.c.id == subnet_id))
+    if subnet is None or (networks.hidden(tx, caller, subnet.network_id) and subnet.project_id != caller.project_id):
+        raise faults.not_found("subnet", subnet_id)
+    if subnet.project_id != caller.project_id and not caller.is_admin:
+        raise faults.malformed(
+            "router",
+            f"Cannot add interface to router because subnet {subnet_id} is not owned by project making the request",
+        )
+    if not subnet.gateway_ip:
+        raise faults.malformed("router", "Subnet for router interface must have a gateway IP")
+    _check_new(subnet, _subnets_of_legs(tx, row.id))
+    fixed = [{"subnet_id": subnet_id, "ip_address": subnet.gateway_ip}]
+    return legs.make(tx, row, subnet.network_id, legs.LEG, fixed)
+
+
+def remove_interface(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take a leg from the router, by port or by subnet."""
+    port_id, subnet_id = values.get("port_id"), values.get("subnet_id")
+    if not port_id and not subnet_id:
+        raise faults.malformed("router", "Either subnet_id or port_id must be specified")
+    own = [port for port in legs.legs_of(tx, [row.id]) if port.device_owner == legs.LEG]
+    fixed = addresses.of_ports(tx, [port.id for port in own])
+    if port_id:
+        found = [port for port in own if port.id == port_id]
+        if not found:
+            raise _no_interface("RouterInterfaceNotFound", row.id, f"does not have an interface with id {port_id}")
+        if subnet_id and all(a.subnet_id != subnet_id for a in fixed[port_id]):
+            raise BadRequest(
+                f"Subnet on port {port_id} does not match the requested subnet {subnet_id}.",
+                code="SubnetMismatchForPort",
+            )
+    else:
+        found = [port for port in own if any(a.subnet_id == subnet_id for a in fixed[port.id])]
+        if not found:
+            raise _no_interface("RouterInterfaceNotFoundForSubnet", row.id, f"has no interface on subnet {subnet_id}")
+    port = found[0]
+    answer = _interface(tx, row, port.id)
+    for address in fixed[port.id]:
+        _check_unneeded(tx, row, address.subnet_id)
+    ports.erase(tx, [port])
+    change(tx, routers, row.id)
+    legs.settle(tx, row.id)
+    return answer
+
+
+def _no_interface(code: str, router_id: str, what: str) -> Fault:
+    return NotFound(f"Router {router_id} {what}", code=code)
+
+
+def _check_unneeded(tx: Transaction, row: Row[Any], subnet_id: str) -> None:
+    """Nothing goes through the router's leg on the subnet: no floating ip, no route."""
+    where = and_(floatingips.c.router_id == row.id, address_table.c.subnet_id == subnet_id)
+    query = select(floatingips.c.id).join(address_table, address_table.c.port_id == floatingips.c.port_id)
+    start = f"Router interface for subnet {subnet_id} on router {row.id} cannot be deleted, as it is required by"
+    if tx.row(query.where(where).limit(1)) is not None:
+        raise Conflict(f"{start} one or more floating IPs.", code="RouterInterfaceInUseByFloatingIP")
+    net = ipaddress.ip_network(tx.scalar(select(subnets.c.cidr).where(subnets.c.id == subnet_id)))
+    if any(ipaddress.ip_address(route["nexthop"]) in net for route in row.routes):
+        raise Conflict(f"{start} one or more routes.", code="RouterInterfaceInUseByRoute")
+
+
+# ---- routes
+
+
+def _check_routes(tx: Transaction, row: Row[Any], routes: Sequence[Mapping[str, str]]) -> None:
+    if len(routes) > MOST_ROUTES:
+        raise BadRequest(
+            f"Unable to complete operation for {row.id}. The number of routes exceeds the maximum {MOST_ROUTES}.",
+            code="RoutesExhausted",
+        )
+    own = legs.legs_of(tx, [row.id])
+    fixed = addresses.of_ports(tx, [port.id for port in own])
+    taken = {address.ip_address for rows in fixed.values() for address in rows}
+    nets = [ipaddress.ip_network(subnet.cidr) for subnet in _subnets_of_legs(tx, row.id)]
+    for route in routes:
+        reason = ""
+        if all(ipaddress.ip_address(route["nexthop"]) not in net for net in nets):
+            reason = "the nexthop is not connected with router"
+        elif route["nexthop"] in taken:
+            reason = "the nexthop is used by router"
+        if reason:
+            raise BadRequest(f"Invalid format for routes: {list(routes)}, {reason}", code="InvalidRoutes")
+
+
+def change_routes(tx: Transaction, row: Row[Any], *, add: Sequence[Any] = (), drop: Sequence[Any] = ()) -> None:
+    """Add routes and drop others."""
+    kept = [route for route in row.routes if route not in drop]
+    routes = kept + [route for route in add if route not in kept]
+    _check_routes(tx, row, routes)
+    change(tx, routers, row.id, routes=routes)
+    legs.settle(tx, row.id)
+
+
+# ---- answers
+
+
+def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Routers as clients see them. Two queries."""
+    tagged = tags.of(tx, [row.id for row in rows])
+    fixed = addresses.of_ports(tx, [row.gateway_port_id for row in rows if row.gateway_port_id])
+    return [
+        {
+            **standard(row, tagged),
+            "name": row.name,
+            "admin_state_up": row.admin_state_up,
+            "status": "ACTIVE",
+            "external_gateway_info": _gateway_info(row, fixed.get(row.gateway_port_id, [])),
+            "routes": row.routes,
+            "availability_zone_hints": row.availability_zone_hints,
+            "availability_zones": [networks.ZONE] if row.link_id else [],
+            "distributed": False,
+            "ha": False,
+            "flavor_id": None,
+        }
+        for row in rows
+    ]
+
+
+def _gateway_info(row: Row[Any], fixed: Sequence[Row[Any]]) -> dict[str, Any] | None:
+    if row.gateway_network_id is None:
+        return None
+    ips = [{"subnet_id": address.subnet_id, "ip_address": address.ip_address} for address in fixed]
+    return {"network_id": row.gateway_network_id, "external_fixed_ips": ips, "enable_snat": row.enable_snat}
+
+
+def by_status(values: Sequence[str]) -> ColumnElement[bool]:
+    """Every router is ACTIVE from its first moment."""
+    return true() if "ACTIVE" in values else false()
+
+
+def by_flag(values: Sequence[str]) -> ColumnElement[bool]:
+    """No router is distributed or highly available."""
+    return true() if any(value.lower() in ("false", "0") for value in values) else false()
+
+
+def by_gateway(values: Sequence[str]) -> ColumnElement[bool]:
+    """Routers with a gateway to one of these networks (``network_id=…`` or just the id)."""
+    return routers.c.gateway_network_id.in_([value.rpartition("=")[2] for value in values])

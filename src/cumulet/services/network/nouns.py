@@ -1,0 +1,283 @@
+"""What the operations of all nouns share: who may do what to which attributes, and lists.
+
+A `Noun` says where the rows of a resource are, who sees them and how they look; the operations in ``api`` are then a
+few lines each. Lists filter and sort in the database; at most one further query per related table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import ColumnElement, Row, Table, select
+
+from cumulet.auth import Caller, Forbidden
+from cumulet.http import Call
+from cumulet.http.faults import BadRequest
+from cumulet.services.network import faults
+from cumulet.services.network.model import tags
+from cumulet.services.network.wire.attributes import Refused, Resource, boolean
+from cumulet.store import Page, Transaction, paged
+from cumulet.store.paging import MarkerNotFound
+from cumulet.store.times import parse_iso
+
+Body = dict[str, Any]
+Filter = Callable[[Sequence[str]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Noun:
+    """`columns`: names on the wire that are columns of another name. `filters`: conditions for names that are no
+    columns. `sortable`: names that are columns but make no sense to sort or filter by are left out of `table`."""
+
+    resource: Resource
+    table: Table
+    visible: Callable[[Caller], ColumnElement[bool]]
+    bodies: Callable[[Transaction, Sequence[Row[Any]]], list[Body]]
+    parents: Callable[[Transaction, Sequence[Row[Any]]], Mapping[str, Body]] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    path: str = ""
+
+    def column(self, name: str) -> ColumnElement[Any] | None:
+        """The column of an attribute, when it is one that can be compared."""
+        name = self.columns.get(name, "project_id" if name == "tenant_id" else name)
+        found = self.table.c.get(name)
+        return None if found is None or str(found.type) == "JSON" else found
+
+
+# ---- who may do what
+
+
+def target_of(noun: Noun, body: Mapping[str, Any], parent: Mapping[str, Any] | None) -> Body:
+    """What policy sees of a resource: its attributes and the owner of what it belongs to."""
+    target = dict(body)
+    if parent is not None:
+        for prefix in ("network", "ext_parent"):
+            target[f"{prefix}:project_id"] = target[f"{prefix}:tenant_id"] = parent["project_id"]
+        target["shared"] = parent.get("shared", False)
+        target["router:external"] = parent.get("external", False)
+    return target
+
+
+def require(call: Call, noun: Noun, action: str, target: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise `Forbidden` unless the caller may do `action` to the target with all the attributes `given`."""
+    rule = f"{action}_{noun.resource.name}"
+    parts = [rule, *(part for name in given for part in _attribute_rules(call, noun, rule, name, given[name]))]
+    refused = [part for part in parts if not call.allows(part, target)]
+    if refused:
+        names = list(dict.fromkeys([rule, *refused]))
+        raise Forbidden(names[0] if len(names) == 1 else "(" + " and ".join(f"rule:{name}" for name in names) + ")")
+
+
+def _attribute_rules(call: Call, noun: Noun, rule: str, name: str, value: Any) -> list[str]:
+    attribute = noun.resource.attributes.get(name)
+    if attribute is None or not attribute.guarded or f"{rule}:{name}" not in call.policy.defaults:
+        return []
+    items = value if isinstance(value, list) else [value]
+    keys = {key for item in items if isinstance(item, dict) for key in item}
+    inner = [f"{rule}:{name}:{key}" for key in sorted(keys) if f"{rule}:{name}:{key}" in call.policy.defaults]
+    if inner and isinstance(value, list):
+        return inner
+    return [f"{rule}:{name}", *inner]
+
+
+def owner(call: Call, given: Mapping[str, Any]) -> str:
+    """The project of a new resource. Raises 400 for somebody else's."""
+    asked = {str(given[name]) for name in ("tenant_id", "project_id") if given.get(name)}
+    if len(asked) > 1:
+        raise faults.bad_request("'project_id' and 'tenant_id' do not match")
+    own = call.caller.project_id or ""
+    project_id = asked.pop() if asked else own
+    if project_id != own and not call.caller.is_admin:
+        raise faults.bad_request(
+            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires "
+            "admin privileges"
+        )
+    if not project_id:
+        raise faults.bad_request("Running without keystone AuthN requires that tenant_id is specified")
+    return project_id
+
+
+# ---- one resource
+
+
+def find(call: Call, noun: Noun, id: str) -> Row[Any]:
+    """The row that the caller sees under this id. Raises 404."""
+    row = call.tx.row(select(noun.table).where(noun.table.c.id == id, noun.visible(call.caller)))
+    if row is None:
+        raise faults.not_found(noun.resource.name, id)
+    return row
+
+
+def target(call: Call, noun: Noun, row: Row[Any]) -> Body:
+    """The policy target of a row."""
+    body = {**row._mapping, "tenant_id": row.project_id}
+    parents = noun.parents(call.tx, [row]) if noun.parents else {}
+    return target_of(noun, body, parents.get(row.id))
+
+
+def changeable(call: Call, noun: Noun, id: str, action: str, given: Mapping[str, Any] | None = None) -> Row[Any]:
+    """The row, when the caller may do `action` to it. Raises 404, or 403 for what the caller only sees."""
+    row = find(call, noun, id)
+    wanted = given or {}
+    after = {name: wanted[name] for name in ("device_owner",) if name in wanted}
+    require(call, noun, action, {**target(call, noun, row), **after}, wanted)
+    return row
+
+
+def shown(call: Call, noun: Noun, rows: Sequence[Row[Any]]) -> list[Body]:
+    """Bodies of rows as the caller may see them, with the ``fields`` asked for."""
+    bodies = noun.bodies(call.tx, rows)
+    names = {name for name, attribute in noun.resource.attributes.items() if attribute.hidden}
+    if names and not call.caller.is_admin:
+        rule = f"get_{noun.resource.name}"
+        for name in names:
+            if not call.allows(f"{rule}:{name}"):
+                for body in bodies:
+                    body.pop(name, None)
+    wanted = {name for name in call.query.get("fields", ()) if name}
+    if wanted:
+        bodies = [{name: value for name, value in body.items() if name in wanted} for body in bodies]
+    return bodies
+
+
+def one(call: Call, noun: Noun, id: str) -> Body:
+    """The answer to "show me this", to a create and to an update."""
+    row = find(call, noun, id)
+    return {noun.resource.name: shown(call, noun, [row])[0]}
+
+
+def show(call: Call, noun: Noun, id: str) -> Body:
+    """The answer to a GET of one resource."""
+    row = find(call, noun, id)
+    if not call.allows(f"get_{noun.resource.name}", target(call, noun, row)):
+        raise faults.not_found(noun.resource.name, id)
+    return {noun.resource.name: shown(call, noun, [row])[0]}
+
+
+def created(call: Call, noun: Noun, ids: Sequence[str], *, bulk: bool) -> Body:
+    """The answer to a create of one or several."""
+    rows = {row.id: row for row in call.tx.rows(select(noun.table).where(noun.table.c.id.in_(ids)))}
+    bodies = shown(call, noun, [rows[id] for id in ids])
+    return {noun.resource.plural: bodies} if bulk else {noun.resource.name: bodies[0]}
+
+
+# ---- lists
+
+_PAGING = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "sort"})
+_TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
+
+
+def listing(call: Call, noun: Noun, *conditions: ColumnElement[bool]) -> Body:
+    """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours."""
+    query = select(noun.table).where(noun.visible(call.caller), *conditions)
+    for name, values in call.query.items():
+        if name not in _PAGING and name not in noun.ignored:
+            query = query.where(_condition(noun, name, values))
+    page = _page(call, noun)
+    columns = {key: noun.column(key) for key, _ in page.sort}
+    try:
+        rows = paged(call.tx, query, columns, page, noun.table.c.id)  # type: ignore[arg-type]
+    except MarkerNotFound as missing:
+        raise faults.not_found(noun.resource.name, missing.marker) from None
+    body: Body = {noun.resource.plural: shown(call, noun, rows)}
+    if page.limit is not None:
+        links = _links(call, noun, rows, page)
+        if links:
+            body[f"{noun.resource.plural}_links"] = links
+    return body
+
+
+def _condition(noun: Noun, name: str, values: Sequence[str]) -> ColumnElement[bool]:
+    if name in noun.filters:
+        return noun.filters[name](values)
+    if name in _TAGS:
+        return tags.condition(noun.table.c.id, name, values)
+    if name == "changed_since":
+        try:
+            return noun.table.c.updated_at >= parse_iso(values[-1])
+        except ValueError:
+            raise faults.invalid_input(f"The value '{values[-1]}' of filter 'changed_since' is not a time") from None
+    column = noun.column(name)
+    if column is None:
+        raise BadRequest(f"['{name}'] is invalid attribute for filtering", code="HTTPBadRequest")
+    found = [converted(column, name, value) for value in values if value != "" or name in _EMPTY]
+    if not found and values:
+        return column.is_(None)
+    return column.in_(found)
+
+
+_EMPTY = frozenset({"device_id", "device_owner", "name", "description", "tenant_id", "project_id", "dns_name"})
+
+
+def converted(column: ColumnElement[Any], name: str, value: str) -> Any:
+    """A filter's value as the column holds it. Raises 400."""
+    kind = column.type.python_type
+    if kind is bool:
+        try:
+            return boolean(value)
+        except Refused as refused:
+            raise faults.bad_request(f"Invalid input for {name}. Reason: {refused}.") from None
+    if kind is int:
+        try:
+            return parse_iso(value) if name in ("created_at", "updated_at") else int(value)
+        except ValueError:
+            raise faults.bad_request(f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
+    return value
+
+
+def _page(call: Call, noun: Noun) -> Page:
+    query = call.query
+    limit = _limit(query.get("limit", ["0"])[-1])
+    keys, dirs = list(query.get("sort_key", ())), list(query.get("sort_dir", ()))
+    if len(keys) != len(dirs):
+        raise faults.bad_request("The number of sort_keys and sort_dirs must be same")
+    for key in keys:
+        if noun.column(key) is None:
+            raise faults.bad_request(f"['{key}'] is invalid attribute for sort_key")
+    for direction in dirs:
+        if direction not in ("asc", "desc"):
+            raise faults.bad_request("Valid sort directions are 'asc' and 'desc'")
+    reverse = query.get("page_reverse", ["false"])[-1].lower() == "true"
+    sort = tuple((key, direction == "desc") for key, direction in zip(keys, dirs, strict=True))
+    marker = query.get("marker", [None])[-1]
+    return Page(limit, marker or None, sort, reverse)
+
+
+def _limit(text: str) -> int | None:
+    if text.lower() == "infinite":
+        return None
+    try:
+        limit = int(text)
+        if limit < 0:
+            raise ValueError
+    except ValueError:
+        raise faults.bad_request("Limit must be an integer 0 or greater and not '" + text + "'") from None
+    return min(limit, 2**31) or None
+
+
+def _links(call: Call, noun: Noun, rows: Sequence[Row[Any]], page: Page) -> list[Body]:
+    """Links to the next page and the one before."""
+    if not rows:
+        if page.marker is None or page.reverse:
+            return []
+        return [{"rel": "previous", "href": _href(call, page.marker, reverse=True)}]
+    found = []
+    if len(rows) == page.limit or page.reverse:
+        found.append({"rel": "next", "href": _href(call, rows[-1].id, reverse=False)})
+    if page.marker is not None and (not page.reverse or len(rows) == page.limit):
+        found.append({"rel": "previous", "href": _href(call, rows[0].id, reverse=True)})
+    return found
+
+
+def _href(call: Call, marker: str, *, reverse: bool) -> str:
+    pairs = [(name, value) for name, values in call.query.items() for value in values]
+    pairs = [(name, value) for name, value in pairs if name not in ("marker", "page_reverse")]
+    pairs.append(("marker", marker))
+    if reverse:
+        pairs.append(("page_reverse", "True"))
+    return f"{call.base_url}{call.path}?{urlencode(pairs)}"

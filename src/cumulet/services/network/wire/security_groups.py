@@ -1,0 +1,207 @@
+"""Attributes of security groups and their rules on the wire. A rule that says nothing a firewall can do is refused
+here, so that it never reaches a host, where it could stop the rules of others."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from cumulet.http.faults import BadRequest, Fault
+from cumulet.services.network.wire.attributes import (
+    REQUIRED,
+    STANDARD,
+    Attribute,
+    Refused,
+    Resource,
+    boolean,
+    one_of,
+    optional,
+    text,
+    uuid,
+)
+
+PROTOCOLS = {
+    "ah": 51,
+    "dccp": 33,
+    "egp": 8,
+    "esp": 50,
+    "gre": 47,
+    "hopopt": 0,
+    "icmp": 1,
+    "icmpv6": 58,
+    "igmp": 2,
+    "ip": 0,
+    "ipip": 4,
+    "ipv6-encap": 41,
+    "ipv6-frag": 44,
+    "ipv6-icmp": 58,
+    "ipv6-nonxt": 59,
+    "ipv6-opts": 60,
+    "ipv6-route": 43,
+    "ospf": 89,
+    "pgm": 113,
+    "rsvp": 46,
+    "sctp": 132,
+    "tcp": 6,
+    "udp": 17,
+    "udplite": 136,
+    "vrrp": 112,
+}
+_WITH_PORTS = (6, 17, 33, 132, 136)
+_ICMP = (1, 58)
+_ONLY_V6 = ("icmpv6", "ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route")
+
+
+def _fault(code: str, message: str) -> Fault:
+    return BadRequest(message, code=code)
+
+
+def protocol(value: Any) -> str | None:
+    """A protocol's name or number as text; "any" is none."""
+    if value is None or value in ("", "any"):
+        return None
+    found = str(value).lower()
+    if isinstance(value, bool | float | list | dict) or not (
+        found in PROTOCOLS or (found.isascii() and found.isdigit() and int(found) <= 255)
+    ):
+        raise _fault(
+            "SecurityGroupRuleInvalidProtocol",
+            f"Security group rule protocol {value} not supported. Only protocol values "
+            f"{[None, *sorted(PROTOCOLS)]} and integer representations [0 to 255] are supported.",
+        )
+    return found if found in PROTOCOLS else str(int(found))
+
+
+def _port(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool | float):
+            raise ValueError
+        found = int(value)
+        if not 0 <= found <= 65535:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise _fault("SecurityGroupInvalidPortValue", f"Invalid value for port {value}") from None
+    return found
+
+
+def _ethertype(value: Any) -> str:
+    for known in ("IPv4", "IPv6"):
+        if isinstance(value, str) and value.lower() == known.lower():
+            return known
+    raise Refused(f"'{value}' is not in ['IPv4', 'IPv6']")
+
+
+def _prefix(value: Any) -> str | None:
+    """A CIDR; a single address is a network of one."""
+    if value is None or value == "":
+        return None
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise Refused(f"'{value}' is not a valid CIDR") from None
+
+
+SECURITY_GROUP = Resource(
+    "security_group",
+    "security_groups",
+    {
+        **STANDARD,
+        "name": Attribute(text(), ""),
+        "stateful": Attribute(boolean, True),
+        "shared": Attribute(boolean, post=False, put=False),
+        "security_group_rules": Attribute(text(), post=False, put=False),
+    },
+)
+
+SECURITY_GROUP_RULE = Resource(
+    "security_group_rule",
+    "security_group_rules",
+    {
+        **STANDARD,
+        "description": Attribute(text(), "", put=False),
+        "security_group_id": Attribute(uuid, REQUIRED, put=False),
+        "direction": Attribute(one_of("ingress", "egress"), REQUIRED, put=False),
+        "ethertype": Attribute(_ethertype, "IPv4", put=False),
+        "protocol": Attribute(protocol, None, put=False),
+        "port_range_min": Attribute(_port, None, put=False),
+        "port_range_max": Attribute(_port, None, put=False),
+        "remote_ip_prefix": Attribute(_prefix, None, put=False),
+        "remote_group_id": Attribute(optional(uuid), None, put=False),
+        "remote_address_group_id": Attribute(optional(uuid), None, put=False),
+        "normalized_cidr": Attribute(text(), post=False, put=False),
+    },
+)
+
+
+def number(name: str | None) -> int | None:
+    """The number of a protocol."""
+    if name is None:
+        return None
+    return PROTOCOLS[name] if name in PROTOCOLS else int(name)
+
+
+def check_rule(rule: dict[str, Any]) -> None:
+    """Values of a rule fit each other. Raises 400."""
+    if rule["remote_ip_prefix"] and rule["remote_group_id"]:
+        raise _fault(
+            "SecurityGroupMultipleRemoteEntities",
+            "Only remote_ip_prefix or remote_group_id or address_group may be provided.",
+        )
+    if rule["remote_address_group_id"]:
+        raise Fault(
+            f"Address group {rule['remote_address_group_id']} could not be found.",
+            code="AddressGroupNotFound",
+            status=404,
+        )
+    _check_family(rule)
+    least, most = rule["port_range_min"], rule["port_range_max"]
+    if least is None and most is None:
+        return
+    kind = number(rule["protocol"])
+    if kind in _WITH_PORTS:
+        _check_ports(least, most)
+    elif kind in _ICMP:
+        _check_icmp(least, most)
+    elif kind is None:
+        raise _fault("SecurityGroupProtocolRequiredWithPorts", "Must also specify protocol if port range is given.")
+    else:
+        raise _fault(
+            "SecurityGroupInvalidProtocolForPort",
+            f"Invalid protocol {rule['protocol']} for port range, only supported for TCP, UDP, UDPLITE, SCTP and DCCP.",
+        )
+
+
+def _check_family(rule: dict[str, Any]) -> None:
+    prefix, family = rule["remote_ip_prefix"], rule["ethertype"]
+    if prefix and (":" in prefix) != (family == "IPv6"):
+        raise _fault("SecurityGroupRuleParameterConflict", f"Conflicting value ethertype {family} for CIDR {prefix}")
+    if rule["protocol"] in _ONLY_V6 and family == "IPv4":
+        raise _fault(
+            "SecurityGroupEthertypeConflictWithProtocol",
+            f"Invalid ethertype {family} for protocol {rule['protocol']}.",
+        )
+
+
+def _check_ports(least: int | None, most: int | None) -> None:
+    if least == 0 or most == 0:
+        raise _fault("SecurityGroupInvalidPortValue", "Invalid value for port 0")
+    if least is None or most is None or least > most:
+        raise _fault("SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max")
+
+
+def _check_icmp(least: int | None, most: int | None) -> None:
+    for attribute, name, value in (("port_range_min", "type", least), ("port_range_max", "code", most)):
+        if value is not None and value > 255:
+            raise _fault(
+                "SecurityGroupInvalidIcmpValue",
+                f"Invalid value for ICMP {name} ({attribute}) {value}. It must be 0 to 255.",
+            )
+    if least is None:
+        raise _fault(
+            "SecurityGroupMissingIcmpType",
+            f"ICMP code (port-range-max) {most} is provided but ICMP type (port-range-min) is missing.",
+        )
