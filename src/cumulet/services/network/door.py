@@ -16,6 +16,7 @@ from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import desired, reports, security_groups, servers
+from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
@@ -149,7 +150,7 @@ def port_by_address(tx: Transaction, *, network_id: str | None, router_id: str |
         conditions.append(address_table.c.network_id == network_id)
     if router_id is not None:
         legs = ports.alias()
-        here = select(legs.c.network_id).where(legs.c.device_id == router_id, legs.c.device_owner == desired.LEG)
+        here = select(legs.c.network_id).where(legs.c.device_id == router_id, legs.c.device_owner == LEG)
         conditions.append(address_table.c.network_id.in_(here))
     if not conditions:
         return None

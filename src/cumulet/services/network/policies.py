@@ -14,7 +14,7 @@ from oslo_policy import _checks
 from cumulet.auth import Rule
 
 
-class FieldCheck(_checks.Check):  # type: ignore[misc]
+class FieldCheck(_checks.Check):
     """``field:networks:shared=True`` or ``field:port:device_owner=~^network:``: an attribute of the target."""
 
     def __init__(self, kind: str, match: str) -> None:
