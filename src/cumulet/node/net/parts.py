@@ -25,7 +25,7 @@ from cumulet.node.net.metadata import MetadataProxy, Place, ProxyReply, ProxyReq
 from cumulet.node.net.provider import ProviderConfig
 from cumulet.node.net.registry import Registry
 from cumulet.node.net.router import Routers
-from cumulet.node.net.run import RUNTIME, NodeError
+from cumulet.node.net.run import RUNTIME, NodeError, drop_locks
 
 __all__ = ["NetworkParts", "Observed", "ProviderConfig", "ProxyReply", "ProxyRequest"]
 
@@ -265,6 +265,7 @@ class NetworkParts:
             self._firewall.purge()
             shutil.rmtree(self._runtime, ignore_errors=True)
             shutil.rmtree(self._state / "made", ignore_errors=True)
+            drop_locks()
 
     def close(self) -> None:
         """Stop listening. Networks, routers, ports and dnsmasq stay as they are."""

@@ -84,6 +84,19 @@ def machine_lock(name: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def drop_locks() -> None:
+    """Remove the lock files and their folder when no cloud has anything left beside them."""
+    try:
+        left = list(RUNTIME.iterdir())
+        if all(each.suffix == ".lock" for each in left):
+            for each in left:
+                each.unlink(missing_ok=True)
+            RUNTIME.rmdir()
+    except OSError:
+        # Another cloud has just come or gone; what is left is its to remove.
+        return
+
+
 def write_whole(path: Path, text: str, mode: int = 0o644) -> bool:
     """Write a file so that readers see the old or the new text, never a part. False when it already said
     so."""

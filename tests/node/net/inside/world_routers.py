@@ -96,7 +96,7 @@ def test_floating_ip_there_and_back(make_cloud: Callable[..., Cloud]) -> None:
     sh("ip", "netns", "del", vm.ns)
     assert wait_for(lambda: snapshot() == before), snapshot()
     assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forward
-    assert not list(Path("/run/cumulet").glob("*/*"))
+    assert not Path("/run/cumulet").exists()
 
 
 def _source_seen(vm: FakeGuest, expected: str) -> None:
