@@ -165,12 +165,12 @@ def test_a_name_cannot_move_the_terminals_cursor() -> None:
 
 
 def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
+    other = pwd.getpwnam("daemon")
     closed = tmp_path / "closed" / "inner"
     closed.mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)
-    assert machine.hidden_from(nobody, closed / "file")
-    assert not machine.hidden_from(nobody, Path("/usr/bin/python3"))
+    assert machine.hidden_from(other, closed / "file")
+    assert not machine.hidden_from(other, Path("/usr/bin/python3"))
     mine = pwd.getpwuid(os.geteuid())
     assert not machine.hidden_from(mine, closed / "file")
 
@@ -183,7 +183,7 @@ def test_a_closed_checkout_is_shown_below_the_state_folder(tmp_path: Path, monke
     monkeypatch.setattr("sys.prefix", "/usr")
     monkeypatch.setattr("sys.executable", "/usr/bin/python3")
     settings = Settings.resolve(tmp_path / "state", {}, {})
-    spec = processes.ChildSpec("controller", ["/usr/bin/python3"], pwd.getpwnam("nobody"))
+    spec = processes.ChildSpec("controller", ["/usr/bin/python3"], pwd.getpwnam("daemon"))
     reached = up._within_reach(spec, settings)
     shown = settings.state / "shown" / "code"
     assert reached.binds == [(str(tmp_path / "closed" / "src"), str(shown))]
