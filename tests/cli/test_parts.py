@@ -120,6 +120,20 @@ def test_an_interrupted_purge_can_be_done_again(tmp_path: Path, monkeypatch: pyt
     assert not state.exists()
 
 
+def test_nothing_is_deleted_while_something_is_mounted_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    state_folder.create(state)
+    state_folder.furnish(state, None)
+    monkeypatch.setattr(machine, "mount_points", lambda: [Path("/"), state / "shown" / "code"])
+    with pytest.raises(CliError, match="unmount .*/shown/code first"):
+        state_folder.delete(state)
+    assert (state / "secrets" / "link_secret").exists()
+
+
+def test_mount_points_are_read() -> None:
+    assert {Path("/"), Path("/proc")} <= set(machine.mount_points())
+
+
 def test_what_is_installed_is_not_asked_for_again() -> None:
     assert packages.missing(["dpkg", "no-such-package-here"]) == ["no-such-package-here"]
     names = packages.needed()
