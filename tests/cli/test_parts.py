@@ -120,6 +120,20 @@ def test_an_interrupted_purge_can_be_done_again(tmp_path: Path, monkeypatch: pyt
     assert not state.exists()
 
 
+def test_nothing_is_deleted_while_something_is_mounted_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    state_folder.create(state)
+    state_folder.furnish(state, None)
+    monkeypatch.setattr(machine, "mount_points", lambda: [Path("/"), state / "shown" / "code"])
+    with pytest.raises(CliError, match="unmount .*/shown/code first"):
+        state_folder.delete(state)
+    assert (state / "secrets" / "link_secret").exists()
+
+
+def test_mount_points_are_read() -> None:
+    assert {Path("/"), Path("/proc")} <= set(machine.mount_points())
+
+
 def test_what_is_installed_is_not_asked_for_again() -> None:
     assert packages.missing(["dpkg", "no-such-package-here"]) == ["no-such-package-here"]
     names = packages.needed()
@@ -165,12 +179,12 @@ def test_a_name_cannot_move_the_terminals_cursor() -> None:
 
 
 def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
+    other = pwd.getpwnam("daemon")
     closed = tmp_path / "closed" / "inner"
     closed.mkdir(parents=True)
     (tmp_path / "closed").chmod(0o700)
-    assert machine.hidden_from(nobody, closed / "file")
-    assert not machine.hidden_from(nobody, Path("/usr/bin/python3"))
+    assert machine.hidden_from(other, closed / "file")
+    assert not machine.hidden_from(other, Path("/usr/bin/python3"))
     mine = pwd.getpwuid(os.geteuid())
     assert not machine.hidden_from(mine, closed / "file")
 
@@ -183,7 +197,7 @@ def test_a_closed_checkout_is_shown_below_the_state_folder(tmp_path: Path, monke
     monkeypatch.setattr("sys.prefix", "/usr")
     monkeypatch.setattr("sys.executable", "/usr/bin/python3")
     settings = Settings.resolve(tmp_path / "state", {}, {})
-    spec = processes.ChildSpec("controller", ["/usr/bin/python3"], pwd.getpwnam("nobody"))
+    spec = processes.ChildSpec("controller", ["/usr/bin/python3"], pwd.getpwnam("daemon"))
     reached = up._within_reach(spec, settings)
     shown = settings.state / "shown" / "code"
     assert reached.binds == [(str(tmp_path / "closed" / "src"), str(shown))]

@@ -34,7 +34,8 @@ def run(words: list[str]) -> int:
         raise CliError(f"{checkout} has no tests: this needs a checkout")
     root = os.geteuid() == 0
     if root:
-        packages.ensure(Progress())
+        only_tests = packages.listed((checkout / "tests" / "packages.txt").read_text(encoding="utf-8"))
+        packages.ensure(Progress(), [*packages.needed(), *only_tests])
     env = os.environ | {"PYTHONPATH": str(checkout / "src")}
     # The tests are run from the checkout and import from it.
     env.pop("PYTHONSAFEPATH", None)

@@ -101,6 +101,19 @@ def hidden_from(user: pwd.struct_passwd, path: Path) -> bool:
     return False
 
 
+def mount_points() -> list[Path]:
+    """Where file systems are mounted, as this process sees them."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    escapes = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
+    found = []
+    for line in lines:
+        text = line.split()[4]
+        for code, letter in escapes.items():
+            text = text.replace(code, letter)
+        found.append(Path(text))
+    return found
+
+
 def readable_by_all(path: Path) -> bool:
     """Whether the file itself may be read by everybody."""
     return bool(os.stat(path).st_mode & 0o004)

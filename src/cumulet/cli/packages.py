@@ -25,8 +25,12 @@ BINDINGS = Path("/usr/lib/python3/dist-packages")
 
 
 def needed() -> list[str]:
-    """The packages in the list, without comments."""
-    text = resources.files("cumulet.node").joinpath("packages.txt").read_text(encoding="utf-8")
+    """The packages in the list."""
+    return listed(resources.files("cumulet.node").joinpath("packages.txt").read_text(encoding="utf-8"))
+
+
+def listed(text: str) -> list[str]:
+    """The names in a list of packages, without comments."""
     return [name for line in text.splitlines() for name in line.partition("#")[0].split()]
 
 

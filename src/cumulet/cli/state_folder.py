@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cumulet.cli import machine
 from cumulet.cli.errors import CliError
 from cumulet.config import SECRETS
 
@@ -142,6 +143,10 @@ def delete(state: Path) -> None:
     """Delete a state folder, its mark last, so that an interrupted purge can be done again."""
     if not is_state_folder(state):
         raise CliError(f"{state} is not a Cumulet state folder; nothing was deleted")
+    mounted = [str(point) for point in machine.mount_points() if point.is_relative_to(state.resolve())]
+    if mounted:
+        # What is mounted there may be anything, and deleting would go into it.
+        raise CliError(f"unmount {', '.join(mounted)} first; nothing was deleted")
     for entry in sorted(state.iterdir()):
         if entry.name in (MARKER, LOCK):
             continue

@@ -191,6 +191,12 @@ def _within_reach(spec: processes.ChildSpec, settings: Settings) -> processes.Ch
                 code = shown / name
             else:
                 python = shown / name / "bin" / python.name
+    if binds and Path("/") not in machine.mount_points():
+        # Without it a mount namespace cannot be cut off, and what we show would be mounted for everybody.
+        raise CliError(
+            f"the user {spec.user.pw_name} cannot enter {binds[0][0]}, and in a chroot it cannot be shown to him: "
+            "move the checkout to a folder that everybody may enter, such as /opt/cumulet"
+        )
     argv = _argv(python, spec.name, settings)
     return dataclasses.replace(spec, argv=argv, binds=binds, source=code)
 
