@@ -102,6 +102,13 @@ class Call:
         """Run blocking work (a transaction, a hash) on a thread, from an async handler."""
         return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
+    async def client_gone(self) -> None:
+        """Wait until the client has closed the connection, of an async operation that streams its answer. Whatever
+        is left of the request's body is thrown away."""
+        assert self._receive is not None
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def chunks(self, limit: int | None = None) -> AsyncIterator[bytes]:
         """The request body in pieces, of an async operation. Raises 413 beyond `limit` bytes."""
         assert self._receive is not None

@@ -18,6 +18,7 @@ import pytest
 from cumulet.services.image import door
 from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.service import ImageContext
+from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
 from tests.services.image.conftest import OCTETS, RAW, Images, made
 from tests.services.serving import caller
@@ -177,3 +178,29 @@ def test_a_killed_upload_leaves_no_half_image(tmp_path: Path) -> None:
     assert again is not None and again.status == "queued" and again.size is None
     assert kept is not None and kept.status == "active"
     store.close()
+
+
+def test_a_download_that_nobody_waits_for_ends(
+    glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = made(demo)
+    demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
+    size = 256 << 20
+    os.truncate(glance.context.path(image["id"]), size)
+    with glance.running.store.transaction() as tx:
+        tx.update(images, images.c.id == image["id"], size=size)
+    read: list[int] = []
+
+    def pread(fd: int, count: int, at: int) -> bytes:
+        read.append(at)
+        return real(fd, count, at)
+
+    real = os.pread
+    monkeypatch.setattr(os, "pread", pread)
+    sock = socket.create_connection(("127.0.0.1", glance.running.port))
+    sock.sendall(f"GET /v2/images/{image['id']}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: demo\r\n\r\n".encode())
+    assert sock.recv(1)
+    sock.close()
+    path = str(glance.context.path(image["id"]))
+    wait_for(lambda: path not in [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")])
+    assert len(read) < 64, "the rest of the file was not read for nobody"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace as changed
+from typing import Any
 
 from sqlalchemy import select
 
@@ -49,12 +50,12 @@ def ensure_provider(
             tx.update(providers, providers.c.uuid == uuid, name=name, updated_at=tx.now)
     for kind, present in (stock.of(tx, uuid) if row is not None else {}).items():
         if kind not in wanted and present.used:
-            wanted[kind] = changed(_inventory(present._mapping), reserved=present.total)
+            wanted[kind] = changed(_inventory(dict(present._mapping)), reserved=present.total)
     if stock.write(tx, uuid, wanted):
         stock.advance(tx, uuid, generation)
 
 
-def _inventory(values: Mapping[str, float | int]) -> stock.Inventory:
+def _inventory(values: Mapping[str, Any]) -> stock.Inventory:
     names = ("total", "reserved", "min_unit", "max_unit", "step_size")
     given = {name: int(values[name]) for name in names if name in values}
     return stock.Inventory(**given, allocation_ratio=float(values.get("allocation_ratio", 1.0)))

@@ -159,8 +159,9 @@ async def _pieces(call: Call, fd: int, position: int, end: int) -> AsyncIterator
         return loop.run_in_executor(threads, os.pread, fd, min(_CHUNK, end - at), at)
 
     ahead: asyncio.Future[bytes] | None = read(position) if position < end else None
+    gone = loop.create_task(call.client_gone())
     try:
-        while ahead is not None:
+        while ahead is not None and not gone.done():
             piece = await ahead
             ahead = None
             if not piece:
@@ -169,6 +170,7 @@ async def _pieces(call: Call, fd: int, position: int, end: int) -> AsyncIterator
             ahead = read(position) if position < end else None
             yield piece
     finally:
+        gone.cancel()
         if ahead is not None:
             await asyncio.wait([ahead])
         os.close(fd)

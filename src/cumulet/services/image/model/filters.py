@@ -154,7 +154,8 @@ def _condition(name: str, value: str) -> ColumnElement[bool]:
         return images.c[name] == value
     if '"' in name:
         return false()
-    return images.c.properties[name].as_string() == value
+    same: ColumnElement[bool] = images.c.properties[name].as_string() == value
+    return same
 
 
 def _quoted(text: str) -> list[str]:

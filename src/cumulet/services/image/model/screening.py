@@ -54,8 +54,9 @@ class Screen:
     def __init__(self, disk_format: str) -> None:
         self.declared = disk_format
         self._feed = _Feed()
+        source: Any = self._feed
         expected = disk_format if disk_format in format_inspector.ALL_FORMATS else None
-        self._wrapper: Any = format_inspector.InspectWrapper(self._feed, expected if expected != "raw" else None)
+        self._wrapper: Any = format_inspector.InspectWrapper(source, expected if expected != "raw" else None)
 
     def eat(self, block: bytes | bytearray) -> None:
         """The next block. Raises 415."""

@@ -57,8 +57,8 @@ def replace(tx: Transaction, holdings: Sequence[Holding]) -> None:
     """Give each consumer what its holding says instead of what it has. Raises `NoRoom`, `NoProvider` and
     `NoInventory` before anything is written. At most eight statements, however many holdings."""
     ids = [holding.consumer for holding in holdings]
-    present = tx.rows(select(allocations).where(allocations.c.consumer_uuid.in_(ids)))
     known = {row.uuid: row for row in tx.rows(select(consumers).where(consumers.c.uuid.in_(ids)))}
+    present = tx.rows(select(allocations).where(allocations.c.consumer_uuid.in_(known))) if known else ()
     change: defaultdict[Key, int] = defaultdict(int)
     for row in present:
         change[row.provider_uuid, row.resource_class] -= row.used

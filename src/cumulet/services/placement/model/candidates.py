@@ -79,12 +79,12 @@ def candidates(
     if limit is not None:
         parameters["most"] = limit
     statement = _statement(names, bool(exclude), limit is not None)
-    rows = tx.rows(statement.where(*where) if where else statement, parameters)
+    rows: list[tuple[Any, ...]] = [*map(tuple, tx.rows(statement.where(*where) if where else statement, parameters))]
     return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in rows]
 
 
 def _all(tx: Transaction, limit: int | None, exclude: Collection[str]) -> list[Candidate]:
-    """Whoever: nothing was asked for (a flavor may have no disk, but also nothing at all in tests)."""
+    """Every provider: nothing was asked for."""
     query = select(providers.c.uuid, providers.c.name).where(providers.c.uuid.not_in(list(exclude)))
     return [Candidate(row.uuid, row.name, {}) for row in tx.rows(query.order_by(providers.c.uuid).limit(limit))]
 
@@ -132,6 +132,6 @@ def summaries(tx: Transaction, uuids: Sequence[str]) -> dict[str, dict[str, tupl
         inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used
     ).where(inventories.c.provider_uuid.in_(uuids))
     found: dict[str, dict[str, tuple[int, int]]] = {uuid: {} for uuid in uuids}
-    for uuid, name, capacity, used in tx.rows(query):
-        found[uuid][name] = (capacity, used)
+    for row in tx.rows(query):
+        found[row.provider_uuid][row.resource_class] = (row.capacity, row.used)
     return found

@@ -147,7 +147,8 @@ def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -
 def trees(tx: Transaction, uuids: Collection[str]) -> dict[str, tuple[str | None, str]]:
     """provider → (parent, root). One query."""
     query = select(providers.c.uuid, providers.c.parent_uuid, providers.c.root_uuid)
-    return {row[0]: (row[1], row[2]) for row in tx.rows(query.where(providers.c.uuid.in_(uuids)))}
+    rows = tx.rows(query.where(providers.c.uuid.in_(uuids)))
+    return {row.uuid: (row.parent_uuid, row.root_uuid) for row in rows}
 
 
 def narrowed(filters: Filters) -> Filters:
