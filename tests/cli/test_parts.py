@@ -125,7 +125,7 @@ def test_nothing_is_deleted_while_something_is_mounted_in_it(tmp_path: Path, mon
     state_folder.create(state)
     state_folder.furnish(state, None)
     monkeypatch.setattr(machine, "mount_points", lambda: [Path("/"), state / "shown" / "code"])
-    with pytest.raises(CliError, match="unmount .*/shown/code first"):
+    with pytest.raises(CliError, match=r"unmount .*/shown/code first"):
         state_folder.delete(state)
     assert (state / "secrets" / "link_secret").exists()
 

@@ -55,7 +55,11 @@ def _purge(settings: Settings, progress: Progress) -> int:
         with progress.step("take away guests, networks and disks"):
             from cumulet.node.purge import purge  # a simulated cloud does without all that this needs
 
-            purge(settings)
+            try:
+                purge(settings)
+            except Exception as error:
+                # The parts raise what they like; whatever it is, the state folder must stay for the next try.
+                raise CliError(f"not all could be taken away: {error}\nRun it again when that is mended") from error
     made_user = (settings.state / "made-user").exists()
     with progress.step(f"delete {settings.state}"):
         state_folder.delete(settings.state)
