@@ -15,9 +15,11 @@ from cumulet.auth import Caller
 from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import desired, reports, security_groups, servers
+from cumulet.services.network.model import desired, reports, security_groups, server_groups, servers
 from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
+from cumulet.services.network.model.subjects import find
+from cumulet.services.network.service import NetworkContext
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table
@@ -26,20 +28,24 @@ from cumulet.store import Transaction
 __all__ = [
     "RENDERERS",
     "REPORTS",
+    "NetworkContext",
     "NetworkRequest",
     "Networks",
     "PluggedPort",
     "PortOwner",
     "ServerAddress",
     "ServerPlug",
+    "add_security_group",
     "addresses",
     "ensure_default_group",
+    "find",
     "hosts_changed",
     "interfaces",
     "names",
     "plug_server",
     "port_by_address",
     "rebind_server",
+    "remove_security_group",
     "security_group_names",
     "server_active",
     "set_ports_status",
@@ -187,6 +193,16 @@ def server_active(tx: Transaction, server_ids: Iterable[str]) -> None:
 def ensure_default_group(tx: Transaction, project_id: str) -> str:
     """Id of the project's default security group, made when it is missing."""
     return security_groups.ensure_default(tx, project_id)
+
+
+def add_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
+    """Put a server's ports into a group (name or id)."""
+    server_groups.add(tx, caller, server_id, name)
+
+
+def remove_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
+    """Take a server's ports out of a group."""
+    server_groups.remove(tx, caller, server_id, name)
 
 
 def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:

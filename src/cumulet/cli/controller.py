@@ -1,0 +1,133 @@
+"""The controller process: every service, the link and the flow engine, put together here and nowhere else.
+
+It runs without root. Doors of services meet here: nothing below imports another service than through them.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from cumulet.auth import Policy
+from cumulet.config import NEVER_OUTSIDE, STANDARD_PORTS, Settings
+from cumulet.engine import Engine
+from cumulet.fleet import service as fleet
+from cumulet.http import Service
+from cumulet.http.app import App, Mount
+from cumulet.http.server import listen, serve
+from cumulet.services.compute import door as compute
+from cumulet.services.compute import service as compute_service
+from cumulet.services.compute.console import service as console_service
+from cumulet.services.compute.metadata import service as metadata_service
+from cumulet.services.identity import door as identity
+from cumulet.services.identity import service as identity_service
+from cumulet.services.image import door as image
+from cumulet.services.image import service as image_service
+from cumulet.services.network import door as network
+from cumulet.services.network import service as network_service
+from cumulet.services.placement import service as placement_service
+from cumulet.store import Store
+from cumulet.store.schema import prepare
+
+log = logging.getLogger("cumulet.controller")
+
+PATHS = {"identity": "/v3", "compute": "/v2.1", "image": "", "network": "", "placement": ""}
+
+
+@dataclass
+class Controller:
+    """Everything that one controller process holds."""
+
+    settings: Settings
+    store: Store
+    engine: Engine
+    app: App
+
+
+def assemble(settings: Settings) -> Controller:
+    """Prepare the database and put the services together. Opens no socket."""
+    store = Store(settings.state / "db" / "cumulet.sqlite", durable=settings.simulated is None)
+    prepare(store)
+    endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
+    identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
+    engine = Engine(store)
+    who = identity.IdentityContext(settings.secrets_dir, settings.region)
+    images = image.ImageContext(settings.images_dir)
+    computing = compute.ComputeContext(
+        engine=engine,
+        metadata_secret=settings.secret("metadata_secret"),
+        console_base_url=settings.url("console"),
+        region=settings.region,
+        controller_host=settings.node_name,
+    )
+    compute.register(engine, computing)
+    link = fleet.LinkContext(
+        join_token=settings.secret("link_secret"),
+        engine=engine,
+        renderers={**network.RENDERERS, **compute.renderers(computing)},
+        reports={**network.REPORTS, **compute.reports(engine)},
+        hosts_changed=[compute.hosts_changed, network.hosts_changed],
+        image_path=lambda tx, image_id: image.data_path(tx, images.folder, image_id),
+        metadata=compute.metadata(computing),
+        find=[compute.find, network.find],
+    )
+    services: dict[str, tuple[Callable[[], Service], Any]] = {
+        "identity": (identity_service.load, who),
+        "identity_admin": (identity_service.load, who),
+        "image": (image_service.load, images),
+        "placement": (placement_service.load, None),
+        "network": (network_service.load, network.NetworkContext(settings.region)),
+        "compute": (compute_service.load, computing),
+        "metadata": (metadata_service.load, computing),
+        "console": (console_service.load, computing),
+        "link": (fleet.load, link),
+    }
+    auth_url = endpoints["identity"]
+    mounts = {
+        settings.ports.of(name): Mount(service := load(), context, _policy(service, settings.state), auth_url)
+        for name, (load, context) in services.items()
+    }
+    return Controller(settings, store, engine, App(store, mounts, who.authenticate))
+
+
+def _policy(service: Service, state: Path) -> Policy:
+    """The service's rules under the operator's overrides: ``policy/<service>.yaml`` in the state folder."""
+    return Policy(service.rules, state / "policy" / f"{service.type}.yaml")
+
+
+def sockets(settings: Settings) -> list[socket.socket]:
+    """Listening sockets of all services."""
+    local = ("link", "metadata")
+    names = ("identity", "identity_admin", "image", "compute", "placement", "network", "metadata", "console", "link")
+    return [
+        listen(_loopback(settings) if name in local else settings.listen, settings.ports.of(name)) for name in names
+    ]
+
+
+def _loopback(settings: Settings) -> str:
+    return settings.listen if settings.listen.startswith("127.") else "127.0.0.1"
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM."""
+    controller = assemble(settings)
+    runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
+    runner.start()
+    gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
+    try:
+        uvloop.run(serve(controller.app, sockets(settings)))
+    finally:
+        controller.engine.stop()
+        runner.join(5)
+    return 0
+
+
+__all__ = ["Controller", "assemble", "run", "sockets"]
