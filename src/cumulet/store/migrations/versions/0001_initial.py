@@ -9,6 +9,146 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "compute_actions",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("user_id", sa.String(length=64), nullable=True),
+        sa.Column("message", sa.String(), nullable=True),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=True),
+        sa.Column("result", sa.String(length=16), nullable=True),
+        sa.Column("details", sa.String(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_compute_actions_server", "compute_actions", ["server_id", "id"], unique=False)
+    op.create_table(
+        "compute_console_tokens",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    op.create_index("ix_compute_console_tokens_expires_at", "compute_console_tokens", ["expires_at"], unique=False)
+    op.create_table(
+        "compute_flavor_access",
+        sa.Column("flavor_id", sa.String(length=255), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("flavor_id", "project_id"),
+    )
+    op.create_table(
+        "compute_flavors",
+        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("vcpus", sa.Integer(), nullable=False),
+        sa.Column("ram", sa.Integer(), nullable=False),
+        sa.Column("disk", sa.Integer(), nullable=False),
+        sa.Column("ephemeral", sa.Integer(), nullable=False),
+        sa.Column("swap", sa.Integer(), nullable=False),
+        sa.Column("rxtx_factor", sa.Float(), nullable=False),
+        sa.Column("is_public", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("extra_specs", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "compute_keypairs",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("type", sa.String(length=8), nullable=False),
+        sa.Column("fingerprint", sa.String(length=255), nullable=False),
+        sa.Column("public_key", sa.String(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("user_id", "name"),
+    )
+    op.create_table(
+        "compute_quotas",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("resource", sa.String(length=64), nullable=False),
+        sa.Column("hard_limit", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "resource"),
+    )
+    op.create_table(
+        "compute_server_tags",
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("tag", sa.String(length=60), nullable=False),
+        sa.PrimaryKeyConstraint("server_id", "tag"),
+    )
+    op.create_table(
+        "compute_servers",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=True),
+        sa.Column("hostname", sa.String(length=255), nullable=False),
+        sa.Column("vm_state", sa.String(length=32), nullable=False),
+        sa.Column("task_state", sa.String(length=32), nullable=True),
+        sa.Column("power_state", sa.Integer(), nullable=False),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=True),
+        sa.Column("link_id", sa.String(length=36), nullable=True),
+        sa.Column("availability_zone", sa.String(length=255), nullable=True),
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("image", sa.JSON(), nullable=True),
+        sa.Column("flavor_id", sa.String(length=255), nullable=False),
+        sa.Column("flavor", sa.JSON(), nullable=False),
+        sa.Column("vcpus", sa.Integer(), nullable=False),
+        sa.Column("ram", sa.Integer(), nullable=False),
+        sa.Column("key_name", sa.String(length=255), nullable=True),
+        sa.Column("key_type", sa.String(length=8), nullable=True),
+        sa.Column("public_key", sa.String(), nullable=True),
+        sa.Column("user_data", sa.String(), nullable=True),
+        sa.Column("meta", sa.JSON(), nullable=False),
+        sa.Column("personality", sa.JSON(), nullable=False),
+        sa.Column("config_drive", sa.Boolean(), nullable=False),
+        sa.Column("disk_config", sa.String(length=8), nullable=False),
+        sa.Column("access_ip_v4", sa.String(length=39), nullable=True),
+        sa.Column("access_ip_v6", sa.String(length=39), nullable=True),
+        sa.Column("reservation_id", sa.String(length=64), nullable=False),
+        sa.Column("launch_index", sa.Integer(), nullable=False),
+        sa.Column("seed", sa.String(length=64), nullable=False),
+        sa.Column("power", sa.String(length=8), nullable=False),
+        sa.Column("hard_reboots", sa.Integer(), nullable=False),
+        sa.Column("soft_reboots", sa.Integer(), nullable=False),
+        sa.Column("locked_by", sa.String(length=16), nullable=True),
+        sa.Column("locked_reason", sa.String(length=255), nullable=True),
+        sa.Column("fault", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("launched_at", sa.BigInteger(), nullable=True),
+        sa.Column("terminated_at", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_compute_servers_created", "compute_servers", ["created_at"], unique=False)
+    op.create_index("ix_compute_servers_host", "compute_servers", ["host", "deleted_at"], unique=False)
+    op.create_index(
+        "ix_compute_servers_project", "compute_servers", ["project_id", "deleted_at", "created_at"], unique=False
+    )
+    op.create_table(
+        "compute_usages",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("instances", sa.Integer(), nullable=False),
+        sa.Column("cores", sa.Integer(), nullable=False),
+        sa.Column("ram", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id"),
+    )
+    op.create_table(
         "engine_flows",
         sa.Column("kind", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.String(length=64), nullable=False),
