@@ -258,3 +258,24 @@ def test_others_are_served_while_many_log_in(cloud: Cloud, admin: httpx.Client) 
         busy = sum(not each.done() for each in logins)
         assert {each.result().status_code for each in logins} == {401}
     assert taken < 0.5 and busy > 2, (taken, busy)
+
+
+def test_a_locked_password_stays(cloud: Cloud, admin: httpx.Client) -> None:
+    user = made(admin, "user", name=fresh(), password="first", options={"lock_password": True})
+    body = {"user": {"password": "second", "original_password": "first"}}
+    refused = cloud.http.post(f"/v3/users/{user['id']}/password", json=body)
+    assert refused.status_code == 400 and "disallowing password changes" in message(refused)
+    assert admin.patch(f"/v3/users/{user['id']}", json={"user": {"password": "third"}}).status_code == 200
+    assert cloud.login(user["name"], "third").status_code == 201
+
+
+def test_a_default_project_is_the_default_scope(cloud: Cloud, admin: httpx.Client) -> None:
+    project = made(admin, "project", name=fresh())
+    user = made(admin, "user", name=fresh(), password="pw", default_project_id=project["id"])
+    assert "project" not in cloud.login(user["name"], "pw").json()["token"]
+    role = admin.get("/v3/roles", params={"name": "reader"}).json()["roles"][0]["id"]
+    admin.put(f"/v3/projects/{project['id']}/users/{user['id']}/roles/{role}")
+    assert cloud.login(user["name"], "pw").json()["token"]["project"]["id"] == project["id"]
+    assert "project" not in cloud.login(user["name"], "pw", "unscoped").json()["token"]
+    admin.delete(f"/v3/projects/{project['id']}")
+    assert "default_project_id" not in admin.get(f"/v3/users/{user['id']}").json()["user"]
