@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -193,3 +195,87 @@ def test_own_password(cloud: Cloud, admin: httpx.Client) -> None:
 def test_unknown_routes_and_methods(admin: httpx.Client) -> None:
     assert admin.get("/v3/nonsense").status_code == 404
     assert admin.put("/v3/users").status_code == 405
+
+
+@pytest.mark.parametrize("noun", ["role", "project", "domain"])
+def test_what_is_immutable(noun: str, admin: httpx.Client) -> None:
+    row = made(
+        admin, noun, name=fresh(), options={"immutable": True}, **({"enabled": False} if noun == "domain" else {})
+    )
+    path = f"/v3/{noun}s/{row['id']}"
+    words = f'immutable {noun} resource: `{row["id"]}. Set resource option "immutable" to false first.'
+    renamed = admin.patch(path, json={noun: {"name": fresh()}})
+    assert (renamed.status_code, message(renamed)) == (403, f"Unable to update {words}")
+    deleted = admin.delete(path)
+    assert (deleted.status_code, message(deleted)) == (403, f"Unable to delete {words}")
+    assert admin.patch(path, json={noun: {"options": {"immutable": None}}}).json()[noun]["options"] == {}
+    assert admin.delete(path).status_code == 204
+
+
+def test_the_default_domain_stays(admin: httpx.Client) -> None:
+    assert admin.delete("/v3/domains/default").status_code == 403
+
+
+def test_projects_above_and_below(admin: httpx.Client) -> None:
+    top = made(admin, "project", name=fresh())
+    middle = made(admin, "project", name=fresh(), parent_id=top["id"])
+    leaf = made(admin, "project", name=fresh(), parent_id=middle["id"])
+
+    def shown(project: dict[str, Any], query: str) -> Any:
+        return admin.get(f"/v3/projects/{project['id']}?{query}").json()["project"]
+
+    assert shown(leaf, "parents_as_ids")["parents"] == {middle["id"]: {top["id"]: {"default": None}}}
+    assert shown(top, "subtree_as_ids")["subtree"] == {middle["id"]: {leaf["id"]: None}}
+    assert shown(leaf, "subtree_as_ids")["subtree"] is None
+    assert shown(leaf, "parents_as_list")["parents"] == [], "no role on them"
+    me = admin.get("/v3/users", params={"name": "admin"}).json()["users"][0]["id"]
+    role = admin.get("/v3/roles", params={"name": "reader"}).json()["roles"][0]["id"]
+    admin.put(f"/v3/projects/{middle['id']}/users/{me}/roles/{role}")
+    (parent,) = shown(leaf, "parents_as_list")["parents"]
+    assert parent["project"]["name"] == middle["name"]
+    (child,) = shown(top, "subtree_as_list")["subtree"]
+    assert child["project"]["id"] == middle["id"]
+    both = admin.get(f"/v3/projects/{leaf['id']}?parents_as_ids&parents_as_list")
+    assert both.status_code == 400
+
+
+def test_of_many_who_want_one_name_one_gets_it(cloud: Cloud, admin: httpx.Client) -> None:
+    name = fresh()
+    with ThreadPoolExecutor(8) as pool:
+        wanted = [pool.submit(admin.post, "/v3/projects", json={"project": {"name": name}}) for _ in range(16)]
+        answers = sorted(each.result().status_code for each in wanted)
+    assert answers == [201] + [409] * 15
+    assert len(admin.get("/v3/projects", params={"name": name}).json()["projects"]) == 1
+
+
+def test_others_are_served_while_many_log_in(cloud: Cloud, admin: httpx.Client) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        logins = [pool.submit(cloud.login, "admin", "guess") for _ in range(24)]
+        time.sleep(0.1)
+        begun = time.perf_counter()
+        assert admin.get("/v3/projects").status_code == 200
+        taken = time.perf_counter() - begun
+        busy = sum(not each.done() for each in logins)
+        assert {each.result().status_code for each in logins} == {401}
+    assert taken < 0.5 and busy > 2, (taken, busy)
+
+
+def test_a_locked_password_stays(cloud: Cloud, admin: httpx.Client) -> None:
+    user = made(admin, "user", name=fresh(), password="first", options={"lock_password": True})
+    body = {"user": {"password": "second", "original_password": "first"}}
+    refused = cloud.http.post(f"/v3/users/{user['id']}/password", json=body)
+    assert refused.status_code == 400 and "disallowing password changes" in message(refused)
+    assert admin.patch(f"/v3/users/{user['id']}", json={"user": {"password": "third"}}).status_code == 200
+    assert cloud.login(user["name"], "third").status_code == 201
+
+
+def test_a_default_project_is_the_default_scope(cloud: Cloud, admin: httpx.Client) -> None:
+    project = made(admin, "project", name=fresh())
+    user = made(admin, "user", name=fresh(), password="pw", default_project_id=project["id"])
+    assert "project" not in cloud.login(user["name"], "pw").json()["token"]
+    role = admin.get("/v3/roles", params={"name": "reader"}).json()["roles"][0]["id"]
+    admin.put(f"/v3/projects/{project['id']}/users/{user['id']}/roles/{role}")
+    assert cloud.login(user["name"], "pw").json()["token"]["project"]["id"] == project["id"]
+    assert "project" not in cloud.login(user["name"], "pw", "unscoped").json()["token"]
+    admin.delete(f"/v3/projects/{project['id']}")
+    assert "default_project_id" not in admin.get(f"/v3/users/{user['id']}").json()["user"]

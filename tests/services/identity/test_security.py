@@ -9,6 +9,7 @@ from typing import Any
 import bcrypt
 import httpx
 import pytest
+from sqlalchemy import select
 
 from cumulet.services.identity.model import passwords
 from cumulet.services.identity.service import load
@@ -131,6 +132,9 @@ def test_29_bcrypt_hashes_of_elsewhere_work_and_do_not_collide(cloud: Cloud, adm
             hashed = bcrypt.hashpw(secret, bcrypt.gensalt(4)).decode()
             tx.update(users, users.c.id == user["id"], password_hash=hashed)
         assert cloud.login(user["name"], secret.decode()).status_code == 201
+        with cloud.store.transaction() as tx:
+            assert tx.scalar(select(users.c.password_hash).where(users.c.id == user["id"])).startswith("$argon2id$")
+            tx.update(users, users.c.id == user["id"], password_hash=hashed)
         assert cloud.login(user["name"], "p" * 73).status_code == 401
         assert cloud.login(user["name"], "other").status_code == 401
 

@@ -17,10 +17,14 @@ from cumulet.services.identity.wire.collections import collection, self_link
 def catalog(call: Call) -> Any:
     """Show the catalog of one's token."""
     context: IdentityContext = call.context
-    record = context.tokens.find(call.tx, call.headers["x-auth-token"])
+    record = context.tokens.find(call.tx, _token(call))
     if record.payload.scope == "unscoped":
         raise NotAllowed("You are not authorized to perform the requested action.")
     return {"catalog": record.catalog(), "links": self_link(call, "auth/catalog")}
+
+
+def _token(call: Call) -> str:
+    return call.headers.get("x-auth-token") or call.headers["x-storage-token"]
 
 
 @identity.get("/v3/auth/projects", policy="identity:get_auth_projects")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
+from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain
-from cumulet.services.identity.model import lookups
+from cumulet.services.identity.model import hierarchy, lookups
 from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import projects as wire
@@ -48,7 +51,24 @@ def _target(fields: dict[str, Any]) -> dict[str, Any]:
 def show(call: Call, project_id: str) -> Any:
     """Show a project."""
     row = checked(call, "identity:get_project", "project", project_id)
-    return {"project": wire.shown(call, model.with_tags(call.tx, [row])[0])}
+    shown = wire.shown(call, model.with_tags(call.tx, [row])[0])
+    return {"project": shown | _relatives(call, row)}
+
+
+def _relatives(call: Call, row: Row[Any]) -> dict[str, Any]:
+    """Parents and subtree, as lists or as ids, if the query asks for them."""
+    told: dict[str, Any] = {}
+    for key, find in (("parents", hierarchy.above), ("subtree", hierarchy.below)):
+        as_list, as_ids = f"{key}_as_list" in call.query, f"{key}_as_ids" in call.query
+        if as_list and as_ids:
+            raise BadRequest(f"Cannot use {key}_as_list and {key}_as_ids query params at the same time.")
+        if as_list:
+            rows = hierarchy.accessible(call.tx, find(call.tx, row), call.caller.user_id)
+            told[key] = [{"project": wire.shown(call, each)} for each in model.with_tags(call.tx, rows)]
+        elif as_ids:
+            rows = list(find(call.tx, row))
+            told[key] = hierarchy.ids_above(rows) if key == "parents" else hierarchy.ids_below(row.id, rows)
+    return told
 
 
 @identity.patch(

@@ -53,8 +53,7 @@ def update(call: Call, role_id: str) -> Any:
 @identity.delete("/v3/roles/{role_id}", policy_in_handler="identity:delete_role")
 def delete(call: Call, role_id: str) -> None:
     """Delete a role."""
-    checked(call, "identity:delete_role", "role", role_id)
-    model.delete(call.tx, role_id)
+    model.delete(call.tx, checked(call, "identity:delete_role", "role", role_id))
 
 
 def _rule(call: Call, prior: Row[Any], those: Sequence[Row[Any]]) -> dict[str, Any]:

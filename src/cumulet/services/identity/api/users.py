@@ -8,7 +8,7 @@ from typing import Any
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
 from cumulet.services.identity.context import IdentityContext
-from cumulet.services.identity.model import groups, lookups, projects
+from cumulet.services.identity.model import groups, lookups, options, projects
 from cumulet.services.identity.model import users as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import groups as group_wire
@@ -38,7 +38,7 @@ def create(call: Call) -> Any:
     fields = given(user, "name", "domain_id", "default_project_id", "enabled")
     fields.setdefault("domain_id", own_domain(call))
     call.require("identity:create_user", {"target.user.domain_id": fields["domain_id"]})
-    fields["options"] = model.options({}, user.options or {})
+    fields["options"] = options.merged({}, user.options or {}, options.FOR_USERS)
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     hashed = model.digest(user.password)
     with call.store.transaction() as tx:
@@ -66,7 +66,7 @@ def update(call: Call, user_id: str) -> Any:
     with call.store.transaction() as tx:
         row = lookups.get(tx, "user", user_id)
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
-        fields["options"] = model.options(row.options, user.options or {})
+        fields["options"] = options.merged(row.options, user.options or {}, options.FOR_USERS)
         fields["extra"] = row.extra | extra(wire.UserUpdate, call.raw["user"])
         return {"user": wire.shown(call, model.update(tx, row, fields, hashed))}
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 
 from cumulet.services.identity.model import generation, keys, passwords
 from cumulet.services.identity.tables import (
@@ -67,7 +67,7 @@ def bootstrap(store: Store, *, secrets: Path, endpoints: Mapping[str, str], regi
 
 def _counted(tx: Transaction) -> tuple[int, ...]:
     tables = (projects, roles, implied_roles, users, assignments, regions, services, endpoints)
-    return tuple(len(tx.rows(select(table.c[0]))) for table in tables)
+    return tuple(tx.scalar(select(func.count()).select_from(table)) for table in tables)
 
 
 def _known(tx: Transaction, table: Table, *where: Any) -> dict[str, str]:
@@ -94,7 +94,9 @@ def _projects(tx: Transaction) -> dict[str, str]:
 
 def _roles(tx: Transaction) -> dict[str, str]:
     known = _known(tx, roles, roles.c.domain_id == "")
-    new = [{"id": uuid.uuid4().hex, "name": name} for name in ROLES if name not in known]
+    new: list[dict[str, Any]] = [
+        {"id": uuid.uuid4().hex, "name": name, "options": {"immutable": True}} for name in ROLES if name not in known
+    ]
     tx.insert(roles, new)
     ids = known | {row["name"]: row["id"] for row in new}
     if new:

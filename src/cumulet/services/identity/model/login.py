@@ -27,12 +27,14 @@ _domains = projects.alias("domains")
 
 @dataclass(frozen=True)
 class Proven:
-    """Who has proven to be whom, by which methods. `parent`: the token this one is made from."""
+    """Who has proven to be whom, by which methods. `parent`: the token this one is made from; `fresh_hash`: one that
+    shall take the place of an outdated `password_hash`."""
 
     user_id: str
     password_hash: str | None
     methods: tuple[str, ...]
     parent: Payload | None
+    fresh_hash: str | None = None
 
 
 def log_in(store: Store, tokens: Tokens, auth: wire.Auth) -> tuple[str, Record]:
@@ -41,6 +43,10 @@ def log_in(store: Store, tokens: Tokens, auth: wire.Auth) -> tuple[str, Record]:
     with store.read() as tx:
         payload = _payload(tx, proven, auth.scope)
         record = tokens.describe(tx, payload)
+    if proven.fresh_hash is not None:
+        with store.transaction() as tx:  # the same password: no token ends by this
+            where = (users.c.id == proven.user_id) & (users.c.password_hash == proven.password_hash)
+            tx.update(users, where, password_hash=proven.fresh_hash)
     return payloads.seal(tokens.keys.box(), payload), record
 
 
@@ -68,8 +74,11 @@ def _prove(store: Store, tokens: Tokens, identity: wire.Identity) -> Proven:
             raise Unauthenticated(REFUSED)
         user_id = found
     assert user_id is not None
+    fresh = None
+    if hashed is not None and not isinstance(identity.password, UnsetType) and passwords.outdated(hashed):
+        fresh = passwords.digest(identity.password.user.password)
     used = {*identity.methods, *(parent.methods if parent else ())}
-    return Proven(user_id, hashed, tuple(m for m in payloads.METHODS if m in used), parent)
+    return Proven(user_id, hashed, tuple(m for m in payloads.METHODS if m in used), parent, fresh)
 
 
 def _by_password(store: Store, given: wire.PasswordUser) -> tuple[str, str | None]:

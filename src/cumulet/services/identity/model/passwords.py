@@ -44,6 +44,11 @@ def matches(password: str, hashed: str | None) -> bool:
         return _argon2(raw, hashed)
 
 
+def outdated(hashed: str) -> bool:
+    """Whether `hashed` was made by another scheme, or with less work, than new hashes are."""
+    return not hashed.startswith("$argon2id$") or _hasher.check_needs_rehash(hashed)
+
+
 def _argon2(raw: bytes, hashed: str) -> bool:
     try:
         return _hasher.verify(hashed, raw)

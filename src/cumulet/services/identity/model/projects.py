@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
-from cumulet.services.identity.model import access, generation, lookups
+from cumulet.services.identity.model import access, generation, lookups, options
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
@@ -101,6 +101,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
     """A new project, or a domain with `is_domain`. Raises 400, 404, 409."""
     values = {**fields, "description": fields.get("description") or "", "name": fields["name"].strip()}
     values.setdefault("id", uuid.uuid4().hex)
+    values["options"] = options.merged({}, values.get("options", {}), options.FOR_RESOURCES)
     if values.get("is_domain"):
         if values.get("parent_id"):
             raise BadRequest("only root projects are allowed to act as domains.")
@@ -138,7 +139,10 @@ def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
 
 def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequence[str] | None) -> Tagged:
     """Change a project or domain. Raises 400, 403, 409."""
+    options.check_update("domain" if row.is_domain else "project", row, fields)
     values = dict(fields)
+    if "options" in values:
+        values["options"] = options.merged(row.options, values["options"], options.FOR_RESOURCES)
     if (values.pop("domain_id", None) or row.domain_id) != row.domain_id:
         raise BadRequest("Cannot change Domain ID")
     if values.pop("parent_id", row.parent_id) != row.parent_id:
@@ -175,6 +179,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     if row.is_domain:
         delete_domain(tx, row)
         return
+    options.check_delete("project", row)
     if tx.row(select(projects.c.id).where(projects.c.parent_id == row.id)) is not None:
         raise NotAllowed(
             f"Cannot delete the project {row.id} since it is not a leaf in the hierarchy. Use the cascade option if "
@@ -189,6 +194,9 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
 
 def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     """Delete a disabled domain with all that is in it. Raises 403."""
+    options.check_delete("domain", row)
+    if row.id == DEFAULT_DOMAIN:
+        raise NotAllowed("You are not authorized to perform the requested action: delete the default domain.")
     if row.enabled:
         raise NotAllowed("Cannot delete a domain that is enabled, please disable it first.")
     inside = select(projects.c.id).where(or_(projects.c.domain_id == row.id, projects.c.id == row.id))

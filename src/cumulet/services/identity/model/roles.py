@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
-from cumulet.services.identity.model import generation, lookups, snapshot
+from cumulet.services.identity.model import generation, lookups, options, snapshot
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, implied_roles, roles
 from cumulet.store import Transaction
@@ -29,6 +29,7 @@ def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
 def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
     """A new role. Raises 404 for the domain, 409 for the name."""
     values = {**fields, "id": uuid.uuid4().hex, "domain_id": fields.get("domain_id") or ""}
+    values["options"] = options.merged({}, values.get("options", {}), options.FOR_RESOURCES)
     if values["domain_id"]:
         lookups.get(tx, "domain", values["domain_id"])
     lookups.store(tx, roles, values, _taken(values["name"]))
@@ -38,7 +39,10 @@ def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
 
 def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any]:
     """Change a role. Raises 400, 409."""
+    options.check_update("role", row, fields)
     values = dict(fields)
+    if "options" in values:
+        values["options"] = options.merged(row.options, values["options"], options.FOR_RESOURCES)
     if (values.pop("domain_id", row.domain_id) or "") != row.domain_id:
         raise BadRequest("Cannot change Domain ID")
     lookups.change(tx, roles, row.id, values, _taken(values.get("name", row.name)))
@@ -46,8 +50,10 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any
     return lookups.get(tx, "role", row.id)
 
 
-def delete(tx: Transaction, role_id: str) -> None:
-    """Delete a role with all its grants and implications."""
+def delete(tx: Transaction, row: Row[Any]) -> None:
+    """Delete a role with all its grants and implications. Raises 403."""
+    options.check_delete("role", row)
+    role_id = row.id
     tx.delete(assignments, assignments.c.role_id == role_id)
     tx.delete(implied_roles, or_(implied_roles.c.prior_id == role_id, implied_roles.c.implied_id == role_id))
     tx.delete(roles, roles.c.id == role_id)

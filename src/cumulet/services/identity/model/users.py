@@ -21,18 +21,6 @@ COLUMNS = {
     "enabled": users.c.enabled,
     "default_project_id": users.c.default_project_id,
 }
-OPTIONS = frozenset(
-    {
-        "ignore_change_password_upon_first_use",
-        "ignore_password_expiry",
-        "ignore_lockout_failure_attempts",
-        "ignore_user_inactivity",
-        "lock_password",
-        "multi_factor_auth_enabled",
-        "multi_factor_auth_rules",
-    }
-)
-_RULES = "multi_factor_auth_rules"
 
 
 def digest(password: Any) -> str | None:
@@ -45,28 +33,6 @@ def digest(password: Any) -> str | None:
             "the request because the password is invalid."
         )
     return passwords.digest(password)
-
-
-def options(old: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """`old` with what was asked for; None takes an option away. Raises 400."""
-    merged = dict(old)
-    for name, value in asked.items():
-        if name not in OPTIONS:
-            raise BadRequest(
-                f"Invalid input for field 'options': Additional properties are not allowed ({name!r} was unexpected)"
-            )
-        if value is None:
-            merged.pop(name, None)
-            continue
-        if name == _RULES:
-            fits = isinstance(value, list) and all(isinstance(rule, list) and rule for rule in value)
-        else:
-            fits = isinstance(value, bool)
-        if not fits:
-            kind = "array" if name == _RULES else "boolean"
-            raise BadRequest(f"Invalid input for field 'options/{name}': {value!r} is not of type '{kind}'")
-        merged[name] = value
-    return merged
 
 
 def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str | None = None) -> Sequence[Row[Any]]:

@@ -1,0 +1,66 @@
+"""A fresh cloud's rows, and that starting again changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+from sqlalchemy import select
+
+from cumulet.services.identity import door
+from cumulet.services.identity.model import generation
+from cumulet.services.identity.tables import endpoints, users
+from cumulet.services.identity.tables import generation as generation_table
+from cumulet.store import Store, metadata
+
+from .conftest import PASSWORD, URLS, Cloud
+from .test_nouns import fresh, made
+
+
+def prepared(folder: Path) -> tuple[Store, Path]:
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    for name in ("admin", "demo", "service"):
+        (secrets / f"{name}_password").write_text(PASSWORD)
+    store = Store(folder / "test.db", durable=False)
+    metadata.create_all(store.engine)
+    return store, secrets
+
+
+def test_starting_again_changes_nothing(tmp_path: Path) -> None:
+    store, secrets = prepared(tmp_path)
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    tables = [table for name, table in metadata.tables.items() if name.startswith("identity_")]
+    with store.read() as tx:
+        before = {table.name: sorted(map(repr, tx.rows(select(table)))) for table in tables}
+        assert generation.current(tx) == 1
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    with store.read() as tx:
+        assert {table.name: sorted(map(repr, tx.rows(select(table)))) for table in tables} == before
+
+
+def test_a_changed_password_stays_and_a_changed_address_follows(tmp_path: Path) -> None:
+    store, secrets = prepared(tmp_path)
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    with store.transaction() as tx:
+        tx.update(users, users.c.name == "admin", password_hash="changed")
+    moved = URLS | {"image": "http://10.0.0.1:9292"}
+    door.bootstrap(store, secrets=secrets, endpoints=moved, region="RegionOne")
+    with store.read() as tx:
+        assert tx.scalar(select(users.c.password_hash).where(users.c.name == "admin")) == "changed"
+        found = {row.url for row in tx.rows(select(endpoints.c.url))}
+        assert "http://10.0.0.1:9292" in found and URLS["image"] not in found
+        assert tx.scalar(select(generation_table.c.value)) == 2
+
+
+def test_the_door(cloud: Cloud, admin: httpx.Client) -> None:
+    project = made(admin, "project", name=fresh())
+    with cloud.store.read() as tx:
+        names = door.project_names(tx, [project["id"], project["id"], "default", "none"])
+        assert names == {project["id"]: project["name"]}
+        assert door.project_names(tx, []) == {} and tx.statements == 1
+        assert door.project_exists(tx, project["id"])
+        assert not door.project_exists(tx, "default") and not door.project_exists(tx, "none")
+        caller = cloud.context.authenticate(tx, cloud.token("demo", project="demo"))
+    assert caller.roles == ("member", "reader") and caller.project_name == "demo" and not caller.is_admin
+    assert caller.project_domain_id == "default" and caller.methods == ("password",)
