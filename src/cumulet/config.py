@@ -107,6 +107,7 @@ class Settings:
     simulated_seed: Annotated[int, "seed of the simulated hosts' delays and failures"] = 0
     provider_cidr: Annotated[str, "addresses of the external network `provider`"] = "172.24.4.0/24"
     provider_interface: Annotated[str | None, "network card of the external network's bridge"] = None
+    first_image: Annotated[str, "file or URL of the first user's image (empty: one is built)"] = ""
     tunnel_ip: Annotated[str, "this machine's address for VXLAN (empty: the one of the default route)"] = ""
     dns_servers: Annotated[tuple[str, ...], "name servers handed to guests (empty: this machine's)"] = ()
     hostname: Annotated[str, "name of this machine's hypervisor (empty: the machine's host name)"] = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,11 +37,9 @@ class Lab:
         done = self.machine.run(CUMULET, *words, check=check, timeout=timeout)
         return done.stdout + done.stderr
 
-    def seed_image(self) -> None:
-        """Put the cached image where `up` looks for it: the machine has no package mirror."""
-        cache = self.machine.folder / "var_lib_cumulet" / "cache"
-        cache.mkdir(parents=True, exist_ok=True)
-        shutil.copy(self.image, cache / self.image.name)
+    def up(self) -> str:
+        """Start the cloud; the machine has no package mirror, so the image is given."""
+        return self.cumulet("up", "--first-image", str(self.image))
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.machine.run(CUMULET, "status", "--json", check=False).stdout))

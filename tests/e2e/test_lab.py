@@ -28,9 +28,7 @@ USER_DATA = "#!/bin/sh\necho user-data ran as $(id -un) > /tmp/user-data\n"
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with Machine("stack") as machine:
-        made = Lab(machine)
-        made.seed_image()
-        yield made
+        yield Lab(machine)
 
 
 def snapshot(lab: Lab) -> dict[str, str]:
@@ -66,7 +64,7 @@ def test_the_first_user(lab: Lab, tmp_path: Path) -> None:
 
 
 def _up(lab: Lab) -> None:
-    said = lab.cumulet("up")
+    said = lab.up()
     assert "The cloud is up" in said
     assert "admin-openrc" in said
     assert "already up" in lab.cumulet("up")

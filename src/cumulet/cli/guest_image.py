@@ -5,7 +5,9 @@ this machine.
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +61,32 @@ def for_first_user(settings: Settings, progress: Progress) -> Path | None:
         path = settings.cache_dir / "simulated.raw"
         path.write_bytes(bytes(SIMULATED_BYTES))
         return path
+    if settings.first_image:
+        return _given(settings, progress)
     # Whatever goes wrong in building an image, the rest of the cloud is of use without it.
     try:
         return imagebuild.cached_tiny(settings.cache_dir, lambda text: None)
     except Exception as error:
         progress.say(f"  ! no image was built: {error}. Everything else works; `cumulet up` tries again.")
         return None
+
+
+def _given(settings: Settings, progress: Progress) -> Path:
+    """The image that the options name, fetched first when it is a URL. Raises CliError."""
+    where = settings.first_image
+    if "://" not in where:
+        path = Path(where)
+        if not path.is_file():
+            raise CliError(f"first_image: there is no file {path}")
+        return path
+    if not where.startswith(("http://", "https://")):
+        raise CliError(f"first_image: {where} is neither a file nor an http(s) URL")
+    path = settings.cache_dir / "first-image"
+    draft = path.with_suffix(".part")
+    try:
+        with urllib.request.urlopen(where, timeout=60) as source, draft.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    except OSError as error:
+        raise CliError(f"first_image: {where} could not be fetched: {error}") from error
+    progress.detail(f"fetched {where}")
+    return draft.replace(path)

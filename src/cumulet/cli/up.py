@@ -34,7 +34,10 @@ from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import STANDARD_PORTS, Settings
 
-FLAGS = ("listen", "public_host", "port_base", "region", "simulated", "provider_cidr", "provider_interface")
+FLAGS = (
+    *("listen", "public_host", "port_base", "region", "simulated"),
+    *("provider_cidr", "provider_interface", "first_image"),
+)
 FURNISHED = "furnished"
 AS_BEFORE = -1
 
@@ -56,6 +59,9 @@ def add(verbs: Any) -> None:
     )
     parser.add_argument("--provider-cidr", metavar="CIDR", help="external network (default: a free 172.24.x.0/24)")
     parser.add_argument("--provider-interface", metavar="CARD", help="network card of the external network")
+    parser.add_argument(
+        "--first-image", metavar="FILE|URL", help="a disk image (qcow2) for the first user, instead of building one"
+    )
     parser.set_defaults(run=run)
 
 
