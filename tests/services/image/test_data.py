@@ -21,7 +21,7 @@ from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
 from tests.services.image.conftest import OCTETS, RAW, Images, made
-from tests.services.serving import caller
+from tests.services.serving import PROJECTS, caller
 
 
 def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
@@ -204,3 +204,21 @@ def test_a_download_that_nobody_waits_for_ends(
     path = str(glance.context.path(image["id"]))
     wait_for(lambda: path not in [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")])
     assert len(read) < 64, "the rest of the file was not read for nobody"
+
+
+def test_what_the_door_shows_is_what_the_api_shows(
+    glance: Images, demo: httpx.Client, other: httpx.Client, admin: httpx.Client
+) -> None:
+    made_by = [
+        (owner, made(owner, visibility=visibility))
+        for owner in (demo, other, admin)
+        for visibility in ("private", "shared", "community")
+    ]
+    made_by.append((admin, made(admin, visibility="public")))
+    shared = made(demo)
+    demo.post(f"/v2/images/{shared['id']}/members", json={"member": PROJECTS["other"]})
+    for _, image in [*made_by, (demo, shared)]:
+        for token, client in (("demo", demo), ("other", other), ("admin", admin)):
+            with glance.running.store.read() as tx:
+                found = door.boot_image(tx, caller(token), token == "admin", image["id"])
+            assert (found is not None) == (client.get(f"/v2/images/{image['id']}").status_code == 200)

@@ -35,6 +35,9 @@ _STOCK = (
     .with_for_update(of=providers)
 )
 _TOUCH = update(providers).where(providers.c.uuid.in_(_IDS)).values(generation=providers.c.generation + 1)
+_USED = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used).where(
+    inventories.c.provider_uuid.in_(_IDS)
+)
 _TAKE = insert(allocations)
 _ADMIT = insert(consumers)
 
@@ -236,9 +239,8 @@ def held_on(tx: Transaction, provider: str) -> Sequence[Row[Any]]:
 
 def usages(tx: Transaction, provider_uuids: Collection[str]) -> dict[str, dict[str, int]]:
     """provider → class → used."""
-    query = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used)
     found: dict[str, dict[str, int]] = {uuid: {} for uuid in provider_uuids}
-    for row in tx.rows(query.where(inventories.c.provider_uuid.in_(list(provider_uuids)))):
+    for row in tx.rows(_USED, {"ids": list(provider_uuids)}):
         found[row.provider_uuid][row.resource_class] = row.used
     return found
 
