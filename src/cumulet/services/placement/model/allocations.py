@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Row, bindparam, func, insert, select, update
 
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
 from cumulet.store import Transaction
 
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # The statements of every claim are made once: making and keying them costs more than running them.
 _CONSUMERS = select(consumers).where(consumers.c.uuid.in_(_IDS))
 _HELD = select(allocations).where(allocations.c.consumer_uuid.in_(_IDS))
