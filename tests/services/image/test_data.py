@@ -16,30 +16,31 @@ import httpx
 import pytest
 
 from cumulet.services.image import door
+from cumulet.services.image.api import data
 from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
 from tests.services.image.conftest import OCTETS, RAW, Images, made
-from tests.services.serving import caller
+from tests.services.serving import PROJECTS, caller
 
 
 def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
     path = f"/v2/images/{made(demo)['id']}"
     assert demo.get(f"{path}/file").status_code == 204
-    data = b"\0" * 512 + os.urandom(9 << 20)
-    assert demo.put(f"{path}/file", content=data, headers=OCTETS).status_code == 204
+    whole = b"\0" * 512 + os.urandom(9 << 20)
+    assert demo.put(f"{path}/file", content=whole, headers=OCTETS).status_code == 204
     shown = demo.get(path).json()
-    assert shown["status"] == "active" and shown["size"] == shown["virtual_size"] == len(data)
-    assert shown["checksum"] == hashlib.md5(data).hexdigest()
-    assert shown["os_hash_algo"] == "sha512" and shown["os_hash_value"] == hashlib.sha512(data).hexdigest()
+    assert shown["status"] == "active" and shown["size"] == shown["virtual_size"] == len(whole)
+    assert shown["checksum"] == hashlib.md5(whole).hexdigest()
+    assert shown["os_hash_algo"] == "sha512" and shown["os_hash_value"] == hashlib.sha512(whole).hexdigest()
     got = demo.get(f"{path}/file")
-    assert got.content == data and got.headers["content-md5"] == shown["checksum"]
-    assert int(got.headers["content-length"]) == len(data)
+    assert got.content == whole and got.headers["content-md5"] == shown["checksum"]
+    assert int(got.headers["content-length"]) == len(whole)
     assert glance.files() == [shown["id"]]
     again = demo.put(f"{path}/file", content=b"other", headers=OCTETS)
     assert again.status_code == 409 and "from active to saving is not allowed" in again.json()["message"]
-    assert demo.get(f"{path}/file").content == data and glance.files() == [shown["id"]]
+    assert demo.get(f"{path}/file").content == whole and glance.files() == [shown["id"]]
     assert demo.delete(path).status_code == 204 and glance.files() == []
 
 
@@ -64,10 +65,10 @@ def test_the_door(glance: Images, demo: httpx.Client) -> None:
     ("asked", "first", "last"), [("bytes=0-9", 0, 9), ("bytes=1000-", 1000, 1023), ("bytes=-24", 1000, 1023)]
 )
 def test_ranges(demo: httpx.Client, asked: str, first: int, last: int) -> None:
-    path, data = f"/v2/images/{made(demo)['id']}/file", bytes(range(256)) * 4
-    demo.put(path, content=data, headers=OCTETS)
+    path, whole = f"/v2/images/{made(demo)['id']}/file", bytes(range(256)) * 4
+    demo.put(path, content=whole, headers=OCTETS)
     answer = demo.get(path, headers={"Range": asked})
-    assert answer.status_code == 206 and answer.content == data[first : last + 1]
+    assert answer.status_code == 206 and answer.content == whole[first : last + 1]
     assert answer.headers["content-range"] == f"bytes {first}-{last}/1024"
     for bad in ("bytes=1024-", "bytes=5-4", "bytes=-", "lines=1-2", "bytes=0-1,3-4"):
         assert demo.get(path, headers={"Range": bad}).status_code == 416
@@ -99,6 +100,15 @@ def test_a_wrong_size_is_refused(glance: Images, demo: httpx.Client) -> None:
     sent = {**OCTETS, "X-OpenStack-Image-Size": "1001"}
     assert demo.put(f"{path}/file", content=pieces(), headers=sent).status_code == 400
     assert demo.get(path).json()["status"] == "queued" and glance.files() == []
+
+
+def test_an_upload_that_stalls_is_given_up(glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "IDLE_S", 0.5)
+    image = made(demo)
+    with half_upload(glance, image["id"], announced=2000, sent=1000) as sock:
+        sock.settimeout(20)
+        assert sock.recv(100).startswith(b"HTTP/1.1 408")
+    assert demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued" and glance.files() == []
 
 
 def half_upload(glance: Images, image_id: str, *, announced: int, sent: int) -> socket.socket:
@@ -204,3 +214,21 @@ def test_a_download_that_nobody_waits_for_ends(
     path = str(glance.context.path(image["id"]))
     wait_for(lambda: path not in [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")])
     assert len(read) < 64, "the rest of the file was not read for nobody"
+
+
+def test_what_the_door_shows_is_what_the_api_shows(
+    glance: Images, demo: httpx.Client, other: httpx.Client, admin: httpx.Client
+) -> None:
+    made_by = [
+        (owner, made(owner, visibility=visibility))
+        for owner in (demo, other, admin)
+        for visibility in ("private", "shared", "community")
+    ]
+    made_by.append((admin, made(admin, visibility="public")))
+    shared = made(demo)
+    demo.post(f"/v2/images/{shared['id']}/members", json={"member": PROJECTS["other"]})
+    for _, image in [*made_by, (demo, shared)]:
+        for token, client in (("demo", demo), ("other", other), ("admin", admin)):
+            with glance.running.store.read() as tx:
+                found = door.boot_image(tx, caller(token), token == "admin", image["id"])
+            assert (found is not None) == (client.get(f"/v2/images/{image['id']}").status_code == 200)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from cumulet.auth import Caller
 from cumulet.services.image.model import images as model
@@ -38,16 +38,17 @@ class BootableImage:
     ramdisk_id: str | None
 
 
+_IMAGE = select(images).where(images.c.id == bindparam("image"), images.c.deleted_at.is_(None))
+
+
 def boot_image(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> BootableImage | None:
-    """The image as this caller may boot it; None when it is not there or not visible. One query.
+    """The image as this caller may boot it; None when it is not there or not visible. One query,
+    two for an image that another project shares.
 
     The status is not judged here: an image that is not active is the caller's to refuse in its own words.
     """
-    where = [images.c.id == image_id, images.c.deleted_at.is_(None)]
-    if not policy_is_admin:
-        where.append(model.visible(caller))
-    row = tx.row(select(images).where(*where))
-    if row is None:
+    row = tx.row(_IMAGE, {"image": image_id})
+    if row is None or not (policy_is_admin or model.sees(tx, caller, row)):
         return None
     properties = dict(row.properties)
     return BootableImage(

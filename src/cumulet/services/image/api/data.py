@@ -18,6 +18,8 @@ from cumulet.services.image.service import image as service
 
 _RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 _CHUNK = 1 << 20
+IDLE_S = 60.0
+"""How long an upload may bring nothing before it is given up."""
 
 
 @service.put("/v2/images/{image_id}/file", status=204, body_limit=None, policy_in_handler="upload_image")
@@ -53,20 +55,36 @@ def _begin(call: Call, image_id: str) -> content.Part:
 
 
 async def _receive(call: Call, part: content.Part) -> None:
-    """The body in blocks: while one is hashed and written, the next comes in."""
+    """The body in blocks: while one is hashed and written, the next comes in. Raises 400 and 408."""
+    announced = call.headers.get("content-length") or call.headers.get("x-openstack-image-size")
+    try:
+        async with asyncio.timeout(IDLE_S) as patience:
+            await _blocks(call, part, patience)
+    except TimeoutError:
+        raise Fault(f"No image data came for {IDLE_S:g} seconds.", status=408, code="HTTPRequestTimeout") from None
+    if announced is not None and announced.isdigit() and int(announced) != part.size:
+        raise BadRequest(f"Size mismatch: {announced} bytes were announced, {part.size} bytes came.")
+
+
+async def _blocks(call: Call, part: content.Part, patience: asyncio.Timeout) -> None:
     context: ImageContext = call.context
     loop = asyncio.get_running_loop()
-    announced = call.headers.get("content-length") or call.headers.get("x-openstack-image-size")
     block = bytearray()
     busy: asyncio.Future[None] | None = None
+    renewed = loop.time()
     try:
         async for piece in call.chunks():
             block += piece
+            if (now := loop.time()) > renewed + IDLE_S / 10:
+                patience.reschedule(now + IDLE_S)
+                renewed = now
             if len(block) >= content.BLOCK:
                 if busy is not None:
                     await busy
+                    patience.reschedule(loop.time() + IDLE_S)
                 busy = loop.run_in_executor(None, part.put, block, context.threads)
                 block = bytearray()
+        patience.reschedule(None)
         if busy is not None:
             await busy
     finally:
@@ -74,8 +92,6 @@ async def _receive(call: Call, part: content.Part) -> None:
             await asyncio.wait([busy])
     if block:
         await loop.run_in_executor(None, part.put, block, context.threads)
-    if announced is not None and announced.isdigit() and int(announced) != part.size:
-        raise BadRequest(f"Size mismatch: {announced} bytes were announced, {part.size} bytes came.")
 
 
 def _complete(call: Call, image_id: str, part: content.Part) -> None:

@@ -75,6 +75,14 @@ def visible(caller: Caller, member_status: str | None = None) -> ColumnElement[b
     return or_(images.c.owner == caller.project_id, images.c.visibility.in_(("public", "community")), shared)
 
 
+def sees(tx: Transaction, caller: Caller, row: Row[Any]) -> bool:
+    """The same for a row that is at hand: asks the database only about another project's shared image."""
+    if caller.is_admin or row.visibility in ("public", "community") or row.owner == caller.project_id:
+        return True
+    query = select(members.c.image_id).where(members.c.image_id == row.id, members.c.member == caller.project_id)
+    return row.visibility == "shared" and tx.row(query) is not None
+
+
 def get(tx: Transaction, caller: Caller, image_id: str) -> Image:
     """The image as the caller sees it. Raises 404. Two queries."""
     is_member = _membership(caller.project_id, None).label("is_member")

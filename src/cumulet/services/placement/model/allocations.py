@@ -11,10 +11,35 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import BindParameter, Row, bindparam, func, insert, select, update
 
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
 from cumulet.store import Transaction
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+# The statements of every claim are made once: making and keying them costs more than running them.
+_CONSUMERS = select(consumers).where(consumers.c.uuid.in_(_IDS))
+_HELD = select(allocations).where(allocations.c.consumer_uuid.in_(_IDS))
+_STOCK = (
+    select(
+        providers.c.uuid,
+        inventories.c.resource_class,
+        inventories.c.min_unit,
+        inventories.c.max_unit,
+        inventories.c.step_size,
+        inventories.c.capacity,
+        inventories.c.used,
+    )
+    .select_from(providers.outerjoin(inventories, inventories.c.provider_uuid == providers.c.uuid))
+    .where(providers.c.uuid.in_(_IDS))
+    .with_for_update(of=providers)
+)
+_TOUCH = update(providers).where(providers.c.uuid.in_(_IDS)).values(generation=providers.c.generation + 1)
+_USED = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used).where(
+    inventories.c.provider_uuid.in_(_IDS)
+)
+_TAKE = insert(allocations)
+_ADMIT = insert(consumers)
 
 Resources = Mapping[str, int]
 Key = tuple[str, str]
@@ -57,8 +82,8 @@ def replace(tx: Transaction, holdings: Sequence[Holding]) -> None:
     """Give each consumer what its holding says instead of what it has. Raises `NoRoom`, `NoProvider` and
     `NoInventory` before anything is written. At most eight statements, however many holdings."""
     ids = [holding.consumer for holding in holdings]
-    known = {row.uuid: row for row in tx.rows(select(consumers).where(consumers.c.uuid.in_(ids)))}
-    present = tx.rows(select(allocations).where(allocations.c.consumer_uuid.in_(known))) if known else ()
+    known = consumers_of(tx, ids)
+    present = tx.rows(_HELD, {"ids": list(known)}) if known else ()
     change: defaultdict[Key, int] = defaultdict(int)
     for row in present:
         change[row.provider_uuid, row.resource_class] -= row.used
@@ -70,7 +95,9 @@ def replace(tx: Transaction, holdings: Sequence[Holding]) -> None:
     _apply(tx, change)
     if present:
         tx.delete(allocations, allocations.c.consumer_uuid.in_(ids))
-    tx.insert(allocations, [row for holding in holdings for row in _rows(tx, holding)])
+    rows = [row for holding in holdings for row in _rows(tx, holding)]
+    if rows:
+        tx.execute(_TAKE, rows)
     _write_consumers(tx, holdings, known)
 
 
@@ -92,13 +119,7 @@ def _check(tx: Transaction, holdings: Sequence[Holding], change: Mapping[Key, in
     wanted = {provider for holding in holdings for provider in holding.resources}
     if not wanted:
         return
-    query = (
-        select(providers.c.uuid, inventories)
-        .select_from(providers.outerjoin(inventories, inventories.c.provider_uuid == providers.c.uuid))
-        .where(providers.c.uuid.in_(wanted))
-        .with_for_update(of=providers)
-    )
-    found = tx.rows(query)
+    found = tx.rows(_STOCK, {"ids": list(wanted)})
     missing = wanted - {row.uuid for row in found}
     if missing:
         raise NoProvider(min(missing))
@@ -134,7 +155,7 @@ def _apply(tx: Transaction, change: Mapping[Key, int]) -> None:
         tx.execute(_ADD, steps)
     touched = {provider for provider, _ in change}
     if touched:
-        tx.update(providers, providers.c.uuid.in_(touched), generation=providers.c.generation + 1)
+        tx.execute(_TOUCH, {"ids": list(touched)})
 
 
 def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, Row[Any]]) -> None:
@@ -154,7 +175,8 @@ def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mappin
             new.append({**values, "generation": 1, "created_at": tx.now})
         else:
             kept.append({**values, "u": holding.consumer, "g": row.generation + 1})
-    tx.insert(consumers, new)
+    if new:
+        tx.execute(_ADMIT, new)
     if kept:
         tx.execute(_KEEP, kept)
     if gone and any(consumer in known for consumer in gone):
@@ -176,7 +198,7 @@ _KEEP = (
 
 def release(tx: Transaction, consumer: str) -> bool:
     """Take everything from the consumer; False when it held nothing."""
-    present = tx.rows(select(allocations).where(allocations.c.consumer_uuid == consumer))
+    present = tx.rows(_HELD, {"ids": [consumer]})
     if not present:
         return False
     _apply(tx, {(row.provider_uuid, row.resource_class): -row.used for row in present})
@@ -192,7 +214,7 @@ def consumer(tx: Transaction, uuid: str) -> Row[Any] | None:
 
 def consumers_of(tx: Transaction, uuids: Collection[str]) -> dict[str, Row[Any]]:
     """Consumers' rows by id."""
-    return {row.uuid: row for row in tx.rows(select(consumers).where(consumers.c.uuid.in_(uuids)))}
+    return {row.uuid: row for row in tx.rows(_CONSUMERS, {"ids": list(uuids)})}
 
 
 def held_by(tx: Transaction, uuid: str) -> Sequence[Row[Any]]:
@@ -217,9 +239,8 @@ def held_on(tx: Transaction, provider: str) -> Sequence[Row[Any]]:
 
 def usages(tx: Transaction, provider_uuids: Collection[str]) -> dict[str, dict[str, int]]:
     """provider → class → used."""
-    query = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used)
     found: dict[str, dict[str, int]] = {uuid: {} for uuid in provider_uuids}
-    for row in tx.rows(query.where(inventories.c.provider_uuid.in_(list(provider_uuids)))):
+    for row in tx.rows(_USED, {"ids": list(provider_uuids)}):
         found[row.provider_uuid][row.resource_class] = row.used
     return found
 

@@ -126,12 +126,14 @@ def _fits(row: Any, need: int) -> bool:
     )
 
 
+_SUMMARIES = select(
+    inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used
+).where(inventories.c.provider_uuid.in_(bindparam("ids", expanding=True)))
+
+
 def summaries(tx: Transaction, uuids: Sequence[str]) -> dict[str, dict[str, tuple[int, int]]]:
     """provider → class → (capacity, used), of all the classes that each has."""
-    query = select(
-        inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used
-    ).where(inventories.c.provider_uuid.in_(uuids))
     found: dict[str, dict[str, tuple[int, int]]] = {uuid: {} for uuid in uuids}
-    for row in tx.rows(query):
+    for row in tx.rows(_SUMMARIES, {"ids": uuids}):
         found[row.provider_uuid][row.resource_class] = (row.capacity, row.used)
     return found
