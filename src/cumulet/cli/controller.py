@@ -61,6 +61,7 @@ def assemble(settings: Settings) -> Controller:
     engine = Engine(store)
     who = identity.IdentityContext(settings.secrets_dir, settings.region)
     images = image.ImageContext(settings.images_dir)
+    image.recover_uploads(store, images)
     computing = compute.ComputeContext(
         engine=engine,
         metadata_secret=settings.secret("metadata_secret"),

@@ -26,7 +26,7 @@ from cumulet.node.net.links import (
     links,
     set_addresses,
 )
-from cumulet.node.net.run import NodeError, run, write_whole
+from cumulet.node.net.run import NodeError, readable_folder, run, write_whole
 
 _LEASE_S = 86400
 
@@ -47,7 +47,7 @@ class DhcpServers:
             return
         self._ensure_device(network)
         place = self._place(network.id)
-        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+        readable_folder(place)
         changed = self._write(network, routed, place)
         arguments = self._arguments(network, place)
         pid = self._pid(place)

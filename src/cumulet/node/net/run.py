@@ -75,7 +75,7 @@ def run(
 @contextmanager
 def machine_lock(name: str) -> Iterator[None]:
     """Hold a lock that all clouds of this machine share, for reading and rewriting what they share."""
-    RUNTIME.mkdir(mode=0o755, parents=True, exist_ok=True)
+    readable_folder(RUNTIME)
     descriptor = os.open(RUNTIME / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         flock(descriptor, LOCK_EX)
@@ -95,6 +95,14 @@ def drop_locks() -> None:
     except OSError:
         # Another cloud has just come or gone; what is left is its to remove.
         return
+
+
+def readable_folder(place: Path) -> None:
+    """Make a folder below `RUNTIME` that programs without root can enter, whatever this process's umask is."""
+    place.mkdir(parents=True, exist_ok=True)
+    for folder in (place, *place.parents):
+        if folder == RUNTIME or RUNTIME in folder.parents:
+            folder.chmod(0o755)
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> bool:

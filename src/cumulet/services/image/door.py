@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import bindparam, select
 
 from cumulet.auth import Caller
+from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.service import ImageContext
@@ -16,7 +17,7 @@ from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images
 from cumulet.store import Transaction
 
-__all__ = ["BootableImage", "ImageContext", "boot_image", "data_path", "names"]
+__all__ = ["BootableImage", "ImageContext", "boot_image", "data_path", "names", "recover_uploads"]
 
 
 @dataclass(frozen=True, slots=True)
