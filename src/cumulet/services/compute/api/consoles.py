@@ -1,0 +1,87 @@
+"""Consoles: what a guest printed, and tokens for its screen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from cumulet.fleet import door as fleet
+from cumulet.http import Call, Wire
+from cumulet.http.faults import BadRequest, Conflict, NotFound
+from cumulet.services.compute.api.subjects import server
+from cumulet.services.compute.model import consoles
+from cumulet.services.compute.service import service
+from cumulet.store import Transaction
+
+Protocol = Literal["vnc", "spice", "serial", "mks", "rdp"]
+Kind = Literal["novnc", "xvpvnc", "spice-html5", "spice-direct", "serial", "webmks", "rdp-html5"]
+
+
+class RemoteConsole(Wire):
+    protocol: Protocol
+    type: Kind
+
+
+class RemoteConsoleBody(Wire):
+    remote_console: RemoteConsole
+
+
+class OldConsole(Wire):
+    type: str
+
+
+class LogLength(Wire):
+    length: Annotated[int, Meta(ge=-1)] | str | None = None
+
+
+def url(call: Call, tx: Transaction, server_id: str, kind: str, rule: str) -> str:
+    """A fresh address of the server's screen. Raises 400 for a kind that there is not, 409 before it is ready."""
+    row = server(call, server_id, rule, tx)
+    if kind != "novnc":
+        raise BadRequest(f"Unavailable console type {kind}.")
+    token = consoles.issue(tx, row, kind, call.context.console_token_s)
+    return f"{call.context.console_base_url}/vnc_auto.html?path=%3Ftoken%3D{token}"
+
+
+@service.post(
+    "/v2.1/servers/{server_id}/remote-consoles",
+    request=RemoteConsoleBody,
+    since=(2, 6),
+    policy_in_handler="os_compute_api:os-remote-consoles",
+)
+def create(call: Call, server_id: str) -> dict[str, Any]:
+    """Get the address of a server's screen."""
+    asked: RemoteConsole = call.body.remote_console
+    where = url(call, call.tx, server_id, asked.type, "os-remote-consoles")
+    return {"remote_console": {"protocol": asked.protocol, "type": asked.type, "url": where}}
+
+
+async def log(call: Call, server_id: str, wanted: LogLength) -> dict[str, Any]:
+    """The end of what the guest printed to its serial console: `length` lines, or all."""
+    length = _length(wanted.length)
+    seconds = call.context.deadlines.console_log_s
+    job = await call.in_thread(_ask, call, server_id, length, seconds)
+    result = await fleet.wait_job(call.store, job, seconds)
+    if result.state == "waiting":
+        raise Conflict("Instance not yet ready")
+    if result.state == "failed":
+        raise NotFound("Guest does not have a console available")
+    return {"output": result.result}
+
+
+def _length(value: int | str | None) -> int | None:
+    if isinstance(value, str):
+        if not (value.lstrip("-").isdigit() and value.isascii() and len(value) < 12 and int(value) >= -1):
+            raise BadRequest(f"Invalid input for field/attribute length. Value: {value}. {value!r} is not a length")
+        value = int(value)
+    return None if value is None or value == -1 else value
+
+
+def _ask(call: Call, server_id: str, length: int | None, seconds: float) -> str:
+    with call.store.transaction() as tx:
+        row = server(call, server_id, "os-console-output", tx)
+        if row.host is None or row.link_id is None or not fleet.host_up(tx, row.host):
+            raise Conflict("Instance not yet ready")
+        args = {"guest": row.id, "length": length}
+        return fleet.ask(tx, link_id=row.link_id, host=row.host, kind="console_log", args=args, deadline_s=seconds)

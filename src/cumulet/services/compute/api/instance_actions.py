@@ -1,0 +1,101 @@
+"""What was asked of a server and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from cumulet.http import Call
+from cumulet.http.faults import BadRequest, NotFound
+from cumulet.services.compute.api import queries
+from cumulet.services.compute.api.subjects import target
+from cumulet.services.compute.model import actions, servers
+from cumulet.services.compute.service import service
+from cumulet.services.compute.wire.links import next_page
+from cumulet.services.compute.wire.servers import host_id
+from cumulet.store import Page, iso
+from cumulet.store.paging import MarkerNotFound
+
+_RULE = "os_compute_api:os-instance-actions"
+_PATH = "/v2.1/servers/{server_id}/os-instance-actions"
+
+
+def _server(call: Call, server_id: str, rule: str) -> servers.Server:
+    """The server; from 2.21 on a deleted one still tells."""
+    caller = call.caller
+    find = servers.get_even_deleted if call.version >= (2, 21) else servers.get
+    row = find(call.tx, server_id, caller.project_id or "", caller.is_admin)
+    call.require(f"{_RULE}:{rule}", target(row))
+    return row
+
+
+def _time(us: int | None) -> str | None:
+    return None if us is None else iso(us, micro=True, zone="")
+
+
+def _shape(call: Call, row: Row[Any]) -> dict[str, Any]:
+    body = {
+        "action": row.action,
+        "instance_uuid": row.server_id,
+        "request_id": row.request_id,
+        "user_id": row.user_id,
+        "project_id": row.project_id,
+        "start_time": _time(row.started_at),
+        "message": row.message,
+    }
+    if call.version >= (2, 58):
+        body["updated_at"] = _time(row.updated_at)
+    return body
+
+
+@service.get(_PATH, policy_in_handler=f"{_RULE}:list")
+def index(call: Call, server_id: str) -> dict[str, Any]:
+    """List what was asked of a server, newest first."""
+    row = _server(call, server_id, "list")
+    paging = call.version >= (2, 58)
+    limit = queries.limit_of(call) if paging else None
+    page = Page(limit, queries.one(call, "marker") if paging else None)
+    since = queries.time_of(call, "changes-since") if paging else None
+    before = queries.time_of(call, "changes-before") if call.version >= (2, 66) else None
+    try:
+        rows = actions.listed(call.tx, row.id, page, since, before)
+    except MarkerNotFound as error:
+        raise BadRequest(f"marker [{error.marker}] not found") from None
+    body: dict[str, Any] = {"instanceActions": [_shape(call, found) for found in rows]}
+    if paging and rows and len(rows) == limit:
+        path = f"/servers/{server_id}/os-instance-actions"
+        body["links"] = next_page(call, path, rows[-1].request_id, call.query)
+    return body
+
+
+@service.get(f"{_PATH}/{{request_id}}", policy_in_handler=f"{_RULE}:show")
+def show(call: Call, server_id: str, request_id: str) -> dict[str, Any]:
+    """Show one action with its event."""
+    row = _server(call, server_id, "show")
+    found = actions.find(call.tx, row.id, request_id)
+    if found is None:
+        raise NotFound(f"Action {request_id} could not be found")
+    body = _shape(call, found)
+    is_admin = call.allows(f"{_RULE}:events")
+    if is_admin or call.version >= (2, 51):
+        body["events"] = [_event(call, row, found, is_admin)]
+    return {"instanceAction": body}
+
+
+def _event(call: Call, row: servers.Server, found: Row[Any], is_admin: bool) -> dict[str, Any]:
+    event = {
+        "event": found.event,
+        "start_time": _time(found.started_at),
+        "finish_time": _time(found.finished_at),
+        "result": found.result,
+    }
+    if is_admin:
+        event["traceback"] = None
+    if call.version >= (2, 62):
+        event["hostId"] = host_id(found.host, row.project_id)
+        if is_admin:
+            event["host"] = found.host
+    if call.version >= (2, 84):
+        event["details"] = found.details if is_admin else None
+    return event

@@ -1,0 +1,92 @@
+"""Key pairs: each belongs to a user, not to a project."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import UNSET
+
+from cumulet.http import Call, Reply
+from cumulet.http.faults import BadRequest
+from cumulet.http.shapes import Invalid
+from cumulet.services.compute.api import queries
+from cumulet.services.compute.model import keypairs, quotas
+from cumulet.services.compute.service import service
+from cumulet.services.compute.wire import keypairs as wire
+from cumulet.services.compute.wire.links import next_page
+
+_RULE = "os_compute_api:os-keypairs"
+_PLAIN_NAME = re.compile(r"^[A-Za-z0-9 _-]+$")
+_NAME = re.compile(r"^[A-Za-z0-9 _@.-]+$")
+
+
+def _owner(call: Call, action: str) -> str:
+    """Whose keys: the caller's, or from 2.10 on those of `user_id`, which the policy must allow."""
+    asked = queries.one(call, "user_id") if call.version >= (2, 10) else None
+    user_id = asked or call.caller.user_id
+    call.require(f"{_RULE}:{action}", {"user_id": user_id})
+    return user_id
+
+
+@service.get("/v2.1/os-keypairs", policy_in_handler=f"{_RULE}:index")
+def index(call: Call) -> dict[str, Any]:
+    """List key pairs."""
+    user_id = _owner(call, "index")
+    paging = call.version >= (2, 35)
+    limit = queries.limit_of(call) if paging else None
+    rows = keypairs.listed(call.tx, user_id, limit, queries.one(call, "marker") if paging else None)
+    body: dict[str, Any] = {"keypairs": [wire.short(row, call.version) for row in rows]}
+    if paging and rows and len(rows) == limit:
+        body["keypairs_links"] = next_page(call, "/os-keypairs", rows[-1].name, call.query)
+    return body
+
+
+@service.get("/v2.1/os-keypairs/{name}", policy_in_handler=f"{_RULE}:show")
+def show(call: Call, name: str) -> dict[str, Any]:
+    """Show a key pair."""
+    return wire.full(keypairs.get(call.tx, _owner(call, "show"), name), call.version)
+
+
+@service.post(
+    "/v2.1/os-keypairs",
+    policy_in_handler=f"{_RULE}:create",
+    request=wire.NewKeypairBody,
+    transaction="none",
+)
+def create(call: Call) -> Reply:
+    """Import a public key, or make a key pair (before 2.92)."""
+    new: wire.NewKeypair = call.body.keypair
+    user_id = call.caller.user_id if new.user_id is UNSET else str(new.user_id)
+    call.require(f"{_RULE}:create", {"user_id": user_id})
+    name = _checked_name(call, new.name)
+    kind = "ssh" if new.type is UNSET else str(new.type)
+    if not new.public_key and call.version >= (2, 92):
+        raise service.invalidity(Invalid("keypair", {"name": name}, "'public_key' is a required property"))
+    made = keypairs.imported(kind, new.public_key) if new.public_key else keypairs.generated(kind, user_id)
+    with call.store.transaction() as tx:
+        row = keypairs.store(tx, user_id, name, made, quotas.limits(tx, call.caller.project_id or "")["key_pairs"])
+    return Reply(wire.created(row, call.version, made.private_key), 201 if call.version >= (2, 2) else 200)
+
+
+def _checked_name(call: Call, name: str) -> str:
+    if call.version >= (2, 92):
+        if not _NAME.match(name) or name != name.strip():
+            raise service.invalidity(Invalid("keypair.name", name, f"'{name}' does not match '{_NAME.pattern}'"))
+        return name
+    if not _PLAIN_NAME.match(name):
+        raise BadRequest("Keypair data is invalid: Keypair name contains unsafe characters")
+    if name != name.strip():
+        problem = (
+            "An invalid 'name' value was provided. The name must be: printable characters. "
+            "Can not start or end with whitespace."
+        )
+        raise service.invalidity(Invalid("keypair.name", name, problem))
+    return name
+
+
+@service.delete("/v2.1/os-keypairs/{name}", policy_in_handler=f"{_RULE}:delete")
+def delete(call: Call, name: str) -> Reply:
+    """Delete a key pair."""
+    keypairs.delete(call.tx, _owner(call, "delete"), name)
+    return Reply(None, 204 if call.version >= (2, 2) else 202)

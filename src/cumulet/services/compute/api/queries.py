@@ -1,0 +1,72 @@
+"""Query parameters that many of compute's lists share: limit, marker, sort, booleans, times."""
+
+from __future__ import annotations
+
+from cumulet.http import Call
+from cumulet.http.faults import BadRequest
+from cumulet.store.times import parse_iso
+
+MAX_LIMIT = 1000
+"""As Nova's ``[api] max_limit``."""
+
+_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+_FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
+
+
+def one(call: Call, name: str) -> str | None:
+    """The last value of a parameter, or None."""
+    values = call.query.get(name)
+    return values[-1] if values else None
+
+
+def invalid(name: str, value: str, problem: str) -> BadRequest:
+    """The fault about a query parameter."""
+    return BadRequest(f"Invalid input for query parameters {name}. Value: {value}. {problem}")
+
+
+def limit_of(call: Call) -> int:
+    """How many rows the caller may get: what they asked for, `MAX_LIMIT` at most."""
+    text = one(call, "limit")
+    if text is None or text == "":
+        return MAX_LIMIT
+    if not (text.isascii() and text.isdigit()) or len(text) > 12:
+        raise invalid("limit", text, f"'{text}' does not match '^[0-9]*$'")
+    return min(int(text), MAX_LIMIT)
+
+
+def boolean(text: str) -> bool | None:
+    """`text` as a boolean the way OpenStack reads one; None when it is none."""
+    word = text.strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def flag(call: Call, name: str) -> bool:
+    """A parameter that is there and not false."""
+    text = one(call, name)
+    if text is None:
+        return False
+    found = boolean(text) if text else True
+    if found is None:
+        raise BadRequest(f"Invalid value for {name}: {text}")
+    return found
+
+
+def time_of(call: Call, name: str) -> int | None:
+    """A parameter that is a time, in µs."""
+    text = one(call, name)
+    if not text:
+        return None
+    try:
+        return parse_iso(text.strip().replace(" ", "+", 1) if "T" in text else text.strip())
+    except (ValueError, OverflowError):
+        raise invalid(name, text, f"'{text}' is not a 'date-time'") from None
+
+
+def whole(call: Call, name: str) -> int | None:
+    """A parameter that is a whole number."""
+    text = one(call, name)
+    if text is None or text == "":
+        return None
+    if not (text.lstrip("-").isascii() and text.lstrip("-").isdigit()) or len(text) > 12:
+        raise BadRequest(f"Invalid {name} filter [{text}]")
+    return int(text)

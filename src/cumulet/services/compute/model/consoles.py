@@ -1,0 +1,61 @@
+"""Console tokens: handed out once, kept as a hash, good for one connection and a few minutes."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select
+
+from cumulet.fleet import door as fleet
+from cumulet.http.faults import Conflict
+from cumulet.services.compute import states
+from cumulet.services.compute.model import servers
+from cumulet.services.compute.tables import console_tokens
+from cumulet.store import Transaction
+from cumulet.store.times import SECOND
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Where a guest's screen is: a unix socket on its host."""
+
+    server_id: str
+    host: str
+    socket: str
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def screen(tx: Transaction, row: servers.Server) -> Screen | None:
+    """The guest's screen as its node reported it; None when it has none now."""
+    if row.vm_state not in (states.ACTIVE, states.PAUSED, states.ERROR) or row.host is None:
+        return None
+    seen = fleet.observed(tx, "guest", [row.id]).get(row.id)
+    socket = seen.facts.get("vnc") if seen is not None and not seen.gone else None
+    return Screen(row.id, row.host, socket) if isinstance(socket, str) and socket else None
+
+
+def issue(tx: Transaction, row: servers.Server, kind: str, seconds: float) -> str:
+    """A token for the server's screen. Raises 409 while there is none."""
+    if screen(tx, row) is None:
+        raise Conflict("Instance not yet ready")
+    token = str(uuid.uuid4())
+    tx.delete(console_tokens, console_tokens.c.expires_at < tx.now)
+    expires_at = tx.now + int(seconds * SECOND)
+    values = {"token_hash": _digest(token), "server_id": row.id, "kind": kind, "expires_at": expires_at}
+    tx.insert(console_tokens, values)
+    return token
+
+
+def redeem(tx: Transaction, token: str) -> Screen | None:
+    """The screen that a token opens, once; None for one that is unknown, used or expired."""
+    where = and_(console_tokens.c.token_hash == _digest(token))
+    row = tx.row(select(console_tokens).where(where))
+    if row is None or not tx.delete(console_tokens, where) or row.expires_at < tx.now:
+        return None
+    server = servers.by_id(tx, row.server_id)
+    return None if server is None else screen(tx, server)

@@ -1,0 +1,44 @@
+"""What a guest shall look like, rendered for its node. Batched: as many queries for one guest as for a thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cumulet.desired.shapes import BootImage, Guest, Shape
+from cumulet.services.compute.metadata import drive
+from cumulet.services.compute.model import servers
+from cumulet.services.compute.wire.servers import instance_name
+from cumulet.services.network import door as network
+from cumulet.store import Transaction
+
+
+def render(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Shape]:
+    """The guests of `refs` that belong on this link."""
+    rows = [row for row in servers.by_ids(tx, refs) if row.link_id == link_id and row.host is not None]
+    interfaces = network.interfaces(tx, [row.id for row in rows]) if rows else {}
+    drives = drive.contents(tx, [row for row in rows if row.config_drive])
+    return {row.id: _guest(row, interfaces.get(row.id, []), drives.get(row.id)) for row in rows}
+
+
+def _guest(row: servers.Server, interfaces: Sequence[Any], files: dict[str, str] | None) -> Guest:
+    flavor = row.flavor
+    return Guest(
+        id=row.id,
+        name=instance_name(row.number),
+        display_name=row.name,
+        vcpus=row.vcpus,
+        memory_mb=row.ram,
+        root_gb=flavor["disk"],
+        ephemeral_gb=flavor["ephemeral"],
+        swap_mb=flavor["swap"],
+        image=BootImage(**row.image) if row.image else None,
+        interfaces=list(interfaces),
+        power="on" if row.power == "on" else "off",
+        hard_reboots=row.hard_reboots,
+        soft_reboots=row.soft_reboots,
+        config_drive=files,
+        project_id=row.project_id,
+        user_id=row.user_id,
+        flavor_name=flavor["name"],
+    )

@@ -1,0 +1,117 @@
+"""Quotas: limits per project, and what its servers use. The usage row changes with the servers, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, select
+
+from cumulet.http.faults import NotAllowed
+from cumulet.services.compute.tables import quotas, usages
+from cumulet.store import Transaction
+
+DEFAULT_CLASS = "class:default"
+"""The row of `quotas` that holds what an operator changed for every project."""
+
+DEFAULTS: Mapping[str, int] = {
+    "instances": 10,
+    "cores": 20,
+    "ram": 50 * 1024,
+    "floating_ips": -1,
+    "fixed_ips": -1,
+    "metadata_items": 128,
+    "injected_files": 5,
+    "injected_file_content_bytes": 10 * 1024,
+    "injected_file_path_bytes": 255,
+    "key_pairs": 100,
+    "security_groups": -1,
+    "security_group_rules": -1,
+    "server_groups": 10,
+    "server_group_members": 10,
+}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a project's servers use; `ram` in MiB."""
+
+    instances: int = 0
+    cores: int = 0
+    ram: int = 0
+
+
+def limits(tx: Transaction, project_id: str) -> dict[str, int]:
+    """A project's limits; -1 is none."""
+    query = select(quotas).where(quotas.c.project_id.in_((DEFAULT_CLASS, project_id)))
+    found = dict(DEFAULTS)
+    for row in sorted(tx.rows(query), key=lambda row: row.project_id != DEFAULT_CLASS):
+        found[row.resource] = row.hard_limit
+    return found
+
+
+def default_limits(tx: Transaction) -> dict[str, int]:
+    """Limits of a project for which nobody set any."""
+    return limits(tx, DEFAULT_CLASS)
+
+
+def set_limits(tx: Transaction, project_id: str, values: Mapping[str, int]) -> None:
+    """Set some of a project's limits."""
+    for resource, limit in values.items():
+        tx.upsert(quotas, {"project_id": project_id, "resource": resource}, hard_limit=limit)
+
+
+def reset(tx: Transaction, project_id: str) -> None:
+    """Back to the defaults."""
+    tx.delete(quotas, quotas.c.project_id == project_id)
+
+
+def usage(tx: Transaction, project_id: str) -> Usage:
+    """What a project's servers use now."""
+    row = tx.row(select(usages).where(usages.c.project_id == project_id))
+    return Usage() if row is None else Usage(row.instances, row.cores, row.ram)
+
+
+def room(limit: Mapping[str, int], used: Usage, flavor: Any, least: int, most: int) -> int:
+    """How many servers of `flavor` fit, `most` at most. Raises 403 when `least` do not."""
+    each = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram}
+    have = {"instances": used.instances, "cores": used.cores, "ram": used.ram}
+    fits = most
+    for name, size in each.items():
+        if limit[name] >= 0 and size > 0:
+            fits = min(fits, max(0, limit[name] - have[name]) // size)
+    if fits >= least:
+        return fits
+    overs = [name for name in each if 0 <= limit[name] < have[name] + each[name] * least]
+    wanted = {name: str(each[name] * least) for name in overs}
+    if "instances" in wanted and least != most:
+        wanted["instances"] = f"{least}-{most}"
+    raise NotAllowed(
+        f"Quota exceeded for {', '.join(overs)}: Requested {', '.join(wanted[name] for name in overs)}, "
+        f"but already used {', '.join(str(have[name]) for name in overs)} "
+        f"of {', '.join(str(limit[name]) for name in overs)} {', '.join(overs)}",
+        code="OverQuota",
+    )
+
+
+def take(tx: Transaction, project_id: str, used: Usage, flavor: Any, count: int) -> None:
+    """Count `count` more servers of `flavor` to what is used."""
+    tx.upsert(
+        usages,
+        {"project_id": project_id},
+        instances=used.instances + count,
+        cores=used.cores + flavor.vcpus * count,
+        ram=used.ram + flavor.ram * count,
+    )
+
+
+def give_back(tx: Transaction, server: Any) -> None:
+    """A server is gone: what it used is free."""
+    tx.update(
+        usages,
+        and_(usages.c.project_id == server.project_id),
+        instances=usages.c.instances - 1,
+        cores=usages.c.cores - server.vcpus,
+        ram=usages.c.ram - server.ram,
+    )

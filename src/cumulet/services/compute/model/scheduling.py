@@ -1,0 +1,138 @@
+"""Choosing a host: placement says who has room, filters say who may. Explains itself when nobody is left.
+
+Looks at few hosts, however many there are: candidates come most free memory first, and the first that passes
+every filter is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cumulet.fleet import door as fleet
+from cumulet.http.faults import BadRequest
+from cumulet.services.placement import door as placement
+from cumulet.store import Transaction
+
+_BATCH = 8
+_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Where a server may go. `resources`: placement's classes; `zone`: the availability zone asked for, if any;
+    `host`: the only host that will do; `exclude`: names of hosts that failed already."""
+
+    resources: Mapping[str, int]
+    zone: str | None
+    host: str | None = None
+    exclude: Sequence[str] = ()
+
+
+@dataclass
+class Verdict:
+    """The chosen host, or for each host the filter that said no and by how much."""
+
+    host: fleet.Host | None = None
+    provider: str = ""
+    refused: list[dict[str, str]] = field(default_factory=list)
+
+
+def resources_of(flavor: Mapping[str, Any], vcpus: int, ram: int) -> dict[str, int]:
+    """What a flavor takes of a host, in placement's classes."""
+    disk = flavor["disk"] + flavor["ephemeral"] + -(-flavor["swap"] // 1024)
+    wanted = {"VCPU": vcpus, "MEMORY_MB": ram, "DISK_GB": disk}
+    return {name: amount for name, amount in wanted.items() if amount}
+
+
+def parse_zone(text: str | None) -> tuple[str | None, str | None]:
+    """``zone``, ``zone:host``, ``zone:host:node`` or ``zone::node`` as (zone, host). Raises 400."""
+    if text is None or ":" not in text:
+        return text or None, None
+    parts = text.split(":")
+    if len(parts) > 3:
+        raise BadRequest("Invalid input received: Unable to parse availability_zone")
+    host = parts[1] or (parts[2] if len(parts) == 3 else "")
+    return parts[0] or None, host or None
+
+
+def choose(tx: Transaction, wish: Wish, zone_of_hosts: str) -> Verdict:
+    """The first candidate that passes every filter. Two queries when the first batch holds one."""
+    verdict = Verdict()
+    seen: list[str] = []
+    if wish.zone is not None and wish.zone != zone_of_hosts:
+        verdict.refused.append({"host": "*", "filter": "AvailabilityZoneFilter", "reason": f"no host in {wish.zone}"})
+        return verdict
+    only = _only(tx, wish, verdict)
+    if wish.host is not None and only is None:
+        return verdict
+    while True:
+        limit = _BATCH if only is None else 100_000
+        found = placement.candidates(tx, wish.resources, limit=limit, exclude=seen)
+        if only is not None:
+            found = [candidate for candidate in found if candidate.provider_uuid == only]
+        hosts = fleet.by_ids(tx, [candidate.provider_uuid for candidate in found])
+        for candidate in found:
+            reason = _refusal(hosts.get(candidate.provider_uuid), wish)
+            if reason is None:
+                verdict.host, verdict.provider = hosts[candidate.provider_uuid], candidate.provider_uuid
+                return verdict
+            verdict.refused.append({"host": candidate.name, "filter": reason[0], "reason": reason[1]})
+        seen += [candidate.provider_uuid for candidate in found]
+        if only is not None or len(found) < limit:
+            _explain(tx, wish, verdict, only)
+            return verdict
+
+
+def _only(tx: Transaction, wish: Wish, verdict: Verdict) -> str | None:
+    """The id of the forced host."""
+    if wish.host is None:
+        return None
+    host = fleet.host_by_name(tx, wish.host)
+    if host is None:
+        verdict.refused.append({"host": wish.host, "filter": "force_hosts", "reason": "there is no such host"})
+        return None
+    return host.id
+
+
+def _refusal(host: fleet.Host | None, wish: Wish) -> tuple[str, str] | None:
+    """The filter that refuses `host`, and why; None when it passes."""
+    if host is None:
+        return "ComputeFilter", "is not a host of this cloud"
+    if host.name in wish.exclude:
+        return "RetryFilter", "failed to build this server before"
+    if "compute" not in host.facts.roles:
+        return "ComputeFilter", "does not run servers"
+    if host.disabled:
+        reason = host.disabled_reason
+        return "ComputeFilter", f"is disabled: {reason}" if reason else "is disabled"
+    if not host.up:
+        return "ComputeFilter", "is down"
+    return None
+
+
+def _explain(tx: Transaction, wish: Wish, verdict: Verdict, only: str | None) -> None:
+    """Add who had no room, and how much was lacking."""
+    names = {"VCPU": "CoreFilter", "MEMORY_MB": "RamFilter", "DISK_GB": "DiskFilter"}
+    for short in placement.shortfalls(tx, wish.resources):
+        if only is not None and short.provider_uuid != only:
+            continue
+        verdict.refused.append(
+            {
+                "host": short.name,
+                "filter": names.get(short.resource_class, short.resource_class),
+                "reason": f"{short.resource_class}: needs {short.needed}, has {int(short.free)} free",
+            }
+        )
+        if len(verdict.refused) >= _SHOWN:
+            return
+
+
+def no_valid_host(refused: Sequence[Mapping[str, str]]) -> tuple[str, str]:
+    """Nova's message of the fault, and its details: a line per host."""
+    lines = [f"{item['host']}: {item['filter']}: {item['reason']}" for item in refused]
+    return (
+        "No valid host was found. There are not enough hosts available.",
+        "\n".join(lines) or "There is no host in this cloud.",
+    )

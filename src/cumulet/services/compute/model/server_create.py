@@ -1,0 +1,282 @@
+"""Creating servers: everything a create promises, in the caller's one transaction, or nothing.
+
+Order: what was asked for is checked (flavor, image, key, quota), then for each server a host is chosen, its
+resources claimed, its ports made, its row and the guest's desired state written. A server without a host is
+written too, in ERROR with the reason; the call does not fail for that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Row
+
+from cumulet.engine import timeline
+from cumulet.fleet import door as fleet
+from cumulet.http.faults import BadRequest, NotAllowed
+from cumulet.services.compute import states
+from cumulet.services.compute.model import actions, flavors, keypairs, quotas, scheduling, servers
+from cumulet.services.compute.service import Actor
+from cumulet.services.compute.tables import actions as actions_table
+from cumulet.services.compute.tables import server_tags
+from cumulet.services.compute.tables import servers as servers_table
+from cumulet.services.image import door as image
+from cumulet.services.network import door as network
+from cumulet.services.placement import door as placement
+from cumulet.store import Transaction
+
+_UNSAFE = re.compile(r"[^a-z0-9_.-]+")
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class NewServer:
+    """What a caller asks for, already checked for form. `networks` as the network service takes it."""
+
+    name: str
+    flavor_id: str
+    image_id: str
+    networks: Sequence[network.NetworkRequest] | Literal["auto", "none"] = "auto"
+    security_groups: Sequence[str] = ()
+    key_name: str | None = None
+    user_data: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    personality: Sequence[Mapping[str, str]] = ()
+    tags: Sequence[str] = ()
+    config_drive: bool = False
+    min_count: int = 1
+    max_count: int = 1
+    zone: str | None = None
+    host: str | None = None
+    description: str | None = None
+    hostname: str | None = None
+    disk_config: str = "MANUAL"
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the checks found, for all servers of the call."""
+
+    wish: NewServer
+    flavor: Row[Any]
+    image: image.BootableImage
+    key: Row[Any] | None
+    reservation_id: str
+
+
+def create(tx: Transaction, actor: Actor, wish: NewServer) -> tuple[list[str], str]:
+    """Create the servers: their ids and the reservation's. Raises the faults that Nova answers with."""
+    parts = _checked(tx, actor, wish)
+    limits = quotas.limits(tx, actor.project_id)
+    _within_limits(wish, limits)
+    used = quotas.usage(tx, actor.project_id)
+    count = quotas.room(limits, used, parts.flavor, wish.min_count, wish.max_count)
+    quotas.take(tx, actor.project_id, used, parts.flavor, count)
+    ids = [_one(tx, actor, parts, index) for index in range(count)]
+    return ids, parts.reservation_id
+
+
+def _checked(tx: Transaction, actor: Actor, wish: NewServer) -> _Parts:
+    flavor = flavors.find(tx, wish.flavor_id, actor.project_id, actor.caller.is_admin)
+    if flavor is None:
+        raise BadRequest(f"Flavor {wish.flavor_id} could not be found.")
+    key = None
+    if wish.key_name is not None:
+        key = keypairs.find(tx, actor.user_id, wish.key_name)
+        if key is None:
+            raise BadRequest("Invalid key_name provided.")
+    found = image.boot_image(tx, actor.caller, actor.caller.is_admin, wish.image_id)
+    if found is None:
+        raise BadRequest("Can not find requested image")
+    _fits(found, flavor)
+    if wish.zone is not None and wish.zone != actor.context.availability_zone:
+        raise BadRequest("The requested availability zone is not available")
+    return _Parts(wish, flavor, found, key, "r-" + "".join(secrets.choice(_LETTERS) for _ in range(8)))
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def _fits(found: image.BootableImage, flavor: Row[Any]) -> None:
+    """Raise 400 unless the image can be booted with the flavor."""
+    if found.status != "active":
+        raise BadRequest(f"Image {found.id} is not active.")
+    if flavor.ram < (found.min_ram or 0):
+        raise BadRequest("Flavor's memory is too small for requested image.")
+    if flavor.disk:
+        size, least, have = max(found.size or 0, found.virtual_size or 0), (found.min_disk or 0) * _GIB, flavor.disk * _GIB
+        if size > have:
+            raise BadRequest(
+                "Flavor's disk is too small for requested image. "
+                f"Flavor disk is {have} bytes, image is {size} bytes."
+            )
+        if least > have:
+            raise BadRequest(
+                "Flavor's disk is smaller than the minimum size specified in image metadata. "
+                f"Flavor disk is {have} bytes, minimum size is {least} bytes."
+            )
+
+
+def _within_limits(wish: NewServer, limits: Mapping[str, int]) -> None:
+    """Raise 403 for too many or too large pieces."""
+    if 0 <= limits["metadata_items"] < len(wish.metadata):
+        raise NotAllowed(f"Maximum number of metadata items exceeds {limits['metadata_items']}")
+    if 0 <= limits["injected_files"] < len(wish.personality):
+        raise NotAllowed("Personality file limit exceeded")
+    for file in wish.personality:
+        if 0 <= limits["injected_file_path_bytes"] < len(file["path"].encode()):
+            raise NotAllowed(f"Personality file path exceeds maximum {limits['injected_file_path_bytes']}")
+        if 0 <= limits["injected_file_content_bytes"] < len(file["contents"]) * 3 // 4:
+            raise NotAllowed(f"Personality file content exceeds maximum {limits['injected_file_content_bytes']}")
+
+
+def hostname_of(name: str, server_id: str) -> str:
+    """A host name that DNS takes, from a server's name."""
+    plain = name.encode("ascii", "ignore").decode().lower().replace(" ", "-").replace("_", "-").replace(".", "-")
+    plain = _UNSAFE.sub("", plain).strip(".-")[:63].rstrip("-")
+    return plain or f"server-{server_id}"
+
+
+def check_user_data(text: str) -> None:
+    """Raise 400 unless `text` is base64."""
+    try:
+        base64.b64decode(text, validate=False)
+        base64.decodebytes(text.encode("ascii"))
+    except (binascii.Error, ValueError):
+        raise BadRequest("Invalid input for field/attribute user_data. User data must be base64-encoded.") from None
+
+
+def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
+    """One server of the call: its id."""
+    server_id = str(uuid.uuid4())
+    row = _row(tx, actor, parts, server_id, index)
+    resources = scheduling.resources_of(row["flavor"], row["vcpus"], row["ram"])
+    placed = scheduling.Wish(resources, parts.wish.zone, parts.wish.host)
+    verdict = scheduling.choose(tx, placed, actor.context.availability_zone)
+    host = verdict.host
+    if host is None:
+        _without_host(tx, actor, row, verdict)
+    else:
+        row.update(host=host.name, link_id=host.link_id, task_state=states.SPAWNING)
+        placement.claim(
+            tx,
+            consumer=server_id,
+            provider=verdict.provider,
+            resources=resources,
+            project_id=actor.project_id,
+            user_id=actor.user_id,
+        )
+        _plug(tx, actor, parts, row)
+        fleet.touch(tx, link_id=host.link_id, kind="guest", ref=server_id, host=host.name)
+        actor.context.engine.start(
+            tx,
+            "create",
+            server_id,
+            "building",
+            deadline_s=actor.context.deadlines.create_s,
+            state={"failed": [], "forced": parts.wish.host, "request_id": actor.request_id},
+        )
+        timeline.record(
+            tx, server_id, "scheduled", f"Host {host.name} was chosen.", {"host": host.name}, actor.request_id
+        )
+    tx.insert(servers_table, row)
+    tx.insert(server_tags, [{"server_id": server_id, "tag": tag} for tag in sorted(set(parts.wish.tags))])
+    return server_id
+
+
+def _plug(tx: Transaction, actor: Actor, parts: _Parts, row: Mapping[str, Any]) -> None:
+    wish = parts.wish
+    network.plug_server(
+        tx,
+        actor.caller,
+        server_id=row["id"],
+        host=row["host"],
+        link_id=row["link_id"],
+        availability_zone=actor.context.availability_zone,
+        networks=wish.networks if isinstance(wish.networks, str) else list(wish.networks),
+        security_groups=list(wish.security_groups),
+        hostname=row["hostname"],
+    )
+    tx.insert(actions_table, actions.row(tx, actor, row["id"], "create", row["host"]))
+
+
+def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: scheduling.Verdict) -> None:
+    """The server is written in ERROR, and says which host failed which filter by how much."""
+    message, details = scheduling.no_valid_host(verdict.refused)
+    row.update(vm_state=states.ERROR, task_state=None, fault=servers.fault(tx, 500, message, details))
+    action = actions.row(tx, actor, row["id"], "create", None)
+    tx.insert(actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now})
+    timeline.record(tx, row["id"], "no_valid_host", message, {"refused": verdict.refused}, actor.request_id)
+
+
+def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: int) -> dict[str, Any]:
+    wish, flavor = parts.wish, parts.flavor
+    name = wish.name if wish.max_count == 1 else f"{wish.name}-{index + 1}"
+    hostname = wish.hostname or hostname_of(name, server_id)
+    if wish.hostname and wish.max_count > 1:
+        hostname = f"{wish.hostname}-{index + 1}"
+    snapshot = {column: getattr(flavor, column) for column in _SNAPSHOT}
+    key = parts.key
+    return {
+        "id": server_id,
+        "project_id": actor.project_id,
+        "user_id": actor.user_id,
+        "name": name,
+        "description": wish.description,
+        "hostname": hostname,
+        "vm_state": states.BUILDING,
+        "task_state": "scheduling",
+        "host": None,
+        "link_id": None,
+        "availability_zone": wish.zone,
+        "image_id": parts.image.id,
+        "image": _image_snapshot(parts.image),
+        "flavor_id": flavor.id,
+        "flavor": snapshot,
+        "vcpus": flavor.vcpus,
+        "ram": flavor.ram,
+        "key_name": None if key is None else key.name,
+        "key_type": None if key is None else key.type,
+        "public_key": None if key is None else key.public_key,
+        "user_data": wish.user_data,
+        "meta": dict(wish.metadata),
+        "personality": [dict(file) for file in wish.personality],
+        "config_drive": wish.config_drive,
+        "disk_config": wish.disk_config,
+        "access_ip_v4": wish.access_ip_v4,
+        "access_ip_v6": wish.access_ip_v6,
+        "reservation_id": parts.reservation_id,
+        "launch_index": index,
+        "seed": secrets.token_hex(32),
+        "fault": None,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+
+
+_SNAPSHOT = ("name", "disk", "ephemeral", "swap", "rxtx_factor", "extra_specs", "is_public")
+
+
+def _image_snapshot(found: image.BootableImage) -> dict[str, Any]:
+    """What the node needs of the image, kept while the server lives."""
+    return {
+        "id": found.id,
+        "disk_format": found.disk_format,
+        "size": found.size or 0,
+        "os_hash_value": found.os_hash_value or "",
+        "kernel_id": found.kernel_id,
+        "ramdisk_id": found.ramdisk_id,
+        "properties": dict(msgspec.to_builtins(found.properties)),
+    }
+
+

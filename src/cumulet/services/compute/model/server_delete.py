@@ -1,0 +1,82 @@
+"""Deleting servers, and the end of everything that a server holds. The undo of a create is this, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from cumulet.engine import timeline
+from cumulet.fleet import door as fleet
+from cumulet.services.compute import states
+from cumulet.services.compute.model import actions, quotas, servers
+from cumulet.services.compute.service import Actor
+from cumulet.services.compute.tables import server_tags
+from cumulet.services.network import door as network
+from cumulet.services.placement import door as placement
+from cumulet.store import Transaction
+
+
+def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
+    """Begin to delete a server, in whatever state it is; nothing happens when that has begun already."""
+    if row.task_state == states.DELETING:
+        return
+    actions.begin(tx, actor, row.id, "delete", row.host)
+    engine = actor.context.engine
+    for kind in ("create", "power"):
+        engine.cancel(tx, kind, row.id)
+    timeline.record(tx, row.id, "delete", "A delete was asked for.", {}, actor.request_id)
+    if row.host is None or row.link_id is None:
+        finish(tx, row)
+        return
+    fleet.remove(tx, link_id=row.link_id, kind="guest", ref=row.id)
+    servers.change(tx, row.id, task_state=states.DELETING)
+    seconds = actor.context.deadlines.delete_s
+    engine.start(tx, "delete", row.id, "removing", deadline_s=seconds, after_s=min(10.0, seconds))
+
+
+def let_go(tx: Transaction, row: Row[Any]) -> None:
+    """Nothing is held for the server any more: no guest wanted on a host, no port, no claim."""
+    if row.link_id is not None:
+        fleet.remove(tx, link_id=row.link_id, kind="guest", ref=row.id)
+    network.unplug_server(tx, row.id)
+    placement.release(tx, row.id)
+
+
+def finish(tx: Transaction, row: Row[Any]) -> None:
+    """The guest is gone: give everything back and mark the row, which stays for lists of deleted servers."""
+    network.unplug_server(tx, row.id)
+    placement.release(tx, row.id)
+    quotas.give_back(tx, row)
+    tx.delete(server_tags, server_tags.c.server_id == row.id)
+    servers.change(
+        tx,
+        row.id,
+        vm_state=states.DELETED,
+        task_state=None,
+        power_state=states.NO_STATE,
+        terminated_at=tx.now,
+        deleted_at=tx.now,
+        user_data=None,
+        personality=[],
+    )
+    actions.finish(tx, row.id, ["delete", "create", "start", "stop", "reboot"])
+    timeline.record(tx, row.id, "deleted", "The server is deleted.", {})
+
+
+def fail(tx: Transaction, row: Row[Any], message: str, details: str) -> None:
+    """The server could not be built: ERROR with the reason, holding nothing but its row and its quota."""
+    let_go(tx, row)
+    servers.change(
+        tx,
+        row.id,
+        vm_state=states.ERROR,
+        task_state=None,
+        host=None,
+        link_id=None,
+        fault=servers.fault(tx, 500, message, details),
+    )
+    actions.finish(tx, row.id, ["create"], details or message)
+    timeline.record(tx, row.id, "error", message, {"details": details})
+
+

@@ -1,0 +1,108 @@
+"""Servers: finding them, and the small changes that need no flow. Another project's server does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
+from cumulet.services.compute import states
+from cumulet.services.compute.tables import server_tags, servers
+from cumulet.store import Transaction
+
+
+Server = Row[Any]
+"""A row of the table of servers."""
+
+
+def not_found(server_id: str) -> NotFound:
+    """Nova's words for a server that is not there, or not the caller's."""
+    return NotFound(f"Instance {server_id} could not be found.")
+
+
+def by_id(tx: Transaction, server_id: str) -> Row[Any] | None:
+    """A server that is not deleted, whoever's it is."""
+    return tx.row(select(servers).where(servers.c.id == server_id, servers.c.deleted_at.is_(None)))
+
+
+def by_ids(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Servers that are not deleted. One query."""
+    return tx.rows(select(servers).where(servers.c.id.in_(server_ids), servers.c.deleted_at.is_(None)))
+
+
+def get(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Row[Any]:
+    """A server that the caller can see. Raises 404."""
+    row = by_id(tx, server_id)
+    if row is None or (row.project_id != project_id and not sees_all):
+        raise not_found(server_id)
+    return row
+
+
+def get_even_deleted(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Row[Any]:
+    """As `get`, also for one that is deleted."""
+    row = tx.row(select(servers).where(servers.c.id == server_id))
+    if row is None or (row.project_id != project_id and not sees_all):
+        raise not_found(server_id)
+    return row
+
+
+def change(tx: Transaction, server_id: str, **values: Any) -> None:
+    """Set columns of a server."""
+    tx.update(servers, servers.c.id == server_id, updated_at=tx.now, **values)
+
+
+def require(row: Row[Any], action: str, words: str = "") -> None:
+    """Raise 409 unless `action` may begin in the server's state. `words` is the action's name for clients."""
+    if states.legal(action, row.vm_state, row.task_state):
+        return
+    vm_states, _ = states.LEGAL[action]
+    what, state = ("vm_state", row.vm_state) if row.vm_state not in vm_states else ("task_state", row.task_state)
+    raise Conflict(f"Cannot '{words or action}' instance {row.id} while it is in {what} {state}")
+
+
+def require_unlocked(row: Row[Any], may_override: bool) -> None:
+    """Raise 409 when the server is locked and the caller may not pass."""
+    if row.locked_by and not may_override:
+        raise Conflict(f"Instance {row.id} is locked")
+
+
+def fault(tx: Transaction, code: int, message: str, details: str = "") -> dict[str, Any]:
+    """What the column `fault` holds. `details` is for operators."""
+    return {"code": code, "message": message, "details": details, "created": tx.now}
+
+
+# ---- metadata ----------------------------------------------------------------------------------------------
+
+
+def set_metadata(tx: Transaction, server_id: str, meta: Mapping[str, str], limit: int) -> None:
+    """Replace the metadata. Raises 403 beyond `limit` items (-1: none)."""
+    if 0 <= limit < len(meta):
+        raise NotAllowed(f"Maximum number of metadata items exceeds {limit}")
+    change(tx, server_id, meta=dict(meta))
+
+
+# ---- tags --------------------------------------------------------------------------------------------------
+
+MAX_TAGS = 50
+
+
+def tags(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Tags by server. One query."""
+    found: dict[str, list[str]] = {}
+    query = select(server_tags).where(server_tags.c.server_id.in_(server_ids)).order_by(server_tags.c.tag)
+    for row in tx.rows(query):
+        found.setdefault(row.server_id, []).append(row.tag)
+    return found
+
+
+def set_tags(tx: Transaction, server_id: str, wanted: Sequence[str]) -> list[str]:
+    """Replace a server's tags. Raises 400 beyond `MAX_TAGS`."""
+    unique = sorted(set(wanted))
+    if len(unique) > MAX_TAGS:
+        raise BadRequest(f"The number of tags exceeded the per-server limit {MAX_TAGS}")
+    tx.delete(server_tags, server_tags.c.server_id == server_id)
+    tx.insert(server_tags, [{"server_id": server_id, "tag": tag} for tag in unique])
+    change(tx, server_id)
+    return unique

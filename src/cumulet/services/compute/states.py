@@ -1,0 +1,67 @@
+"""Life of a server: which action is legal in which state, and which status clients see. Data, no behaviour.
+
+A server is (vm_state, task_state): where it is, and what is being done about it. Statuses are Nova's view of that.
+"""
+
+from __future__ import annotations
+
+BUILDING, ACTIVE, STOPPED, PAUSED, ERROR, DELETED = "building", "active", "stopped", "paused", "error", "deleted"
+SUSPENDED, RESCUED, RESIZED, SOFT_DELETED = "suspended", "rescued", "resized", "soft-delete"
+
+SPAWNING, DELETING = "spawning", "deleting"
+POWERING_OFF, POWERING_ON = "powering-off", "powering-on"
+REBOOTING, REBOOTING_HARD = "rebooting", "rebooting_hard"
+
+NO_STATE, RUNNING, POWER_PAUSED, SHUTDOWN, CRASHED = 0, 1, 3, 4, 6
+
+POWER_STATES = {"running": RUNNING, "paused": POWER_PAUSED, "shutdown": SHUTDOWN, "crashed": CRASHED}
+
+# action → (vm_states it is legal in, task_states it is legal in; None: in every one)
+LEGAL: dict[str, tuple[frozenset[str], frozenset[str | None] | None]] = {
+    "start": (frozenset({STOPPED}), frozenset({None})),
+    "stop": (frozenset({ACTIVE, ERROR}), frozenset({None})),
+    "reboot": (frozenset({ACTIVE}), frozenset({None})),
+    "reboot_hard": (
+        frozenset({ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR}),
+        frozenset({None, REBOOTING, REBOOTING_HARD}),
+    ),
+    "delete": (frozenset({BUILDING, ACTIVE, STOPPED, PAUSED, ERROR}), None),
+}
+
+_STATUS: dict[str, tuple[str, dict[str, str]]] = {
+    ACTIVE: ("ACTIVE", {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT"}),
+    BUILDING: ("BUILD", {}),
+    STOPPED: ("SHUTOFF", {}),
+    PAUSED: ("PAUSED", {}),
+    SUSPENDED: ("SUSPENDED", {}),
+    RESCUED: ("RESCUE", {}),
+    RESIZED: ("VERIFY_RESIZE", {}),
+    ERROR: ("ERROR", {}),
+    DELETED: ("DELETED", {}),
+    SOFT_DELETED: ("SOFT_DELETED", {}),
+}
+
+WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
+WITH_FAULT = frozenset({"ERROR", "DELETED"})
+
+
+def status_of(vm_state: str, task_state: str | None) -> str:
+    """The status that clients see."""
+    default, special = _STATUS.get(vm_state, ("UNKNOWN", {}))
+    return special.get(task_state or "", default)
+
+
+def states_of(status: str) -> list[tuple[str, str | None, frozenset[str]]]:
+    """What a status stands for: (vm_state, its task_state or None for any, task_states that it is not)."""
+    wanted, found = status.upper(), []
+    for vm_state, (default, special) in _STATUS.items():
+        if default == wanted:
+            found.append((vm_state, None, frozenset(special)))
+        found += [(vm_state, task, frozenset()) for task, name in special.items() if name == wanted]
+    return found
+
+
+def legal(action: str, vm_state: str, task_state: str | None) -> bool:
+    """Whether `action` may begin now."""
+    vm_states, task_states = LEGAL[action]
+    return vm_state in vm_states and (task_states is None or task_state in task_states)

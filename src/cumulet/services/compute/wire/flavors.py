@@ -1,0 +1,79 @@
+"""Shapes of flavors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType, field
+from sqlalchemy import Row
+
+from cumulet.http import Since, Wire
+from cumulet.http.versions import Version
+from cumulet.services.compute.wire.links import self_and_bookmark
+
+MAX_INT = 0x7FFFFFFF
+_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Whole = int | str
+
+
+class NewFlavor(Wire):
+    name: _Name
+    ram: Whole
+    vcpus: Whole
+    disk: Whole
+    id: Annotated[str, Meta(max_length=255)] | int | None = None
+    swap: Whole = 0
+    ephemeral: Whole = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
+    rxtx_factor: float | str = 1.0
+    is_public: bool | str = field(name="os-flavor-access:is_public", default=True)
+    description: Annotated[Annotated[str, Meta(max_length=65535)] | None | UnsetType, Since("2.55")] = UNSET
+
+
+class NewFlavorBody(Wire):
+    flavor: NewFlavor
+
+
+class FlavorUpdate(Wire):
+    description: Annotated[str, Meta(max_length=65535)] | None
+
+
+class FlavorUpdateBody(Wire):
+    flavor: FlavorUpdate
+
+
+class ExtraSpecsBody(Wire):
+    extra_specs: dict[str, str | int | float]
+
+
+class TenantAccess(Wire):
+    tenant: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+def basic(row: Row[Any], base_url: str, version: Version) -> dict[str, Any]:
+    """A flavor in the short list."""
+    body = {"id": row.id, "name": row.name, "links": self_and_bookmark(base_url, "flavors", row.id)}
+    if version >= (2, 55):
+        body["description"] = row.description
+    return body
+
+
+def full(row: Row[Any], base_url: str, version: Version, with_specs: bool) -> dict[str, Any]:
+    """A flavor with all its fields; extra specs from 2.61 on for who may see them."""
+    body = {
+        "id": row.id,
+        "name": row.name,
+        "ram": row.ram,
+        "disk": row.disk,
+        "swap": row.swap if row.swap or version >= (2, 75) else "",
+        "OS-FLV-EXT-DATA:ephemeral": row.ephemeral,
+        "OS-FLV-DISABLED:disabled": False,
+        "vcpus": row.vcpus,
+        "os-flavor-access:is_public": row.is_public,
+        "rxtx_factor": row.rxtx_factor,
+        "links": self_and_bookmark(base_url, "flavors", row.id),
+    }
+    if version >= (2, 55):
+        body["description"] = row.description
+    if version >= (2, 61) and with_specs:
+        body["extra_specs"] = row.extra_specs
+    return body

@@ -1,0 +1,54 @@
+"""Shapes of key pairs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Row
+
+from cumulet.http import Since, Wire
+from cumulet.http.versions import Version
+from cumulet.store import iso
+
+
+class NewKeypair(Wire):
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    public_key: Annotated[str, Meta(max_length=16384)] | None = None
+    type: Annotated[Literal["ssh", "x509"] | UnsetType, Since("2.2")] = UNSET
+    user_id: Annotated[Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType, Since("2.10")] = UNSET
+
+
+class NewKeypairBody(Wire):
+    keypair: NewKeypair
+
+
+def short(row: Row[Any], version: Version) -> dict[str, Any]:
+    """A key pair in a list."""
+    body = {"name": row.name, "public_key": row.public_key, "fingerprint": row.fingerprint}
+    if version >= (2, 2):
+        body["type"] = row.type
+    return {"keypair": body}
+
+
+def created(row: Row[Any], version: Version, private_key: str | None) -> dict[str, Any]:
+    """A key pair that was just made or imported."""
+    body = short(row, version)
+    body["keypair"]["user_id"] = row.user_id
+    if private_key is not None:
+        body["keypair"]["private_key"] = private_key
+    return body
+
+
+def full(row: Row[Any], version: Version) -> dict[str, Any]:
+    """A key pair with all its fields."""
+    body = short(row, version)
+    body["keypair"].update(
+        user_id=row.user_id,
+        id=row.id,
+        created_at=iso(row.created_at, micro=True, zone=""),
+        deleted=False,
+        deleted_at=None,
+        updated_at=None,
+    )
+    return body

@@ -1,0 +1,30 @@
+"""Links that Nova puts into its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+from cumulet.http import Call
+
+Link = dict[str, str]
+
+
+def self_and_bookmark(base_url: str, collection: str, ref: str) -> list[Link]:
+    """The two links of a resource: with the version and without."""
+    ref = quote(ref, safe="")
+    return [
+        {"rel": "self", "href": f"{base_url}/v2.1/{collection}/{ref}"},
+        {"rel": "bookmark", "href": f"{base_url}/{collection}/{ref}"},
+    ]
+
+
+def bookmark(base_url: str, collection: str, ref: str) -> list[Link]:
+    """Only the link without a version."""
+    return [{"rel": "bookmark", "href": f"{base_url}/{collection}/{quote(ref, safe='')}"}]
+
+
+def next_page(call: Call, path: str, marker: str, query: Mapping[str, Sequence[str]]) -> list[Link]:
+    """The link to what follows `marker`, with the query that led here."""
+    pairs = [(name, value) for name, values in query.items() if name != "marker" for value in values]
+    return [{"rel": "next", "href": f"{call.base_url}/v2.1{path}?{urlencode([*pairs, ('marker', marker)])}"}]

@@ -1,0 +1,166 @@
+"""How a server looks to clients at each microversion. Plain dicts: a list may hold a thousand of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from cumulet.http.versions import Version
+from cumulet.services.compute import states
+from cumulet.services.compute.wire.links import bookmark, self_and_bookmark
+from cumulet.store import iso
+
+
+@dataclass
+class View:
+    """What an answer shows and what was looked up for it, once for all its servers."""
+
+    base_url: str
+    version: Version
+    zone: str
+    is_admin: bool = False
+    extended: bool = False
+    host_status: bool = False
+    extra_specs: bool = False
+    addresses: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+
+def host_id(host: str | None, project_id: str) -> str:
+    """The opaque name of a host that a project sees; empty without a host."""
+    return hashlib.sha224((project_id + host).encode()).hexdigest() if host else ""
+
+
+def instance_name(number: int) -> str:
+    """The name of the guest on its hypervisor."""
+    return f"instance-{number:08x}"
+
+
+def basic(row: Row[Any], base_url: str) -> dict[str, Any]:
+    """A server in the short list."""
+    return {"id": row.id, "name": row.name, "links": self_and_bookmark(base_url, "servers", row.id)}
+
+
+def addresses(found: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Addresses by network name."""
+    by_network: dict[str, list[dict[str, Any]]] = {}
+    for address in found:
+        by_network.setdefault(address.network_name, []).append(
+            {
+                "version": address.version,
+                "addr": address.ip,
+                "OS-EXT-IPS:type": address.type,
+                "OS-EXT-IPS-MAC:mac_addr": address.mac,
+            }
+        )
+    return by_network
+
+
+def flavor(row: Row[Any], view: View) -> dict[str, Any]:
+    """The flavor inside a server: a link before 2.47, the snapshot from then on."""
+    if view.version < (2, 47):
+        return {"id": row.flavor_id, "links": bookmark(view.base_url, "flavors", row.flavor_id)}
+    snapshot = row.flavor
+    body = {
+        "vcpus": row.vcpus,
+        "ram": row.ram,
+        "disk": snapshot["disk"],
+        "ephemeral": snapshot["ephemeral"],
+        "swap": snapshot["swap"],
+        "original_name": snapshot["name"],
+    }
+    if view.extra_specs:
+        body["extra_specs"] = snapshot["extra_specs"]
+    return body
+
+
+def fault(row: Row[Any], is_admin: bool) -> dict[str, Any]:
+    """Why a server is in ERROR; details only for an admin, as Nova keeps them."""
+    body = {"code": row.fault["code"], "created": iso(row.fault["created"]), "message": row.fault["message"]}
+    if row.fault.get("details") and (is_admin or row.fault["code"] != 500):
+        body["details"] = row.fault["details"]
+    return body
+
+
+def full(row: Row[Any], view: View, *, brief: bool = False) -> dict[str, Any]:
+    """A server with all its fields; `brief`: what PUT answered before 2.75."""
+    version = view.version
+    status = "DELETED" if row.deleted_at else states.status_of(row.vm_state, row.task_state)
+    body: dict[str, Any] = {
+        "id": row.id,
+        "name": row.name,
+        "status": status,
+        "tenant_id": row.project_id,
+        "user_id": row.user_id,
+        "metadata": row.meta,
+        "hostId": host_id(row.host, row.project_id),
+        "image": {"id": row.image_id, "links": bookmark(view.base_url, "images", row.image_id)} if row.image_id else "",
+        "flavor": flavor(row, view),
+        "created": iso(row.created_at),
+        "updated": iso(row.updated_at),
+        "addresses": {} if row.vm_state == states.BUILDING else addresses(view.addresses.get(row.id, ())),
+        "accessIPv4": row.access_ip_v4 or "",
+        "accessIPv6": row.access_ip_v6 or "",
+        "links": self_and_bookmark(view.base_url, "servers", row.id),
+        "OS-DCF:diskConfig": row.disk_config,
+    }
+    if status in states.WITH_PROGRESS:
+        body["progress"] = row.progress
+    if status in states.WITH_FAULT and row.fault:
+        body["fault"] = fault(row, view.is_admin)
+    if not brief:
+        _extensions(body, row, view)
+    if version >= (2, 9):
+        body["locked"] = row.locked_by is not None
+    if version >= (2, 73):
+        body["locked_reason"] = row.locked_reason
+    if version >= (2, 19):
+        body["description"] = row.description
+    if version >= (2, 26):
+        body["tags"] = view.tags.get(row.id, [])
+    if version >= (2, 63):
+        body["trusted_image_certificates"] = None
+    if version >= (2, 96):
+        body["pinned_availability_zone"] = row.availability_zone
+    return body
+
+
+def _extensions(body: dict[str, Any], row: Row[Any], view: View) -> None:
+    """Fields that were extensions once and kept their prefix."""
+    body["OS-EXT-AZ:availability_zone"] = view.zone if row.host else row.availability_zone or ""
+    body["config_drive"] = "True" if row.config_drive else ""
+    body["key_name"] = row.key_name
+    body["OS-SRV-USG:launched_at"] = _usage_time(row.launched_at)
+    body["OS-SRV-USG:terminated_at"] = _usage_time(row.terminated_at)
+    if groups := view.groups.get(row.id):
+        body["security_groups"] = [{"name": name} for name in groups]
+    if view.extended:
+        body["OS-EXT-SRV-ATTR:host"] = row.host
+        body["OS-EXT-SRV-ATTR:instance_name"] = instance_name(row.number)
+        body["OS-EXT-SRV-ATTR:hypervisor_hostname"] = row.host
+        if view.version >= (2, 3):
+            body["OS-EXT-SRV-ATTR:reservation_id"] = row.reservation_id
+            body["OS-EXT-SRV-ATTR:launch_index"] = row.launch_index
+            body["OS-EXT-SRV-ATTR:hostname"] = row.hostname
+            body["OS-EXT-SRV-ATTR:kernel_id"] = (row.image or {}).get("kernel_id") or ""
+            body["OS-EXT-SRV-ATTR:ramdisk_id"] = (row.image or {}).get("ramdisk_id") or ""
+            body["OS-EXT-SRV-ATTR:root_device_name"] = "/dev/vda"
+            body["OS-EXT-SRV-ATTR:user_data"] = row.user_data
+    elif view.version >= (2, 90):
+        body["OS-EXT-SRV-ATTR:hostname"] = row.hostname
+    body["OS-EXT-STS:task_state"] = row.task_state
+    body["OS-EXT-STS:vm_state"] = row.vm_state
+    body["OS-EXT-STS:power_state"] = row.power_state
+    body["os-extended-volumes:volumes_attached"] = []
+    if view.version >= (2, 16) and view.host_status:
+        body["host_status"] = view.hosts.get(row.host, "UNKNOWN") if row.host else ""
+
+
+def _usage_time(us: int | None) -> str | None:
+    return None if us is None else iso(us, micro=True, zone="")
