@@ -24,9 +24,11 @@ def detail(call: Call) -> dict[str, Any]:
     """List availability zones with their hosts."""
     zones: dict[str, dict[str, Any]] = {"internal": {}, call.context.availability_zone: {}}
     for row in hosts.services(call.tx, call.context.controller_host, call.context.availability_zone):
-        state = {"active": not row.disabled, "available": row.up, "updated_at": iso(row.updated_at, micro=True, zone="")}
+        state = {
+            "active": not row.disabled,
+            "available": row.up,
+            "updated_at": iso(row.updated_at, micro=True, zone=""),
+        }
         zones[row.zone].setdefault(row.host, {})[row.binary] = state
-    found = [
-        {"zoneName": name, "zoneState": {"available": True}, "hosts": members} for name, members in zones.items()
-    ]
+    found = [{"zoneName": name, "zoneState": {"available": True}, "hosts": members} for name, members in zones.items()]
     return {"availabilityZoneInfo": found}

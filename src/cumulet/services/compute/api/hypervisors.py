@@ -48,9 +48,7 @@ def _full(call: Call, host: fleet.Host, load: hosts.Load) -> dict[str, Any]:
     }
     if call.version < (2, 88):
         body |= _numbers(host, load)
-        body["cpu_info"] = (
-            facts.cpu_info if call.version >= (2, 28) else msgspec.json.encode(facts.cpu_info).decode()
-        )
+        body["cpu_info"] = facts.cpu_info if call.version >= (2, 28) else msgspec.json.encode(facts.cpu_info).decode()
     return body
 
 
@@ -87,7 +85,9 @@ def _selected(call: Call) -> list[fleet.Host]:
     pattern = queries.one(call, "hypervisor_hostname_pattern") if call.version >= (2, 53) else None
     if pattern is not None:
         if queries.one(call, "limit") or queries.one(call, "marker"):
-            raise BadRequest("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
+            raise BadRequest(
+                "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported."
+            )
         found = [host for host in found if pattern.lower() in host.name.lower()]
         if not found:
             raise NotFound(f"No hypervisor matching '{pattern}' could be found.")

@@ -78,7 +78,5 @@ def security_groups(call: Call, server_id: str) -> dict[str, Any]:
     """List the security groups of a server's ports."""
     row = server(call, server_id, "os-security-groups:list")
     names = network.security_group_names(call.tx, [row.id]).get(row.id, [])
-    groups = [
-        {"id": name, "name": name, "tenant_id": row.project_id, "description": "", "rules": []} for name in names
-    ]
+    groups = [{"id": name, "name": name, "tenant_id": row.project_id, "description": "", "rules": []} for name in names]
     return {"security_groups": groups}

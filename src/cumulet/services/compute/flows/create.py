@@ -37,7 +37,9 @@ class Create:
         if seen is None or seen.gone or not seen.current or seen.link_id != row.link_id:
             return Wait(60.0)
         if seen.state == "failed":
-            return self._elsewhere(tx, flow, row, seen.error or "The host could not start the guest.", seen.detail or "")
+            return self._elsewhere(
+                tx, flow, row, seen.error or "The host could not start the guest.", seen.detail or ""
+            )
         if seen.state == "ready":
             self._active(tx, row)
             return Done()

@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cumulet.desired.shapes import BootImage, Guest, Shape
+from cumulet.fleet import door as fleet
 from cumulet.services.compute.metadata import drive
+from cumulet.services.compute.metadata.facts import Place
 from cumulet.services.compute.model import servers
 from cumulet.services.compute.wire.servers import instance_name
 from cumulet.services.network import door as network
 from cumulet.store import Transaction
 
 
-def render(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Shape]:
-    """The guests of `refs` that belong on this link."""
-    rows = [row for row in servers.by_ids(tx, refs) if row.link_id == link_id and row.host is not None]
-    interfaces = network.interfaces(tx, [row.id for row in rows]) if rows else {}
-    drives = drive.contents(tx, [row for row in rows if row.config_drive])
-    return {row.id: _guest(row, interfaces.get(row.id, []), drives.get(row.id)) for row in rows}
+def renderer(place: Place) -> fleet.Renderer:
+    """How guests of a cloud are rendered."""
+
+    def render(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Shape]:
+        rows = [row for row in servers.by_ids(tx, refs) if row.link_id == link_id and row.host is not None]
+        interfaces = network.interfaces(tx, [row.id for row in rows]) if rows else {}
+        drives = drive.contents(tx, [row for row in rows if row.config_drive], place)
+        return {row.id: _guest(row, interfaces.get(row.id, []), drives.get(row.id)) for row in rows}
+
+    return render
 
 
 def _guest(row: servers.Server, interfaces: Sequence[Any], files: dict[str, str] | None) -> Guest:

@@ -57,7 +57,9 @@ def service_id(binary: str, host: str) -> str:
 def services(tx: Transaction, controller: str, zone: str) -> list[ServiceRow]:
     """The control plane's two services, and one for each host that runs servers. One query."""
     rows = [
-        ServiceRow(number, service_id(binary, controller), binary, controller, "internal", True, False, None, False, tx.now)
+        ServiceRow(
+            number, service_id(binary, controller), binary, controller, "internal", True, False, None, False, tx.now
+        )
         for number, binary in ((1, "nova-scheduler"), (2, "nova-conductor"))
     ]
     for host in compute_hosts(tx):

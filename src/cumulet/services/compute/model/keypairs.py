@@ -52,7 +52,7 @@ def _certificate_fingerprint(pem: str) -> str:
         certificate = x509.load_pem_x509_certificate(pem.encode())
     except Exception:
         raise BadRequest(_INVALID) from None
-    return _colons(certificate.fingerprint(hashes.SHA1()).hex())  # noqa: S303 - the fingerprint that users know
+    return _colons(certificate.fingerprint(hashes.SHA1()).hex())
 
 
 def _colons(digest: str) -> str:
@@ -76,7 +76,9 @@ def generated(kind: str, user_id: str) -> Material:
 
 def _certificate(key: rsa.RSAPrivateKey, user_id: str) -> str:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
-    upn = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c" + bytes([len(user_id)]) + user_id.encode())
+    upn = x509.OtherName(
+        x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c" + bytes([len(user_id)]) + user_id.encode()
+    )
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -114,11 +114,14 @@ def _fits(found: image.BootableImage, flavor: Row[Any]) -> None:
     if flavor.ram < (found.min_ram or 0):
         raise BadRequest("Flavor's memory is too small for requested image.")
     if flavor.disk:
-        size, least, have = max(found.size or 0, found.virtual_size or 0), (found.min_disk or 0) * _GIB, flavor.disk * _GIB
+        size, least, have = (
+            max(found.size or 0, found.virtual_size or 0),
+            (found.min_disk or 0) * _GIB,
+            flavor.disk * _GIB,
+        )
         if size > have:
             raise BadRequest(
-                "Flavor's disk is too small for requested image. "
-                f"Flavor disk is {have} bytes, image is {size} bytes."
+                f"Flavor's disk is too small for requested image. Flavor disk is {have} bytes, image is {size} bytes."
             )
         if least > have:
             raise BadRequest(
@@ -215,7 +218,9 @@ def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: s
     message, details = scheduling.no_valid_host(verdict.refused)
     row.update(vm_state=states.ERROR, task_state=None, fault=servers.fault(tx, 500, message, details))
     action = actions.row(tx, actor, row["id"], "create", None)
-    tx.insert(actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now})
+    tx.insert(
+        actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now}
+    )
     timeline.record(tx, row["id"], "no_valid_host", message, {"refused": verdict.refused}, actor.request_id)
 
 
@@ -278,5 +283,3 @@ def _image_snapshot(found: image.BootableImage) -> dict[str, Any]:
         "ramdisk_id": found.ramdisk_id,
         "properties": dict(msgspec.to_builtins(found.properties)),
     }
-
-

@@ -78,5 +78,3 @@ def fail(tx: Transaction, row: Row[Any], message: str, details: str) -> None:
     )
     actions.finish(tx, row.id, ["create"], details or message)
     timeline.record(tx, row.id, "error", message, {"details": details})
-
-

@@ -12,7 +12,6 @@ from cumulet.services.compute import states
 from cumulet.services.compute.tables import server_tags, servers
 from cumulet.store import Transaction
 
-
 Server = Row[Any]
 """A row of the table of servers."""
 

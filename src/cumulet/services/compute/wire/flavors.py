@@ -26,7 +26,7 @@ class NewFlavor(Wire):
     ephemeral: Whole = field(name="OS-FLV-EXT-DATA:ephemeral", default=0)
     rxtx_factor: float | str = 1.0
     is_public: bool | str = field(name="os-flavor-access:is_public", default=True)
-    description: Annotated[Annotated[str, Meta(max_length=65535)] | None | UnsetType, Since("2.55")] = UNSET
+    description: Annotated[Annotated[str, Meta(max_length=65535)] | UnsetType | None, Since("2.55")] = UNSET
 
 
 class NewFlavorBody(Wire):

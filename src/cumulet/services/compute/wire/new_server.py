@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from cumulet.http import Open, Since, Until, Wire
+from cumulet.http import Since, Until, Wire
+from cumulet.http.shapes import Open
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 MetaKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
@@ -16,8 +17,8 @@ Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$")]
 
 
 class Network(Wire):
-    uuid: str | None | UnsetType = UNSET
-    port: str | None | UnsetType = UNSET
+    uuid: str | UnsetType | None = UNSET
+    port: str | UnsetType | None = UNSET
     fixed_ip: str | UnsetType = UNSET
     tag: Annotated[Tag | UnsetType, Since("2.32")] = UNSET
 
@@ -63,9 +64,9 @@ class NewServer(Wire):
     min_count: int | str = 1
     max_count: int | str | UnsetType = UNSET
     availability_zone: Name | UnsetType = UNSET
-    description: Annotated[Annotated[str, Meta(max_length=255)] | None | UnsetType, Since("2.19")] = UNSET
+    description: Annotated[Annotated[str, Meta(max_length=255)] | UnsetType | None, Since("2.19")] = UNSET
     tags: Annotated[Annotated[list[Tag], Meta(max_length=50)] | UnsetType, Since("2.52")] = UNSET
-    trusted_image_certificates: Annotated[list[str] | None | UnsetType, Since("2.63")] = UNSET
+    trusted_image_certificates: Annotated[list[str] | UnsetType | None, Since("2.63")] = UNSET
     host: Annotated[Name | UnsetType, Since("2.74")] = UNSET
     hypervisor_hostname: Annotated[Name | UnsetType, Since("2.74")] = UNSET
     hostname: Annotated[Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType, Since("2.90")] = UNSET
@@ -86,7 +87,7 @@ class NewServerBody(Wire):
 
 class ServerUpdate(Wire):
     name: Name | UnsetType = UNSET
-    description: Annotated[Annotated[str, Meta(max_length=255)] | None | UnsetType, Since("2.19")] = UNSET
+    description: Annotated[Annotated[str, Meta(max_length=255)] | UnsetType | None, Since("2.19")] = UNSET
     hostname: Annotated[Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType, Since("2.90")] = UNSET
     accessIPv4: str | UnsetType = UNSET
     accessIPv6: str | UnsetType = UNSET

@@ -1,0 +1,94 @@
+"""Compute's door: what the process assembly and other services may use of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from cumulet.desired.shapes import Kind, MetadataQuestion
+from cumulet.engine import Engine
+from cumulet.fleet import door as fleet
+from cumulet.fleet.service import Subject
+from cumulet.http import Reply
+from cumulet.services.compute.flows import reports as report_flow
+from cumulet.services.compute.metadata import answers
+from cumulet.services.compute.metadata.service import place_of
+from cumulet.services.compute.model import flavors, guests, hosts
+from cumulet.services.compute.service import ComputeContext, Deadlines
+from cumulet.services.compute.tables import servers
+from cumulet.store import Transaction
+
+__all__ = [
+    "ComputeContext",
+    "Deadlines",
+    "ensure_flavors",
+    "find",
+    "hosts_changed",
+    "metadata",
+    "names",
+    "register",
+    "renderers",
+    "reports",
+]
+
+GUIDE_FLAVORS: Sequence[Mapping[str, Any]] = tuple(
+    {"id": flavor_id, "name": name, "vcpus": vcpus, "ram": ram, "disk": disk}
+    for flavor_id, name, vcpus, ram, disk in (
+        ("0", "m1.nano", 1, 64, 1),
+        ("1", "m1.tiny", 1, 512, 1),
+        ("2", "m1.small", 1, 2048, 20),
+        ("3", "m1.medium", 2, 4096, 40),
+        ("4", "m1.large", 4, 8192, 80),
+        ("5", "m1.xlarge", 8, 16384, 160),
+    )
+)
+"""The flavors that OpenStack's guides use."""
+
+
+def register(engine: Engine, context: ComputeContext) -> None:
+    """Make compute's flows known to the engine; call once, before anything starts one."""
+    report_flow.register(engine, context)
+
+
+def renderers(context: ComputeContext) -> dict[Kind, fleet.Renderer]:
+    """How guests are rendered for their nodes."""
+    return {"guest": guests.renderer(place_of(context))}
+
+
+def reports(engine: Engine) -> dict[Kind, fleet.ReportHandler]:
+    """What becomes of nodes' reports on guests."""
+    return {"guest": report_flow.handler(engine)}
+
+
+def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
+    """Hosts joined, or their facts changed: placement learns what they have."""
+    hosts.joined(tx, names)
+
+
+def metadata(context: ComputeContext) -> Callable[[Transaction, MetadataQuestion], Reply]:
+    """Answers guests' questions that nodes bring over the link. The answer raises 404 for an unknown guest."""
+    place = place_of(context)
+
+    def reply(tx: Transaction, question: MetadataQuestion) -> Reply:
+        return answers.answer(tx, answers.of_question(tx, question), question.path, place)
+
+    return reply
+
+
+def ensure_flavors(tx: Transaction) -> None:
+    """Create the guides' flavors that are not there."""
+    flavors.ensure(tx, GUIDE_FLAVORS)
+
+
+def names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """Names of servers, deleted ones as well. One query."""
+    return {row.id: row.name for row in tx.rows(select(servers.c.id, servers.c.name).where(servers.c.id.in_(ids)))}
+
+
+def find(tx: Transaction, text: str) -> Sequence[Subject]:
+    """Servers with this id or name, for ``explain``; the newest 20."""
+    where = or_(servers.c.id == text, servers.c.name == text)
+    query = select(servers.c.id, servers.c.name).where(where).order_by(servers.c.number.desc()).limit(20)
+    return [Subject("server", row.id, row.name) for row in tx.rows(query)]

@@ -1,0 +1,89 @@
+"""What is known of servers, gathered for their metadata. Batched; holds no format of any tree."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cumulet.desired import shapes
+from cumulet.services.compute.model.servers import Server
+from cumulet.services.network import door as network
+from cumulet.store import Transaction
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the cloud calls itself to guests."""
+
+    zone: str = "nova"
+    dhcp_domain: str = "novalocal"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A server and what belongs to it. `subnets` by id."""
+
+    server: Server
+    place: Place
+    interfaces: Sequence[shapes.Interface]
+    subnets: Mapping[str, shapes.Subnet]
+    addresses: Sequence[network.ServerAddress]
+    groups: Sequence[str]
+
+    @property
+    def hostname(self) -> str:
+        """The full host name."""
+        name = str(self.server.hostname)
+        return name if "." in name or not self.place.dhcp_domain else f"{name}.{self.place.dhcp_domain}"
+
+    @property
+    def user_data(self) -> bytes | None:
+        """What the user gave for the guest to run."""
+        return None if self.server.user_data is None else base64.b64decode(self.server.user_data)
+
+    def ip(self, kind: str) -> str:
+        """The first IPv4 address of a kind (fixed, floating); empty without one."""
+        return next((a.ip for a in self.addresses if a.type == kind and a.version == 4), "")
+
+    @property
+    def random_seed(self) -> str:
+        """512 bytes that nobody else knows, the same at every reading, as base64."""
+        return base64.b64encode(hashlib.shake_256(str(self.server.seed).encode()).digest(512)).decode()
+
+
+def gather(tx: Transaction, rows: Sequence[Server], place: Place) -> dict[str, Facts]:
+    """Facts by server id: a constant number of queries per link that the servers are on."""
+    ids = [row.id for row in rows]
+    interfaces = network.interfaces(tx, ids)
+    addresses = network.addresses(tx, ids)
+    groups = network.security_group_names(tx, ids)
+    subnets = _subnets(tx, rows, interfaces)
+    return {
+        row.id: Facts(
+            row,
+            place,
+            interfaces.get(row.id, []),
+            subnets,
+            addresses.get(row.id, []),
+            groups.get(row.id, []),
+        )
+        for row in rows
+    }
+
+
+def _subnets(
+    tx: Transaction, rows: Sequence[Server], interfaces: Mapping[str, Sequence[shapes.Interface]]
+) -> dict[str, shapes.Subnet]:
+    by_link: dict[str, set[str]] = {}
+    for row in rows:
+        wanted = by_link.setdefault(row.link_id or "", set())
+        wanted.update(interface.network_id for interface in interfaces.get(row.id, ()))
+    found: dict[str, shapes.Subnet] = {}
+    for link_id, ids in by_link.items():
+        if ids:
+            for shape in network.RENDERERS["network"](tx, link_id, sorted(ids)).values():
+                if isinstance(shape, shapes.Network):
+                    found.update({subnet.id: subnet for subnet in shape.subnets})
+    return found

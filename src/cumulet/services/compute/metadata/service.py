@@ -1,0 +1,50 @@
+"""The metadata service (port 8775). Asked by proxies only: nodes with their credentials, or agents that sign."""
+
+from __future__ import annotations
+
+from cumulet.desired.shapes import MetadataQuestion
+from cumulet.fleet import door as fleet
+from cumulet.http import Call, Reply, Service
+from cumulet.http.faults import NotAllowed, webob_body
+from cumulet.services.compute.metadata import answers
+from cumulet.services.compute.metadata.facts import Place
+from cumulet.services.compute.service import ComputeContext
+
+service = Service("metadata", faults=webob_body)
+
+
+def place_of(context: ComputeContext) -> Place:
+    """What the cloud calls itself to guests."""
+    return Place(context.availability_zone, context.dhcp_domain)
+
+
+def load() -> Service:
+    """The service with its operations."""
+    return service
+
+
+@service.get("/", auth=False)
+def root(call: Call) -> Reply:
+    """The versions of the EC2 tree."""
+    return show(call, "")
+
+
+@service.get("/{*path}", auth=False)
+def show(call: Call, path: str) -> Reply:
+    """What stands at a path of the asking server's trees."""
+    headers = call.headers
+    if "x-cumulet-link" in headers:
+        link_id, secret = headers["x-cumulet-link"], headers.get("x-cumulet-secret", "")
+        if not fleet.link_allowed(call.tx, link_id, secret):
+            raise NotAllowed("These are not the credentials of a node that joined.")
+        question = MetadataQuestion(
+            method=call.method,
+            path=f"/{path}",
+            address=headers.get("x-forwarded-for", "").split(",")[0].strip(),
+            network_id=headers.get("x-neutron-network-id"),
+            router_id=headers.get("x-neutron-router-id"),
+        )
+        row = answers.of_question(call.tx, question)
+    else:
+        row = answers.of_signature(call.tx, headers, call.context.metadata_secret)
+    return answers.answer(call.tx, row, f"/{path}", place_of(call.context))
