@@ -22,7 +22,7 @@ def held(nova: Nova) -> dict[str, Any]:
         assert usage is not None
         return {
             "ports": tx.scalar(select(func.count()).select_from(ports).where(ports.c.device_owner.like("compute:%"))),
-            "claims": tx.scalar(select(func.count(func.distinct(allocations.c.consumer)))),
+            "claims": tx.scalar(select(func.count(func.distinct(allocations.c.consumer_uuid)))),
             "guests": tx.scalar(select(func.count()).select_from(desired).where(desired.c.kind == "guest")),
             "usage": tuple(int(value or 0) for value in usage),
             "servers": tx.scalar(select(func.count()).select_from(servers).where(servers.c.deleted_at.is_(None))),

@@ -53,7 +53,8 @@ def status_of(vm_state: str, task_state: str | None) -> str:
 
 def states_of(status: str) -> list[tuple[str, str | None, frozenset[str]]]:
     """What a status stands for: (vm_state, its task_state or None for any, task_states that it is not)."""
-    wanted, found = status.upper(), []
+    wanted = status.upper()
+    found: list[tuple[str, str | None, frozenset[str]]] = []
     for vm_state, (default, special) in _STATUS.items():
         if default == wanted:
             found.append((vm_state, None, frozenset(special)))

@@ -33,14 +33,15 @@ def create(call: Call) -> Reply:
     if new.return_reservation_id is True or queries.boolean(str(new.return_reservation_id)):
         return Reply({"reservation_id": reservation_id})
     groups = [] if new.security_groups is UNSET else [g.name for g in new.security_groups if g.name is not UNSET]
+    links = self_and_bookmark(call.base_url, "servers", ids[0])
     answer = {
         "id": ids[0],
-        "links": self_and_bookmark(call.base_url, "servers", ids[0]),
+        "links": links,
         "OS-DCF:diskConfig": new.disk_config,
         "security_groups": [{"name": name} for name in groups or ["default"]],
         "adminPass": new.adminPass or "".join(secrets.choice(_PASSWORD) for _ in range(12)),
     }
-    return Reply({"server": answer}, headers={"Location": answer["links"][0]["href"]})
+    return Reply({"server": answer}, headers={"Location": links[0]["href"]})
 
 
 def view_of(call: Call, rows: Sequence[servers.Server]) -> wire.View:

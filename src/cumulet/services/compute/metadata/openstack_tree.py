@@ -58,7 +58,9 @@ def meta_data(facts: Facts, version: str = VICTORIA) -> dict[str, Any]:
 
 def network_data(facts: Facts) -> dict[str, Any]:
     """``network_data.json``: links, the networks on them, and name servers."""
-    links, networks, servers = [], [], []
+    links: list[dict[str, Any]] = []
+    networks: list[dict[str, Any]] = []
+    servers: list[str] = []
     for interface in facts.interfaces:
         link = f"tap{interface.port_id[:11]}"
         links.append(

@@ -26,12 +26,16 @@ def load() -> Service:
 @service.get("/", auth=False)
 def root(call: Call) -> Reply:
     """The versions of the EC2 tree."""
-    return show(call, "")
+    return _answer(call, "")
 
 
 @service.get("/{*path}", auth=False)
 def show(call: Call, path: str) -> Reply:
     """What stands at a path of the asking server's trees."""
+    return _answer(call, path)
+
+
+def _answer(call: Call, path: str) -> Reply:
     headers = call.headers
     if "x-cumulet-link" in headers:
         link_id, secret = headers["x-cumulet-link"], headers.get("x-cumulet-secret", "")

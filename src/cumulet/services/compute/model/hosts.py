@@ -99,7 +99,7 @@ def loads(tx: Transaction, names: Sequence[str] | None = None) -> dict[str, Load
     ).where(servers.c.deleted_at.is_(None), servers.c.host.is_not(None))
     if names is not None:
         query = query.where(servers.c.host.in_(names))
-    return {row[0]: Load(*(int(value or 0) for value in row[1:])) for row in tx.rows(query.group_by(servers.c.host))}
+    return {row[0]: Load(*map(int, row[1:])) for row in tx.rows(query.group_by(servers.c.host))}
 
 
 def servers_on(tx: Transaction, names: Sequence[str]) -> dict[str, list[dict[str, str]]]:

@@ -58,7 +58,7 @@ class NewServer(Wire):
     key_name: Name | UnsetType = UNSET
     user_data: Annotated[str, Meta(max_length=65535)] | None = None
     security_groups: list[SecurityGroup] | UnsetType = UNSET
-    metadata: Metadata = {}
+    metadata: Metadata = field(default_factory=dict)
     personality: Annotated[list[File] | UnsetType, Until("2.56")] = UNSET
     config_drive: bool | str | None = None
     min_count: int | str = 1
