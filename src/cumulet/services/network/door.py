@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import and_, or_, select
 
@@ -15,7 +15,7 @@ from cumulet.auth import Caller
 from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import desired, reports, security_groups, servers
+from cumulet.services.network.model import desired, reports, security_groups, server_groups, servers
 from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
 from cumulet.services.network.tables import addresses as address_table
@@ -32,6 +32,7 @@ __all__ = [
     "PortOwner",
     "ServerAddress",
     "ServerPlug",
+    "add_security_group",
     "addresses",
     "ensure_default_group",
     "hosts_changed",
@@ -40,6 +41,7 @@ __all__ = [
     "plug_server",
     "port_by_address",
     "rebind_server",
+    "remove_security_group",
     "security_group_names",
     "server_active",
     "set_ports_status",
@@ -58,8 +60,7 @@ REPORTS: dict[Kind, fleet.ReportHandler] = {
 }
 
 
-@dataclass(frozen=True)
-class ServerAddress:
+class ServerAddress(NamedTuple):
     """An address of a server. `type` is that of ``OS-EXT-IPS:type``; `version` 4 or 6."""
 
     network_name: str
@@ -172,6 +173,16 @@ def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str
         if row.name not in found[row.device_id]:
             found[row.device_id].append(row.name)
     return found
+
+
+def add_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
+    """Put the server's ports into a group, given by name or id. Raises Nova's 404 and 409."""
+    server_groups.change(tx, caller, server_id, name, add=True)
+
+
+def remove_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
+    """Take the server's ports out of a group, given by name or id. Raises Nova's 404 and 409."""
+    server_groups.change(tx, caller, server_id, name, add=False)
 
 
 def set_ports_status(tx: Transaction, server_ids: Iterable[str], status: Literal["ACTIVE", "DOWN"]) -> None:
