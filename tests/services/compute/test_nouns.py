@@ -224,4 +224,4 @@ def test_actions_that_are_none(nova: Nova, demo: httpx.Client) -> None:
     path = f"/v2.1/servers/{nova.active(demo)}/action"
     for body in ({}, {"a": 1, "b": 2}, {"fly": None}, {"reboot": {"type": "WARM"}}, {"reboot": None}):
         assert demo.post(path, json=body).status_code == 400
-    assert demo.post(path, json={"addFloatingIp": {"address": "10.0.0.1"}}).status_code == 404
+    assert demo.post(path, json={"os-getVNCConsole": {"type": "novnc"}}).status_code == 404
