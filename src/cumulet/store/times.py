@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 1_000_000
 
@@ -16,9 +17,16 @@ def now_us() -> int:
 def iso(us: int, *, micro: bool = False, zone: str = "Z") -> str:
     """`us` as ISO 8601 in UTC: ``2026-11-20T13:00:00Z``, with six digits when `micro`; `zone` may be empty."""
     whole, rest = divmod(us, SECOND)
-    t = time.gmtime(whole)
-    text = f"{t[0]:04d}-{t[1]:02d}-{t[2]:02d}T{t[3]:02d}:{t[4]:02d}:{t[5]:02d}"
+    day, second = divmod(whole, 86400)
+    text = f"{_day(day)}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
     return f"{text}.{rest:06d}{zone}" if micro else text + zone
+
+
+@lru_cache(maxsize=512)
+def _day(day: int) -> str:
+    """The date that is `day` days after the epoch: a list has thousands of times on few days."""
+    t = time.gmtime(day * 86400)
+    return f"{t[0]:04d}-{t[1]:02d}-{t[2]:02d}"
 
 
 def parse_iso(text: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, NamedTuple, TypedDict, Unpack
 
 from sqlalchemy import and_, or_, select
 
@@ -64,8 +64,7 @@ REPORTS: dict[Kind, fleet.ReportHandler] = {
 }
 
 
-@dataclass(frozen=True)
-class ServerAddress:
+class ServerAddress(NamedTuple):
     """An address of a server. `type` is that of ``OS-EXT-IPS:type``; `version` 4 or 6."""
 
     network_name: str
@@ -180,6 +179,16 @@ def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str
     return found
 
 
+def add_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
+    """Put the server's ports into a group, given by name or id. Raises Nova's 404 and 409."""
+    server_groups.change(tx, caller, server_id, name, add=True)
+
+
+def remove_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
+    """Take the server's ports out of a group, given by name or id. Raises Nova's 404 and 409."""
+    server_groups.change(tx, caller, server_id, name, add=False)
+
+
 def set_ports_status(tx: Transaction, server_ids: Iterable[str], status: Literal["ACTIVE", "DOWN"]) -> None:
     """Ports of these servers work now, or do not."""
     servers.set_status(tx, list(server_ids), status)
@@ -193,16 +202,6 @@ def server_active(tx: Transaction, server_ids: Iterable[str]) -> None:
 def ensure_default_group(tx: Transaction, project_id: str) -> str:
     """Id of the project's default security group, made when it is missing."""
     return security_groups.ensure_default(tx, project_id)
-
-
-def add_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
-    """Put a server's ports into a group (name or id)."""
-    server_groups.add(tx, caller, server_id, name)
-
-
-def remove_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:
-    """Take a server's ports out of a group."""
-    server_groups.remove(tx, caller, server_id, name)
 
 
 def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:

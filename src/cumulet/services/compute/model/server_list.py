@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import JSON, ColumnElement, Text, and_, func, not_, or_, select, type_coerce
 
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute import states
@@ -48,6 +48,15 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 }
 
 
+_UNSHOWN = frozenset({"personality", "seed", "public_key", "key_type", "link_id", "power"})
+_COLUMNS = [
+    type_coerce(column, Text).label(column.name) if isinstance(column.type, JSON) else column
+    for column in servers.c
+    if column.name not in _UNSHOWN
+]
+"""What lists show; JSON as text, because most rows of a list hold the same."""
+
+
 @dataclass
 class Filters:
     """What a list is narrowed to; None and empty mean: not by this. Texts in `patterns` are regular expressions."""
@@ -76,7 +85,7 @@ def listed(tx: Transaction, filters: Filters, page: Page) -> Sequence[Server]:
         if owner is None or (filters.project_id is not None and owner != filters.project_id):
             raise BadRequest(f"marker [{page.marker}] not found")
     try:
-        return paged(tx, select(servers).where(and_(*where)), SORT_KEYS, page, servers.c.id)
+        return paged(tx, select(*_COLUMNS).where(and_(*where)), SORT_KEYS, page, servers.c.id)
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from cumulet.http.versions import Version
 from cumulet.services.compute import states
-from cumulet.services.compute.wire.links import bookmark, self_and_bookmark
+from cumulet.services.compute.wire.links import bookmark
 from cumulet.store import iso
 
 
@@ -30,6 +32,14 @@ class View:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
+    _seen: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for all servers of the answer that share `key`."""
+        found = self._seen.get(key)
+        if found is None:
+            found = self._seen[key] = make()
+        return found
 
 
 def host_id(host: str | None, project_id: str) -> str:
@@ -44,7 +54,14 @@ def instance_name(number: int) -> str:
 
 def basic(row: Row[Any], base_url: str) -> dict[str, Any]:
     """A server in the short list."""
-    return {"id": row.id, "name": row.name, "links": self_and_bookmark(base_url, "servers", row.id)}
+    return {"id": row.id, "name": row.name, "links": _links(row.id, base_url)}
+
+
+def _links(server_id: str, base_url: str) -> list[dict[str, str]]:
+    return [
+        {"rel": "self", "href": f"{base_url}/v2.1/servers/{server_id}"},
+        {"rel": "bookmark", "href": f"{base_url}/servers/{server_id}"},
+    ]
 
 
 def addresses(found: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
@@ -62,11 +79,26 @@ def addresses(found: Sequence[Any]) -> dict[str, list[dict[str, Any]]]:
     return by_network
 
 
+def plain(value: Any) -> Any:
+    """A column of JSON, which lists fetch as text: most rows of a list hold the same one."""
+    return _decoded(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)
+def _decoded(text: str) -> Any:
+    return msgspec.json.decode(text)
+
+
+def image(image_id: str, base_url: str) -> dict[str, Any] | str:
+    """The image inside a server; empty when it has none."""
+    return {"id": image_id, "links": bookmark(base_url, "images", image_id)} if image_id else ""
+
+
 def flavor(row: Row[Any], view: View) -> dict[str, Any]:
     """The flavor inside a server: a link before 2.47, the snapshot from then on."""
     if view.version < (2, 47):
         return {"id": row.flavor_id, "links": bookmark(view.base_url, "flavors", row.flavor_id)}
-    snapshot = row.flavor
+    snapshot = plain(row.flavor)
     body = {
         "vcpus": row.vcpus,
         "ram": row.ram,
@@ -82,9 +114,10 @@ def flavor(row: Row[Any], view: View) -> dict[str, Any]:
 
 def fault(row: Row[Any], is_admin: bool) -> dict[str, Any]:
     """Why a server is in ERROR; details only for an admin, as Nova keeps them."""
-    body = {"code": row.fault["code"], "created": iso(row.fault["created"]), "message": row.fault["message"]}
-    if row.fault.get("details") and (is_admin or row.fault["code"] != 500):
-        body["details"] = row.fault["details"]
+    found = plain(row.fault)
+    body = {"code": found["code"], "created": iso(found["created"]), "message": found["message"]}
+    if found.get("details") and (is_admin or found["code"] != 500):
+        body["details"] = found["details"]
     return body
 
 
@@ -98,21 +131,21 @@ def full(row: Row[Any], view: View, *, brief: bool = False) -> dict[str, Any]:
         "status": status,
         "tenant_id": row.project_id,
         "user_id": row.user_id,
-        "metadata": row.meta,
-        "hostId": host_id(row.host, row.project_id),
-        "image": {"id": row.image_id, "links": bookmark(view.base_url, "images", row.image_id)} if row.image_id else "",
-        "flavor": flavor(row, view),
+        "metadata": plain(row.meta),
+        "hostId": view.once(("host", row.host, row.project_id), lambda: host_id(row.host, row.project_id)),
+        "image": view.once(("image", row.image_id), lambda: image(row.image_id, view.base_url)),
+        "flavor": view.once((row.flavor_id, row.vcpus, row.ram, str(row.flavor)), lambda: flavor(row, view)),
         "created": iso(row.created_at),
         "updated": iso(row.updated_at),
         "addresses": {} if row.vm_state == states.BUILDING else addresses(view.addresses.get(row.id, ())),
         "accessIPv4": row.access_ip_v4 or "",
         "accessIPv6": row.access_ip_v6 or "",
-        "links": self_and_bookmark(view.base_url, "servers", row.id),
+        "links": _links(row.id, view.base_url),
         "OS-DCF:diskConfig": row.disk_config,
     }
     if status in states.WITH_PROGRESS:
         body["progress"] = row.progress
-    if status in states.WITH_FAULT and row.fault:
+    if status in states.WITH_FAULT and plain(row.fault):
         body["fault"] = fault(row, view.is_admin)
     if not brief:
         _extensions(body, row, view)
@@ -148,8 +181,9 @@ def _extensions(body: dict[str, Any], row: Row[Any], view: View) -> None:
             body["OS-EXT-SRV-ATTR:reservation_id"] = row.reservation_id
             body["OS-EXT-SRV-ATTR:launch_index"] = row.launch_index
             body["OS-EXT-SRV-ATTR:hostname"] = row.hostname
-            body["OS-EXT-SRV-ATTR:kernel_id"] = (row.image or {}).get("kernel_id") or ""
-            body["OS-EXT-SRV-ATTR:ramdisk_id"] = (row.image or {}).get("ramdisk_id") or ""
+            snapshot = plain(row.image) or {}
+            body["OS-EXT-SRV-ATTR:kernel_id"] = snapshot.get("kernel_id") or ""
+            body["OS-EXT-SRV-ATTR:ramdisk_id"] = snapshot.get("ramdisk_id") or ""
             body["OS-EXT-SRV-ATTR:root_device_name"] = "/dev/vda"
             body["OS-EXT-SRV-ATTR:user_data"] = row.user_data
     elif view.version >= (2, 90):
