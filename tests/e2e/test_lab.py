@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -145,9 +146,8 @@ def _inside(lab: Lab, key: Path, address: str) -> None:
     assert {"ami-id", "hostname", "instance-id", "local-ipv4", "public-keys/"} <= set(tree.split())
     assert lab.ssh(key, address, f"curl -s {base}/latest/meta-data/local-ipv4").startswith("172.16.1.")
     assert lab.ssh(key, address, f"curl -s {base}/latest/meta-data/public-ipv4").strip() == address
-    openstack = lab.ssh(key, address, f"curl -s {base}/openstack/latest/meta_data.json")
-    assert '"name": "my_vm"' in openstack
-    assert "mykey" in openstack
+    told = json.loads(lab.ssh(key, address, f"curl -s {base}/openstack/latest/meta_data.json"))
+    assert (told["name"], list(told["public_keys"])) == ("my_vm", ["mykey"])
     assert lab.ssh(key, address, f"curl -s {base}/openstack/latest/user_data") == USER_DATA
     assert lab.ssh(key, address, f"curl -s http://{OUTSIDE}/").strip() == "hello from outside"
     assert lab.ssh(key, address, "df -m / | tail -1 | awk '{print $2}'").strip() > "500"

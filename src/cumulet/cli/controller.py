@@ -17,7 +17,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policy
-from cumulet.config import NEVER_OUTSIDE, STANDARD_PORTS, Settings
+from cumulet.config import Settings
 from cumulet.engine import Engine
 from cumulet.fleet import service as fleet
 from cumulet.http import Service

@@ -50,9 +50,7 @@ class Guest:
         end = time.monotonic() + seconds
         while self.log().count(text) < times:
             if self.process.poll() is not None or time.monotonic() > end:
-                pytest.fail(
-                    f"{text!r} did not appear; qemu {self.process.poll()}; log ends: {self.log()[-1500:]}"
-                )
+                pytest.fail(f"{text!r} did not appear; qemu {self.process.poll()}; log ends: {self.log()[-1500:]}")
             time.sleep(0.2)
 
     def ssh(self, command: str, user: str = "cirros", key: str = "key") -> subprocess.CompletedProcess[str]:
@@ -103,9 +101,7 @@ def tiny_image() -> Path:
 def boot(tiny_image: Path, tmp_path: Path) -> Iterator[Callable[..., Guest]]:
     """Boots guests (extra QEMU arguments, kind of network) that end with the test."""
     for name in ("key", "other"):
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True
-        )
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
     guests: list[Guest] = []
 
     def start(extra: list[str], net: str = "user") -> Guest:

@@ -72,9 +72,7 @@ def test_json_is_flattened_by_awk(tmp_path: Path) -> None:
     path = tmp_path / "doc.json"
     for text in (json.dumps(document), json.dumps(document, indent=2)):
         path.write_text(text)
-        done = subprocess.run(
-            ["awk", "-f", str(FLATTEN), str(path)], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["awk", "-f", str(FLATTEN), str(path)], capture_output=True, text=True, check=True)
         assert done.stdout.split("\n") == [
             '/a/b/c\tq"uo\\te', "/a/d/0\t1", "/a/d/1/e\tx\x01y", "/h\tnull", "/i\t-1.5", "/j\tAA", "",
         ]  # fmt: skip

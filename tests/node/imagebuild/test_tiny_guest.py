@@ -62,9 +62,7 @@ def test_config_drive(boot: Callable[..., object], tmp_path: Path, interface: st
         capture_output=True,
         check=True,
     ).stdout
-    shown = subprocess.run(
-        ["ssh-keygen", "-lf", "-"], input=scan, text=True, capture_output=True, check=True
-    ).stdout
+    shown = subprocess.run(["ssh-keygen", "-lf", "-"], input=scan, text=True, capture_output=True, check=True).stdout
     assert block[1] in shown
     said = guest.ssh("hostname; id -un; sudo cat /root/user-data-ran; df -k / | tail -n 1; sudo id -u")
     lines = said.stdout.splitlines()

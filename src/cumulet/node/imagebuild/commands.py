@@ -12,9 +12,7 @@ class ImageBuildError(Exception):
     """An image could not be built; the text says which step failed and what the program said."""
 
 
-def run(
-    argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = None, timeout: float = 300
-) -> str:
+def run(argv: Sequence[str], *, cwd: Path | None = None, stdin: str | None = None, timeout: float = 300) -> str:
     """Run a program to its end and return what it printed.
 
     Raises ImageBuildError when it is missing, fails, or takes longer than `timeout` seconds.

@@ -47,9 +47,7 @@ def make_boot(image: Path, files: Mapping[str, Path]) -> None:
     run(["syslinux", "--install", str(image)])
 
 
-def make_root(
-    image: Path, tree: Path, label: str, owners: Mapping[str, int] | None, modes: Mapping[str, int]
-) -> None:
+def make_root(image: Path, tree: Path, label: str, owners: Mapping[str, int] | None, modes: Mapping[str, int]) -> None:
     """Write an ext4 file system from a folder.
 
     Everything belongs to root but the paths in `owners` (path -> uid and gid); with None, owners are

@@ -25,9 +25,7 @@ _ALL = ("virtio_scsi", "sd_mod", "ata_piix")
 
 def packages(kernel: str) -> list[str]:
     """The Debian packages that the image is made of; `kernel` is the kernel package's name."""
-    return sorted(
-        {kernel, "syslinux-common", *tree.LIBRARY_PACKAGES, *(name for name, _ in tree.PROGRAMS.values())}
-    )
+    return sorted({kernel, "syslinux-common", *tree.LIBRARY_PACKAGES, *(name for name, _ in tree.PROGRAMS.values())})
 
 
 def build_tiny(out: Path, work: Path, say: Say) -> Path:

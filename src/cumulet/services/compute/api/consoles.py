@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -67,7 +68,7 @@ async def log(call: Call, server_id: str, wanted: LogLength) -> dict[str, Any]:
         raise Conflict("Instance not yet ready")
     if result.state == "failed":
         raise NotFound("Guest does not have a console available")
-    return {"output": result.result}
+    return {"output": base64.b64decode(result.result).decode("utf-8", "replace")}
 
 
 def _length(value: int | str | None) -> int | None:
