@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-PRIVATE = ("/run", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt", "/var/lib/cumulet", "/var/log")
+PRIVATE = ("/run", "/var/log", "/var/cache/libvirt")
+COPIED = ("/etc", "/var/lib")
+"""Seen as they are outside; what is written stays inside."""
 
 
 def sh(*words: str) -> None:
@@ -17,10 +19,12 @@ def main(folder: str, name: str) -> None:
     place = Path(folder)
     sh("mount", "--make-rprivate", "/")
     sh("hostname", name)
-    upper, work = place / "etc.upper", place / "etc.work"
-    upper.mkdir()
-    work.mkdir()
-    sh("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/etc,upperdir={upper},workdir={work}", "/etc")
+    for path in COPIED:
+        name_of = path.strip("/").replace("/", "_")
+        upper, work = place / f"{name_of}.upper", place / f"{name_of}.work"
+        upper.mkdir()
+        work.mkdir()
+        sh("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={path},upperdir={upper},workdir={work}", path)
     for path in PRIVATE:
         mine = place / path.strip("/").replace("/", "_")
         mine.mkdir(mode=0o755)
