@@ -24,6 +24,7 @@ from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table
 from cumulet.store import Transaction
+from cumulet.store.among import among
 
 __all__ = [
     "RENDERERS",
@@ -124,7 +125,7 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[sha
 def addresses(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
     """Addresses of servers, floating ones behind the fixed ones they lead to. Two queries, however many servers."""
     found: dict[str, list[ServerAddress]] = {id: [] for id in server_ids}
-    own = and_(ports.c.device_id.in_(server_ids), ports.c.device_owner.like("compute:%"))
+    own = and_(among(ports.c.device_id, server_ids), ports.c.device_owner.like("compute:%"))
     floating: dict[tuple[str, str], list[str]] = {}
     query = select(floatingips.c.port_id, floatingips.c.fixed_ip_address, floatingips.c.floating_ip_address)
     for row in tx.rows(query.join(ports, ports.c.id == floatingips.c.port_id).where(own)):
@@ -169,7 +170,7 @@ def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str
         select(ports.c.device_id, group_table.c.name)
         .join(port_groups, port_groups.c.port_id == ports.c.id)
         .join(group_table, group_table.c.id == port_groups.c.group_id)
-        .where(ports.c.device_id.in_(server_ids), ports.c.device_owner.like("compute:%"))
+        .where(among(ports.c.device_id, server_ids), ports.c.device_owner.like("compute:%"))
         .order_by(ports.c.position, group_table.c.name)
     )
     found: dict[str, list[str]] = {id: [] for id in server_ids}

@@ -62,7 +62,7 @@ def create_ports(call: Call) -> Body:
         plans.append((project_id, network, values))
     for project_id, count in Counter(plan[0] for plan in plans).items():
         quotas.reserve(call.tx, project_id, {"port": count})
-    ids = [model.create(call.tx, call.caller, *plan) for plan in plans]
+    ids = [model.create(call.tx, call.caller, *plan).id for plan in plans]
     return created(call, NOUN, ids, bulk=bulk)
 
 

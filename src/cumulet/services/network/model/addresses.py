@@ -17,6 +17,7 @@ from sqlalchemy import Row, and_, select
 from cumulet.services.network import faults
 from cumulet.services.network.tables import addresses, subnets
 from cumulet.store import Transaction
+from cumulet.store.among import among
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 AUTOMATIC = ("slaac", "dhcpv6-stateless")
@@ -70,19 +71,21 @@ def _free_between(tx: Transaction, subnet_id: str, first: str, last: str) -> str
 
 
 def next_free(tx: Transaction, subnet: Row[Any]) -> Allocation | None:
-    """A free address of the subnet's pools, moving its cursor; None when they are full."""
+    """A free address of the subnet's pools, moving its cursor; None when they are full. `subnet` was read in this
+    transaction, perhaps before the cursor moved in it."""
     pools = [
         (number(ipaddress.ip_address(pool["start"])), number(ipaddress.ip_address(pool["end"])))
         for pool in subnet.allocation_pools
     ]
     pools.sort()
-    cursor = tx.scalar(select(subnets.c.cursor).where(subnets.c.id == subnet.id)) or ""
+    cursor = tx.local.get(("cursor", subnet.id), subnet.cursor)
     ahead = [(max(first, cursor), last) for first, last in pools if last >= cursor]
     behind = [(first, min(last, cursor)) for first, last in pools if cursor and first <= cursor]
     for first, last in (*ahead, *behind):
         if (found := _free_between(tx, subnet.id, first, last)) is not None:
             after = _next(found) if int(found, 16) + 1 < 16 ** len(found) else ""
             tx.update(subnets, subnets.c.id == subnet.id, cursor=after)
+            tx.local["cursor", subnet.id] = after
             return Allocation(subnet.id, str(_ip(found)), found)
     return None
 
@@ -214,7 +217,7 @@ def release(tx: Transaction, port_ids: Sequence[str]) -> None:
 def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     """Addresses of ports, in their order."""
     found: dict[str, list[Row[Any]]] = {id: [] for id in port_ids}
-    query = select(addresses).where(addresses.c.port_id.in_(port_ids)).order_by(addresses.c.position)
+    query = select(addresses).where(among(addresses.c.port_id, port_ids)).order_by(addresses.c.position)
     for row in tx.rows(query):
         found[row.port_id].append(row)
     return found

@@ -62,15 +62,20 @@ def used(tx: Transaction, project_id: str) -> dict[str, int]:
 
 
 def reserve(tx: Transaction, project_id: str, wanted: Mapping[str, int]) -> None:
-    """Make sure that the project may have so many more. Raises `OverQuota`. Two queries for one resource."""
-    over = []
-    allowed = limits(tx, project_id)
-    for resource, count in wanted.items():
-        if count <= 0 or allowed[resource] < 0:
-            continue
+    """Make sure that the project may have so many more. Raises `OverQuota`. One query."""
+    columns = []
+    for resource in wanted:
         table = _TABLES[resource]
-        have = tx.scalar(select(func.count()).select_from(table).where(table.c.project_id == project_id))
-        if have + count > allowed[resource]:
+        have = select(func.count()).select_from(table).where(table.c.project_id == project_id)
+        limit = select(quotas.c.limit).where(quotas.c.project_id == project_id, quotas.c.resource == resource)
+        columns += [have.scalar_subquery(), limit.scalar_subquery()]
+    row = tx.row(select(*columns))
+    assert row is not None
+    over = []
+    for index, (resource, count) in enumerate(wanted.items()):
+        have_now, limit_now = row[2 * index], row[2 * index + 1]
+        allowed = DEFAULTS[resource] if limit_now is None else limit_now
+        if count > 0 and 0 <= allowed < have_now + count:
             over.append(resource)
     if over:
         raise faults.over_quota(over)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, exists, or_, select, update
 
 from cumulet.auth import Caller
 from cumulet.fleet import door as fleet
@@ -21,6 +21,7 @@ from cumulet.services.network.model.standard import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
 from cumulet.store import Transaction
+from cumulet.store.among import among
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,15 @@ def plug(
     if fresh and not set(group_names) <= {"default"}:
         groups = security_groups.by_names(tx, project_id, group_names)
     base = _next_position(tx, server.server_id)
+    found = []
     for index, request in enumerate(requests):
         if request.port_id:
-            _bind(tx, brought[request.port_id], server, request.tag, base + index)
+            found.append(_bind(tx, brought[request.port_id], server, request.tag, base + index))
         else:
             assert request.network_id is not None
-            _create(tx, caller, server, (nets[request.network_id], request, groups), base + index)
-    return _plugged(tx, server.server_id, base)
+            creation = (nets[request.network_id], request, groups)
+            found.append(_create(tx, caller, server, creation, base + index))
+    return found
 
 
 def _next_position(tx: Transaction, server_id: str) -> int:
@@ -107,16 +110,15 @@ def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, 
         return {}
     seen = or_(networks.c.project_id == caller.project_id, networks.c.shared, networks.c.external)
     where = networks.c.id.in_(ids) if caller.is_admin else and_(networks.c.id.in_(ids), seen)
-    found = {row.id: row for row in tx.rows(select(networks).where(where))}
-    nets = select(subnets.c.network_id).where(subnets.c.network_id.in_(ids))
-    with_subnets = set(tx.execute(nets.distinct()).scalars())
+    served = exists().where(subnets.c.network_id == networks.c.id).label("served")
+    found = {row.id: row for row in tx.rows(select(networks, served).where(where))}
     for id in ids:
         row = found.get(id)
         if row is None:
             raise BadRequest(f"Network {id} could not be found.")
         if row.external and not row.shared and not caller.is_admin:
             raise NotAllowed(f"It is not allowed to create an interface on external network {id}")
-        if id not in with_subnets:
+        if not row.served:
             raise BadRequest(f"Network {id} requires a subnet in order to boot instances on.")
     return found
 
@@ -141,7 +143,7 @@ def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, R
     return found
 
 
-def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, position: int) -> None:
+def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, position: int) -> PluggedPort:
     """Bind a port that the user brought."""
     values: dict[str, Any] = {"device_id": server.server_id, "host": server.host, "link_id": server.link_id}
     values.update(device_owner=f"compute:{server.availability_zone}", tag=tag, position=position, status="DOWN")
@@ -150,12 +152,14 @@ def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, positio
     change(tx, port_table, row.id, **values)
     reach.plugged(tx, row.network_id, server.link_id)
     reach.groups_used(tx, server.link_id, ports.groups_of(tx, [row.id])[row.id])
+    ips = [address.ip_address for address in addresses.of_ports(tx, [row.id])[row.id]]
+    return PluggedPort(row.id, row.network_id, row.mac_address, ips)
 
 
 Creation = tuple[Row[Any], NetworkRequest, list[str] | None]
 
 
-def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, position: int) -> None:
+def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, position: int) -> PluggedPort:
     """Make a port for the server."""
     network, request, groups = creation
     values: dict[str, Any] = {
@@ -178,9 +182,10 @@ def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, p
         values["fixed_ips"] = [{"ip_address": str(ipaddress.ip_address(request.fixed_ip))}]
     binding = ports.Binding(server.host, server.link_id, True, request.tag, position)
     try:
-        ports.create(tx, caller, caller.project_id or "", network, values, binding)
+        made = ports.create(tx, caller, caller.project_id or "", network, values, binding)
     except Fault as fault:
         raise _in_novas_words(fault, network.id, request.fixed_ip) from None
+    return PluggedPort(made.id, network.id, made.mac, made.ips)
 
 
 def _in_novas_words(fault: Fault, network_id: str, fixed_ip: str | None) -> Fault:
@@ -204,19 +209,13 @@ def _label(hostname: str) -> str:
 
 
 def _of_server(server_ids: Sequence[str]) -> Any:
-    return and_(port_table.c.device_id.in_(server_ids), port_table.c.device_owner.like(f"{ports.COMPUTE}%"))
+    return and_(among(port_table.c.device_id, server_ids), port_table.c.device_owner.like(f"{ports.COMPUTE}%"))
 
 
 def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Ports of servers, in the order in which they were plugged."""
     order = (port_table.c.position, port_table.c.created_at, port_table.c.id)
     return tx.rows(select(port_table).where(_of_server(server_ids)).order_by(*order))
-
-
-def _plugged(tx: Transaction, server_id: str, base: int) -> list[PluggedPort]:
-    rows = [row for row in rows_of(tx, [server_id]) if row.position >= base]
-    fixed = addresses.of_ports(tx, [row.id for row in rows])
-    return [PluggedPort(row.id, row.network_id, row.mac_address, [a.ip_address for a in fixed[row.id]]) for row in rows]
 
 
 def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Table
 
 from cumulet.services.network.wire.attributes import ABSENT
 from cumulet.store import Transaction, iso
+from cumulet.store.times import SECOND
 
 
 def fresh(tx: Transaction, project_id: str, description: str = "") -> dict[str, Any]:
@@ -30,6 +32,11 @@ def change(tx: Transaction, table: Table, id: str, **values: Any) -> None:
     tx.update(table, table.c.id == id, updated_at=tx.now, revision_number=revision, **values)
 
 
+@lru_cache(8192)
+def _second(second: int) -> str:
+    return iso(second * SECOND)
+
+
 def standard(row: Row[Any], tags: Mapping[str, list[str]]) -> dict[str, Any]:
     """The standard attributes of an answer. `tags`: id → tags."""
     return {
@@ -37,8 +44,8 @@ def standard(row: Row[Any], tags: Mapping[str, list[str]]) -> dict[str, Any]:
         "tenant_id": row.project_id,
         "project_id": row.project_id,
         "description": row.description,
-        "created_at": iso(row.created_at),
-        "updated_at": iso(row.updated_at),
+        "created_at": _second(row.created_at // SECOND),
+        "updated_at": _second(row.updated_at // SECOND),
         "revision_number": row.revision_number,
         "tags": tags.get(row.id, []),
     }

@@ -215,7 +215,7 @@ def update(tx: Transaction, row: Row[Any], network: Row[Any], values: dict[str, 
     pools = row.allocation_pools
     if "allocation_pools" in values:
         pools = values["allocation_pools"] = checked_pools(values["allocation_pools"], net)
-        values["cursor"] = ""
+        values["cursor"] = tx.local["cursor", row.id] = ""
     gateway = values.get("gateway_ip", row.gateway_ip)
     if "gateway_ip" in values and gateway is not None:
         _check_gateway(gateway, net)

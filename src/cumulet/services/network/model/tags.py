@@ -8,17 +8,14 @@ from sqlalchemy import ColumnElement, and_, exists, not_, or_, select
 
 from cumulet.services.network.tables import tags
 from cumulet.store import Transaction
-
-_CHUNK = 10_000  # SQLite takes 32,766 parameters in a statement
+from cumulet.store.among import among
 
 
 def of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
     """Tags of resources: id → tags, in order."""
     found: dict[str, list[str]] = {}
-    for begin in range(0, len(ids), _CHUNK):
-        part = ids[begin : begin + _CHUNK]
-        for row in tx.rows(select(tags).where(tags.c.resource_id.in_(part)).order_by(tags.c.tag)):
-            found.setdefault(row.resource_id, []).append(row.tag)
+    for row in tx.rows(select(tags).where(among(tags.c.resource_id, ids)).order_by(tags.c.tag)):
+        found.setdefault(row.resource_id, []).append(row.tag)
     return found
 
 
