@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cumulet.services.network import door
 from cumulet.services.network.service import load
 from tests.services.network.conftest import Cloud, Json
 
@@ -190,3 +191,27 @@ def test_ids_of_the_owner_cannot_be_taken(cloud: Cloud) -> None:
         assert "Cannot update read-only attribute" in cloud.refused("PUT", path, body, 400)["message"]
     body = {"port": {"network_id": network["id"]}}
     assert cloud.refused("POST", "ports", body, 404, "other")["type"] == "NetworkNotFound"
+
+
+def test_a_port_cannot_be_slipped_into_anothers_router_or_server(cloud: Cloud) -> None:
+    victim = _own(cloud)["router_id"]
+    network, subnet = cloud.network("other")
+    for owner in ("network:router_interface", "network:router_gateway", "network:dhcp", "network:floatingip"):
+        body = {"port": {"network_id": network["id"], "device_owner": owner, "device_id": victim}}
+        assert cloud.refused("POST", "ports", body, 409, "other")["type"] == "DeviceIDNotOwnedByTenant"
+    port = cloud.make("port", "other", network_id=network["id"], device_id=victim)
+    body = {"port": {"device_owner": "network:router_interface"}}
+    assert cloud.refused("PUT", f"ports/{port['id']}", body, 409, "other")["type"] == "DeviceIDNotOwnedByTenant"
+    router = cloud.make("router", "other")
+    path = f"routers/{router['id']}/add_router_interface"
+    leg = cloud.call("PUT", path, {"subnet_id": subnet["id"]}, "other", 200)["port_id"]
+    body = {"port": {"device_id": victim}}
+    assert cloud.refused("PUT", f"ports/{leg}", body, 409, "other")["type"] == "DeviceIDNotOwnedByTenant"
+    server = "77777777-2222-3333-4444-555555555555"
+    owned = {"device_id": server, "device_owner": "compute:nova"}
+    fake = cloud.make("port", "other", network_id=network["id"], **owned)
+    with cloud.store.read() as tx:
+        assert door.interfaces(tx, [server]) == {server: []}
+        assert door.addresses(tx, [server]) == {server: []}
+        ip = fake["fixed_ips"][0]["ip_address"]
+        assert door.port_by_address(tx, network_id=network["id"], router_id=None, ip=ip) is None

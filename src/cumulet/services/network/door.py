@@ -125,7 +125,9 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[sha
 def addresses(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
     """Addresses of servers, floating ones behind the fixed ones they lead to. Two queries, however many servers."""
     found: dict[str, list[ServerAddress]] = {id: [] for id in server_ids}
-    own = and_(among(ports.c.device_id, server_ids), ports.c.device_owner.like("compute:%"))
+    own = and_(
+        among(ports.c.device_id, server_ids), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
+    )
     floating: dict[tuple[str, str], list[str]] = {}
     query = select(floatingips.c.port_id, floatingips.c.fixed_ip_address, floatingips.c.floating_ip_address)
     for row in tx.rows(query.join(ports, ports.c.id == floatingips.c.port_id).where(own)):
@@ -147,10 +149,11 @@ def addresses(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Serv
 
 
 def port_by_address(tx: Transaction, *, network_id: str | None, router_id: str | None, ip: str) -> PortOwner | None:
-    """The port that has `ip` on the network, or on one of the networks that the router has a leg on."""
+    """The server's port that has `ip` on the network, or on one of the networks that the router has a leg on."""
     columns = (ports.c.device_id, ports.c.project_id, ports.c.id)
     query = select(*columns).join(address_table, address_table.c.port_id == ports.c.id)
-    query = query.where(address_table.c.ip_address == ip, ports.c.device_owner.not_like("network:%"))
+    query = query.where(address_table.c.ip_address == ip, ports.c.link_id.is_not(None))
+    query = query.where(ports.c.device_owner.like("compute:%"))
     conditions = []
     if network_id is not None:
         conditions.append(address_table.c.network_id == network_id)
@@ -170,7 +173,9 @@ def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str
         select(ports.c.device_id, group_table.c.name)
         .join(port_groups, port_groups.c.port_id == ports.c.id)
         .join(group_table, group_table.c.id == port_groups.c.group_id)
-        .where(among(ports.c.device_id, server_ids), ports.c.device_owner.like("compute:%"))
+        .where(
+            among(ports.c.device_id, server_ids), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
+        )
         .order_by(ports.c.position, group_table.c.name)
     )
     found: dict[str, list[str]] = {id: [] for id in server_ids}

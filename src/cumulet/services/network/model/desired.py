@@ -236,7 +236,9 @@ def _floating(tx: Transaction, refs: Sequence[str]) -> defaultdict[str, list[sha
 
 def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[shapes.Interface]]:
     """Interfaces of servers, in the order in which they were plugged. Three queries."""
-    own = and_(among(ports.c.device_id, server_ids), ports.c.device_owner.like("compute:%"))
+    own = and_(
+        among(ports.c.device_id, server_ids), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
+    )
     query = select(ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id).where(own)
     rows = tx.rows(query.order_by(ports.c.position, ports.c.created_at, ports.c.id))
     fixed = addresses_of(tx, own)

@@ -16,7 +16,7 @@ from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, macs, reach, security_groups, tags
-from cumulet.services.network.model.associations import drop_ports
+from cumulet.services.network.model.associations import drop_ports, router_changed
 from cumulet.services.network.model.standard import change, fresh, given, standard
 from cumulet.services.network.tables import networks, port_groups, ports
 from cumulet.store import Transaction
@@ -24,6 +24,7 @@ from cumulet.store.among import among
 
 COMPUTE = "compute:"
 ROUTER_OWNED = ("network:router_interface", "network:router_gateway", "network:floatingip", "network:ha_router")
+RESERVED = (*ROUTER_OWNED, reach.DHCP)
 DOMAIN = "openstacklocal"
 
 
@@ -77,6 +78,25 @@ def binding_to(tx: Transaction, host: str) -> Binding:
     return Binding(host, found.link_id if found else None)
 
 
+def check_device(row: Row[Any] | None, values: Mapping[str, Any]) -> None:
+    """What a port belongs to is not for clients to say where we go by it: legs of routers, DHCP servers and guests
+    are found by their ports' device. `row` is the port as it is, None for a new one. Raises 409.
+
+    Without this a port could be slipped into another project's router or server.
+    """
+    owner = values.get("device_owner", row.device_owner if row is not None else "")
+    device = values.get("device_id", row.device_id if row is not None else "")
+    if row is not None and (owner, device) == (row.device_owner, row.device_id):
+        return
+    if owner in RESERVED or (row is not None and row.device_owner in RESERVED):
+        raise Conflict(
+            f"The following device_id {device} is not owned by your tenant or matches another tenants router.",
+            code="DeviceIDNotOwnedByTenant",
+        )
+    if row is not None and row.link_id and row.device_owner.startswith(COMPUTE):
+        raise faults.port_in_use(row.id, row.network_id, row.device_id)
+
+
 def create(
     tx: Transaction,
     caller: Caller,
@@ -86,6 +106,8 @@ def create(
     binding: Binding | None = None,
 ) -> Made:
     """A new port on `network`; quota has been reserved. `binding` goes before the values' host."""
+    if binding is None:
+        check_device(None, values)
     mac = given(values, "mac_address")
     if mac is None:
         mac = macs.fresh_mac(tx, network.id)
@@ -171,6 +193,7 @@ def _groups(tx: Transaction, caller: Caller, project_id: str, values: Mapping[st
 
 def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Change a port."""
+    check_device(row, values)
     mac = values.get("mac_address", row.mac_address)
     if mac != row.mac_address:
         if row.host and row.device_owner.startswith(COMPUTE):
@@ -261,8 +284,10 @@ def _tell(tx: Transaction, row: Row[Any], binding: Binding, groups: Groups, *, m
         reach.dhcp_changed(tx, row.network_id)
         if moved:
             reach.members_changed(tx, {*before, *after})
-    if row.device_owner.startswith(COMPUTE) and row.device_id:
+    if row.device_owner.startswith(COMPUTE) and row.link_id:
         fleet.touch_everywhere(tx, "guest", row.device_id)
+    elif row.device_owner in ROUTER_OWNED:
+        router_changed(tx, [row.device_id])
 
 
 def delete(tx: Transaction, row: Row[Any]) -> None:
@@ -294,7 +319,7 @@ def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
         else:
             reach.dhcp_changed(tx, row.network_id)
             reach.members_changed(tx, groups[row.id])
-        if row.device_owner.startswith(COMPUTE) and row.device_id:
+        if row.device_owner.startswith(COMPUTE) and row.link_id:
             fleet.touch_everywhere(tx, "guest", row.device_id)
 
 

@@ -209,7 +209,12 @@ def _label(hostname: str) -> str:
 
 
 def _of_server(server_ids: Sequence[str]) -> Any:
-    return and_(among(port_table.c.device_id, server_ids), port_table.c.device_owner.like(f"{ports.COMPUTE}%"))
+    """Ports that were plugged into the servers; one that only says so is not bound to a host."""
+    return and_(
+        port_table.c.link_id.is_not(None),
+        among(port_table.c.device_id, server_ids),
+        port_table.c.device_owner.like(f"{ports.COMPUTE}%"),
+    )
 
 
 def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
