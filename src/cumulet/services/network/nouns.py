@@ -1,52 +1,23 @@
 """What the operations of all nouns share: who may do what to which attributes, and lists.
 
-A `Noun` says where the rows of a resource are, who sees them and how they look; the operations in ``api`` are then a
-few lines each. Lists filter and sort in the database; at most one further query per related table.
+With these the operations in ``api`` are a few lines each. What touches rows is in ``model/nouns``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import Row
 
-from cumulet.auth import Caller, Forbidden
+from cumulet.auth import Forbidden
 from cumulet.http import Call
-from cumulet.http.faults import BadRequest
 from cumulet.services.network import faults
-from cumulet.services.network.model import tags
-from cumulet.services.network.wire.attributes import Refused, Resource, boolean
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
-from cumulet.store.times import parse_iso
+from cumulet.services.network.model.nouns import Noun, find_row, matching, rows_of
+from cumulet.store import Page
 
 Body = dict[str, Any]
-Filter = Callable[[Sequence[str]], ColumnElement[bool]]
-
-
-@dataclass(frozen=True)
-class Noun:
-    """`columns`: names on the wire that are columns of another name. `filters`: conditions for names that are no
-    columns. `sortable`: names that are columns but make no sense to sort or filter by are left out of `table`."""
-
-    resource: Resource
-    table: Table
-    visible: Callable[[Caller], ColumnElement[bool]]
-    bodies: Callable[[Transaction, Sequence[Row[Any]]], list[Body]]
-    parents: Callable[[Transaction, Sequence[Row[Any]]], Mapping[str, Body]] | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    filters: Mapping[str, Filter] = field(default_factory=dict)
-    ignored: frozenset[str] = frozenset()
-    path: str = ""
-
-    def column(self, name: str) -> ColumnElement[Any] | None:
-        """The column of an attribute, when it is one that can be compared."""
-        name = self.columns.get(name, "project_id" if name == "tenant_id" else name)
-        found = self.table.c.get(name)
-        return None if found is None or str(found.type) == "JSON" else found
 
 
 # ---- who may do what
@@ -107,10 +78,7 @@ def owner(call: Call, given: Mapping[str, Any]) -> str:
 
 def find(call: Call, noun: Noun, id: str) -> Row[Any]:
     """The row that the caller sees under this id. Raises 404."""
-    row = call.tx.row(select(noun.table).where(noun.table.c.id == id, noun.visible(call.caller)))
-    if row is None:
-        raise faults.not_found(noun.resource.name, id)
-    return row
+    return find_row(call.tx, noun, call.caller, id)
 
 
 def target(call: Call, noun: Noun, row: Row[Any]) -> Body:
@@ -161,73 +129,26 @@ def show(call: Call, noun: Noun, id: str) -> Body:
 
 def created(call: Call, noun: Noun, ids: Sequence[str], *, bulk: bool) -> Body:
     """The answer to a create of one or several."""
-    rows = {row.id: row for row in call.tx.rows(select(noun.table).where(noun.table.c.id.in_(ids)))}
-    bodies = shown(call, noun, [rows[id] for id in ids])
+    bodies = shown(call, noun, rows_of(call.tx, noun, ids))
     return {noun.resource.plural: bodies} if bulk else {noun.resource.name: bodies[0]}
 
 
 # ---- lists
 
 _PAGING = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "sort"})
-_TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
 
 
-def listing(call: Call, noun: Noun, *conditions: ColumnElement[bool]) -> Body:
+def listing(call: Call, noun: Noun) -> Body:
     """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours."""
-    query = select(noun.table).where(noun.visible(call.caller), *conditions)
-    for name, values in call.query.items():
-        if name not in _PAGING and name not in noun.ignored:
-            query = query.where(_condition(noun, name, values))
+    filters = {name: values for name, values in call.query.items() if name not in _PAGING}
     page = _page(call, noun)
-    columns = {key: noun.column(key) for key, _ in page.sort}
-    try:
-        rows = paged(call.tx, query, columns, page, noun.table.c.id)  # type: ignore[arg-type]
-    except MarkerNotFound as missing:
-        raise faults.not_found(noun.resource.name, missing.marker) from None
+    rows = matching(call.tx, noun, call.caller, filters, page)
     body: Body = {noun.resource.plural: shown(call, noun, rows)}
     if page.limit is not None:
         links = _links(call, noun, rows, page)
         if links:
             body[f"{noun.resource.plural}_links"] = links
     return body
-
-
-def _condition(noun: Noun, name: str, values: Sequence[str]) -> ColumnElement[bool]:
-    if name in noun.filters:
-        return noun.filters[name](values)
-    if name in _TAGS:
-        return tags.condition(noun.table.c.id, name, values)
-    if name == "changed_since":
-        try:
-            return noun.table.c.updated_at >= parse_iso(values[-1])
-        except ValueError:
-            raise faults.invalid_input(f"The value '{values[-1]}' of filter 'changed_since' is not a time") from None
-    column = noun.column(name)
-    if column is None:
-        raise BadRequest(f"['{name}'] is invalid attribute for filtering", code="HTTPBadRequest")
-    found = [converted(column, name, value) for value in values if value != "" or name in _EMPTY]
-    if not found and values:
-        return column.is_(None)
-    return column.in_(found)
-
-
-_EMPTY = frozenset({"device_id", "device_owner", "name", "description", "tenant_id", "project_id", "dns_name"})
-
-
-def converted(column: ColumnElement[Any], name: str, value: str) -> Any:
-    """A filter's value as the column holds it. Raises 400."""
-    kind = column.type.python_type
-    if kind is bool:
-        try:
-            return boolean(value)
-        except Refused as refused:
-            raise faults.bad_request(f"Invalid input for {name}. Reason: {refused}.") from None
-    if kind is int:
-        try:
-            return parse_iso(value) if name in ("created_at", "updated_at") else int(value)
-        except ValueError:
-            raise faults.bad_request(f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
-    return value
 
 
 def _page(call: Call, noun: Noun) -> Page:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from cumulet.http import Call
 from cumulet.services.network.model import floatingips as model
 from cumulet.services.network.model import quotas
+from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    Noun,
     changeable,
     created,
     listing,

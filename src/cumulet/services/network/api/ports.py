@@ -8,9 +8,9 @@ from cumulet.http import Call
 from cumulet.services.network.api.networks import NOUN as NETWORK_NOUN
 from cumulet.services.network.model import networks, port_filters, quotas
 from cumulet.services.network.model import ports as model
+from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    Noun,
     changeable,
     created,
     find,

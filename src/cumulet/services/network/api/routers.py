@@ -8,9 +8,9 @@ from cumulet.http import Call
 from cumulet.services.network import faults
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model import routers as model
+from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    Noun,
     changeable,
     created,
     listing,

@@ -9,9 +9,9 @@ from cumulet.services.network.api.security_groups import NOUN as GROUP_NOUN
 from cumulet.services.network.api.security_groups import with_default
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model import security_groups as model
+from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    Noun,
     changeable,
     created,
     find,

@@ -7,9 +7,9 @@ from collections import Counter
 from cumulet.http import Call
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model import security_groups as model
+from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    Noun,
     changeable,
     created,
     listing,

@@ -1,0 +1,111 @@
+"""Rows of any noun: found by id, listed by filters. Lists filter and sort in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, select
+
+from cumulet.auth import Caller
+from cumulet.http.faults import BadRequest
+from cumulet.services.network import faults
+from cumulet.services.network.model import tags
+from cumulet.services.network.wire.attributes import Refused, Resource, boolean
+from cumulet.store import Page, Transaction, paged
+from cumulet.store.paging import MarkerNotFound
+from cumulet.store.times import parse_iso
+
+Body = dict[str, Any]
+Filter = Callable[[Sequence[str]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Noun:
+    """Where the rows of a resource are, who sees them and how they look. `columns`: names on the wire that are
+    columns of another name. `filters`: conditions for names that are no columns. `parents`: row id → owner and
+    sharing of what the row belongs to."""
+
+    resource: Resource
+    table: Table
+    visible: Callable[[Caller], ColumnElement[bool]]
+    bodies: Callable[[Transaction, Sequence[Row[Any]]], list[Body]]
+    parents: Callable[[Transaction, Sequence[Row[Any]]], Mapping[str, Body]] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+
+    def column(self, name: str) -> ColumnElement[Any] | None:
+        """The column of an attribute, when it is one that can be compared."""
+        name = self.columns.get(name, "project_id" if name == "tenant_id" else name)
+        found = self.table.c.get(name)
+        return None if found is None or str(found.type) == "JSON" else found
+
+
+def find_row(tx: Transaction, noun: Noun, caller: Caller, id: str) -> Row[Any]:
+    """The row that the caller sees under this id. Raises 404."""
+    row = tx.row(select(noun.table).where(noun.table.c.id == id, noun.visible(caller)))
+    if row is None:
+        raise faults.not_found(noun.resource.name, id)
+    return row
+
+
+def rows_of(tx: Transaction, noun: Noun, ids: Sequence[str]) -> list[Row[Any]]:
+    """The rows of these ids, which exist, in this order."""
+    rows = {row.id: row for row in tx.rows(select(noun.table).where(noun.table.c.id.in_(ids)))}
+    return [rows[id] for id in ids]
+
+
+def matching(
+    tx: Transaction, noun: Noun, caller: Caller, filters: Mapping[str, Sequence[str]], page: Page
+) -> Sequence[Row[Any]]:
+    """The page of rows that the caller sees and that match all filters. Raises 400 and 404 (the marker's)."""
+    query = select(noun.table).where(noun.visible(caller))
+    for name, values in filters.items():
+        query = query.where(_condition(noun, name, values))
+    columns = {key: noun.column(key) for key, _ in page.sort}
+    try:
+        return paged(tx, query, columns, page, noun.table.c.id)  # type: ignore[arg-type]
+    except MarkerNotFound as missing:
+        raise faults.not_found(noun.resource.name, missing.marker) from None
+
+
+_TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
+
+
+def _condition(noun: Noun, name: str, values: Sequence[str]) -> ColumnElement[bool]:
+    if name in noun.filters:
+        return noun.filters[name](values)
+    if name in _TAGS:
+        return tags.condition(noun.table.c.id, name, values)
+    if name == "changed_since":
+        try:
+            return noun.table.c.updated_at >= parse_iso(values[-1])
+        except ValueError:
+            raise faults.invalid_input(f"The value '{values[-1]}' of filter 'changed_since' is not a time") from None
+    column = noun.column(name)
+    if column is None:
+        raise BadRequest(f"['{name}'] is invalid attribute for filtering", code="HTTPBadRequest")
+    found = [converted(column, name, value) for value in values if value != "" or name in _EMPTY]
+    if not found and values:
+        return column.is_(None)
+    return column.in_(found)
+
+
+_EMPTY = frozenset({"device_id", "device_owner", "name", "description", "tenant_id", "project_id", "dns_name"})
+
+
+def converted(column: ColumnElement[Any], name: str, value: str) -> Any:
+    """A filter's value as the column holds it. Raises 400."""
+    kind = column.type.python_type
+    if kind is bool:
+        try:
+            return boolean(value)
+        except Refused as refused:
+            raise faults.bad_request(f"Invalid input for {name}. Reason: {refused}.") from None
+    if kind is int:
+        try:
+            return parse_iso(value) if name in ("created_at", "updated_at") else int(value)
+        except ValueError:
+            raise faults.bad_request(f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
+    return value
