@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, select, true
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, legs, macs, networks, ports, tags
@@ -103,8 +104,17 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
         columns["status"] = "DOWN"
         change(tx, floatingips, row.id, **columns)
         router_changed(tx, [row.router_id, columns["router_id"]])
+        _tell(tx, row, end)
     elif columns:
         change(tx, floatingips, row.id, **columns)
+
+
+def _tell(tx: Transaction, row: Row[Any], end: End | None) -> None:
+    if end is None:
+        timeline.record(tx, row.id, "disassociated", "The floating IP leads to no port.")
+        return
+    detail = {"port_id": end.port_id, "router_id": end.router_id}
+    timeline.record(tx, row.id, "associated", f"The floating IP leads to {end.fixed_ip_address}.", detail)
 
 
 def _end(tx: Transaction, caller: Caller, row: Row[Any], port_id: str, fixed_ip: str | None) -> End:

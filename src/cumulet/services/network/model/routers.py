@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, select, true
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network import faults
@@ -99,6 +100,8 @@ def set_gateway(tx: Transaction, caller: Caller, row: Row[Any], info: Mapping[st
         raise faults.malformed("router", f"No IPs available for external network {wanted}")
     tx.update(routers, routers.c.id == row.id, gateway_port_id=port_id, gateway_network_id=wanted, enable_snat=snat)
     legs.settle(tx, row.id)
+    event = "The router has a gateway." if wanted else "The router has no gateway any more."
+    timeline.record(tx, row.id, "gateway_changed", event, {"network_id": wanted, "enable_snat": snat})
 
 
 def _check_not_needed(tx: Transaction, row: Row[Any]) -> None:
@@ -150,7 +153,9 @@ def add_interface(tx: Transaction, caller: Caller, row: Row[Any], values: Mappin
         raise faults.malformed("router", "Either subnet_id or port_id must be specified")
     change(tx, routers, row.id)
     legs.settle(tx, row.id)
-    return _interface(tx, row, port_id)
+    answer = _interface(tx, row, port_id)
+    timeline.record(tx, row.id, "interface_added", "The router has an interface on a subnet.", answer)
+    return answer
 
 
 def _interface(tx: Transaction, row: Row[Any], port_id: str) -> dict[str, Any]:
@@ -230,6 +235,7 @@ def remove_interface(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) 
     ports.erase(tx, [port])
     change(tx, routers, row.id)
     legs.settle(tx, row.id)
+    timeline.record(tx, row.id, "interface_removed", "The router has lost an interface.", answer)
     return answer
 
 
