@@ -17,7 +17,7 @@ from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, macs, reach, security_groups, tags
 from cumulet.services.network.model.associations import drop_ports, router_changed
-from cumulet.services.network.model.standard import change, fresh, given, standard
+from cumulet.services.network.model.standard import change, fresh, given, seconds
 from cumulet.services.network.tables import networks, port_groups, ports
 from cumulet.store import Transaction
 from cumulet.store.among import among
@@ -324,44 +324,62 @@ def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
 
 
 def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """Ports as clients see them. Three queries."""
+    """Ports as clients see them. Three queries.
+
+    Lists of ports are long: the columns of a row are taken all at once, which is much cheaper than one by one.
+    """
     ids = [row.id for row in rows]
     fixed, groups, tagged = addresses.of_ports(tx, ids), groups_of(tx, ids), tags.of(tx, ids)
-    return [_body(row, fixed[row.id], groups[row.id], tagged) for row in rows]
+    found = []
+    for row in rows:
+        record = dict(zip(_COLUMNS, row, strict=True))
+        id = record["id"]
+        found.append(_body(record, fixed[id], groups[id], tagged.get(id) or []))
+    return found
 
 
-def _body(
-    row: Row[Any], fixed: Sequence[Row[Any]], groups: list[str], tagged: Mapping[str, list[str]]
-) -> dict[str, Any]:
+_COLUMNS = tuple(column.name for column in ports.c)
+
+
+def _body(record: Mapping[str, Any], fixed: Sequence[Row[Any]], groups: list[str], tagged: list[str]) -> dict[str, Any]:
+    ips = [(subnet_id, ip) for subnet_id, _number, _port, _network, ip, _position in fixed]
+    link_id = record["link_id"]
     return {
-        **standard(row, tagged),
-        "name": row.name,
-        "network_id": row.network_id,
-        "mac_address": row.mac_address,
-        "admin_state_up": row.admin_state_up,
-        "status": row.status,
-        "device_id": row.device_id,
-        "device_owner": row.device_owner,
-        "fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in fixed],
+        "id": record["id"],
+        "tenant_id": record["project_id"],
+        "project_id": record["project_id"],
+        "description": record["description"],
+        "created_at": seconds(record["created_at"]),
+        "updated_at": seconds(record["updated_at"]),
+        "revision_number": record["revision_number"],
+        "tags": tagged,
+        "name": record["name"],
+        "network_id": record["network_id"],
+        "mac_address": record["mac_address"],
+        "admin_state_up": record["admin_state_up"],
+        "status": record["status"],
+        "device_id": record["device_id"],
+        "device_owner": record["device_owner"],
+        "fixed_ips": [{"subnet_id": subnet_id, "ip_address": ip} for subnet_id, ip in ips],
         "security_groups": groups,
-        "port_security_enabled": row.port_security_enabled,
-        "allowed_address_pairs": row.allowed_address_pairs,
-        "extra_dhcp_opts": row.extra_dhcp_opts,
-        "dns_name": row.dns_name,
-        "dns_domain": row.dns_domain,
-        "dns_assignment": [_assignment(row, a.ip_address) for a in fixed],
-        "binding:vnic_type": row.vnic_type,
-        "binding:host_id": row.host,
-        "binding:profile": row.profile,
-        "binding:vif_type": _vif_type(row),
-        "binding:vif_details": {"port_filter": True, "connectivity": "l2"} if row.link_id else {},
+        "port_security_enabled": record["port_security_enabled"],
+        "allowed_address_pairs": record["allowed_address_pairs"],
+        "extra_dhcp_opts": record["extra_dhcp_opts"],
+        "dns_name": record["dns_name"],
+        "dns_domain": record["dns_domain"],
+        "dns_assignment": [_assignment(record["dns_name"], ip) for _, ip in ips],
+        "binding:vnic_type": record["vnic_type"],
+        "binding:host_id": record["host"],
+        "binding:profile": record["profile"],
+        "binding:vif_type": _vif_type(link_id, record["host"], record["device_owner"]),
+        "binding:vif_details": {"port_filter": True, "connectivity": "l2"} if link_id else {},
     }
 
 
-def _vif_type(row: Row[Any]) -> str:
-    if row.link_id:
+def _vif_type(link_id: str | None, host: str, owner: str) -> str:
+    if link_id:
         return "bridge"
-    return "binding_failed" if row.host and row.device_owner != reach.DHCP else "unbound"
+    return "binding_failed" if host and owner != reach.DHCP else "unbound"
 
 
 def host_name(dns_name: str, ip: str) -> str:
@@ -369,6 +387,6 @@ def host_name(dns_name: str, ip: str) -> str:
     return dns_name or "host-" + ip.replace(".", "-").replace(":", "-")
 
 
-def _assignment(row: Row[Any], ip: str) -> dict[str, str]:
-    name = host_name(row.dns_name, ip)
+def _assignment(dns_name: str, ip: str) -> dict[str, str]:
+    name = host_name(dns_name, ip)
     return {"hostname": name, "ip_address": ip, "fqdn": f"{name}.{DOMAIN}."}

@@ -37,6 +37,11 @@ def _second(second: int) -> str:
     return iso(second * SECOND)
 
 
+def seconds(at: int) -> str:
+    """A time (µs) as answers have it."""
+    return _second(at // SECOND)
+
+
 def standard(row: Row[Any], tags: Mapping[str, list[str]]) -> dict[str, Any]:
     """The standard attributes of an answer. `tags`: id → tags."""
     return {
@@ -44,8 +49,8 @@ def standard(row: Row[Any], tags: Mapping[str, list[str]]) -> dict[str, Any]:
         "tenant_id": row.project_id,
         "project_id": row.project_id,
         "description": row.description,
-        "created_at": _second(row.created_at // SECOND),
-        "updated_at": _second(row.updated_at // SECOND),
+        "created_at": seconds(row.created_at),
+        "updated_at": seconds(row.updated_at),
         "revision_number": row.revision_number,
         "tags": tags.get(row.id, []),
     }
