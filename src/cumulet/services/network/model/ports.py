@@ -18,6 +18,7 @@ from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, macs, reach, security_groups, tags
 from cumulet.services.network.model.associations import drop_ports, router_changed
 from cumulet.services.network.model.standard import change, fresh, given, seconds
+from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
 from cumulet.store import Transaction
 from cumulet.store.among import among
@@ -339,10 +340,12 @@ def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
 
 
 _COLUMNS = tuple(column.name for column in ports.c)
+_SUBNET = address_table.c.keys().index("subnet_id")
+_IP = address_table.c.keys().index("ip_address")
 
 
 def _body(record: Mapping[str, Any], fixed: Sequence[Row[Any]], groups: list[str], tagged: list[str]) -> dict[str, Any]:
-    ips = [(subnet_id, ip) for subnet_id, _number, _port, _network, ip, _position in fixed]
+    ips = [(address[_SUBNET], address[_IP]) for address in fixed]
     link_id = record["link_id"]
     return {
         "id": record["id"],
