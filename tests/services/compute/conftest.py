@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -86,7 +87,8 @@ class Node:
     def answer(self, text: str, ok: bool = True) -> None:
         self.pull()
         with self.store.transaction() as tx:
-            jobs.answered(tx, self.link_id, [JobDone(id=job.id, ok=ok, result=text) for job in self.jobs])
+            result = base64.b64encode(text.encode()).decode()
+            jobs.answered(tx, self.link_id, [JobDone(id=job.id, ok=ok, result=result) for job in self.jobs])
         self.jobs.clear()
 
 

@@ -219,7 +219,7 @@ def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: s
     tx.insert(
         actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now}
     )
-    timeline.record(tx, row["id"], "no_valid_host", message, {"refused": verdict.refused}, actor.request_id)
+    timeline.record(tx, row["id"], "no_valid_host", message, scheduling.by_host(verdict.refused), actor.request_id)
 
 
 def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: int) -> dict[str, Any]:
