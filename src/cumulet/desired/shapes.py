@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+BINARY = "base64:"
+"""What a content on a config drive begins with when the rest of it is base64."""
+
 Kind = Literal["network", "security_group", "router", "guest"]
 
 
@@ -176,7 +179,8 @@ class Guest(Shape):
     """A virtual machine. Libvirt's domain name is `name` (``instance-00000001``), its UUID is `id`.
 
     Actions are state: `hard_reboots` and `soft_reboots` are counters that rose; `power` is what is wanted.
-    `config_drive`: file path on the drive → content, or None for no drive.
+    `config_drive`: file path on the drive → content, or None for no drive; a content that begins with `BINARY` is
+    that and base64, for what is not text.
     """
 
     id: str

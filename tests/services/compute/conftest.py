@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from cumulet.services.compute.service import load
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network import door as network
-from cumulet.services.network.tables import networks, subnets
+from cumulet.services.network.tables import addresses, floatingips, networks, ports, routers, subnets
 from cumulet.store import Store
 from tests.services.serving import PROJECTS, Running, running
 
@@ -86,7 +87,8 @@ class Node:
     def answer(self, text: str, ok: bool = True) -> None:
         self.pull()
         with self.store.transaction() as tx:
-            jobs.answered(tx, self.link_id, [JobDone(id=job.id, ok=ok, result=text) for job in self.jobs])
+            result = base64.b64encode(text.encode()).decode()
+            jobs.answered(tx, self.link_id, [JobDone(id=job.id, ok=ok, result=result) for job in self.jobs])
         self.jobs.clear()
 
 
@@ -216,6 +218,33 @@ def subnet_row(subnet_id: str, network_id: str, now: int, cidr: str, **values: A
         "service_types": [],
     }
     return {**row, **values}
+
+
+def floating(nova: Nova, address: str) -> None:
+    """A floating ip of demo on an external network, and a router from there to the private subnet."""
+    outside, router, leg = new_id(), new_id(), new_id()
+    with nova.store.transaction() as tx:
+        common = {"project_id": PROJECTS["demo"], "created_at": tx.now, "updated_at": tx.now}
+        external = network_row(outside, "provider", tx.now, PROJECTS["admin"], 99) | {"external": True}
+        tx.insert(networks, external)
+        lists: dict[str, Any] = {"routes": [], "availability_zone_hints": []}
+        row = {"id": router, "name": "r", "admin_state_up": True, "enable_snat": True, "gateway_network_id": outside}
+        tx.insert(routers, {**common, **lists, **row})
+        tx.insert(
+            ports,
+            common
+            | {"id": leg, "network_id": NETWORK, "mac_address": "fa:16:3e:00:00:01", "admin_state_up": True}
+            | {"status": "ACTIVE", "device_id": router, "device_owner": "network:router_interface"}
+            | {"port_security_enabled": False, "profile": {}, "extra_dhcp_opts": [], "allowed_address_pairs": []},
+        )
+        values = {"number": "0a010001", "ip_address": "10.1.0.1", "position": 0}
+        tx.insert(addresses, {"subnet_id": SUBNET, "port_id": leg, "network_id": NETWORK, **values})
+        tx.insert(
+            floatingips,
+            common
+            | {"id": new_id(), "floating_network_id": outside, "floating_ip_address": address}
+            | {"floating_port_id": new_id(), "status": "DOWN"},
+        )
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,7 +143,7 @@ def test_console_log(nova: Nova, demo: httpx.Client) -> None:
         asked = asyncio.create_task(asyncio.to_thread(demo.post, act, json={"os-getConsoleOutput": {"length": 5}}))
         for _ in range(100):
             await asyncio.sleep(0.02)
-            await asyncio.to_thread(nova.node.answer, base64.b64encode(b"login: \x1b[0m<b>").decode(), ok)
+            await asyncio.to_thread(nova.node.answer, "login: \x1b[0m<b>", ok)
             if asked.done():
                 break
         return await asked

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.compute.conftest import Nova, message, show
+from tests.services.compute.conftest import Nova, floating, message, show
 from tests.services.serving import PROJECTS
 
 FLAVOR: dict[str, Any] = {"name": "gold", "ram": 256, "vcpus": 2, "disk": 3, "id": "gold"}
@@ -145,6 +145,7 @@ def test_services_and_hypervisors(nova: Nova, demo: httpx.Client, admin: httpx.C
     assert "vcpus" not in shown and "uptime" in shown
     assert admin.get("/v2.1/os-hypervisors/statistics").status_code in (400, 404)
     assert admin.get("/v2.1/os-hypervisors/nope").status_code == 400
+    assert admin.get("/v2.1/os-aggregates").json() == {"aggregates": []}
     zones = admin.get("/v2.1/os-availability-zone/detail").json()["availabilityZoneInfo"]
     assert {zone["zoneName"] for zone in zones} == {"internal", "nova"}
 
@@ -225,3 +226,22 @@ def test_actions_that_are_none(nova: Nova, demo: httpx.Client) -> None:
     for body in ({}, {"a": 1, "b": 2}, {"fly": None}, {"reboot": {"type": "WARM"}}, {"reboot": None}):
         assert demo.post(path, json=body).status_code == 400
     assert demo.post(path, json={"os-getVNCConsole": {"type": "novnc"}}).status_code == 404
+
+
+def test_floating_ips_the_old_way(nova: Nova, demo: httpx.Client, old: httpx.Client) -> None:
+    server_id = nova.active(demo)
+    path, body = f"/v2.1/servers/{server_id}/action", {"address": "172.24.4.9"}
+    for action in ("addFloatingIp", "removeFloatingIp"):
+        assert demo.post(path, json={action: body}).status_code == 404
+        answer = old.post(path, json={action: body})
+        assert (answer.status_code, message(answer)) == (404, "floating IP not found")
+    floating(nova, "172.24.4.9")
+    fixed = show(demo, server_id)["addresses"]["private"][0]["addr"]
+    assert old.post(path, json={"removeFloatingIp": body}).status_code == 409
+    assert old.post(path, json={"addFloatingIp": {**body, "fixed_address": "10.1.250.250"}}).status_code == 400
+    assert old.post(path, json={"addFloatingIp": {**body, "fixed_address": fixed}}).status_code == 202
+    found = show(demo, server_id)["addresses"]["private"]
+    assert [(a["addr"], a["OS-EXT-IPS:type"]) for a in found] == [(fixed, "fixed"), ("172.24.4.9", "floating")]
+    assert demo.get("/v2.1/servers?ip=172.24.4.9").json()["servers"][0]["id"] == server_id
+    assert old.post(path, json={"removeFloatingIp": body}).status_code == 202
+    assert len(show(demo, server_id)["addresses"]["private"]) == 1

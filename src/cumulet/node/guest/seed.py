@@ -5,10 +5,12 @@ Must never follow a path out of the drive.
 
 from __future__ import annotations
 
+import base64
 import os
 import tempfile
 from pathlib import Path, PurePosixPath
 
+from cumulet.desired.shapes import BINARY
 from cumulet.node.guest import bounded
 from cumulet.node.guest.errors import NO_SPACE, GuestError, from_os_error
 
@@ -48,4 +50,7 @@ def _write(tree: Path, name: str, text: str) -> None:
         raise GuestError("The config drive has a file with an invalid name.", repr(name[:200]))
     target = tree / relative
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
+    if text.startswith(BINARY):
+        target.write_bytes(base64.b64decode(text.removeprefix(BINARY)))
+    else:
+        target.write_text(text)

@@ -87,6 +87,7 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
         "os-instance-actions:events:details",
         "os-instance-actions:system:details",
         "os-server-diagnostics",
+        "os-aggregates:index",
         "os-availability-zone:detail",
         "os-services:list",
         "os-services:update",

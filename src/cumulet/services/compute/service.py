@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cumulet.auth import Caller, Rule
+from cumulet.auth import Caller
 from cumulet.engine import Engine
 from cumulet.http import Microversions, Operation, Service
 from cumulet.http.faults import BadRequest, Fault, nova_body
@@ -95,7 +95,7 @@ def _shown(value: Any) -> str:
 
 
 service = ComputeService("compute", faults=nova_body, microversions=MICROVERSIONS, invalidity=_invalidity)
-service.rules = list[Rule](RULES)
+service.add_rules(RULES)
 
 
 def load() -> Service:

@@ -15,7 +15,7 @@ from cumulet.auth import Caller
 from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import desired, reports, security_groups, server_groups, servers
+from cumulet.services.network.model import desired, reports, security_groups, server_floating, server_groups, servers
 from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
 from cumulet.services.network.model.subjects import find
@@ -36,6 +36,7 @@ __all__ = [
     "PortOwner",
     "ServerAddress",
     "ServerPlug",
+    "add_floating_ip",
     "add_security_group",
     "addresses",
     "ensure_default_group",
@@ -46,6 +47,7 @@ __all__ = [
     "plug_server",
     "port_by_address",
     "rebind_server",
+    "remove_floating_ip",
     "remove_security_group",
     "security_group_names",
     "server_active",
@@ -183,6 +185,16 @@ def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str
         if row.name not in found[row.device_id]:
             found[row.device_id].append(row.name)
     return found
+
+
+def add_floating_ip(tx: Transaction, caller: Caller, server_id: str, address: str, fixed: str | None = None) -> None:
+    """Let a floating ip lead to the server. Raises Nova's 400, 404 and 409."""
+    server_floating.change(tx, caller, server_id, address, fixed, add=True)
+
+
+def remove_floating_ip(tx: Transaction, caller: Caller, server_id: str, address: str) -> None:
+    """The floating ip leads to the server no longer. Raises Nova's 404 and 409."""
+    server_floating.change(tx, caller, server_id, address, None, add=False)
 
 
 def add_security_group(tx: Transaction, caller: Caller, server_id: str, name: str) -> None:

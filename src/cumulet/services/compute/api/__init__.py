@@ -4,6 +4,7 @@
 def load() -> None:
     """Declare every operation."""
     from cumulet.services.compute.api import (  # noqa: F401 - importing declares them
+        aggregates,
         availability_zones,
         consoles,
         extensions,

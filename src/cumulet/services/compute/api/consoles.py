@@ -68,7 +68,11 @@ async def log(call: Call, server_id: str, wanted: LogLength) -> dict[str, Any]:
         raise Conflict("Instance not yet ready")
     if result.state == "failed":
         raise NotFound("Guest does not have a console available")
-    return {"output": base64.b64decode(result.result).decode("utf-8", "replace")}
+    try:
+        output = base64.b64decode(result.result, validate=True).decode(errors="replace")
+    except ValueError:
+        raise NotFound("Guest does not have a console available") from None
+    return {"output": "" if length == 0 else output}
 
 
 def _length(value: int | str | None) -> int | None:

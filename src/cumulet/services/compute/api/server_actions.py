@@ -84,6 +84,22 @@ def remove_security_group(call: Call, tx: Transaction, server_id: str, arguments
     return Reply(None, _DONE)
 
 
+def add_floating_ip(call: Call, tx: Transaction, server_id: str, arguments: Any) -> Reply:
+    """Let a floating ip lead to a server, the way before 2.44."""
+    given = parsed(call, Address, arguments)
+    row = server(call, server_id, "os-floating-ips:add", tx)
+    network.add_floating_ip(tx, call.caller, row.id, given.address, given.fixed_address)
+    return Reply(None, _DONE)
+
+
+def remove_floating_ip(call: Call, tx: Transaction, server_id: str, arguments: Any) -> Reply:
+    """Take a floating ip away from a server, the way before 2.44."""
+    given = parsed(call, Address, arguments)
+    row = server(call, server_id, "os-floating-ips:remove", tx)
+    network.remove_floating_ip(tx, call.caller, row.id, given.address)
+    return Reply(None, _DONE)
+
+
 def vnc_console(call: Call, tx: Transaction, server_id: str, arguments: Any) -> Reply:
     """Get the address of a server's screen, the way before 2.6."""
     kind = parsed(call, consoles.OldConsole, arguments).type
@@ -107,6 +123,8 @@ ACTIONS: dict[str, tuple[Action, Version, Version]] = {
     "forceDelete": (force_delete, _FIRST, _LAST),
     "addSecurityGroup": (add_security_group, _FIRST, _LAST),
     "removeSecurityGroup": (remove_security_group, _FIRST, _LAST),
+    "addFloatingIp": (add_floating_ip, _FIRST, (2, 43)),
+    "removeFloatingIp": (remove_floating_ip, _FIRST, (2, 43)),
     "os-getVNCConsole": (vnc_console, _FIRST, (2, 5)),
 }
 _CONSOLE_LOG = "os-getConsoleOutput"

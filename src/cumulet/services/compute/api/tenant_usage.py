@@ -66,7 +66,7 @@ def _links(call: Call, path: str, found: list[tenant_usage.ProjectUsage], limit:
 @service.get("/v2.1/os-simple-tenant-usage", policy=f"{_RULE}:list")
 def index(call: Call) -> dict[str, Any]:
     """Usage of all projects."""
-    detailed = queries.one(call, "detailed") == "1"
+    detailed = bool(queries.boolean(queries.one(call, "detailed") or "0"))
     found, start, end, limit = _found(call, None)
     body: dict[str, Any] = {"tenant_usages": [_shape(usage, start, end, detailed) for usage in found]}
     if links := _links(call, "/os-simple-tenant-usage", found, limit):

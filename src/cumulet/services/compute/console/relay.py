@@ -62,7 +62,8 @@ def _same_site(headers: dict[str, str], context: ComputeContext) -> bool:
 
 def _token(scope: dict[str, Any], headers: dict[str, str]) -> str:
     """The token in the query, or in the cookie that older pages set."""
-    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token")
+    query: bytes = scope.get("query_string", b"")
+    values = parse_qs(query.decode("latin-1")).get("token")
     if values:
         return values[0]
     try:

@@ -1,4 +1,4 @@
-"""Config drives: the metadata trees as files. What is binary cannot be on it: contents cross the link as text."""
+"""Config drives: the metadata trees as files. Contents cross the link as text; what is none, as base64."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 
 import msgspec
 
+from cumulet.desired.shapes import BINARY
 from cumulet.services.compute.metadata import ec2_tree, openstack_tree
 from cumulet.services.compute.metadata.facts import Facts, Place, gather
 from cumulet.services.compute.model.servers import Server
 from cumulet.store import Transaction
-
-BINARY = "base64:"
-"""What a content begins with that is not UTF-8 text (or that begins so itself): the rest is base64."""
 
 
 def contents(tx: Transaction, rows: Sequence[Server], place: Place) -> dict[str, dict[str, str]]:

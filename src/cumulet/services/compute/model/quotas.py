@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, update
 
 from cumulet.http.faults import NotAllowed
 from cumulet.services.compute.tables import quotas, usages
@@ -95,15 +95,27 @@ def room(limit: Mapping[str, int], used: Usage, flavor: Any, least: int, most: i
     )
 
 
-def take(tx: Transaction, project_id: str, used: Usage, flavor: Any, count: int) -> None:
-    """Count `count` more servers of `flavor` to what is used."""
-    tx.upsert(
-        usages,
-        {"project_id": project_id},
-        instances=used.instances + count,
-        cores=used.cores + flavor.vcpus * count,
-        ram=used.ram + flavor.ram * count,
-    )
+def reserve(tx: Transaction, project_id: str, limit: Mapping[str, int], flavor: Any, counts: tuple[int, int]) -> int:
+    """Count servers of `flavor` to what is used: how many of `counts` (at least, at most) fit. Raises 403 when the
+    least do not, and then the transaction must be rolled back. One statement when all fit."""
+    least, most = counts
+    before = _add(tx, project_id, flavor, most)
+    fits = room(limit, before, flavor, least, most)
+    if fits < most:
+        _add(tx, project_id, flavor, fits - most)
+    return fits
+
+
+def _add(tx: Transaction, project_id: str, flavor: Any, count: int) -> Usage:
+    """Add servers to the project's row; what it held before."""
+    added = {"instances": count, "cores": flavor.vcpus * count, "ram": flavor.ram * count}
+    raised = {name: usages.c[name] + number for name, number in added.items()}
+    statement = update(usages).where(usages.c.project_id == project_id).values(raised)
+    row = tx.row(statement.returning(usages.c.instances, usages.c.cores, usages.c.ram))
+    if row is None:
+        tx.insert(usages, {"project_id": project_id, **added})
+        return Usage()
+    return Usage(row.instances - added["instances"], row.cores - added["cores"], row.ram - added["ram"])
 
 
 def give_back(tx: Transaction, server: Any) -> None:

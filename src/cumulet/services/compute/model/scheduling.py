@@ -129,6 +129,15 @@ def _explain(tx: Transaction, wish: Wish, verdict: Verdict, only: str | None) ->
             return
 
 
+def by_host(refused: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """For the timeline: host → the filters that refused it, and why."""
+    found: dict[str, str] = {}
+    for item in refused:
+        reason = f"{item['filter']}: {item['reason']}"
+        found[item["host"]] = f"{found[item['host']]}; {reason}" if item["host"] in found else reason
+    return found
+
+
 def no_valid_host(refused: Sequence[Mapping[str, str]]) -> tuple[str, str]:
     """Nova's message of the fault, and its details: a line per host."""
     lines = [f"{item['host']}: {item['filter']}: {item['reason']}" for item in refused]

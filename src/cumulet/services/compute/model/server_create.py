@@ -79,9 +79,7 @@ def create(tx: Transaction, actor: Actor, wish: NewServer) -> tuple[list[str], s
     parts = _checked(tx, actor, wish)
     limits = quotas.limits(tx, actor.project_id)
     _within_limits(wish, limits)
-    used = quotas.usage(tx, actor.project_id)
-    count = quotas.room(limits, used, parts.flavor, wish.min_count, wish.max_count)
-    quotas.take(tx, actor.project_id, used, parts.flavor, count)
+    count = quotas.reserve(tx, actor.project_id, limits, parts.flavor, (wish.min_count, wish.max_count))
     ids = [_one(tx, actor, parts, index) for index in range(count)]
     return ids, parts.reservation_id
 
@@ -221,7 +219,7 @@ def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: s
     tx.insert(
         actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now}
     )
-    timeline.record(tx, row["id"], "no_valid_host", message, {"refused": verdict.refused}, actor.request_id)
+    timeline.record(tx, row["id"], "no_valid_host", message, scheduling.by_host(verdict.refused), actor.request_id)
 
 
 def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: int) -> dict[str, Any]:

@@ -1,0 +1,14 @@
+"""Host aggregates. There are none yet; clients ask for the list when they show a hypervisor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.compute.service import service
+
+
+@service.get("/v2.1/os-aggregates", policy="os_compute_api:os-aggregates:index")
+def index(call: Call) -> dict[str, Any]:
+    """List host aggregates."""
+    return {"aggregates": []}
