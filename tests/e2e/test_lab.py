@@ -42,7 +42,7 @@ def snapshot(lab: Lab) -> dict[str, str]:
         "namespaces": lab.host("ip", "netns"),
         "rules": "\n".join(line for line in plain.splitlines() if line.startswith(("-A", ":neutron"))),
         "processes": lab.host("sh", "-c", "ps -eo comm= | grep -E 'qemu|dnsmasq|libvirtd|cumulet' || true"),
-        "mounts": lab.host("sh", "-c", "grep -c . /proc/mounts"),
+        "mounts": lab.host("sh", "-c", "cut -d' ' -f2 /proc/mounts | sort"),
         "user": lab.host("sh", "-c", "getent passwd cumulet || true"),
         "state": lab.host("sh", "-c", "ls -d /var/lib/cumulet || true"),
     }

@@ -5,6 +5,7 @@ Reads one dump instead of many questions; the kernel is the truth, nothing is re
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -122,6 +123,15 @@ def ensure_namespace(name: str, settings: dict[str, str] | None = None) -> bool:
     if settings:
         run("sysctl", "-q", "-w", *[f"{key}={value}" for key, value in settings.items()], netns=name)
     return True
+
+
+def release_namespace_folder() -> None:
+    """Unmount the folder of namespaces when none is left: `ip netns` mounts it with the first one."""
+    folder = Path("/run/netns")
+    if folder.is_mount() and not any(folder.iterdir()):
+        run("umount", str(folder), check=False)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def delete_namespace(name: str) -> None:

@@ -20,7 +20,7 @@ from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
 from cumulet.node.net import bridge, names, provider, taps, vxlan
 from cumulet.node.net.dhcp import DhcpServers
 from cumulet.node.net.firewall import CHECK_EVERY_S, Firewall
-from cumulet.node.net.links import Link, links, namespaces
+from cumulet.node.net.links import Link, links, namespaces, release_namespace_folder
 from cumulet.node.net.metadata import MetadataProxy, Place, ProxyReply, ProxyRequest
 from cumulet.node.net.provider import ProviderConfig
 from cumulet.node.net.registry import Registry
@@ -263,6 +263,7 @@ class NetworkParts:
         with self._lock:
             self.sweep([], [], [])
             self._firewall.purge()
+            release_namespace_folder()
             shutil.rmtree(self._runtime, ignore_errors=True)
             shutil.rmtree(self._state / "made", ignore_errors=True)
             drop_locks()
