@@ -128,10 +128,13 @@ def ensure_namespace(name: str, settings: dict[str, str] | None = None) -> bool:
 def release_namespace_folder() -> None:
     """Unmount the folder of namespaces when none is left: `ip netns` mounts it with the first one."""
     folder = Path("/run/netns")
-    if folder.is_mount() and not any(folder.iterdir()):
-        run("umount", str(folder), check=False)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    if not folder.exists() or any(folder.iterdir()):
+        return
+    # A folder mounted over itself looks like no mount point to stat(2): only the list of mounts tells.
+    while any(line.split()[1] == str(folder) for line in Path("/proc/self/mounts").read_text().splitlines()):
+        run("umount", str(folder))
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def delete_namespace(name: str) -> None:
