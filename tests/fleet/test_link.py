@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from cumulet.auth import Policy
-from cumulet.desired.shapes import Guest, HostFacts, Item, Network, Report, Reports
+from cumulet.desired.shapes import Guest, HostFacts, Item, MetadataQuestion, Network, Report, Reports
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
@@ -48,6 +49,8 @@ class Cloud:
             metadata.create_all(connection)
         self.guests: dict[str, Guest] = {}
         self.reports: list[Report] = []
+        self.link = ""
+        (folder / "image").write_bytes(b"image" * 1000)
         sock = listen("127.0.0.1", 0)
         self.port = sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -57,7 +60,9 @@ class Cloud:
             renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
             reports={"guest": self.keep, "network": lambda tx, reports: None},
             hosts_changed=[],
-            image_path=lambda tx, image_id: None,
+            image_path=lambda tx, link_id, image_id: (
+                folder / "image" if (link_id, image_id) == (self.link, "mine") else None
+            ),
             metadata=lambda tx, question: Reply(b"hello", content_type="text/plain"),
             find=[],
         )
@@ -283,3 +288,17 @@ def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:
     with cloud.store.transaction() as tx:
         job = door.ask(tx, link_id=link_id, host="sim-0001", kind="diagnostics", args={}, deadline_s=0.1)
     assert asyncio.run(door.wait_job(cloud.store, job, 0.1)).state == "waiting"
+
+
+def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
+    """Bytes of an image only for who boots it; metadata only from where the network or router is."""
+    cloud.link = cloud.link_id
+    assert b"".join(node.link.image("mine")) == b"image" * 1000
+    with pytest.raises(LinkError, match="404"):
+        list(node.link.image("another's"))
+    with cloud.store.transaction() as tx:
+        door.touch(tx, link_id=cloud.link, kind="network", ref=NET)
+    asked = MetadataQuestion(method="GET", path="/latest/", address="10.0.0.5", network_id=NET)
+    assert node.link.metadata(asked).body == b"hello"
+    for elsewhere in ({"network_id": guest_id(1)}, {"router_id": NET, "network_id": NET}, {"network_id": None}):
+        assert node.link.metadata(msgspec.structs.replace(asked, **elsewhere)).status == 404

@@ -76,7 +76,9 @@ def assemble(settings: Settings) -> Controller:
         renderers={**network.RENDERERS, **compute.renderers(computing)},
         reports={**network.REPORTS, **compute.reports(engine)},
         hosts_changed=[compute.hosts_changed, network.hosts_changed],
-        image_path=lambda tx, image_id: image.data_path(tx, images.folder, image_id),
+        image_path=lambda tx, link_id, image_id: (
+            image.data_path(tx, images.folder, image_id) if compute.boots_from(tx, link_id, image_id) else None
+        ),
         metadata=compute.metadata(computing),
         find=[compute.find, network.find],
     )

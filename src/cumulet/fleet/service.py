@@ -38,14 +38,15 @@ HostsChanged = Callable[[Transaction, Sequence[str]], None]
 
 @dataclass
 class LinkContext:
-    """What the process assembly hands to the link."""
+    """What the process assembly hands to the link. `image_path`: (tx, link id, image id) → the file, None when there is
+    no such image or no guest of that link boots from it."""
 
     join_token: str
     engine: Engine
     renderers: Mapping[Kind, Renderer]
     reports: Mapping[Kind, ReportHandler]
     hosts_changed: Sequence[HostsChanged]
-    image_path: Callable[[Transaction, str], Path | None]
+    image_path: Callable[[Transaction, str, str], Path | None]
     metadata: Callable[[Transaction, MetadataQuestion], Reply]
     find: Sequence[Find]
     facts: Callable[[], Mapping[str, Any]] = dict

@@ -105,13 +105,16 @@ async def image_file(call: Call, image_id: str) -> Reply:
 
 def _image_path(call: Call, image_id: str) -> Any:
     with call.store.read() as tx:
-        link_of(call, tx)
-        return call.context.image_path(tx, image_id)
+        return call.context.image_path(tx, link_of(call, tx), image_id)
 
 
 @service.post("/v1/metadata", auth=False, request=MetadataQuestion, transaction="read")
 def metadata(call: Call) -> Reply:
-    """A guest's request to 169.254.169.254, brought by its node."""
-    link_of(call, call.tx)
+    """A guest's request to 169.254.169.254, brought by the node that has its network or router."""
+    link_id = link_of(call, call.tx)
+    asked: MetadataQuestion = call.body
+    place: tuple[Kind, str | None] = ("router", asked.router_id) if asked.router_id else ("network", asked.network_id)
+    if place[1] is None or link_id not in desired.wanted_on(call.tx, place[0], place[1]):
+        raise NotFound("This node has no such network or router.")
     answer: Reply = call.context.metadata(call.tx, call.body)
     return answer

@@ -23,6 +23,7 @@ from cumulet.store import Transaction
 __all__ = [
     "ComputeContext",
     "Deadlines",
+    "boots_from",
     "ensure_flavors",
     "find",
     "hosts_changed",
@@ -85,6 +86,16 @@ def ensure_flavors(tx: Transaction) -> None:
 def names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
     """Names of servers, deleted ones as well. One query."""
     return {row.id: row.name for row in tx.rows(select(servers.c.id, servers.c.name).where(servers.c.id.in_(ids)))}
+
+
+def boots_from(tx: Transaction, link_id: str, image_id: str) -> bool:
+    """Whether a server on this link needs the image: to boot from, or its kernel or ramdisk. One query."""
+    needs = or_(
+        servers.c.image_id == image_id,
+        servers.c.image["kernel_id"].as_string() == image_id,
+        servers.c.image["ramdisk_id"].as_string() == image_id,
+    )
+    return tx.row(select(servers.c.id).where(servers.c.link_id == link_id, needs).limit(1)) is not None
 
 
 def find(tx: Transaction, text: str) -> Sequence[Subject]:
