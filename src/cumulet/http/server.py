@@ -48,4 +48,16 @@ async def serve(app: App, sockets: Iterable[socket.socket], *, threads: int = 8)
         h11_max_incomplete_event_size=65536,
         ws_max_size=2**20,
     )
-    await uvicorn.Server(config).serve(sockets=list(sockets))
+    await _Server(config, app).serve(sockets=list(sockets))
+
+
+class _Server(uvicorn.Server):
+    """Ends long polls first when it stops: they would hold it up for nothing."""
+
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.store.wakeups.close()
+        await super().shutdown(sockets)

@@ -17,6 +17,7 @@ class Wakeups:
         self._lock = threading.Lock()
         self._counters: defaultdict[str, int] = defaultdict(int)
         self._waiters: defaultdict[str, set[_Waiter]] = defaultdict(set)
+        self.closed = False
 
     def ticket(self, topic: str) -> int:
         """The topic's counter now; give it to `wait`."""
@@ -31,11 +32,20 @@ class Wakeups:
         for waiter in waiters:
             waiter.release()
 
+    def close(self) -> None:
+        """The process ends: nobody waits any more, now or later."""
+        with self._lock:
+            self.closed = True
+            waiters = {waiter for waiting in self._waiters.values() for waiter in waiting}
+            self._waiters.clear()
+        for waiter in waiters:
+            waiter.release()
+
     async def wait(self, topics: dict[str, int], timeout_s: float) -> bool:
         """Wait until one of `topics` (topic → ticket) moved on; False when `timeout_s` passed first."""
         waiter = _Waiter()
         with self._lock:
-            if any(self._counters[topic] != ticket for topic, ticket in topics.items()):
+            if self.closed or any(self._counters[topic] != ticket for topic, ticket in topics.items()):
                 return True
             for topic in topics:
                 self._waiters[topic].add(waiter)

@@ -64,7 +64,7 @@ async def pull(call: Call) -> Changes:
         tickets = {name: call.store.wakeups.ticket(name) for name in topics}
         found: Changes = await call.in_thread(_changes, call, link_id, since, kinds)
         left = end - time.monotonic()
-        if found.items or found.jobs or found.full or left <= 0:
+        if found.items or found.jobs or found.full or left <= 0 or call.store.wakeups.closed:
             return found
         await call.store.wakeups.wait(tickets, left)
 

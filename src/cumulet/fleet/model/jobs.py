@@ -70,6 +70,6 @@ async def wait_job(store: Store, job_id: str, timeout_s: float) -> JobResult:
         if row is not None and row.state in ("done", "failed"):
             return JobResult(row.state, row.result or "")
         left = (end - now_us()) / SECOND
-        if left <= 0 or row is None:
+        if left <= 0 or row is None or store.wakeups.closed:
             return JobResult("waiting", "")
         await store.wakeups.wait({name: ticket}, left)
