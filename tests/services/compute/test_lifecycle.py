@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from cumulet.fleet.tables import desired
+from cumulet.fleet.tables import desired, hosts
 from cumulet.services.compute.tables import servers, usages
 from cumulet.services.network.tables import ports
 from cumulet.services.placement.tables import allocations
@@ -114,6 +114,17 @@ def test_no_host_has_room_says_who_lacks_what(nova: Nova, demo: httpx.Client, ad
     assert demo.delete(f"/v2.1/servers/{server_id}").status_code == 204
     assert demo.get(f"/v2.1/servers/{server_id}").status_code == 404
     assert held(nova)["servers"] == before["servers"] - 1
+
+
+def test_a_wrong_wish_is_refused_also_when_no_host_has_room(nova: Nova, demo: httpx.Client) -> None:
+    with nova.store.transaction() as tx:
+        tx.execute(hosts.update().values(disabled=True))
+    before = held(nova)
+    wrong = {"networks": [{"uuid": "00000000-0000-4000-8000-00000000dead"}]}, {"security_groups": [{"name": "nobody"}]}
+    for wish in wrong:
+        answer = demo.post("/v2.1/servers", json=nova.body(**wish))
+        assert answer.status_code == 400, answer.text
+    assert held(nova) == before
 
 
 @pytest.mark.parametrize("when", ["building", "active", "stopped", "error"])

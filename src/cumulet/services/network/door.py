@@ -39,6 +39,7 @@ __all__ = [
     "add_floating_ip",
     "add_security_group",
     "addresses",
+    "check_server",
     "ensure_default_group",
     "find",
     "hosts_changed",
@@ -105,6 +106,11 @@ def plug_server(tx: Transaction, caller: Caller, **server: Unpack[ServerPlug]) -
     wanted, groups = server["networks"], server["security_groups"]
     plug = Plug(server["server_id"], server["host"], server["link_id"], server["availability_zone"], server["hostname"])
     return servers.plug(tx, caller, plug, wanted, groups)
+
+
+def check_server(tx: Transaction, caller: Caller, networks: Networks, security_groups: Sequence[str]) -> None:
+    """Raise what `plug_server` would raise for these wishes, without making anything."""
+    servers.check(tx, caller, networks, security_groups)
 
 
 def unplug_server(tx: Transaction, server_id: str, port_id: str | None = None) -> None:

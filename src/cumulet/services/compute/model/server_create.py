@@ -166,6 +166,7 @@ def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
     verdict = scheduling.choose(tx, placed, actor.context.availability_zone)
     host = verdict.host
     if host is None:
+        network.check_server(tx, actor.caller, _networks_of(parts.wish), list(parts.wish.security_groups))
         _without_host(tx, actor, row, verdict)
     else:
         row.update(host=host.name, link_id=host.link_id, task_state=states.SPAWNING)
@@ -204,11 +205,15 @@ def _plug(tx: Transaction, actor: Actor, parts: _Parts, row: Mapping[str, Any]) 
         host=row["host"],
         link_id=row["link_id"],
         availability_zone=actor.context.availability_zone,
-        networks=wish.networks if isinstance(wish.networks, str) else list(wish.networks),
+        networks=_networks_of(wish),
         security_groups=list(wish.security_groups),
         hostname=row["hostname"],
     )
     tx.insert(actions_table, actions.row(tx, actor, row["id"], "create", row["host"]))
+
+
+def _networks_of(wish: NewServer) -> Sequence[network.NetworkRequest] | Literal["auto", "none"]:
+    return wish.networks if isinstance(wish.networks, str) else list(wish.networks)
 
 
 def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: scheduling.Verdict) -> None:

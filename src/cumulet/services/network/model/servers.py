@@ -89,6 +89,17 @@ def plug(
     return found
 
 
+def check(tx: Transaction, caller: Caller, wanted: Networks, group_names: Sequence[str]) -> None:
+    """Raise what `plug` would raise for networks, ports and groups, for a server that will have none."""
+    if wanted == "none":
+        return
+    requests: Sequence[NetworkRequest] = _automatic(tx, caller) if wanted == "auto" else wanted
+    _brought(tx, caller, [r.port_id for r in requests if r.port_id])
+    _networks(tx, caller, [r.network_id for r in requests if r.network_id and not r.port_id])
+    if not set(group_names) <= {"default"}:
+        security_groups.by_names(tx, caller.project_id or "", group_names)
+
+
 def _next_position(tx: Transaction, server_id: str) -> int:
     query = select(port_table.c.position).where(port_table.c.device_id == server_id)
     found = tx.scalar(query.order_by(port_table.c.position.desc()).limit(1))
