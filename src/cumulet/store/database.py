@@ -69,8 +69,8 @@ class Transaction:
 
     def run(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
         """Run a prepared statement that changes rows; how many it changed."""
-        text, parameters = statement.bound(self._connection.dialect, values)
-        return int(self._driven(text, parameters).rowcount)
+        compiled = statement.compiled(self._connection.dialect)
+        return int(self._driven(compiled.text, compiled.parameters(values or {})).rowcount)
 
     def _driven(self, text: str, parameters: Sequence[Any], *, many: bool = False) -> Any:
         self.statements += 1
@@ -83,9 +83,9 @@ class Transaction:
         """All rows."""
         if not isinstance(statement, Prepared):
             return self.execute(statement, parameters).fetchall()
-        dialect = self._connection.dialect
-        text, bound = statement.bound(dialect, parameters)
-        return [*map(statement.compiled(dialect).row, self._driven(text, bound).fetchall())]
+        compiled = statement.compiled(self._connection.dialect)
+        found = self._driven(compiled.text, compiled.parameters(parameters or {}))
+        return [*map(compiled.row, found.fetchall())]
 
     def row(self, statement: Executable | Prepared, parameters: Any = None) -> Row[Any] | None:
         """The first row, or None."""
@@ -112,12 +112,12 @@ class Transaction:
             self.execute(insert(table), values)
             return
         names = tuple(rows[0])
-        statement = prepared.insertion(table, names)
-        bound = [statement.bound(self._connection.dialect, prepared.complete(table, names, row)) for row in rows]
-        if len(bound) == 1:
-            self._driven(*bound[0])
-        else:
-            self._driven(bound[0][0], [parameters for _, parameters in bound], many=True)
+        compiled = prepared.insertion(table, names).compiled(self._connection.dialect)
+        self._driven(
+            compiled.text,
+            [compiled.parameters(prepared.complete(table, names, row)) for row in rows],
+            many=True,
+        )
 
     def update(self, table: Table, where: ColumnElement[bool], **values: Any) -> int:
         """Update the rows that match; how many there were. Zero is how a compare-and-set says no."""

@@ -1,13 +1,13 @@
 """Statements that are made once and run by the driver itself, for the ways that every request takes.
 
 Making a statement, keying it and setting up its result cost SQLAlchemy several times what SQLite needs to run it.
-A `Prepared` is compiled at its first run; after that a run is a lookup, the driver's call and the rows. Values are
-named by bindparams; a list (``expanding``) may have any length. Nothing here opens or ends a transaction.
+A `Prepared` is compiled at its first run; after that a run is the driver's call and the rows. Values are named by
+bindparams; lists are bound with `among_bound`. Nothing here opens or ends a transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -23,32 +23,10 @@ class Prepared:
 
     def __init__(self, statement: Executable) -> None:
         self.statement: Any = statement
-        self._texts: dict[tuple[int, ...], str] = {}
         self._compiled: Compiled | None = None
 
-    def bound(self, dialect: Any, values: Mapping[str, Any] | None) -> tuple[str, list[Any]]:
-        """The text and the driver's parameters for these values."""
-        compiled = self.compiled(dialect)
-        given = values or {}
-        lengths = []
-        parameters: list[Any] = []
-        for name, fixed, process, many in compiled.places:
-            value = given.get(name, fixed) if fixed is not None else given[name]
-            if many:
-                lengths.append(len(value))
-                parameters += value if process is None else map(process, value)
-            else:
-                parameters.append(value if process is None else process(value))
-        key = tuple(lengths)
-        text = self._texts.get(key)
-        if text is None:
-            text = self._texts[key] = compiled.expanded(lengths)
-            if len(self._texts) > 200:  # lists of every length: what was needed last is needed next
-                self._texts = {key: text}
-        return text, parameters
-
     def compiled(self, dialect: Any) -> Compiled:
-        """The statement in SQLite's words."""
+        """The statement in the words of SQLite."""
         if self._compiled is None:
             self._compiled = Compiled(self.statement, dialect)
         return self._compiled
@@ -58,32 +36,25 @@ class Compiled:
     """A statement as the driver takes it, with what turns values and rows into its types and back."""
 
     def __init__(self, statement: Any, dialect: Any) -> None:
-        self._dialect = dialect
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
-        self.places: list[tuple[str, Any, Process | None, bool]] = []
-        self.many: list[str] = []
-        for name in compiled.positiontup or ():
-            bind = compiled.binds[name]
-            process = self._type(bind.type).bind_processor(dialect)
-            self.places.append((name, bind.value, process, bind.expanding))
-            if bind.expanding:
-                self.many.append(name)
+        binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
+        self._places = [
+            (name, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds
+        ]
         columns = list(getattr(statement, "exported_columns", ()))
         self._meta = SimpleResultMetaData([column.key for column in columns])
-        processes = [self._type(column.type).result_processor(dialect, None) for column in columns]
+        processes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._processes = processes if any(processes) else None
 
-    def _type(self, kind: Any) -> Any:
-        return kind.dialect_impl(self._dialect)
-
-    def expanded(self, lengths: Sequence[int]) -> str:
-        """The text for lists of these lengths."""
-        text = self.text
-        for name, length in zip(self.many, lengths, strict=True):
-            marks = ", ".join("?" * length) or "SELECT 1 WHERE 1 != 1"
-            text = text.replace(f"__[POSTCOMPILE_{name}]", marks, 1)
-        return text
+    def parameters(self, values: Mapping[str, Any]) -> list[Any]:
+        """What the driver gets; a value that the statement names and `values` lacks is a KeyError."""
+        return [
+            (values[name] if fixed is None else fixed)
+            if process is None
+            else process(values[name] if fixed is None else fixed)
+            for name, fixed, process in self._places
+        ]
 
     def row(self, values: tuple[Any, ...]) -> Row[Any]:
         """A Row of what the driver gives."""
