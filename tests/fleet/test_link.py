@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from cumulet.auth import Policy
-from cumulet.desired.shapes import Guest, HostFacts, Item, MetadataQuestion, Network, Report, Reports
+from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, MetadataQuestion, Network, Report, Reports
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
@@ -155,6 +155,25 @@ def test_what_is_wanted_is_made_and_reported(cloud: Cloud, node: Node) -> None:
     _until(lambda: guest_id(3) not in cloud.states())
     assert guest_id(3) not in {g.id for g in node.parts.guests()}
     assert [r.state for r in cloud.reports if r.ref == guest_id(3)][-1] == "absent"
+
+
+def test_a_node_that_nothing_is_wanted_of_waits(cloud: Cloud, node: Node) -> None:
+    first = node.link.changes(["guest"], 0, 0)
+    assert first.full and not first.items and first.revision > 0
+    assert not node.link.changes(["guest"], first.revision, 0).full
+    cloud.want(guest(1))
+    assert [item.ref for item in node.link.changes(["guest"], first.revision, 0).items] == [guest_id(1)]
+
+
+def test_a_guest_does_not_wait_long_for_its_network(cloud: Cloud, node: Node) -> None:
+    """The network comes on another stream; when it is there, the guest is looked at again at once."""
+    made = guest(1)
+    made.interfaces = [Interface(port_id="p", network_id=NET, mac="fa:16:3e:00:00:01", addresses=[], mtu=1500)]
+    cloud.want(made)
+    _until(lambda: ("guest", made.id) in node.agent._unready)
+    with cloud.store.transaction() as tx:
+        door.touch(tx, link_id=door.hosts(tx)[0].link_id, kind="network", ref=NET)
+    _until(lambda: cloud.states().get(made.id) == ("ready", True))
 
 
 def test_nobody_joins_without_the_token(cloud: Cloud) -> None:

@@ -68,7 +68,7 @@ def running(service: Service, context: Any, database: Path) -> Iterator[Running]
     """Serve `service` until the block ends. `statements` grows by the number of statements of each transaction."""
     store = Store(database, durable=False)
     metadata.create_all(store.engine)
-    counts = _counting(store)
+    counts = counting(store)
     sock = listen("127.0.0.1", 0)
     port = int(sock.getsockname()[1])
     app = App(store, {port: Mount(service, context, Policy(service.rules))}, authenticate)
@@ -89,7 +89,7 @@ def _serve(server: uvicorn.Server, sock: socket.socket) -> None:
     asyncio.run(server.serve(sockets=[sock]))
 
 
-def _counting(store: Store) -> list[int]:
+def counting(store: Store) -> list[int]:
     """Record how many statements each transaction of `store` ran, except the token check's (which runs none)."""
     counts: list[int] = []
     for name in ("transaction", "read"):

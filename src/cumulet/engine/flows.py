@@ -105,7 +105,7 @@ class Engine:
 
     def cancel(self, tx: Transaction, kind: str, subject: str) -> bool:
         """End a flow without its steps; whether there was one."""
-        return tx.delete(flows, and_(flows.c.kind == kind, flows.c.subject == subject)) > 0
+        return tx.drop(flows, kind=kind, subject=subject) > 0
 
     def waiting(self, tx: Transaction, subject: str) -> list[Flow]:
         """The flows of a subject, for ``explain``."""
@@ -113,10 +113,10 @@ class Engine:
 
     def advance(self, tx: Transaction, kind: str, subject: str) -> bool:
         """Run the current step (and those that follow at once) now, in this transaction; False without a flow."""
-        row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
-        if row is None:
+        rows = tx.where(flows, kind=kind, subject=subject)
+        if not rows:
             return False
-        self._step(tx, _flow(row))
+        self._step(tx, _flow(rows[0]))
         return True
 
     def _step(self, tx: Transaction, flow: Flow) -> None:
@@ -138,8 +138,8 @@ class Engine:
 
     def _keep(self, tx: Transaction, flow: Flow, pause_s: float) -> None:
         due_at = min(flow.deadline_at, tx.now + int(pause_s * SECOND))
-        where = and_(flows.c.kind == flow.kind, flows.c.subject == flow.subject)
-        tx.update(flows, where, step=flow.step, state=flow.state, due_at=due_at, attempts=flow.attempts)
+        keys = {"kind": flow.kind, "subject": flow.subject}
+        tx.change(flows, keys, step=flow.step, state=flow.state, due_at=due_at, attempts=flow.attempts)
         if pause_s < 60:
             tx.on_commit(self._poke.set)
 

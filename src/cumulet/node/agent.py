@@ -49,6 +49,7 @@ class Agent:
         self._stop = threading.Event()
         self._shared: WorkQueue[Key] = WorkQueue(self._converge, 2, "shared")
         self._guests: WorkQueue[Key] = WorkQueue(self._converge, threads, "guest")
+        self._unready: set[Key] = set()
         self._told: dict[str, Any] = {}
 
     # ---- World: what parts may look up -------------------------------------------------------------------------
@@ -174,11 +175,15 @@ class Agent:
                 if again_in is not None:
                     return again_in
         except NotYet as not_yet:
+            with self._lock:
+                self._unready.add(key)
             return not_yet.after_s
         except Exception as error:
             return self._failed(key, item, error)
         with self._lock:
             self._failures.pop(key, None)
+        if item.kind != "guest":
+            self._look_again()
         log.info(
             "%s %s revision %d %s in %.0f ms",
             *key,
@@ -187,6 +192,13 @@ class Agent:
             (time.monotonic() - begun) * 1000,
         )
         return None
+
+    def _look_again(self) -> None:
+        """What many guests share has come: those that were not ready without it are looked at now, not later."""
+        with self._lock:
+            unready, self._unready = self._unready, set()
+        for key in unready:
+            self._queue(key[0]).put(key)
 
     def _failed(self, key: Key, item: Item, error: Exception) -> float:
         with self._lock:

@@ -88,7 +88,7 @@ class SimulatedParts:
         guest: Guest = spec
         for interface in guest.interfaces:
             if world.spec("network", interface.network_id) is None:
-                raise NotYet(f"network {interface.network_id} is not known yet", 0.02)
+                raise NotYet(f"network {interface.network_id} is not known yet", 0.1)
         behaviour = self._behaviour(item.host)
         known = self._guests.get(guest.id)
         if known is None:

@@ -10,9 +10,20 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, String, literal, select
+from sqlalchemy import ColumnElement, String, TypeDecorator, bindparam, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
+
+
+class Texts(TypeDecorator[Iterable[str]]):
+    """Some texts as one parameter: a JSON array."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Iterable[str] | None, dialect: Any) -> str:
+        """The array."""
+        return msgspec.json.encode(list(value or ())).decode()
 
 
 class elements(GenericFunction[str]):
@@ -34,5 +45,13 @@ def _postgresql(element: Any, compiler: Any, **options: Any) -> str:
 
 def among(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
     """Whether the text `column` is one of `values`."""
-    array = literal(msgspec.json.encode(list(values)).decode(), String())
+    return _one_of(column, literal(values, Texts()))
+
+
+def among_bound(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """As `among`, for a prepared statement: the values are bound as `name`."""
+    return _one_of(column, bindparam(name, type_=Texts()))
+
+
+def _one_of(column: ColumnElement[str], array: Any) -> ColumnElement[bool]:
     return column.in_(select(elements(array).table_valued("value").c.value))

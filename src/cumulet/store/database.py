@@ -7,6 +7,7 @@ the middle. Nothing here may do I/O other than the database's.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,9 +29,11 @@ from sqlalchemy import (
     insert,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
+from cumulet.store import prepared
+from cumulet.store.prepared import Prepared
 from cumulet.store.times import now_us
 from cumulet.store.wakeups import Wakeups
 
@@ -51,6 +54,7 @@ class Transaction:
 
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
+        self.driver: Any = connection.connection.driver_connection
         self.writes = writes
         self.now = now_us()
         self.statements = 0
@@ -63,36 +67,80 @@ class Transaction:
         self.statements += 1
         return self._connection.execute(statement, parameters)
 
-    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+    def run(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
+        """Run a prepared statement that changes rows; how many it changed."""
+        compiled = statement.compiled(self._connection.dialect)
+        return int(self._driven(compiled.text, compiled.parameters(values or {})).rowcount)
+
+    def _driven(self, text: str, parameters: Sequence[Any], *, many: bool = False) -> Any:
+        self.statements += 1
+        try:
+            return self.driver.executemany(text, parameters) if many else self.driver.execute(text, parameters)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(text, None, error) from error
+
+    def rows(self, statement: Executable | Prepared, parameters: Any = None) -> Sequence[Row[Any]]:
         """All rows."""
-        return self.execute(statement, parameters).fetchall()
+        if not isinstance(statement, Prepared):
+            return self.execute(statement, parameters).fetchall()
+        compiled = statement.compiled(self._connection.dialect)
+        found = self._driven(compiled.text, compiled.parameters(parameters or {}))
+        return [*map(compiled.row, found.fetchall())]
 
-    def row(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+    def row(self, statement: Executable | Prepared, parameters: Any = None) -> Row[Any] | None:
         """The first row, or None."""
-        return self.execute(statement, parameters).first()
+        if not isinstance(statement, Prepared):
+            return self.execute(statement, parameters).first()
+        rows = self.rows(statement, parameters)
+        return rows[0] if rows else None
 
-    def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+    def scalar(self, statement: Executable | Prepared, parameters: Any = None) -> Any:
         """The first column of the first row, or None."""
-        return self.execute(statement, parameters).scalar()
+        found = self.row(statement, parameters)
+        return None if found is None else found[0]
+
+    def where(self, table: Table, **equal: Any) -> Sequence[Row[Any]]:
+        """Whole rows of `table` by equality of columns."""
+        return self.rows(prepared.selection(table, tuple(equal)), equal)
 
     def insert(self, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """Insert one row, or several with one statement; an empty sequence does nothing."""
-        if values:
+        rows = [values] if isinstance(values, Mapping) else values
+        if not rows:
+            return
+        if not all(map(prepared.plain, rows)):
             self.execute(insert(table), values)
+            return
+        names = tuple(rows[0])
+        compiled = prepared.insertion(table, names).compiled(self._connection.dialect)
+        self._driven(
+            compiled.text,
+            [compiled.parameters(prepared.complete(table, names, row)) for row in rows],
+            many=True,
+        )
 
     def update(self, table: Table, where: ColumnElement[bool], **values: Any) -> int:
         """Update the rows that match; how many there were. Zero is how a compare-and-set says no."""
         return self.execute(update(table).where(where).values(**values)).rowcount
 
+    def change(self, table: Table, keys: Mapping[str, Any], **values: Any) -> int:
+        """Give plain values to the rows whose columns equal `keys`; how many there were."""
+        bound = {f"k_{name}": value for name, value in keys.items()}
+        return self.run(prepared.change(table, tuple(keys), tuple(values)), {**values, **bound})
+
     def upsert(self, table: Table, keys: Mapping[str, Any], **values: Any) -> None:
         """Insert the row of `keys` with `values`, or give `values` to the one that is there."""
-        dialect: Any = sqlite if self._connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(table).values(**keys, **values)
-        self.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=values))
+        names = (*keys, *values)
+        row = prepared.complete(table, names, {**keys, **values})
+        self.run(prepared.upsertion(table, tuple(keys), tuple(values)), row)
 
     def delete(self, table: Table, where: ColumnElement[bool]) -> int:
         """Delete the rows that match; how many there were."""
         return self.execute(table.delete().where(where)).rowcount
+
+    def drop(self, table: Table, **equal: Any) -> int:
+        """Delete rows by equality of columns; how many there were."""
+        return self.run(prepared.deletion(table, tuple(equal)), equal)
 
     def on_commit(self, action: Callable[[], None]) -> None:
         """Run `action` after the commit; never when the transaction rolls back."""
@@ -116,7 +164,7 @@ class Store:
             f"sqlite:///{path}",
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
-            connect_args={"check_same_thread": False, "timeout": 15},
+            connect_args={"check_same_thread": False, "timeout": 15, "cached_statements": 500},
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=msgspec.json.decode,
             query_cache_size=2000,
@@ -178,7 +226,6 @@ class Store:
 
 def _driver(tx: Transaction) -> Any:
     """The driver's connection, on which the transaction is begun and ended."""
-    driver = tx._connection.connection.driver_connection
-    assert driver is not None
+    driver = tx.driver
     assert not driver.in_transaction, "this thread is in a transaction already: hand its `tx` down instead"
     return driver

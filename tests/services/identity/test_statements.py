@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
-from sqlalchemy import event
 
+from ..serving import counting
 from .conftest import Cloud, on_project
 from .test_nouns import fresh, made
 from .test_roles import role_id
@@ -16,21 +16,16 @@ Counter = Callable[[], int]
 
 
 @pytest.fixture
-def statements(cloud: Cloud) -> Iterator[Counter]:
+def statements(cloud: Cloud) -> Counter:
     """Statements since the last call."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
+    seen = counting(cloud.store)
 
     def since() -> int:
-        count = len(seen)
+        count = sum(seen)
         seen.clear()
         return count
 
-    event.listen(cloud.store.engine, "before_cursor_execute", note)
-    yield since
-    event.remove(cloud.store.engine, "before_cursor_execute", note)
+    return since
 
 
 def test_validating_a_known_token_takes_one_statement_for_each_token(

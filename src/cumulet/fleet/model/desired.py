@@ -16,7 +16,8 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
 from cumulet.fleet.tables import desired, revision
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 Renderer = Callable[[Transaction, str, Sequence[str]], Mapping[str, Shape]]
 """(tx, link id, refs) → specs; a ref that is missing in the answer shall be absent."""
@@ -26,6 +27,39 @@ ReportHandler = Callable[[Transaction, Sequence[Report]], None]
 
 SHARED_KINDS = ("network", "router", "security_group")
 _ORDER = {"network": 0, "security_group": 1, "router": 2, "guest": 3}
+
+
+NOTHING_YET = 1
+"""The revision of a cloud in which nothing was ever wanted; 0 is a node's word for "I know nothing"."""
+
+_NOW = Prepared(select(revision.c.value))
+_RAISE = Prepared(update(revision).values(value=revision.c.value + 1).returning(revision.c.value))
+_WANTED = and_(desired.c.kind == bindparam("kind"), desired.c.ref == bindparam("ref"), desired.c.gone.is_(False))
+_WANTED_ON = Prepared(select(desired.c.link_id).where(_WANTED))
+_TOUCH = Prepared(
+    update(desired)
+    .where(_WANTED)
+    .values(revision=bindparam("number"), touched_at=bindparam("now"), state="wanted")
+    .returning(desired.c.link_id)
+)
+_REFS = among_bound(desired.c.ref, "refs")
+_OBSERVED = Prepared(
+    select(desired)
+    .where(desired.c.kind == bindparam("kind"), _REFS)
+    .order_by(desired.c.gone.desc(), desired.c.revision)
+)
+_CHANGED = Prepared(
+    select(desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone).where(
+        desired.c.link_id == bindparam("link_id"),
+        desired.c.revision > bindparam("since"),
+        among_bound(desired.c.kind, "kinds"),
+    )
+)
+_CURRENT = Prepared(
+    select(desired.c.kind, desired.c.ref, desired.c.revision, desired.c.gone).where(
+        desired.c.link_id == bindparam("link_id"), _REFS
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +91,9 @@ def topic(link_id: str, kind: str) -> str:
 def next_revision(tx: Transaction) -> int:
     """This transaction's revision."""
     if "revision" not in tx.local:
-        raised = update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
-        value = tx.scalar(raised)
+        value = tx.scalar(_RAISE)
         if value is None:
-            value = 1
+            value = NOTHING_YET + 1
             tx.execute(insert(revision), {"id": 1, "value": value})
         tx.local["revision"] = int(value)
     return int(tx.local["revision"])
@@ -80,8 +113,8 @@ def touch(tx: Transaction, *, link_id: str, kind: Kind, ref: str, host: str = ""
 def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
     """(kind, ref) shall be absent from the link; the row stays until the node says that it is."""
     number = next_revision(tx)
-    where = and_(desired.c.link_id == link_id, desired.c.kind == kind, desired.c.ref == ref)
-    tx.update(desired, where, revision=number, gone=True, touched_at=tx.now, state="wanted")
+    keys = {"link_id": link_id, "kind": kind, "ref": ref}
+    tx.change(desired, keys, revision=number, gone=True, touched_at=tx.now, state="wanted")
     tx.local.pop(("touched", link_id, kind, ref), None)
     tx.wake(topic(link_id, kind))
     return number
@@ -90,22 +123,18 @@ def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
 def touch_everywhere(tx: Transaction, kind: Kind, ref: str) -> None:
     """(kind, ref) changed: every link that has it is told."""
     number = next_revision(tx)
-    where = and_(desired.c.kind == kind, desired.c.ref == ref, desired.c.gone.is_(False))
-    statement = update(desired).where(where).values(revision=number, touched_at=tx.now, state="wanted")
-    for link_id in tx.execute(statement.returning(desired.c.link_id)).scalars():
-        tx.wake(topic(link_id, kind))
+    for row in tx.rows(_TOUCH, {"kind": kind, "ref": ref, "number": number, "now": tx.now}):
+        tx.wake(topic(row.link_id, kind))
 
 
 def wanted_on(tx: Transaction, kind: Kind, ref: str) -> list[str]:
     """Links on which (kind, ref) is wanted."""
-    where = and_(desired.c.kind == kind, desired.c.ref == ref, desired.c.gone.is_(False))
-    return [row.link_id for row in tx.rows(select(desired.c.link_id).where(where))]
+    return [row.link_id for row in tx.rows(_WANTED_ON, {"kind": kind, "ref": ref})]
 
 
 def observed(tx: Transaction, kind: Kind, refs: Sequence[str]) -> dict[str, Observed]:
     """What is known of these items; of one that is on several links, the newest that is wanted."""
-    where = and_(desired.c.kind == kind, desired.c.ref.in_(refs))
-    rows = tx.rows(select(desired).where(where).order_by(desired.c.gone.desc(), desired.c.revision))
+    rows = tx.rows(_OBSERVED, {"kind": kind, "refs": refs})
     return {row.ref: _observed(row) for row in rows}
 
 
@@ -144,9 +173,8 @@ def changes(
     tx: Transaction, link_id: str, since: int, kinds: Sequence[Kind], renderers: Mapping[Kind, Renderer]
 ) -> Changes:
     """Items of the link after revision `since`, rendered now. Since 0 the list is all there is."""
-    columns = (desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone)
-    where = and_(desired.c.link_id == link_id, desired.c.revision > since, desired.c.kind.in_(kinds))
-    rows = sorted(tx.rows(select(*columns).where(where)), key=lambda row: (_ORDER[row.kind], row.revision))
+    found = tx.rows(_CHANGED, {"link_id": link_id, "since": since, "kinds": kinds})
+    rows = sorted(found, key=lambda row: (_ORDER[row.kind], row.revision))
     wanted: defaultdict[Kind, list[str]] = defaultdict(list)
     for row in rows:
         if not row.gone:
@@ -159,6 +187,8 @@ def changes(
             Item(host=row.host, kind=row.kind, ref=row.ref, revision=row.revision, gone=spec is None, spec=spec)
         )
     newest = max((row.revision for row in rows), default=since)
+    if since == 0:  # the node knows everything up to now, even when that is nothing: the next poll waits
+        newest = int(tx.scalar(_NOW) or NOTHING_YET)
     return Changes(revision=newest, items=items, full=since == 0)
 
 
@@ -167,44 +197,31 @@ def keep_reports(
 ) -> int:
     """Store what is about the current revision and hand it to the services; how many reports that were."""
     refs = {report.ref for report in reports}
-    columns = (desired.c.kind, desired.c.ref, desired.c.revision, desired.c.gone)
-    rows = tx.rows(select(*columns).where(desired.c.link_id == link_id, desired.c.ref.in_(refs)))
+    rows = tx.rows(_CURRENT, {"link_id": link_id, "refs": list(refs)})
     current = {(row.kind, row.ref): row for row in rows}
     fresh: defaultdict[Kind, list[Report]] = defaultdict(list)
-    updates, finished = [], []
+    mine = {"link_id": link_id}
     for report in reports:
         row = current.get((report.kind, report.ref))
         if row is None or row.revision != report.revision:
             continue
         fresh[report.kind].append(report)
         if report.state == "absent" and row.gone:
-            finished.append({"b_kind": report.kind, "b_ref": report.ref, "b_link": link_id})
+            tx.drop(desired, **mine, kind=report.kind, ref=report.ref)
         else:
-            updates.append(_reported(report, link_id, tx.now))
-    mine = and_(
-        desired.c.link_id == bindparam("b_link"),
-        desired.c.kind == bindparam("b_kind"),
-        desired.c.ref == bindparam("b_ref"),
-    )
-    if updates:
-        names = ("reported_revision", "reported_at", "state", "error", "detail", "facts")
-        tx.execute(update(desired).where(mine).values({name: bindparam(f"b_{name}") for name in names}), updates)
-    if finished:
-        tx.execute(desired.delete().where(mine), finished)
+            keys = {**mine, "kind": report.kind, "ref": report.ref}
+            tx.change(desired, keys, **_reported(report, tx.now))
     for kind, about in fresh.items():
         handlers[kind](tx, about)
     return sum(map(len, fresh.values()))
 
 
-def _reported(report: Report, link_id: str, now: int) -> dict[str, Any]:
+def _reported(report: Report, now: int) -> dict[str, Any]:
     return {
-        "b_link": link_id,
-        "b_kind": report.kind,
-        "b_ref": report.ref,
-        "b_reported_revision": report.revision,
-        "b_reported_at": now,
-        "b_state": report.state,
-        "b_error": report.error,
-        "b_detail": report.detail,
-        "b_facts": msgspec.to_builtins(report.facts),
+        "reported_revision": report.revision,
+        "reported_at": now,
+        "state": report.state,
+        "error": report.error,
+        "detail": report.detail,
+        "facts": msgspec.to_builtins(report.facts),
     }

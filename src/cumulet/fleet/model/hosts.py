@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 
 from cumulet.desired.shapes import HostFacts
 from cumulet.fleet.tables import hosts, links
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 from cumulet.store.times import SECOND
 
 DOWN_AFTER_S = 60
@@ -45,6 +46,11 @@ def _query() -> Any:
     return select(*columns, hosts.c.facts, links.c.last_seen).join(links, links.c.id == hosts.c.link_id)
 
 
+_BY_NAMES = Prepared(_query().where(among_bound(hosts.c.name, "names")))
+_BY_IDS = Prepared(_query().where(among_bound(hosts.c.id, "ids")))
+_EVERY = Prepared(_query().order_by(hosts.c.number))
+
+
 def _host(row: Any, now: int) -> Host:
     alive = row.last_seen > now - DOWN_AFTER_S * SECOND
     return Host(
@@ -65,17 +71,17 @@ def _host(row: Any, now: int) -> Host:
 
 def every(tx: Transaction) -> list[Host]:
     """All hosts, in the order in which they joined."""
-    return [_host(row, tx.now) for row in tx.rows(_query().order_by(hosts.c.number))]
+    return [_host(row, tx.now) for row in tx.rows(_EVERY)]
 
 
 def by_names(tx: Transaction, names: Sequence[str]) -> dict[str, Host]:
     """Hosts of these names."""
-    return {row.name: _host(row, tx.now) for row in tx.rows(_query().where(hosts.c.name.in_(names)))}
+    return {row.name: _host(row, tx.now) for row in tx.rows(_BY_NAMES, {"names": names})}
 
 
 def by_ids(tx: Transaction, ids: Sequence[str]) -> dict[str, Host]:
     """Hosts of these ids."""
-    return {row.id: _host(row, tx.now) for row in tx.rows(_query().where(hosts.c.id.in_(ids)))}
+    return {row.id: _host(row, tx.now) for row in tx.rows(_BY_IDS, {"ids": ids})}
 
 
 def with_role(tx: Transaction, role: str) -> Host | None:
@@ -94,8 +100,8 @@ def digest(secret: str) -> str:
 
 def link_allowed(tx: Transaction, link_id: str, secret: str) -> bool:
     """Whether `secret` is the link's."""
-    stored = tx.scalar(select(links.c.secret_hash).where(links.c.id == link_id))
-    return hmac.compare_digest(stored or "-", digest(secret))
+    rows = tx.where(links, id=link_id)
+    return hmac.compare_digest(rows[0].secret_hash if rows else "-", digest(secret))
 
 
 def join(tx: Transaction, name: str, facts: Sequence[HostFacts]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from cumulet.services.image.model.screening import screened
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 
 __all__ = ["BootableImage", "ImageContext", "boot_image", "data_path", "names", "recover_uploads"]
 
@@ -39,7 +39,7 @@ class BootableImage:
     ramdisk_id: str | None
 
 
-_IMAGE = select(images).where(images.c.id == bindparam("image"), images.c.deleted_at.is_(None))
+_IMAGE = Prepared(select(images).where(images.c.id == bindparam("image"), images.c.deleted_at.is_(None)))
 
 
 def boot_image(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> BootableImage | None:

@@ -23,8 +23,8 @@ from cumulet.services.network.service import NetworkContext
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table
-from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 __all__ = [
     "RENDERERS",
@@ -130,29 +130,39 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[sha
     return desired.interfaces(tx, server_ids)
 
 
+_OWN = and_(among_bound(ports.c.device_id, "ids"), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%"))
+_FLOATING = Prepared(
+    select(floatingips.c.port_id, floatingips.c.fixed_ip_address, floatingips.c.floating_ip_address)
+    .join(ports, ports.c.id == floatingips.c.port_id)
+    .where(_OWN)
+)
+_FIXED = Prepared(
+    select(ports.c.device_id, ports.c.id, ports.c.mac_address, networks.c.name, address_table.c.ip_address)
+    .join(networks, networks.c.id == ports.c.network_id)
+    .join(address_table, address_table.c.port_id == ports.c.id)
+    .where(_OWN)
+    .order_by(ports.c.position, ports.c.created_at, ports.c.id, address_table.c.position)
+)
+_GROUP_NAMES = Prepared(
+    select(ports.c.device_id, group_table.c.name)
+    .join(port_groups, port_groups.c.port_id == ports.c.id)
+    .join(group_table, group_table.c.id == port_groups.c.group_id)
+    .where(_OWN)
+    .order_by(ports.c.position, group_table.c.name)
+)
+
+
 def addresses(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
     """Addresses of servers, floating ones behind the fixed ones they lead to. Two queries, however many servers."""
     found: dict[str, list[ServerAddress]] = {id: [] for id in server_ids}
-    own = and_(
-        among(ports.c.device_id, server_ids), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
-    )
     floating: dict[tuple[str, str], list[str]] = {}
-    query = select(floatingips.c.port_id, floatingips.c.fixed_ip_address, floatingips.c.floating_ip_address)
-    for row in tx.rows(query.join(ports, ports.c.id == floatingips.c.port_id).where(own)):
+    for row in tx.rows(_FLOATING, {"ids": server_ids}):
         floating.setdefault((row.port_id, row.fixed_ip_address), []).append(row.floating_ip_address)
-    fixed = (
-        select(ports.c.device_id, ports.c.id, ports.c.mac_address, networks.c.name, address_table.c.ip_address)
-        .join(networks, networks.c.id == ports.c.network_id)
-        .join(address_table, address_table.c.port_id == ports.c.id)
-        .where(own)
-        .order_by(ports.c.position, ports.c.created_at, ports.c.id, address_table.c.position)
-    )
-    for row in tx.rows(fixed):
-        kinds: list[tuple[str, Literal["fixed", "floating"]]] = [(row.ip_address, "fixed")]
-        kinds += [(ip, "floating") for ip in floating.get((row.id, row.ip_address), ())]
-        for ip, kind in kinds:
-            address = ServerAddress(row.name, ip, 6 if ":" in ip else 4, row.mac_address, kind)
-            found[row.device_id].append(address)
+    for server_id, port_id, mac, name, ip in map(tuple, tx.rows(_FIXED, {"ids": server_ids})):
+        mine = found[server_id]
+        mine.append(ServerAddress(name, ip, 6 if ":" in ip else 4, mac, "fixed"))
+        for outside in floating.get((port_id, ip), ()):
+            mine.append(ServerAddress(name, outside, 6 if ":" in outside else 4, mac, "floating"))
     return found
 
 
@@ -177,19 +187,10 @@ def port_by_address(tx: Transaction, *, network_id: str | None, router_id: str |
 
 def security_group_names(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
     """Names of the security groups of servers' ports. One query."""
-    query = (
-        select(ports.c.device_id, group_table.c.name)
-        .join(port_groups, port_groups.c.port_id == ports.c.id)
-        .join(group_table, group_table.c.id == port_groups.c.group_id)
-        .where(
-            among(ports.c.device_id, server_ids), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
-        )
-        .order_by(ports.c.position, group_table.c.name)
-    )
     found: dict[str, list[str]] = {id: [] for id in server_ids}
-    for row in tx.rows(query):
-        if row.name not in found[row.device_id]:
-            found[row.device_id].append(row.name)
+    for server_id, name in map(tuple, tx.rows(_GROUP_NAMES, {"ids": server_ids})):
+        if name not in found[server_id]:
+            found[server_id].append(name)
     return found
 
 

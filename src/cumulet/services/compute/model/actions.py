@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, bindparam, select, update
 
 from cumulet.services.compute.service import Actor
 from cumulet.services.compute.tables import actions
-from cumulet.store import Page, Transaction, paged
+from cumulet.store import Page, Prepared, Transaction, paged
+from cumulet.store.among import among_bound
 from cumulet.store.paging import MarkerNotFound
 
 EVENTS = {
@@ -19,6 +20,23 @@ EVENTS = {
     "stop": "compute_stop_instance",
     "reboot": "compute_reboot_instance",
 }
+
+
+_FINISH = Prepared(
+    update(actions)
+    .where(
+        actions.c.server_id == bindparam("server"),
+        among_bound(actions.c.action, "names"),
+        actions.c.finished_at.is_(None),
+    )
+    .values(
+        finished_at=bindparam("now"),
+        updated_at=bindparam("now"),
+        result=bindparam("result"),
+        message=bindparam("message"),
+        details=bindparam("details"),
+    )
+)
 
 
 def begin(tx: Transaction, actor: Actor, server_id: str, action: str, host: str | None = None) -> None:
@@ -43,9 +61,8 @@ def row(tx: Transaction, actor: Actor, server_id: str, action: str, host: str | 
 
 def finish(tx: Transaction, server_id: str, names: Sequence[str], error: str | None = None) -> None:
     """The newest unfinished action of these names ended; `error` is what went wrong."""
-    where = and_(actions.c.server_id == server_id, actions.c.action.in_(names), actions.c.finished_at.is_(None))
     values = {"result": "Error", "message": "Error", "details": error} if error else {"result": "Success"}
-    tx.update(actions, where, finished_at=tx.now, updated_at=tx.now, **values)
+    tx.run(_FINISH, {"server": server_id, "names": names, "now": tx.now, "message": None, "details": None, **values})
 
 
 def listed(

@@ -10,7 +10,8 @@ from sqlalchemy import and_, select, update
 
 from cumulet.http.faults import NotAllowed
 from cumulet.services.compute.tables import quotas, usages
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 DEFAULT_CLASS = "class:default"
 """The row of `quotas` that holds what an operator changed for every project."""
@@ -33,6 +34,9 @@ DEFAULTS: Mapping[str, int] = {
 }
 
 
+_LIMITS = Prepared(select(quotas).where(among_bound(quotas.c.project_id, "projects")))
+
+
 @dataclass(frozen=True)
 class Usage:
     """What a project's servers use; `ram` in MiB."""
@@ -44,9 +48,10 @@ class Usage:
 
 def limits(tx: Transaction, project_id: str) -> dict[str, int]:
     """A project's limits; -1 is none."""
-    query = select(quotas).where(quotas.c.project_id.in_((DEFAULT_CLASS, project_id)))
     found = dict(DEFAULTS)
-    for row in sorted(tx.rows(query), key=lambda row: row.project_id != DEFAULT_CLASS):
+    for row in sorted(
+        tx.rows(_LIMITS, {"projects": (DEFAULT_CLASS, project_id)}), key=lambda row: row.project_id != DEFAULT_CLASS
+    ):
         found[row.resource] = row.hard_limit
     return found
 
@@ -69,8 +74,8 @@ def reset(tx: Transaction, project_id: str) -> None:
 
 def usage(tx: Transaction, project_id: str) -> Usage:
     """What a project's servers use now."""
-    row = tx.row(select(usages).where(usages.c.project_id == project_id))
-    return Usage() if row is None else Usage(row.instances, row.cores, row.ram)
+    rows = tx.where(usages, project_id=project_id)
+    return Usage(rows[0].instances, rows[0].cores, rows[0].ram) if rows else Usage()
 
 
 def room(limit: Mapping[str, int], used: Usage, flavor: Any, least: int, most: int) -> int:

@@ -10,10 +10,13 @@ from sqlalchemy import Row, select
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import server_tags, servers
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 Server = Row[Any]
 """A row of the table of servers."""
+
+_BY_IDS = Prepared(select(servers).where(among_bound(servers.c.id, "ids"), servers.c.deleted_at.is_(None)))
 
 
 def not_found(server_id: str) -> NotFound:
@@ -23,12 +26,12 @@ def not_found(server_id: str) -> NotFound:
 
 def by_id(tx: Transaction, server_id: str) -> Row[Any] | None:
     """A server that is not deleted, whoever's it is."""
-    return tx.row(select(servers).where(servers.c.id == server_id, servers.c.deleted_at.is_(None)))
+    return tx.row(_BY_IDS, {"ids": [server_id]})
 
 
 def by_ids(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Servers that are not deleted. One query."""
-    return tx.rows(select(servers).where(servers.c.id.in_(server_ids), servers.c.deleted_at.is_(None)))
+    return tx.rows(_BY_IDS, {"ids": server_ids})
 
 
 def get(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Row[Any]:
@@ -49,7 +52,7 @@ def get_even_deleted(tx: Transaction, server_id: str, project_id: str, sees_all:
 
 def change(tx: Transaction, server_id: str, **values: Any) -> None:
     """Set columns of a server."""
-    tx.update(servers, servers.c.id == server_id, updated_at=tx.now, **values)
+    tx.change(servers, {"id": server_id}, updated_at=tx.now, **values)
 
 
 def require(row: Row[Any], action: str, words: str = "") -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from cumulet.services.identity.tables import generation
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 
-_CURRENT = select(generation.c.value)
+_CURRENT = Prepared(select(generation.c.value))
 
 
 def current(tx: Transaction) -> int:

@@ -12,16 +12,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, bindparam, select
 
 from cumulet.services.network import faults
 from cumulet.services.network.tables import addresses, subnets
-from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among, among_bound
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 AUTOMATIC = ("slaac", "dhcpv6-stateless")
 _BATCH = 512
+_SUBNETS = Prepared(
+    select(subnets).where(subnets.c.network_id == bindparam("network")).order_by(subnets.c.created_at, subnets.c.id)
+)
+_TAKEN = Prepared(
+    select(addresses.c.number)
+    .where(
+        addresses.c.subnet_id == bindparam("subnet"),
+        addresses.c.number >= bindparam("first"),
+        addresses.c.number <= bindparam("last"),
+    )
+    .order_by(addresses.c.number)
+    .limit(_BATCH)
+)
+_OF_PORTS = Prepared(select(addresses).where(among_bound(addresses.c.port_id, "ports")).order_by(addresses.c.position))
 
 
 @dataclass(frozen=True)
@@ -48,17 +62,14 @@ def _next(digits: str) -> str:
 
 def subnets_of(tx: Transaction, network_id: str) -> Sequence[Row[Any]]:
     """The network's subnets, oldest first."""
-    query = select(subnets).where(subnets.c.network_id == network_id).order_by(subnets.c.created_at, subnets.c.id)
-    return tx.rows(query)
+    return tx.rows(_SUBNETS, {"network": network_id})
 
 
 def _free_between(tx: Transaction, subnet_id: str, first: str, last: str) -> str | None:
     """The first number in the range that no port has."""
     wanted = first
     while wanted <= last:
-        where = and_(addresses.c.subnet_id == subnet_id, addresses.c.number >= wanted, addresses.c.number <= last)
-        query = select(addresses.c.number).where(where).order_by(addresses.c.number).limit(_BATCH)
-        taken = tx.execute(query).scalars().all()
+        taken = [row[0] for row in tx.rows(_TAKEN, {"subnet": subnet_id, "first": wanted, "last": last})]
         for found in taken:
             if found != wanted:
                 return wanted
@@ -84,7 +95,7 @@ def next_free(tx: Transaction, subnet: Row[Any]) -> Allocation | None:
     for first, last in (*ahead, *behind):
         if (found := _free_between(tx, subnet.id, first, last)) is not None:
             after = _next(found) if int(found, 16) + 1 < 16 ** len(found) else ""
-            tx.update(subnets, subnets.c.id == subnet.id, cursor=after)
+            tx.change(subnets, {"id": subnet.id}, cursor=after)
             tx.local["cursor", subnet.id] = after
             return Allocation(subnet.id, str(_ip(found)), found)
     return None

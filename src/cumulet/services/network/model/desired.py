@@ -6,10 +6,10 @@ Each renderer takes all refs of a poll together: its number of queries does not 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, Select, and_, or_, select
 
 from cumulet.desired import shapes
 from cumulet.fleet import door as fleet
@@ -27,8 +27,8 @@ from cumulet.services.network.tables import (
     security_groups,
     subnets,
 )
-from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 
 def _prefix(cidr: str) -> int:
@@ -37,15 +37,22 @@ def _prefix(cidr: str) -> int:
 
 def addresses_of(tx: Transaction, condition: Any) -> dict[str, list[shapes.Address]]:
     """Addresses of the ports that match `condition`, as nodes get them: port id → addresses. One query."""
-    query = (
+    return _addresses(tx.rows(_addresses_where(condition)))
+
+
+def _addresses_where(condition: Any) -> Select[Any]:
+    return (
         select(addresses.c.port_id, addresses.c.ip_address, addresses.c.subnet_id, subnets.c.cidr)
         .join(subnets, subnets.c.id == addresses.c.subnet_id)
         .join(ports, ports.c.id == addresses.c.port_id)
         .where(condition)
         .order_by(addresses.c.position)
     )
+
+
+def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[shapes.Address]]:
     found: defaultdict[str, list[shapes.Address]] = defaultdict(list)
-    for row in tx.rows(query):
+    for row in rows:
         address = shapes.Address(ip=row.ip_address, subnet_id=row.subnet_id, prefix=_prefix(row.cidr))
         found[row.port_id].append(address)
     return found
@@ -234,14 +241,22 @@ def _floating(tx: Transaction, refs: Sequence[str]) -> defaultdict[str, list[sha
 # ---- guests
 
 
+_GUESTS = and_(
+    among_bound(ports.c.device_id, "ids"), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
+)
+_INTERFACES = Prepared(
+    select(ports, networks.c.mtu)
+    .join(networks, networks.c.id == ports.c.network_id)
+    .where(_GUESTS)
+    .order_by(ports.c.position, ports.c.created_at, ports.c.id)
+)
+_GUEST_ADDRESSES = Prepared(_addresses_where(_GUESTS))
+
+
 def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[shapes.Interface]]:
     """Interfaces of servers, in the order in which they were plugged. Three queries."""
-    own = and_(
-        among(ports.c.device_id, server_ids), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
-    )
-    query = select(ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id).where(own)
-    rows = tx.rows(query.order_by(ports.c.position, ports.c.created_at, ports.c.id))
-    fixed = addresses_of(tx, own)
+    rows = tx.rows(_INTERFACES, {"ids": server_ids})
+    fixed = _addresses(tx.rows(_GUEST_ADDRESSES, {"ids": server_ids}))
     groups = groups_of(tx, [row.id for row in rows])
     found: dict[str, list[shapes.Interface]] = {id: [] for id in server_ids}
     for row in rows:

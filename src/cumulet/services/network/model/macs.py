@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import and_, select
+from sqlalchemy import bindparam, select
 
 from cumulet.http.faults import Unavailable
 from cumulet.services.network.tables import ports
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 
 PREFIX = "fa:16:3e"
+_OF_MAC = Prepared(
+    select(ports.c.id).where(ports.c.network_id == bindparam("network"), ports.c.mac_address == bindparam("mac"))
+)
 
 
 def is_free(tx: Transaction, network_id: str, mac: str) -> bool:
     """Whether no port of the network has this MAC."""
-    where = and_(ports.c.network_id == network_id, ports.c.mac_address == mac)
-    return tx.row(select(ports.c.id).where(where)) is None
+    return not tx.rows(_OF_MAC, {"network": network_id, "mac": mac})
 
 
 def fresh_mac(tx: Transaction, network_id: str) -> str:

@@ -20,8 +20,8 @@ from cumulet.services.network.model.associations import drop_ports, router_chang
 from cumulet.services.network.model.standard import change, fresh, given, seconds
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
-from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 COMPUTE = "compute:"
 ROUTER_OWNED = ("network:router_interface", "network:router_gateway", "network:floatingip", "network:ha_router")
@@ -45,10 +45,13 @@ def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
     return row
 
 
+_GROUPS_OF = Prepared(select(port_groups).where(among_bound(port_groups.c.port_id, "ports")))
+
+
 def groups_of(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[str]]:
     """Security groups of ports."""
     found: dict[str, list[str]] = {id: [] for id in port_ids}
-    for row in tx.rows(select(port_groups).where(among(port_groups.c.port_id, port_ids))):
+    for row in tx.rows(_GROUPS_OF, {"ports": port_ids}):
         found[row.port_id].append(row.group_id)
     return found
 

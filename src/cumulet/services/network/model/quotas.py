@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from sqlalchemy import Table, and_, func, select
+from sqlalchemy import Table, and_, bindparam, func, select
 
 from cumulet.services.network import faults
 from cumulet.services.network.tables import (
@@ -20,7 +21,7 @@ from cumulet.services.network.tables import (
     security_groups,
     subnets,
 )
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 
 DEFAULTS = {
     "network": 100,
@@ -63,13 +64,7 @@ def used(tx: Transaction, project_id: str) -> dict[str, int]:
 
 def reserve(tx: Transaction, project_id: str, wanted: Mapping[str, int]) -> None:
     """Make sure that the project may have so many more. Raises `OverQuota`. One query."""
-    columns = []
-    for resource in wanted:
-        table = _TABLES[resource]
-        have = select(func.count()).select_from(table).where(table.c.project_id == project_id)
-        limit = select(quotas.c.limit).where(quotas.c.project_id == project_id, quotas.c.resource == resource)
-        columns += [have.scalar_subquery(), limit.scalar_subquery()]
-    row = tx.row(select(*columns))
+    row = tx.row(_room(tuple(wanted)), {"project": project_id})
     assert row is not None
     over = []
     for index, (resource, count) in enumerate(wanted.items()):
@@ -79,6 +74,21 @@ def reserve(tx: Transaction, project_id: str, wanted: Mapping[str, int]) -> None
             over.append(resource)
     if over:
         raise faults.over_quota(over)
+
+
+@lru_cache(maxsize=100)
+def _room(resources: tuple[str, ...]) -> Prepared:
+    """What the project has of each resource, and its limit: two columns for each."""
+    columns = []
+    for resource in resources:
+        table = _TABLES[resource]
+        have = select(func.count()).select_from(table)
+        limit = select(quotas.c.limit).where(quotas.c.project_id == bindparam("project"))
+        columns += [
+            have.where(table.c.project_id == bindparam("project")).scalar_subquery().label(f"have_{resource}"),
+            limit.where(quotas.c.resource == resource).scalar_subquery().label(f"limit_{resource}"),
+        ]
+    return Prepared(select(*columns))
 
 
 def custom(tx: Transaction) -> dict[str, dict[str, int]]:

@@ -8,20 +8,53 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import bindparam, exists, or_, select
 
 from cumulet.fleet import door as fleet
-from cumulet.services.network.tables import port_groups, ports, security_group_rules
-from cumulet.store import Transaction
+from cumulet.services.network.tables import port_groups, ports, security_group_rules, security_groups
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 DHCP = "network:dhcp"
+
+_rule = security_group_rules.c
+_REMOTES = Prepared(
+    select(_rule.security_group_id, _rule.remote_group_id)
+    .where(
+        _rule.remote_group_id.is_not(None),
+        or_(among_bound(_rule.security_group_id, "groups"), among_bound(_rule.remote_group_id, "groups")),
+    )
+    .distinct()
+)
+_DHCP_LINKS = Prepared(
+    select(ports.c.link_id)
+    .where(ports.c.network_id == bindparam("network"), ports.c.device_owner == DHCP, ports.c.link_id.is_not(None))
+    .distinct()
+)
+_BOUND_PORT = Prepared(
+    select(ports.c.id).where(ports.c.network_id == bindparam("network"), ports.c.link_id == bindparam("link")).limit(1)
+)
+_bound = select(port_groups.c.group_id).join(ports, ports.c.id == port_groups.c.port_id)
+_bound = _bound.where(ports.c.link_id == bindparam("link"))
+_USED = Prepared(
+    select(security_groups.c.id).where(
+        among_bound(security_groups.c.id, "groups"),
+        exists()
+        .where(port_groups.c.group_id == security_groups.c.id)
+        .where(ports.c.id == port_groups.c.port_id, ports.c.link_id == bindparam("link")),
+    )
+)
+_NAMED = Prepared(
+    select(_rule.remote_group_id)
+    .where(among_bound(_rule.remote_group_id, "groups"), _rule.security_group_id.in_(_bound))
+    .distinct()
+)
 
 
 def dhcp_changed(tx: Transaction, network_id: str) -> None:
     """The hosts that the network's DHCP server answers changed: only its link has to know."""
-    where = and_(ports.c.network_id == network_id, ports.c.device_owner == DHCP, ports.c.link_id.is_not(None))
-    for link_id in set(tx.execute(select(ports.c.link_id).where(where)).scalars()):
-        fleet.touch(tx, link_id=link_id, kind="network", ref=network_id)
+    for row in tx.rows(_DHCP_LINKS, {"network": network_id}):
+        fleet.touch(tx, link_id=row.link_id, kind="network", ref=network_id)
 
 
 def network_changed(tx: Transaction, network_id: str) -> None:
@@ -42,8 +75,7 @@ def plugged(tx: Transaction, network_id: str, link_id: str) -> None:
 
 def unplugged(tx: Transaction, network_id: str, link_id: str) -> None:
     """A port of the network was taken from the link; its row says so already."""
-    where = and_(ports.c.network_id == network_id, ports.c.link_id == link_id)
-    if tx.row(select(ports.c.id).where(where).limit(1)) is not None:
+    if tx.row(_BOUND_PORT, {"network": network_id, "link": link_id}) is not None:
         dhcp_changed(tx, network_id)
         return
     fleet.remove(tx, link_id=link_id, kind="network", ref=network_id)
@@ -52,13 +84,8 @@ def unplugged(tx: Transaction, network_id: str, link_id: str) -> None:
 
 def _remotes(tx: Transaction, group_ids: Collection[str]) -> tuple[set[str], set[str]]:
     """(groups that rules of `group_ids` name as remote, those of `group_ids` that some rule names as remote)."""
-    rule = security_group_rules.c
-    where = and_(
-        rule.remote_group_id.is_not(None),
-        or_(rule.security_group_id.in_(group_ids), rule.remote_group_id.in_(group_ids)),
-    )
     named, watched = set(), set()
-    for row in tx.rows(select(rule.security_group_id, rule.remote_group_id).where(where).distinct()):
+    for row in tx.rows(_REMOTES, {"groups": list(group_ids)}):
         if row.security_group_id in group_ids:
             named.add(row.remote_group_id)
         if row.remote_group_id in group_ids:
@@ -99,13 +126,8 @@ def groups_left(tx: Transaction, link_id: str, group_ids: Iterable[str]) -> None
 
 def prune(tx: Transaction, link_id: str, group_ids: Collection[str]) -> None:
     """Remove those of the groups from the link that nothing there needs."""
-    rule = security_group_rules.c
-    bound = select(port_groups.c.group_id).join(ports, ports.c.id == port_groups.c.port_id)
-    bound = bound.where(ports.c.link_id == link_id)
-    direct = bound.where(port_groups.c.group_id.in_(group_ids)).distinct()
-    needed = set(tx.execute(direct).scalars())
-    by_rule = select(rule.remote_group_id).where(rule.remote_group_id.in_(group_ids), rule.security_group_id.in_(bound))
-    needed.update(tx.execute(by_rule.distinct()).scalars())
+    about = {"groups": list(group_ids), "link": link_id}
+    needed = {row[0] for row in tx.rows(_USED, about)} | {row[0] for row in tx.rows(_NAMED, about)}
     for group_id in sorted(set(group_ids) - needed):
         fleet.remove(tx, link_id=link_id, kind="security_group", ref=group_id)
 

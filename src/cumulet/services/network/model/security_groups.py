@@ -31,9 +31,8 @@ RULE_FIELDS = (
 
 def default_group(tx: Transaction, project_id: str) -> str | None:
     """Id of the project's default group, when there is one."""
-    where = and_(security_groups.c.project_id == project_id, security_groups.c.is_default)
-    found: str | None = tx.scalar(select(security_groups.c.id).where(where))
-    return found
+    rows = tx.where(security_groups, project_id=project_id, is_default=True)
+    return str(rows[0].id) if rows else None
 
 
 def ensure_default(tx: Transaction, project_id: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Row, and_, exists, or_, select, update
+from sqlalchemy import Row, and_, bindparam, exists, or_, select, update
 
 from cumulet.auth import Caller
 from cumulet.fleet import door as fleet
@@ -20,8 +20,26 @@ from cumulet.services.network.model import addresses, ports, quotas, reach, secu
 from cumulet.services.network.model.standard import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
-from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among, among_bound
+
+_SERVED = exists().where(subnets.c.network_id == networks.c.id).label("served")
+_NETWORKS = Prepared(select(networks, _SERVED).where(among_bound(networks.c.id, "ids")))
+_LAST_POSITION = Prepared(
+    select(port_table.c.position)
+    .where(port_table.c.device_id == bindparam("server"))
+    .order_by(port_table.c.position.desc())
+    .limit(1)
+)
+_OF_SERVERS = and_(among_bound(port_table.c.device_id, "ids"), port_table.c.device_owner.like(f"{ports.COMPUTE}%"))
+_PORTS = Prepared(
+    select(port_table).where(_OF_SERVERS).order_by(port_table.c.position, port_table.c.created_at, port_table.c.id)
+)
+_SET_STATUS = Prepared(
+    update(port_table)
+    .where(_OF_SERVERS, port_table.c.status != bindparam("new"))
+    .values(status=bindparam("new"), updated_at=bindparam("now"), revision_number=port_table.c.revision_number + 1)
+)
 
 
 @dataclass(frozen=True)
@@ -101,8 +119,7 @@ def check(tx: Transaction, caller: Caller, wanted: Networks, group_names: Sequen
 
 
 def _next_position(tx: Transaction, server_id: str) -> int:
-    query = select(port_table.c.position).where(port_table.c.device_id == server_id)
-    found = tx.scalar(query.order_by(port_table.c.position.desc()).limit(1))
+    found = tx.scalar(_LAST_POSITION, {"server": server_id})
     return 0 if found is None else int(found) + 1
 
 
@@ -120,9 +137,9 @@ def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, 
     if not ids:
         return {}
     seen = or_(networks.c.project_id == caller.project_id, networks.c.shared, networks.c.external)
-    where = networks.c.id.in_(ids) if caller.is_admin else and_(networks.c.id.in_(ids), seen)
-    served = exists().where(subnets.c.network_id == networks.c.id).label("served")
-    found = {row.id: row for row in tx.rows(select(networks, served).where(where))}
+    where = and_(networks.c.id.in_(ids), seen)
+    rows = tx.rows(_NETWORKS, {"ids": ids}) if caller.is_admin else tx.rows(select(networks, _SERVED).where(where))
+    found = {row.id: row for row in rows}
     for id in ids:
         row = found.get(id)
         if row is None:
@@ -230,8 +247,7 @@ def _of_server(server_ids: Sequence[str]) -> Any:
 
 def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Ports of servers, in the order in which they were plugged."""
-    order = (port_table.c.position, port_table.c.created_at, port_table.c.id)
-    return tx.rows(select(port_table).where(_of_server(server_ids)).order_by(*order))
+    return tx.rows(_PORTS, {"ids": server_ids})
 
 
 def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
@@ -265,9 +281,7 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
 
 def set_status(tx: Transaction, server_ids: Sequence[str], status: str) -> None:
     """The ports of these servers are ACTIVE or DOWN now."""
-    where = and_(_of_server(server_ids), port_table.c.status != status)
-    revision = port_table.c.revision_number + 1
-    tx.execute(update(port_table).where(where).values(status=status, updated_at=tx.now, revision_number=revision))
+    tx.run(_SET_STATUS, {"ids": server_ids, "new": status, "now": tx.now})
 
 
 def brought_or_made(tx: Transaction, server_id: str, port_id: str) -> Row[Any] | None:

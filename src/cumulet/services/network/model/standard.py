@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row, Table, bindparam, update
 
 from cumulet.services.network.wire.attributes import ABSENT
-from cumulet.store import Transaction, iso
+from cumulet.store import Prepared, Transaction, iso
 from cumulet.store.times import SECOND
 
 
@@ -28,8 +28,14 @@ def fresh(tx: Transaction, project_id: str, description: str = "") -> dict[str, 
 
 def change(tx: Transaction, table: Table, id: str, **values: Any) -> None:
     """Change a row; its revision rises."""
-    revision = table.c.revision_number + 1
-    tx.update(table, table.c.id == id, updated_at=tx.now, revision_number=revision, **values)
+    tx.run(_changing(table, tuple(values)), {**values, "row_id": id, "now": tx.now})
+
+
+@lru_cache(maxsize=500)
+def _changing(table: Table, names: tuple[str, ...]) -> Prepared:
+    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in names}
+    values.update(updated_at=bindparam("now"), revision_number=table.c.revision_number + 1)
+    return Prepared(update(table).where(table.c.id == bindparam("row_id")).values(values))
 
 
 @lru_cache(8192)

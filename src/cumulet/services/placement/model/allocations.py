@@ -11,16 +11,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 # The statements of every claim are made once: making and keying them costs more than running them.
-_CONSUMERS = select(consumers).where(consumers.c.uuid.in_(_IDS))
-_HELD = select(allocations).where(allocations.c.consumer_uuid.in_(_IDS))
-_STOCK = (
+_CONSUMERS = Prepared(select(consumers).where(among_bound(consumers.c.uuid, "ids")))
+_HELD = Prepared(select(allocations).where(among_bound(allocations.c.consumer_uuid, "ids")))
+_STOCK = Prepared(
     select(
         providers.c.uuid,
         inventories.c.resource_class,
@@ -31,15 +31,15 @@ _STOCK = (
         inventories.c.used,
     )
     .select_from(providers.outerjoin(inventories, inventories.c.provider_uuid == providers.c.uuid))
-    .where(providers.c.uuid.in_(_IDS))
+    .where(among_bound(providers.c.uuid, "ids"))
     .with_for_update(of=providers)
 )
-_TOUCH = update(providers).where(providers.c.uuid.in_(_IDS)).values(generation=providers.c.generation + 1)
-_USED = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used).where(
-    inventories.c.provider_uuid.in_(_IDS)
+_TOUCH = Prepared(
+    update(providers).where(among_bound(providers.c.uuid, "ids")).values(generation=providers.c.generation + 1)
 )
-_TAKE = insert(allocations)
-_ADMIT = insert(consumers)
+_USED = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used).where(
+    among_bound(inventories.c.provider_uuid, "ids")
+)
 
 Resources = Mapping[str, int]
 Key = tuple[str, str]
@@ -97,7 +97,7 @@ def replace(tx: Transaction, holdings: Sequence[Holding]) -> None:
         tx.delete(allocations, allocations.c.consumer_uuid.in_(ids))
     rows = [row for holding in holdings for row in _rows(tx, holding)]
     if rows:
-        tx.execute(_TAKE, rows)
+        tx.insert(allocations, rows)
     _write_consumers(tx, holdings, known)
 
 
@@ -141,7 +141,7 @@ def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[An
         raise NoRoom(provider, name)
 
 
-_ADD = (
+_ADD = Prepared(
     update(inventories)
     .where(inventories.c.provider_uuid == bindparam("p"), inventories.c.resource_class == bindparam("c"))
     .values(used=inventories.c.used + bindparam("d"))
@@ -150,12 +150,12 @@ _ADD = (
 
 def _apply(tx: Transaction, change: Mapping[Key, int]) -> None:
     """`used` and the generations of all providers that the change touches."""
-    steps = [{"p": p, "c": c, "d": d} for (p, c), d in sorted(change.items()) if d]
-    if steps:
-        tx.execute(_ADD, steps)
+    for (p, c), d in sorted(change.items()):
+        if d:
+            tx.run(_ADD, {"p": p, "c": c, "d": d})
     touched = {provider for provider, _ in change}
     if touched:
-        tx.execute(_TOUCH, {"ids": list(touched)})
+        tx.run(_TOUCH, {"ids": list(touched)})
 
 
 def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, Row[Any]]) -> None:
@@ -176,7 +176,7 @@ def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mappin
         else:
             kept.append({**values, "u": holding.consumer, "g": row.generation + 1})
     if new:
-        tx.execute(_ADMIT, new)
+        tx.insert(consumers, new)
     if kept:
         tx.execute(_KEEP, kept)
     if gone and any(consumer in known for consumer in gone):
@@ -202,8 +202,8 @@ def release(tx: Transaction, consumer: str) -> bool:
     if not present:
         return False
     _apply(tx, {(row.provider_uuid, row.resource_class): -row.used for row in present})
-    tx.delete(allocations, allocations.c.consumer_uuid == consumer)
-    tx.delete(consumers, consumers.c.uuid == consumer)
+    tx.drop(allocations, consumer_uuid=consumer)
+    tx.drop(consumers, uuid=consumer)
     return True
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from cumulet.services.placement.tables import inventories, providers
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class Shortfall:
     resource_class: str
     needed: int
     free: float
+
+
+@lru_cache(maxsize=256)
+def _prepared(names: tuple[str, ...], excluding: bool, limited: bool) -> Prepared:
+    return Prepared(_statement(names, excluding, limited))
 
 
 @lru_cache(maxsize=256)
@@ -78,8 +84,9 @@ def candidates(
         parameters["exclude"] = list(exclude)
     if limit is not None:
         parameters["most"] = limit
-    statement = _statement(names, bool(exclude), limit is not None)
-    rows: list[tuple[Any, ...]] = [*map(tuple, tx.rows(statement.where(*where) if where else statement, parameters))]
+    form = (names, bool(exclude), limit is not None)
+    found = tx.rows(_statement(*form).where(*where) if where else _prepared(*form), parameters)
+    rows: list[tuple[Any, ...]] = [*map(tuple, found)]
     return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in rows]
 
 
@@ -126,9 +133,11 @@ def _fits(row: Any, need: int) -> bool:
     )
 
 
-_SUMMARIES = select(
-    inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used
-).where(inventories.c.provider_uuid.in_(bindparam("ids", expanding=True)))
+_SUMMARIES = Prepared(
+    select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used).where(
+        among_bound(inventories.c.provider_uuid, "ids")
+    )
+)
 
 
 def summaries(tx: Transaction, uuids: Sequence[str]) -> dict[str, dict[str, tuple[int, int]]]:

@@ -1,0 +1,122 @@
+"""Statements that are made once and run by the driver itself, for the ways that every request takes.
+
+Making a statement, keying it and setting up its result cost SQLAlchemy several times what SQLite needs to run it.
+A `Prepared` is compiled at its first run; after that a run is the driver's call and the rows. Values are named by
+bindparams; lists are bound with `among_bound`. Nothing here opens or ends a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import ClauseElement, Executable, Row, Table, and_, bindparam, insert, select, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine.result import SimpleResultMetaData
+
+Process = Callable[[Any], Any]
+
+
+class Prepared:
+    """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times."""
+
+    def __init__(self, statement: Executable) -> None:
+        self.statement: Any = statement
+        self._compiled: Compiled | None = None
+
+    def compiled(self, dialect: Any) -> Compiled:
+        """The statement in the words of SQLite."""
+        if self._compiled is None:
+            self._compiled = Compiled(self.statement, dialect)
+        return self._compiled
+
+
+class Compiled:
+    """A statement as the driver takes it, with what turns values and rows into its types and back."""
+
+    def __init__(self, statement: Any, dialect: Any) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.text = str(compiled)
+        binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
+        self._places = [
+            (name, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds
+        ]
+        columns = list(getattr(statement, "exported_columns", ()))
+        self._meta = SimpleResultMetaData([column.key for column in columns])
+        processes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._processes = processes if any(processes) else None
+
+    def parameters(self, values: Mapping[str, Any]) -> list[Any]:
+        """What the driver gets; a value that the statement names and `values` lacks is a KeyError."""
+        return [
+            (values[name] if fixed is None else fixed)
+            if process is None
+            else process(values[name] if fixed is None else fixed)
+            for name, fixed, process in self._places
+        ]
+
+    def row(self, values: tuple[Any, ...]) -> Row[Any]:
+        """A Row of what the driver gives."""
+        return Row(self._meta, self._processes, self._meta._key_to_index, values)
+
+
+# ---- statements that follow from a table and names of columns --------------------------------------------------
+
+
+def plain(values: Mapping[str, Any]) -> bool:
+    """Whether these are values, not expressions of SQL."""
+    return not any(isinstance(value, ClauseElement) for value in values.values())
+
+
+def complete(table: Table, names: tuple[str, ...], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`row` with the defaults of the columns that it leaves out."""
+    missing = _missing(table, names)
+    if not missing:
+        return row
+    return {**row, **{name: made(None) if callable(made) else made for name, made in missing.items()}}
+
+
+@lru_cache(maxsize=2000)
+def _missing(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
+    left = [column for column in table.columns if column.name not in names and column.default is not None]
+    return {column.name: cast(Any, column.default).arg for column in left}
+
+
+def _value(table: Table, name: str, prefix: str = "") -> Any:
+    return bindparam(f"{prefix}{name}", type_=table.c[name].type)
+
+
+@lru_cache(maxsize=2000)
+def insertion(table: Table, names: tuple[str, ...]) -> Prepared:
+    """Insert a row with these columns, and the defaults of those that have one."""
+    columns = (*names, *_missing(table, names))
+    return Prepared(insert(table).values({name: _value(table, name) for name in columns}))
+
+
+@lru_cache(maxsize=2000)
+def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+    """Insert the row of `keys`, or give the other columns to the one that is there."""
+    columns = (*keys, *names, *_missing(table, (*keys, *names)))
+    statement = sqlite.insert(table).values({name: _value(table, name) for name in columns})
+    changed = {name: statement.excluded[name] for name in names}
+    return Prepared(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+
+@lru_cache(maxsize=2000)
+def change(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+    """Update the rows of `keys`; they are bound as k_…, the values by their names."""
+    where = and_(*[table.c[key] == _value(table, key, "k_") for key in keys])
+    return Prepared(update(table).where(where).values({name: _value(table, name) for name in names}))
+
+
+@lru_cache(maxsize=2000)
+def selection(table: Table, keys: tuple[str, ...]) -> Prepared:
+    """Whole rows by equality of columns."""
+    return Prepared(select(table).where(and_(*[table.c[key] == _value(table, key) for key in keys])))
+
+
+@lru_cache(maxsize=2000)
+def deletion(table: Table, keys: tuple[str, ...]) -> Prepared:
+    """Delete rows by equality of columns."""
+    return Prepared(table.delete().where(and_(*[table.c[key] == _value(table, key) for key in keys])))
