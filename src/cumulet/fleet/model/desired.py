@@ -24,6 +24,9 @@ Renderer = Callable[[Transaction, str, Sequence[str]], Mapping[str, Shape]]
 ReportHandler = Callable[[Transaction, Sequence[Report]], None]
 """Given reports at the current revision only."""
 
+NOTHING_YET = 1
+"""The revision of a cloud in which nothing was ever wanted; a node that asks since 0 has no answer yet."""
+
 SHARED_KINDS = ("network", "router", "security_group")
 _ORDER = {"network": 0, "security_group": 1, "router": 2, "guest": 3}
 
@@ -60,7 +63,7 @@ def next_revision(tx: Transaction) -> int:
         raised = update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
         value = tx.scalar(raised)
         if value is None:
-            value = 1
+            value = NOTHING_YET + 1
             tx.execute(insert(revision), {"id": 1, "value": value})
         tx.local["revision"] = int(value)
     return int(tx.local["revision"])
@@ -159,6 +162,8 @@ def changes(
             Item(host=row.host, kind=row.kind, ref=row.ref, revision=row.revision, gone=spec is None, spec=spec)
         )
     newest = max((row.revision for row in rows), default=since)
+    if since == 0:  # the whole list, even an empty one, answers for every revision so far: nobody asks since 0 again
+        newest = int(tx.scalar(select(revision.c.value)) or NOTHING_YET)
     return Changes(revision=newest, items=items, full=since == 0)
 
 
