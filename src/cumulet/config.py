@@ -114,6 +114,9 @@ class Settings:
     virt_type: Annotated[str, "auto, kvm or qemu; auto boots a probe under kvm once"] = "auto"
     workers: Annotated[int, "API processes"] = 1
     token_seconds: Annotated[int, "how long a token is valid"] = 3600
+    create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
+    delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
+    power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300
     log_level: Annotated[str, "DEBUG, INFO, WARNING or ERROR"] = "INFO"
     log_max_mb: Annotated[int, "a log file is rotated when it is larger"] = 20
 
@@ -338,6 +341,8 @@ def _check(settings: Settings) -> None:
     _check_range("simulated", settings.simulated, 1, 100_000)
     _check_range("workers", settings.workers, 1, 64)
     _check_range("token_seconds", settings.token_seconds, 60, 86_400 * 30)
+    for name in ("create_seconds", "delete_seconds", "power_seconds"):
+        _check_range(name, getattr(settings, name), 1, 86_400)
     _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")

@@ -84,6 +84,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: str) 
         ("virt_type", "xen"),
         ("dns_servers", ("dns",)),
         ("token_seconds", 1),
+        ("create_seconds", 0),
         ("log_level", "LOUD"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,12 @@ class Policy:
         return lambda target, creds: bool(check(target, creds, None))
 
 
+_parsed = lru_cache(maxsize=1000)(_parser.parse_rule)
+"""Hundreds of rules share a few dozen texts, and a parsed text is never changed."""
+
+
 def _parse(name: str, text: str) -> Any:
-    check = _parser.parse_rule(text)
+    check = _parsed(text)
     if isinstance(check, _checks.FalseCheck) and text.strip() not in ("!", "False"):
         raise ValueError(f"policy rule {name}: cannot be parsed: {text!r}")
     return check

@@ -68,6 +68,7 @@ def assemble(settings: Settings) -> Controller:
         console_base_url=settings.url("console"),
         region=settings.region,
         controller_host=settings.node_name,
+        deadlines=compute.Deadlines(settings.create_seconds, settings.delete_seconds, settings.power_seconds),
     )
     compute.register(engine, computing)
     link = fleet.LinkContext(

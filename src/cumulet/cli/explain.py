@@ -54,9 +54,21 @@ def _details(detail: Any) -> list[str]:
     if detail in (None, "", [], {}):
         return []
     if isinstance(detail, dict):
-        return [f"{_plain(name)}: {_plain(value)}" for name, value in detail.items()]
+        return [line for name, value in detail.items() for line in _pair(_plain(name), value)]
     rows = detail if isinstance(detail, list) else str(detail).splitlines()
-    return [_plain(row) for row in rows]
+    return [_row(row) for row in rows]
+
+
+def _pair(name: str, value: Any) -> list[str]:
+    """One line, or for a list a line for each item below its name."""
+    if not isinstance(value, list):
+        return [f"{name}: {_plain(value)}"]
+    return [f"{name}:", *(f"  {_row(row)}" for row in value)]
+
+
+def _row(row: Any) -> str:
+    """The values of a row in the order in which they were recorded, such as host, filter, reason."""
+    return ": ".join(map(_plain, row.values())) if isinstance(row, dict) else _plain(row)
 
 
 def _plain(value: object) -> str:

@@ -112,11 +112,20 @@ class Engine:
         return [_flow(row) for row in tx.rows(select(flows).where(flows.c.subject == subject))]
 
     def advance(self, tx: Transaction, kind: str, subject: str) -> bool:
-        """Run the current step (and those that follow at once) now, in this transaction; False without a flow."""
+        """Run the current step (and those that follow at once) now, in this transaction; False without a flow.
+
+        A step that raises is undone and tried again soon by the runner: what else the transaction does stands.
+        """
         rows = tx.where(flows, kind=kind, subject=subject)
         if not rows:
             return False
-        self._step(tx, _flow(rows[0]))
+        row = rows[0]
+        try:
+            with tx.savepoint():
+                self._step(tx, _flow(row))
+        except Exception:
+            log.exception("flow %s of %s failed and is tried again", kind, subject)
+            self._put_off(tx, row)
         return True
 
     def _step(self, tx: Transaction, flow: Flow) -> None:
@@ -192,12 +201,19 @@ class Engine:
     def _again(self, kind: str, subject: str) -> None:
         with self.store.transaction() as tx:
             row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
-            if row is None:
-                return
-            attempts = row.attempts + 1
-            pause = min(_LONGEST_PAUSE_S, 0.2 * 2 ** min(attempts, 10)) * random.uniform(0.75, 1.25)
-            where = and_(flows.c.kind == kind, flows.c.subject == subject)
-            tx.update(flows, where, attempts=attempts, due_at=tx.now + int(pause * SECOND))
+            if row is not None:
+                self._put_off(tx, row)
+
+    def _put_off(self, tx: Transaction, row: Any) -> None:
+        """Try the step again after a pause that grows; when the deadline comes first, then is its turn."""
+        attempts = row.attempts + 1
+        pause = min(_LONGEST_PAUSE_S, 0.2 * 2 ** min(attempts, 10)) * random.uniform(0.75, 1.25)
+        due_at = tx.now + int(pause * SECOND)
+        if tx.now < row.deadline_at:
+            due_at = min(due_at, row.deadline_at)
+        where = and_(flows.c.kind == row.kind, flows.c.subject == row.subject)
+        tx.update(flows, where, attempts=attempts, due_at=due_at)
+        tx.on_commit(self._poke.set)
 
 
 def _flow(row: Any) -> Flow:

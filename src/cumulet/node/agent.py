@@ -100,15 +100,16 @@ class Agent:
         while not self._stop.is_set():
             try:
                 changes = self.link.changes(kinds, since, WAIT_S)
-            except (LinkError, msgspec.MsgspecError) as error:
-                log.warning("following %s: %s; trying again", "/".join(kinds), error)
+                self.take(changes, kinds)
+            except Exception as error:  # the controller is away, the disk is full: whatever it is, follow on
+                expected = isinstance(error, LinkError | msgspec.MsgspecError)
+                log.warning("following %s: %s", "/".join(kinds), error, exc_info=None if expected else error)
                 self._maybe_rejoin(error, kinds)
                 self._stop.wait(pause)
                 pause = min(5.0, pause * 2)
                 continue
             pause = 0.1
             since = changes.revision
-            self.take(changes, kinds)
             if changes.items and "guest" not in kinds:
                 self._stop.wait(SHARED_PAUSE_S)
 
@@ -117,7 +118,7 @@ class Agent:
         if isinstance(error, LinkError) and error.status == 401 and kinds == STREAMS[0]:
             try:
                 self._rejoin()
-            except LinkError as refused:
+            except (LinkError, OSError) as refused:
                 log.error("joining again: %s", refused)
 
     def take(self, changes: Changes, kinds: Sequence[Kind]) -> None:

@@ -73,6 +73,8 @@ class SimulatedParts:
         self._tries: dict[tuple[str, str], int] = {}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for torn in folder.glob("*.new"):
+                torn.unlink()
             for path in folder.glob("*.json"):
                 guest = msgspec.json.decode(path.read_bytes(), type=SimulatedGuest)
                 self._guests[guest.id] = guest
@@ -207,6 +209,8 @@ class SimulatedParts:
 
     def _drop(self, guest_id: str) -> None:
         self._guests.pop(guest_id, None)
+        for key in [key for key in list(self._ready_at) if key[0] == guest_id]:
+            self._ready_at.pop(key, None)
         for kind in ("boot", "delete"):
             self._tries.pop((kind, guest_id), None)
         if self._folder is not None:

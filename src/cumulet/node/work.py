@@ -82,11 +82,21 @@ class WorkQueue(Generic[K]):
 
     def _run(self) -> None:
         while (key := self._take()) is not None:
-            later = self._work(key)
-            with self._condition:
-                self._running.discard(key)
-                if key in self._again:
-                    self._again.discard(key)
-                    later = 0.0
-                if later is not None:
-                    self._push(key, time.monotonic() + later)
+            self._work_on(key)
+
+    def drain(self) -> None:
+        """Work in this thread until nothing is due now; for a queue that was not started."""
+        while not self.idle():
+            key = self._take()
+            if key is not None:
+                self._work_on(key)
+
+    def _work_on(self, key: K) -> None:
+        later = self._work(key)
+        with self._condition:
+            self._running.discard(key)
+            if key in self._again:
+                self._again.discard(key)
+                later = 0.0
+            if later is not None:
+                self._push(key, time.monotonic() + later)

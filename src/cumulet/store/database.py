@@ -142,6 +142,22 @@ class Transaction:
         """Delete rows by equality of columns; how many there were."""
         return self.run(prepared.deletion(table, tuple(equal)), equal)
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What the block did is undone when it raises, and only that; the transaction goes on. Not for nesting."""
+        driver = self.driver
+        kept = dict(self.local), list(self._after_commit), set(self._topics)
+        driver.execute("SAVEPOINT here")
+        try:
+            yield
+        except Exception:
+            driver.execute("ROLLBACK TO here")
+            self.local, self._after_commit, self._topics = kept
+            raise
+        finally:
+            if driver.in_transaction:
+                driver.execute("RELEASE here")
+
     def on_commit(self, action: Callable[[], None]) -> None:
         """Run `action` after the commit; never when the transaction rolls back."""
         self._after_commit.append(action)

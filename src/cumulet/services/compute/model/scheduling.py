@@ -115,9 +115,9 @@ def _refusal(host: fleet.Host | None, wish: Wish) -> tuple[str, str] | None:
 def _explain(tx: Transaction, wish: Wish, verdict: Verdict, only: str | None) -> None:
     """Add who had no room, and how much was lacking."""
     names = {"VCPU": "CoreFilter", "MEMORY_MB": "RamFilter", "DISK_GB": "DiskFilter"}
-    for short in placement.shortfalls(tx, wish.resources):
-        if only is not None and short.provider_uuid != only:
-            continue
+    lacking = [s for s in placement.shortfalls(tx, wish.resources) if only is None or s.provider_uuid == only]
+    room = max(0, _SHOWN - len(verdict.refused))
+    for short in lacking[:room]:
         verdict.refused.append(
             {
                 "host": short.name,
@@ -125,8 +125,11 @@ def _explain(tx: Transaction, wish: Wish, verdict: Verdict, only: str | None) ->
                 "reason": f"{short.resource_class}: needs {short.needed}, has {int(short.free)} free",
             }
         )
-        if len(verdict.refused) >= _SHOWN:
-            return
+    if len(lacking) > room:
+        more = len({short.name for short in lacking[room:]} - {short.name for short in lacking[:room]})
+        verdict.refused.append(
+            {"host": f"{more} more hosts", "filter": "ResourceFilters", "reason": "likewise no room"}
+        )
 
 
 def by_host(refused: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -18,7 +18,10 @@ from cumulet.store import Transaction
 
 
 def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
-    """Begin to delete a server, in whatever state it is; nothing happens when that has begun already."""
+    """Begin to delete a server, in whatever state it is; nothing happens when that has begun already.
+
+    One whose host is down is gone at once, as Nova's local delete has it; the host cleans up when it is back.
+    """
     if row.task_state == states.DELETING:
         return
     actions.begin(tx, actor, row.id, "delete", row.host)
@@ -30,6 +33,9 @@ def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
         finish(tx, row)
         return
     fleet.remove(tx, link_id=row.link_id, kind="guest", ref=row.id)
+    if not fleet.host_up(tx, row.host):
+        finish(tx, row)
+        return
     servers.change(tx, row.id, task_state=states.DELETING)
     seconds = actor.context.deadlines.delete_s
     engine.start(tx, "delete", row.id, "removing", deadline_s=seconds, after_s=min(10.0, seconds))
