@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.lab import STATE, Lab
+from tests.e2e.lab import STATE, Lab, until
 from tests.e2e.machine import Machine
 
 
@@ -21,7 +21,6 @@ class Onlooker:
         self.machine = machine
         self.root = Path(f"/proc/{machine.pid}/root")
         self.state = self.root / str(state).lstrip("/")
-        self.blows = 0
 
     # ---- moments ------------------------------------------------------------------------------------------------
 
@@ -81,23 +80,34 @@ class Onlooker:
         except (FileNotFoundError, ProcessLookupError):
             return False
 
-    def strike_when(self, child: str, moment: Callable[[], bool], seconds: float = 20) -> threading.Thread:
-        """Kill the child as soon as `moment`, in the background; join the thread to be sure that it was."""
-
-        def watch() -> None:
-            end = time.monotonic() + seconds
-            while not moment():
-                if time.monotonic() > end:
-                    return
-                time.sleep(0.001)
-            self.strike(child)
-            self.blows += 1
-
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        return thread
+    def strike_when(self, child: str, moment: Callable[[], bool], seconds: float = 30) -> Blow:
+        """Kill the child as soon as `moment`, in the background; join what it returns."""
+        until(f"the {child} runs", lambda: self.pid(child), 30, 0.02)
+        return Blow(self, child, moment, seconds)
 
 
+class Blow(threading.Thread):
+    """A process is killed at a moment."""
+
+    def __init__(self, look: Onlooker, child: str, moment: Callable[[], bool], seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._look, self._child, self._moment, self._seconds = look, child, moment, seconds
+        self._failed: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Wait and strike."""
+        try:
+            until("the moment to strike has come", self._moment, self._seconds, 0.001)
+            self._look.strike(self._child)
+        except Exception as error:
+            self._failed = error
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for it. Raises what went wrong."""
+        super().join(timeout)
+        if self._failed is not None:
+            raise self._failed
 
 
 def snapshot(lab: Lab) -> dict[str, str]:

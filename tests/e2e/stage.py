@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.lab import STATE, Lab, until
+from tests.e2e.lab import CUMULET, STATE, Lab, until
 from tests.e2e.onlooker import Onlooker
 from tests.e2e.wire import Client, Refused
 
 LEDGER = """
-ip -br link | awk '{print "link", $1}' | sort
+ip -o link | awk '{{m=s="";for(i=1;i<=NF;i++){{if($i=="master")m=$(i+1);if($i=="state")s=$(i+1)}};sub("@.*","",$2);print "link",$2,m,s}}' | sort
 ip netns | awk '{print "netns", $1}' | sort
 iptables -S | sort; ip6tables -S | sort; iptables -t raw -S | sort; iptables -t nat -S | sort
 nft list table bridge filter 2>/dev/null | sort
 nft list tables | grep -v 'table ip' | sort
-ipset save 2>/dev/null | sort
+ipset save 2>/dev/null | sed 's/ hashsize.*//' | sort
 virsh list --all --name | sort
 for each in instances vnc journal made; do (cd {state}/node/$each && find . -type f -o -type s -o -type d | sort); done
-pgrep -c qemu-system || true
+echo qemu $(pgrep -c qemu-system) dnsmasq $(pgrep -c dnsmasq) libvirtd $(pgrep -c libvirtd)
 cat /run/cumulet/*/dhcp/*/host | sort
-for each in $(ip netns | awk '/qrouter/ {{print $1}}'); do ip netns exec $each iptables -t nat -S | sort; ip -n $each -br addr; done
+for each in $(ip netns | awk '/qrouter/ {{print $1}}'); do ip netns exec $each iptables -t nat -S | sort; ip -n $each -br addr | sed 's/@[^ ]*//'; ip -n $each route | sort; done
 """
 
 
@@ -47,6 +47,7 @@ class Stage:
 
     def __init__(self, lab: Lab, state: Path = STATE) -> None:
         self.lab, self.state = lab, state
+        self.bare: dict[str, str] = {}
         self.look = Onlooker(lab.machine, state)
         self.demo, self.admin = (Client(lab.machine, user, state) for user in ("demo", "admin"))
         self.image = self.demo.get("image", "/images?name=cirros")["images"][0]["id"]
@@ -109,6 +110,11 @@ class Stage:
         if port:
             rule |= {"port_range_min": port, "port_range_max": port}
         self.demo.post("network", "/security-group-rules", {"security_group_rule": rule})
+
+    def status(self) -> list[str]:
+        """The problems that `cumulet status` tells of."""
+        done = self.lab.machine.run(CUMULET, "status", "--state", str(self.state), "--json", check=False)
+        return list(json.loads(done.stdout)["problems"])
 
     # ---- what there is ------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from ipaddress import IPv4Network
 from typing import Any
 
+import msgspec
+
 from cumulet.config import DEFAULT_STATE, Settings
 from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, Job, JobDone, Kind, MetadataQuestion
 from cumulet.node.guest import kvmprobe
@@ -207,9 +209,8 @@ class RealParts:
             problems.append(f"only {free_mb} MB are free for guests' disks in {self._settings.node_dir}")
         if self._facts is None:
             raise PartError("The hypervisor does not answer.", "; ".join(problems))
-        self._facts.problems = problems
-        self._facts.notes = [self._verdict.sentence]
-        return [self._facts]
+        # A copy: the agent compares what it is given with what it was given before.
+        return [msgspec.structs.replace(self._facts, problems=problems, notes=[self._verdict.sentence])]
 
     def start(self, observe: Observe) -> None:
         """Watch guests that stop by themselves."""
