@@ -17,11 +17,10 @@ LEDGER = """
 ip -o link | awk '{{m=s="";for(i=1;i<=NF;i++){{if($i=="master")m=$(i+1);if($i=="state")s=$(i+1)}};sub("@.*","",$2);print "link",$2,m,s}}' | sort
 ip netns | awk '{print "netns", $1}' | sort
 iptables -S | sort; ip6tables -S | sort; iptables -t raw -S | sort; iptables -t nat -S | sort
-nft list table bridge filter 2>/dev/null | sort
-nft list tables | grep -v 'table ip' | sort
+nft list ruleset bridge | grep tap | sort
 ipset save 2>/dev/null | sed 's/ hashsize.*//' | sort
 virsh list --all --name | sort
-for each in instances vnc journal made; do (cd {state}/node/$each && find . -type f -o -type s -o -type d | sort); done
+for each in instances vnc journal made; do (cd {state}/node/$each && find . -type f -o -type s | sort); done
 echo qemu $(pgrep -c qemu-system) dnsmasq $(pgrep -c dnsmasq) libvirtd $(pgrep -c libvirtd)
 cat /run/cumulet/*/dhcp/*/host | sort
 for each in $(ip netns | awk '/qrouter/ {{print $1}}'); do ip netns exec $each iptables -t nat -S | sort; ip -n $each -br addr | sed 's/@[^ ]*//'; ip -n $each route | sort; done
