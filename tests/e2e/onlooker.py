@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +114,8 @@ def snapshot(lab: Lab) -> dict[str, str]:
     rules = "iptables-save; ip6tables-save; iptables-save -t nat; nft list tables"
     saved = lab.host("sh", "-c", rules)
     plain = re.sub(r"\[\d+:\d+\]|^#.*$", "", saved, flags=re.M)
-    mine = [line for line in plain.splitlines() if line.startswith(("-A", ":neutron", "table")) and "table ip" not in line]
+    ours = ("-A", ":neutron", "table bridge")
+    mine = [line for line in plain.splitlines() if line.startswith(ours)]
     shells = {
         "links": "ip -br link | awk '{print $1}' | sort",
         "namespaces": "ip netns | sort",

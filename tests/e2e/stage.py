@@ -1,10 +1,9 @@
-"""A running cloud as tests of mending need it: clients, an onlooker, servers in one call, and a ledger of all it holds."""
+"""A running cloud as tests of mending need it: clients, an onlooker, servers in one call, a ledger of all it holds."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,20 @@ from tests.e2e.onlooker import Onlooker
 from tests.e2e.wire import Client, Refused
 
 LEDGER = """
-ip -o link | awk '{{m=s="";for(i=1;i<=NF;i++){{if($i=="master")m=$(i+1);if($i=="state")s=$(i+1)}};sub("@.*","",$2);print "link",$2,m,s}}' | sort
-ip netns | awk '{print "netns", $1}' | sort
+ip -o link | sed -E 's/^[0-9]+: ([^:@]*)\\S* .* (master \\S+)? ?state (\\S+).*/link \\1 \\2 \\3/' | sort
+ip netns | sed 's/ .*//; s/^/netns /' | sort
 iptables -S | sort; ip6tables -S | sort; iptables -t raw -S | sort; iptables -t nat -S | sort
 nft list ruleset bridge | grep tap | sort
 ipset save 2>/dev/null | sed 's/ hashsize.*//' | sort
 virsh list --all --name | sort
-for each in instances vnc journal made; do (cd {state}/node/$each && find . -type f -o -type s | sort); done
+for each in instances vnc journal made; do (cd STATE/node/$each && find . -type f -o -type s | sort); done
 echo qemu $(pgrep -c qemu-system) dnsmasq $(pgrep -c dnsmasq) libvirtd $(pgrep -c libvirtd)
 cat /run/cumulet/*/dhcp/*/host | sort
-for each in $(ip netns | awk '/qrouter/ {{print $1}}'); do ip netns exec $each iptables -t nat -S | sort; ip -n $each -br addr | sed 's/@[^ ]*//'; ip -n $each route | sort; done
+for each in $(ip netns | grep -o 'qrouter-[^ ]*'); do
+    ip netns exec $each iptables -t nat -S | sort
+    ip -n $each -br addr | sed 's/@[^ ]*//'
+    ip -n $each route | sort
+done
 """
 
 
@@ -122,7 +125,7 @@ class Stage:
 
     def ledger(self) -> list[str]:
         """All that this cloud has on the host and in its books, in an order of its own."""
-        host = self.lab.host("sh", "-c", LEDGER.replace("{state}", str(self.state)).replace("{{", "{").replace("}}", "}"))
+        host = self.lab.host("sh", "-c", LEDGER.replace("STATE", str(self.state)))
         books: dict[str, Any] = {
             "ports": sorted(each["id"] for each in self.admin.get("network", "/ports")["ports"]),
             "floating": sorted(each["id"] for each in self.admin.get("network", "/floatingips")["floatingips"]),
@@ -140,9 +143,3 @@ class Stage:
             more, less = sorted(set(now) - set(before)), sorted(set(before) - set(now))
             assert time.monotonic() < end, f"left over: {more}\nlost: {less}"
             time.sleep(0.5)
-
-
-def each_of(things: list[Server], work: Callable[[Server], object]) -> None:
-    """`work` on all of them, one after another."""
-    for thing in things:
-        work(thing)
