@@ -10,16 +10,19 @@ import grp
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from cumulet.config import DEFAULT_STATE, Settings
 from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, Job, JobDone, Kind, MetadataQuestion
 from cumulet.node.guest import kvmprobe
-from cumulet.node.guest.errors import GuestError
+from cumulet.node.guest.errors import GuestError, HypervisorDown
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
 from cumulet.node.guest.parts import GuestParts
 from cumulet.node.link import Link, LinkError
@@ -31,6 +34,8 @@ log = logging.getLogger("cumulet.node")
 
 _LEAST_FREE_MB = 512
 _CONSOLE_GROUP = "cumulet"
+_PATIENCE_S = 60.0
+T = TypeVar("T")
 
 
 class RealParts:
@@ -48,6 +53,7 @@ class RealParts:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="interfaces")
         self._networks: dict[str, Any] = {}
         self._facts: HostFacts | None = None
+        self._away_since: float | None = None
 
     # ---- converging ----------------------------------------------------------------------------------------------
 
@@ -100,7 +106,7 @@ class RealParts:
             for future in plugged:
                 future.result()
 
-        facts = self._guests.ensure(spec, interfaces_ready)
+        facts = self._patiently(lambda: self._guests.ensure(spec, interfaces_ready))
         interfaces_ready()
         return {
             "state": facts.state,
@@ -110,6 +116,19 @@ class RealParts:
             "vnc": facts.vnc,
             "again_in": facts.again_in,
         }
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """A hypervisor that is away for a while fails nothing: it is asked again."""
+        try:
+            done = work()
+        except HypervisorDown as error:
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+            if time.monotonic() - self._away_since < _PATIENCE_S:
+                raise NotYet(error.message, 2.0) from error
+            raise
+        self._away_since = None
+        return done
 
     def _plug(self, interface: Interface, world: World) -> None:
         self._ensure_networks([interface.network_id], world)
@@ -129,7 +148,7 @@ class RealParts:
             elif item.kind == "security_group":
                 self._ensure_filters(world)
             else:
-                self._guests.absent(item.ref)
+                self._patiently(lambda: self._guests.absent(item.ref))
                 self._sweep_net(world)
 
     def _sweep_net(self, world: World) -> None:
@@ -200,6 +219,9 @@ class RealParts:
                 tunnel_ip=self._settings.node_tunnel_ip,
                 bridge_mappings=["provider"],
             )
+        except HypervisorDown as error:
+            why = self._daemon.problem or error.detail.split("\n")[0]
+            problems.append(f"{error.message} {why}; {self._settings.node_dir}/libvirt/libvirtd.log says more")
         except GuestError as error:
             problems.append(f"{error.message} {error.detail}".strip())
         free_mb = shutil.disk_usage(self._settings.node_dir).free >> 20
@@ -207,9 +229,8 @@ class RealParts:
             problems.append(f"only {free_mb} MB are free for guests' disks in {self._settings.node_dir}")
         if self._facts is None:
             raise PartError("The hypervisor does not answer.", "; ".join(problems))
-        self._facts.problems = problems
-        self._facts.notes = [self._verdict.sentence]
-        return [self._facts]
+        # A copy: the agent compares what it is given with what it was given before.
+        return [msgspec.structs.replace(self._facts, problems=problems, notes=[self._verdict.sentence])]
 
     def start(self, observe: Observe) -> None:
         """Watch guests that stop by themselves."""

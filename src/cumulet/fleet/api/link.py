@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from typing import Any, cast
@@ -58,15 +59,32 @@ async def pull(call: Call) -> Changes:
     asked = [kind for kind in query.get("kinds", [",".join(ALL_KINDS)])[-1].split(",") if kind in ALL_KINDS]
     kinds = cast(list[Kind], asked)
     link_id = await call.in_thread(_authenticate, call)
-    topics = {desired.topic(link_id, kind) for kind in kinds}
     end = time.monotonic() + wait_s
+    gone = asyncio.ensure_future(call.client_gone())
+    try:
+        return await _wait_for_changes(call, link_id, since, kinds, (end, gone))
+    finally:
+        gone.cancel()
+
+
+async def _wait_for_changes(
+    call: Call, link_id: str, since: int, kinds: list[Kind], until: tuple[float, asyncio.Future[None]]
+) -> Changes:
+    """The first changes there are, or none when the time is over or the node has hung up."""
+    end, gone = until
+    topics = {desired.topic(link_id, kind) for kind in kinds}
     while True:
         tickets = {name: call.store.wakeups.ticket(name) for name in topics}
         found: Changes = await call.in_thread(_changes, call, link_id, since, kinds)
         left = end - time.monotonic()
-        if found.items or found.jobs or found.full or left <= 0 or call.store.wakeups.closed:
+        over = left <= 0 or gone.done() or call.store.wakeups.closed
+        if found.items or found.jobs or found.full or over:
             return found
-        await call.store.wakeups.wait(tickets, left)
+        woken = asyncio.ensure_future(call.store.wakeups.wait(tickets, left))
+        try:
+            await asyncio.wait((woken, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
 
 
 def _authenticate(call: Call) -> str:
