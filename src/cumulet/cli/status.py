@@ -105,4 +105,5 @@ def _node_lines(nodes: list[dict[str, Any]]) -> list[str]:
     lines = ["Nodes"]
     for node in nodes:
         lines.append(f"  {node['host']:<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}")
+        lines += [f"    {note}" for note in node.get("notes", [])]
     return lines

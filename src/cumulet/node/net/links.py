@@ -6,15 +6,20 @@ Reads one dump instead of many questions; the kernel is the truth, nothing is re
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cumulet.node.net.run import NodeCommandError, run
+from cumulet.node.net.run import NodeCommandError, NodeError, run
 
 Commands = list[list[str]]
+_NAMESPACES = Path("/run/netns")
+_CLONE_NEWNET = 0x40000000
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def sysctl(name: str, value: str) -> None:
 def namespaces() -> set[str]:
     """Names of all network namespaces that ``ip netns`` knows."""
     try:
-        return {entry.name for entry in Path("/run/netns").iterdir()}
+        return {entry.name for entry in _NAMESPACES.iterdir()}
     except FileNotFoundError:
         return set()
 
@@ -112,22 +117,43 @@ def namespaces() -> set[str]:
 def ensure_namespace(name: str, settings: dict[str, str] | None = None) -> bool:
     """Make a namespace with loopback up and these sysctl settings. True when it was made now.
 
-    A name left behind without a namespace (a crash between two steps) is made anew.
+    A name left behind without a namespace (a crash between two steps) is made anew; what a crash left undone in one
+    that is there is done now.
     """
+    loopback = ""
     if name in namespaces():
-        if run("ip", "-n", name, "-o", "link", "show", "dev", "lo", check=False).returncode == 0:
-            return False
-        run("ip", "netns", "del", name, check=False)
-    run("ip", "netns", "add", name)
-    change([["link", "set", "dev", "lo", "up"]], name)
+        shown = run("ip", "-n", name, "-o", "link", "show", "dev", "lo", check=False)
+        if shown.returncode != 0:
+            run("ip", "netns", "del", name, check=False)
+        loopback = shown.stdout
+    made = name not in namespaces()
+    if made:
+        run("ip", "netns", "add", name)
+    if made or ",UP" not in loopback:
+        change([["link", "set", "dev", "lo", "up"]], name)
     if settings:
-        run("sysctl", "-q", "-w", *[f"{key}={value}" for key, value in settings.items()], netns=name)
-    return True
+        with ThreadPoolExecutor(1) as own_thread:  # it enters the namespace and ends there
+            own_thread.submit(_settle_settings, name, settings).result()
+    return made
+
+
+def _settle_settings(namespace: str, settings: dict[str, str]) -> None:
+    """Enter the namespace with this thread, for good, and set what is different there."""
+    descriptor = os.open(_NAMESPACES / namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET) != 0:
+            raise NodeError(f"cannot enter the namespace {namespace}: {os.strerror(ctypes.get_errno())}")
+        for key, value in settings.items():
+            sysctl(key.replace(".", "/"), value)
+    except OSError as error:
+        raise NodeError(f"a setting of the namespace {namespace}: {error}") from error
+    finally:
+        os.close(descriptor)
 
 
 def release_namespace_folder() -> None:
     """Unmount the folder of namespaces when none is left: `ip netns` mounts it with the first one."""
-    folder = Path("/run/netns")
+    folder = _NAMESPACES
     if not folder.exists() or any(folder.iterdir()):
         return
     # A folder mounted over itself looks like no mount point to stat(2): only the list of mounts tells.

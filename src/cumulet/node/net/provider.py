@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cumulet.node.net import bridge, names, tables
 from cumulet.node.net.links import Link, change, delete_device, links, set_addresses
-from cumulet.node.net.run import RUNTIME, NodeError, machine_lock, run, write_whole
+from cumulet.node.net.run import RUNTIME, NodeError, machine_lock, write_whole
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -138,5 +138,5 @@ def _forwarding_back() -> None:
         value = _remembered().read_text().strip()
     except FileNotFoundError:
         return
-    run("sysctl", "-q", "-w", f"net.ipv4.ip_forward={value}")
+    _FORWARDING.write_text(value)
     _remembered().unlink(missing_ok=True)

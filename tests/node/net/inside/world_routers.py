@@ -277,3 +277,16 @@ def test_a_restarted_node_finds_its_world(make_cloud: Callable[..., Cloud]) -> N
     again.parts.sweep([outer.id], [], [])
     seen = again.parts.observe()
     assert (seen.networks, seen.routers, seen.ports) == ({outer.id}, set(), set())
+
+
+def test_settings_that_a_crash_left_out(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(config=PROVIDER)
+    inner, outer = tenant(), external()
+    edge = router(inner, outer)
+    namespace = names.router_namespace(edge.id)
+    sh("ip", "netns", "add", namespace)  # the first step, and no other
+    for network in (inner, outer):
+        cloud.parts.ensure_network(network)
+    cloud.parts.ensure_router(edge)
+    assert sh("ip", "netns", "exec", namespace, "cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1"
+    assert ",UP" in sh("ip", "-n", namespace, "-o", "link", "show", "dev", "lo")
