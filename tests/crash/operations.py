@@ -30,9 +30,9 @@ def furnish(cloud: MortalCloud) -> Lab:
         "name": "provider", "router:external": True, "provider:network_type": "flat",
         "provider:physical_network": "provider",
     }  # fmt: skip
-    provider = made(cloud, "network", "networks", external, token="admin")["id"]  # noqa: S106
+    provider = made(cloud, "network", "networks", external, token="admin")["id"]
     pool = {"network_id": provider, "ip_version": 4, "cidr": "172.24.4.0/24", "enable_dhcp": False}
-    made(cloud, "network", "subnets", pool, token="admin")  # noqa: S106
+    made(cloud, "network", "subnets", pool, token="admin")
     gateway = {"name": "router", "external_gateway_info": {"network_id": provider}}
     router = made(cloud, "network", "routers", gateway)["id"]
     status, _ = cloud.request("PUT", "network", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet})

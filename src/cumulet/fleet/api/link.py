@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from typing import Any, cast
+from typing import Annotated, Any, cast
+
+import msgspec
 
 from cumulet.desired.shapes import Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
 from cumulet.fleet.model import desired, hosts, jobs
 from cumulet.fleet.service import LinkContext, link_of, pieces, service
 from cumulet.http import Call, Reply
 from cumulet.http.faults import Conflict, NotFound, Unauthorized
+from cumulet.http.shapes import Open
 
 LONGEST_WAIT_S = 55.0
 ALL_KINDS: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
@@ -47,17 +50,23 @@ def heartbeat(call: Call) -> None:
             changed(call.tx, names)
 
 
-@service.get("/v1/desired", auth=False)
+class Pull(Open):
+    """What a poll asks for; `wait` in seconds, `kinds` comma separated."""
+
+    since: Annotated[int, msgspec.Meta(ge=0)] = 0
+    wait: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    kinds: str = ",".join(ALL_KINDS)
+
+
+@service.get("/v1/desired", auth=False, query=Pull)
 async def pull(call: Call) -> Changes:
     """The long poll: what changed after `since` (0: everything), waiting up to `wait` seconds for it.
 
     `kinds`: comma separated, all by default.
     """
-    query = call.query
-    since = int(query.get("since", ["0"])[-1])
-    wait_s = min(LONGEST_WAIT_S, float(query.get("wait", ["0"])[-1]))
-    asked = [kind for kind in query.get("kinds", [",".join(ALL_KINDS)])[-1].split(",") if kind in ALL_KINDS]
-    kinds = cast(list[Kind], asked)
+    query: Pull = call.query
+    since, wait_s = query.since, min(LONGEST_WAIT_S, query.wait)
+    kinds = cast(list[Kind], [kind for kind in query.kinds.split(",") if kind in ALL_KINDS])
     link_id = await call.in_thread(_authenticate, call)
     end = time.monotonic() + wait_s
     gone = asyncio.ensure_future(call.client_gone())
