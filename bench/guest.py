@@ -184,7 +184,9 @@ def to_ssh(begun: float, log: Path, address: str, who: str) -> dict[str, float]:
     wait(has_kernel(log))
     kernel = time.monotonic() - begun
     wait(has_ssh(address), 0.02)
-    return {f"{who} kernel": kernel, f"{who} ssh": time.monotonic() - begun}
+    banner = time.monotonic() - begun
+    said = re.search(rb"sshd up, uptime ([0-9.]+)", log.read_bytes())
+    return {f"{who} kernel": kernel, f"{who} sshd's uptime": float(said[1]) if said else 0.0, f"{who} ssh": banner}
 
 
 def process_of(server: str) -> str | None:
