@@ -77,7 +77,7 @@ class FakeGuest:
         return sh("ip", "netns", "exec", self.ns, *arguments, check=check, timeout=timeout)
 
     def pings(self, address: str, *more: str) -> bool:
-        return ok("ip", "netns", "exec", self.ns, "ping", "-c", "1", "-W", "1", *more, address)
+        return ok("ip", "netns", "exec", self.ns, "ping", "-c", "3", "-i", "0.2", "-W", "1", *more, address)
 
     def lease(self, script: Path) -> dict[str, str]:
         found = self.run(
