@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ class Lab:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.image = image_cache()
+        # The client's environment is made out here: the machine reaches no package index.
+        subprocess.run([CUMULET, "openstack", "--version"], check=True, stdin=subprocess.DEVNULL)
 
     # ---- the launcher -----------------------------------------------------------------------------------------
 
