@@ -337,6 +337,7 @@ def test_the_machine_is_switched_off_and_on(stage: Stage, guest: tuple[Server, s
 def test_down_up_and_purge(stage: Stage, guest: tuple[Server, str]) -> None:
     server, address = guest
     lab, look = stage.lab, stage.look
+    until("the guest answers", lambda: lab.pings(address), 90)
     before, pid, starts = stage.ledger(), look.qemu(server.name), look.starts(server.name)
     begun = time.monotonic()
     assert "on, with their networks" in lab.cumulet("down")
