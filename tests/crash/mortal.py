@@ -300,6 +300,7 @@ class MortalCloud:
             raise ConnectionLost("connection refused")
         bare, _, query = path.partition("?")
         sent: list[dict[str, Any]] = []
+        asked: list[bool] = []
         scope = {
             "type": "http", "method": method, "path": bare, "raw_path": bare.encode(), "scheme": "http",
             "query_string": query.encode(), "server": ("127.0.0.1", self.settings.ports.of(service)),
@@ -307,6 +308,9 @@ class MortalCloud:
         }  # fmt: skip
 
         async def receive() -> dict[str, Any]:
+            if asked:
+                await asyncio.Event().wait()  # the client stays until it has its answer
+            asked.append(True)
             return {"type": "http.request", "body": body}
 
         async def send(message: dict[str, Any]) -> None:
