@@ -261,12 +261,12 @@ def _world(s: Snapshot) -> Iterator[str]:
     if not s.settled:
         return
     for server in s.alive.values():
-        guest = s.guests.get(server.id)
-        if server.vm_state == states.ERROR or (guest is None and server.host is None):
+        if server.vm_state == states.ERROR:
             continue
-        if guest is None:
+        if server.id not in s.guests:
             yield f"server {server.id} on {server.host} has no guest"
             continue
+        guest = s.guests[server.id]
         if guest.running != (server.vm_state == states.ACTIVE):
             yield f"server {server.id} is {server.vm_state}, its guest {'runs' if guest.running else 'is off'}"
         taps = sorted(f"tap{port.id[:11]}" for port in s.ports_of[server.id])

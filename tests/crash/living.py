@@ -64,7 +64,7 @@ class LivingCloud:
     def delete_all(self, bound_s: float = 60) -> None:
         """Delete every server and wait until none is left."""
         for server in self.servers():
-            self.gone(lambda s=server: self.demo.request("DELETE", "compute", f"/servers/{s['id']}"))  # type: ignore[misc]
+            self.gone(lambda s=server: self.demo.request("DELETE", "compute", f"/servers/{s['id']}"))
         self.until(lambda: not self.servers(), "every server is deleted", bound_s)
 
     @staticmethod
@@ -101,7 +101,8 @@ class LivingCloud:
     def pid(self, name: str) -> int | None:
         """A child of this cloud's supervisor; None while it is being restarted."""
         told = json.loads((self.settings.run_dir / "supervisor.json").read_text())
-        return next(child["pid"] for child in told["children"] if child["name"] == name)
+        pid: int | None = next(child["pid"] for child in told["children"] if child["name"] == name)
+        return pid
 
     def signal(self, name: str, number: int) -> bool:
         """Send a signal to the controller or the node; whether it was there."""

@@ -31,7 +31,7 @@ from cumulet.services.compute.tables import servers
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network.tables import floatingips
-from cumulet.store import Store, Transaction
+from cumulet.store import Store, Transaction, database
 from tests.services.compute.conftest import IMAGE, image_row
 from tests.services.serving import PROJECTS, authenticate
 
@@ -99,7 +99,19 @@ class _Topics(set[str]):
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the tripwire into the store; the node's are in the classes below."""
+    """Put the tripwire into the store; the node's are in the classes below. Statements compiled once are kept over
+    restarts, which would otherwise spend most of their time on that."""
+    create_engine = database.create_engine  # type: ignore[attr-defined]
+    first: list[Any] = []
+
+    def warm(url: str, **options: Any) -> Any:
+        engine = create_engine(url, **options)
+        if first:
+            engine.dialect, engine._compiled_cache = first[0].dialect, first[0]._compiled_cache
+        first.append(engine)
+        return engine
+
+    monkeypatch.setattr(database, "create_engine", warm)
     execute, transaction = Transaction.execute, Store.transaction
 
     def counted(self: Transaction, statement: Any, parameters: Any = None) -> Any:
@@ -288,6 +300,7 @@ class MortalCloud:
             raise ConnectionLost("connection refused")
         bare, _, query = path.partition("?")
         sent: list[dict[str, Any]] = []
+        asked: list[bool] = []
         scope = {
             "type": "http", "method": method, "path": bare, "raw_path": bare.encode(), "scheme": "http",
             "query_string": query.encode(), "server": ("127.0.0.1", self.settings.ports.of(service)),
@@ -295,6 +308,9 @@ class MortalCloud:
         }  # fmt: skip
 
         async def receive() -> dict[str, Any]:
+            if asked:
+                await asyncio.Event().wait()  # the client stays until it has its answer
+            asked.append(True)
             return {"type": "http.request", "body": body}
 
         async def send(message: dict[str, Any]) -> None:

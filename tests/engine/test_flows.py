@@ -150,3 +150,26 @@ def test_starting_again_begins_anew(store: Store) -> None:
         engine.advance(tx, "walk", "s")
     begin(engine)
     assert left(store) == ["one"]
+
+
+def test_a_step_that_raises_harms_nothing_else_of_the_callers_transaction(store: Store) -> None:
+    """Else one server's broken step would refuse the reports of a whole node, for ever."""
+    broken = ["one"]
+
+    def trouble(step: str) -> None:
+        if step in broken:
+            raise RuntimeError
+
+    engine = walk(store, trouble)
+    begin(engine)
+    with store.transaction() as tx:
+        timeline.record(tx, "s", "before", "kept")
+        assert engine.advance(tx, "walk", "s")
+        timeline.record(tx, "s", "after", "kept")
+    assert (entries(store), left(store)) == (["before", "after"], ["one"])
+    with store.read() as tx:
+        row = tx.row(select(flows.c.due_at, flows.c.attempts))
+        assert row is not None and row.attempts == 1 and row.due_at < tx.now + 2_000_000
+    broken.clear()
+    drive(engine)
+    assert (entries(store), left(store)) == (["before", "after", "one", "two", "three"], [])

@@ -321,3 +321,37 @@ def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
     assert node.link.metadata(asked).body == b"hello"
     for elsewhere in ({"network_id": guest_id(1)}, {"router_id": NET, "network_id": NET}, {"network_id": None}):
         assert node.link.metadata(msgspec.structs.replace(asked, **elsewhere)).status == 404
+
+
+def test_a_node_of_an_empty_cloud_waits(cloud: Cloud, node: Node) -> None:
+    """The empty list is an answer, too: asking again waits for the first change, which is not missed."""
+    changes = node.link.changes(("guest",), 0, 0)
+    assert (changes.full, changes.items, changes.revision > 0) == (True, [], True)
+    begun = time.monotonic()
+    assert node.link.changes(("guest",), changes.revision, 0.3).items == []
+    assert time.monotonic() - begun >= 0.3
+    cloud.want(guest(1))
+    assert [item.ref for item in node.link.changes(("guest",), changes.revision, 5).items] == [guest_id(1)]
+
+
+def test_a_full_disk_does_not_end_following(cloud: Cloud, tmp_path: Path) -> None:
+    class FullDisk(Journal):
+        full = True
+
+        def keep(self, item: Item) -> None:
+            if self.full:
+                raise OSError(28, "No space left on device")
+
+    link = Link(cloud.url, tmp_path / "link.json")
+    parts = SimulatedParts(1)
+    _until(lambda: _joined(link, parts))
+    journal = FullDisk(None)
+    agent = Agent(link, parts, journal)
+    agent.start()
+    try:
+        cloud.want(guest(1))
+        time.sleep(0.3)
+        journal.full = False
+        _until(lambda: [made.id for made in parts.guests()] == [guest_id(1)])
+    finally:
+        agent.stop()
