@@ -112,11 +112,16 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         return engine
 
     monkeypatch.setattr(database, "create_engine", warm)
-    execute, transaction = Transaction.execute, Store.transaction
+    execute, driven, transaction = Transaction.execute, Transaction._driven, Store.transaction
 
     def counted(self: Transaction, statement: Any, parameters: Any = None) -> Any:
         WIRE.reach("controller", f"before statement {self.statements + 1}")
         return execute(self, statement, parameters)
+
+    def counted_too(self: Transaction, *words: Any, **options: Any) -> Any:
+        """Prepared statements go to the driver without `execute`."""
+        WIRE.reach("controller", f"before statement {self.statements + 1}")
+        return driven(self, *words, **options)
 
     @contextmanager
     def watched(self: Store) -> Iterator[Transaction]:
@@ -127,6 +132,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         WIRE.reach("controller", "before the answer")
 
     monkeypatch.setattr(Transaction, "execute", counted)
+    monkeypatch.setattr(Transaction, "_driven", counted_too)
     monkeypatch.setattr(Store, "transaction", watched)
 
 

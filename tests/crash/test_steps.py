@@ -102,7 +102,8 @@ def carry_on(cloud: MortalCloud, lab: Lab, operation: Operation) -> None:
     if operation.silent or operation.host_down:
         cloud.settle(without_node=True)
     if operation.host_down:
-        assert operation.done(cloud, lab) or WIRE.fell, "the host is down, and still waited for"
+        with contextlib.suppress(ConnectionLost):  # looking is a request too, and may be the one that dies
+            assert operation.done(cloud, lab) or WIRE.fell, "the host is down, and still waited for"
     elif operation.silent:
         cloud.pass_deadlines()
         cloud.settle(without_node=True)
@@ -122,7 +123,7 @@ def test_a_death_at_every_instant(cloud: tuple[MortalCloud, Lab], name: str, tog
         fails = host in operation.fail or "*" in operation.fail
         mortal.script.hosts[host] = Behaviour(fail_boot=1.0 if fails else 0.0)
     instants, _ = play(mortal, lab, operation, 0)
-    assert instants > 5
+    assert instants > 15
     chosen: Sequence[int] = range(1, instants + 1)
     if not os.environ.get("CUMULET_EVERY_INSTANT"):
         draw = random.Random(f"{SEED} {name} {together}")
