@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="options of the benchmark, after --")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cumulet-bench-", dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)  # the controller is not root and passes through it
         state = Path(folder) / "cloud"
         begun = time.monotonic()
         launch(state, "up", "--simulated", str(args.hosts), "--port-base", str(args.port_base))

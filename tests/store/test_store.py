@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy.exc import IntegrityError
 
-from cumulet.store import Page, Store, iso, paged
+from cumulet.store import Page, Prepared, Store, iso, paged
+from cumulet.store.among import among_bound
 from cumulet.store.paging import MarkerNotFound
 from cumulet.store.times import parse_iso
 
@@ -150,3 +152,42 @@ def test_an_unknown_marker(store: Store) -> None:
 def test_times_survive_their_text(us: int) -> None:
     assert parse_iso(iso(us, micro=True)) == us
     assert parse_iso(iso(us)) == us - us % 1_000_000
+
+
+def test_prepared_statements_mean_what_the_others_mean(store: Store) -> None:
+    listed = Prepared(select(things).where(among_bound(things.c.id, "ids")).order_by(things.c.id).limit(2))
+    with store.transaction() as tx:
+        tx.insert(things, [{"id": name, "name": "n", "size": size} for size, name in enumerate("abc")])
+        assert [tuple(row) for row in tx.rows(listed, {"ids": ["c", "a", "b"]})] == [("a", "n", 0), ("b", "n", 1)]
+        assert tx.rows(listed, {"ids": []}) == [] and tx.scalar(listed, {"ids": ["c"]}) == "c"
+        assert tx.change(things, {"id": "a"}, name="x", size=7) == 1 and tx.change(things, {"id": "z"}, size=1) == 0
+        assert [(row.name, row._mapping["size"]) for row in tx.where(things, id="a")] == [("x", 7)]
+        tx.upsert(things, {"id": "a"}, size=8)
+        tx.upsert(things, {"id": "d"}, size=9)
+        assert (tx.where(things, id="a")[0].name, tx.where(things, size=9)[0].id) == ("x", "d")
+        assert (tx.drop(things, id="d"), tx.drop(things, id="d")) == (1, 0)
+        with pytest.raises(KeyError):
+            tx.rows(listed, {})
+        with pytest.raises(IntegrityError):
+            tx.insert(things, {"id": "a"})
+
+
+def test_prepared_statements_carry_json_booleans_and_defaults(store: Store) -> None:
+    rich = Table(
+        "rich",
+        MetaData(),
+        Column("id", String, primary_key=True),
+        Column("data", JSON),
+        Column("on", Boolean, default=True),
+        Column("many", JSON, default=dict),
+    )
+    with store.engine.connect() as connection:
+        rich.create(connection)
+    with store.transaction() as tx:
+        tx.insert(rich, {"id": "a", "data": {"x": [1]}})
+        tx.upsert(rich, {"id": "b"}, data=None)
+        tx.change(rich, {"id": "b"}, on=False)
+        plain = {row.id: tuple(row) for row in tx.rows(select(rich))}
+        assert plain == {"a": ("a", {"x": [1]}, True, {}), "b": ("b", None, False, {})}
+        assert {row.id: tuple(row) for row in tx.rows(Prepared(select(rich)))} == plain
+        assert [row.id for row in tx.where(rich, on=False)] == ["b"]

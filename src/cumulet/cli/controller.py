@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ def run(settings: Settings) -> int:
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
     runner.start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
+    gc.set_threshold(20_000, 50, 50)  # a list of a thousand servers is no reason to look for cycles; few are made
+    sys.setswitchinterval(0.001)  # threads that work must not keep the event loop waiting for long
     try:
         uvloop.run(serve(controller.app, sockets(settings)))
     finally:

@@ -213,7 +213,8 @@ class _Exchange:
         elif hasattr(body, "__aiter__"):
             await self._stream(status, body, reply.content_type or "application/octet-stream")
         else:
-            data = msgspec.json.encode(trimmed(body, call.version))
+            windowed = self.mount.service.microversions is not None
+            data = msgspec.json.encode(trimmed(body, call.version) if windowed else body)
             await self._send(status, data, reply.content_type or JSON)
 
     async def _no_route(self, allowed: set[str]) -> None:

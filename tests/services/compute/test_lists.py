@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cumulet.services.compute.model import quotas
 from cumulet.services.compute.tables import servers, usages
 from tests.services.compute.conftest import IMAGE, Nova, message, new_id, show
 from tests.services.serving import PROJECTS
@@ -237,3 +238,17 @@ def test_fields_at_the_first_and_the_last_version(nova: Nova, demo: httpx.Client
     assert set(last) == FIRST | LATER
     assert set(last["flavor"]) == {"vcpus", "ram", "disk", "ephemeral", "swap", "original_name", "extra_specs"}
     assert set(show(admin, server_id)) == FIRST | LATER | ADMIN
+
+
+def test_a_create_takes_as_many_statements_however_many_servers_there_are(nova: Nova) -> None:
+    counts = []
+    with nova.store.transaction() as tx:
+        quotas.set_limits(tx, PROJECTS["demo"], {"instances": -1, "cores": -1, "ram": -1})
+    for already in (1, 100):
+        rows(nova, already)
+        with nova.client("demo") as client:
+            nova.create(client)
+            nova.served.statements.clear()
+            nova.create(client)
+            counts.append(sum(nova.served.statements))
+    assert counts[0] == counts[1] <= 40

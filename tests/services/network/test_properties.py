@@ -131,3 +131,14 @@ def test_lists_take_a_constant_number_of_statements(cloud: Cloud) -> None:
         found = cloud.call("GET", f"ports?network_id={network['id']}")["ports"]
         assert len(found) > count
         assert sum(cloud.running.statements) <= 4
+
+
+def test_a_port_takes_as_many_statements_on_a_full_network_as_on_an_empty_one(cloud: Cloud) -> None:
+    network, _ = cloud.network()
+    counts = []
+    for already in (1, 30):
+        cloud.call("POST", "ports", {"ports": [{"network_id": network["id"]}] * already}, status=201)
+        del cloud.running.statements[:]
+        cloud.call("POST", "ports", {"port": {"network_id": network["id"]}}, status=201)
+        counts.append(sum(cloud.running.statements))
+    assert counts[0] == counts[1] <= 22

@@ -106,7 +106,9 @@ def _where(filters: Filters) -> list[ColumnElement[bool]]:
         column = servers.c[name]
         where.append(column.in_(value) if isinstance(value, list) else column == value)
     for name, pattern in filters.patterns.items():
-        where.append(servers.c[name].regexp_match(pattern))
+        column = servers.c[name]
+        plain = not _SPECIAL.search(pattern)  # SQLite calls back for each row of a regular expression
+        where.append(func.instr(column, pattern) > 0 if plain else column.regexp_match(pattern))
     if filters.locked is not None:
         where.append(servers.c.locked_by.is_not(None) if filters.locked else servers.c.locked_by.is_(None))
     if filters.ids is not None:
@@ -143,6 +145,9 @@ def _tagged(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.not_tags_any:
         where.append(not_(having(filters.not_tags_any, 1)))
     return where
+
+
+_SPECIAL = re.compile(r"[^\w\- :@/=]")
 
 
 def check_pattern(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, not_, select
 
 from cumulet.services.placement.tables import inventories, providers
 from cumulet.store import Prepared, Transaction
@@ -60,7 +60,7 @@ def _statement(names: tuple[str, ...], excluding: bool, limited: bool) -> Select
             need % row.c.step_size == 0,
         )
     if excluding:
-        query = query.where(providers.c.uuid.not_in(bindparam("exclude", expanding=True)))
+        query = query.where(not_(among_bound(providers.c.uuid, "exclude")))
     leading = free[names.index("MEMORY_MB") if "MEMORY_MB" in names else 0]
     query = query.order_by(leading.desc(), providers.c.uuid)
     return query.limit(bindparam("most")) if limited else query
