@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.e2e.machine import Machine
 
 from cumulet.cli.api_client import Session
 from cumulet.config import Settings
@@ -32,9 +30,11 @@ class Cloud:
         self.python = python
         self.env = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")} | env
         self.base = free_ports(9)
+        self.inside: Callable[[list[str]], list[str]] = list
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [self.python, SCRIPT, *words, "--state", str(self.state)]
+        command = self.inside(command)
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, check=False)
 
     def up(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -248,23 +248,20 @@ def test_a_real_cloud_does_not_turn_simulated(cloud: Cloud) -> None:
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_as_root_the_apis_run_as_a_user_without_rights() -> None:
-    """The whole way: the system user, his folders, and a purge that leaves neither folder nor user."""
-    had_user = "cumulet" in {entry.pw_name for entry in pwd.getpwall()}
-    folder = Path(tempfile.mkdtemp(prefix="cumulet-test-"))
-    folder.chmod(0o755)
-    cloud = Cloud(folder / "state", "/usr/bin/python3", CUMULET_TEST_USER="1")
-    try:
+    """The whole way: the system user, his folders, and a purge that leaves neither folder nor user. On a machine of
+    its own: users are the whole machine's."""
+    with Machine("cli") as machine:
+        cloud = Cloud(Path("/var/lib/state"), "/usr/bin/python3", CUMULET_TEST_USER="1")
+        cloud.inside = machine.command
         cloud.ok("up")
-        user = pwd.getpwnam("cumulet")
         rows = json.loads(cloud.ok("status", "--json"))["processes"]
-        owners = {row["name"]: Path(f"/proc/{row['pid']}").stat().st_uid for row in rows}
-        assert owners == {"supervisor": 0, "controller": user.pw_uid, "node": user.pw_uid}
-        settings = cloud.settings()
-        assert (settings.secrets_dir / "admin_password").stat().st_uid == user.pw_uid
-        assert settings.log_dir.stat().st_uid == settings.run_dir.stat().st_uid == 0
+        owners = {row["name"]: machine.run("stat", "-c", "%U", f"/proc/{row['pid']}").stdout.strip() for row in rows}
+        assert owners == {"supervisor": "root", "controller": "cumulet", "node": "cumulet"}
+
+        def owner(name: str) -> str:
+            return machine.run("stat", "-c", "%U", f"/var/lib/state/{name}").stdout.strip()
+
+        assert [owner(name) for name in ("secrets/admin_password", "log", "run")] == ["cumulet", "root", "root"]
         cloud.ok("down", "--purge")
-        assert not (folder / "state").exists()
-    finally:
-        cloud("down", "--purge")
-        shutil.rmtree(folder)
-    assert ("cumulet" in {entry.pw_name for entry in pwd.getpwall()}) == had_user
+        left = machine.run("sh", "-c", "ls -d /var/lib/state; getent passwd cumulet", check=False).stdout
+        assert left == ""

@@ -27,6 +27,7 @@ def main(folder: str, name: str) -> None:
         work.mkdir()
         sh("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={path},upperdir={upper},workdir={work}", path)
     shutil.rmtree("/var/lib/cumulet", ignore_errors=True)  # a cloud outside is not seen in here
+    subprocess.run(["userdel", "cumulet"], capture_output=True, check=False)
     for path in PRIVATE:
         mine = place / path.strip("/").replace("/", "_")
         mine.mkdir(mode=0o755)
