@@ -59,7 +59,18 @@ class Machine:
 
     def _start(self, script: str, *words: str) -> subprocess.Popen[bytes]:
         flags = ["--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"]
-        command = ["unshare", *flags, "--", sys.executable, str(Path(__file__).with_name(script)), *words]
+        # With its parent's death the machine ends too, however the tests were stopped.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            *flags,
+            "--",
+            sys.executable,
+            str(Path(__file__).with_name(script)),
+            *words,
+        ]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self._processes.append(process)
         return process
@@ -78,7 +89,9 @@ class Machine:
 
     def _connect(self) -> None:
         """A second network namespace as the internet, with a veth into the machine."""
-        outside = subprocess.Popen(["unshare", "--net", "--", "sleep", "infinity"], stdin=subprocess.DEVNULL)
+        outside = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--", "sleep", "infinity"], stdin=subprocess.DEVNULL
+        )
         self._processes.append(outside)
         time.sleep(0.1)
         inside_if, outside_if = f"ci{self.tag}", f"co{self.tag}"
