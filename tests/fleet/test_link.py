@@ -241,8 +241,8 @@ def test_a_node_that_missed_a_delete_cleans_up_when_it_is_back(cloud: Cloud, nod
     with cloud.store.transaction() as tx:  # even when the controller has forgotten that it ever was
         tx.delete(desired.desired, desired.desired.c.ref == guest_id(1))
         del cloud.guests[guest_id(1)]
+    assert len(node.parts.guests()) == 5
     again = Node(cloud, tmp_path)
-    assert len(again.parts.guests()) == 5
     _until(lambda: guest_id(0) not in cloud.states())
     again.agent.sweep()
     assert {g.id for g in again.parts.guests()} == {guest_id(n) for n in (2, 3, 4)}
