@@ -13,7 +13,17 @@ import msgspec
 import pytest
 
 from cumulet.auth import Policy
-from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, MetadataQuestion, Network, Report, Reports
+from cumulet.desired.shapes import (
+    Changes,
+    Guest,
+    HostFacts,
+    Interface,
+    Item,
+    MetadataQuestion,
+    Network,
+    Report,
+    Reports,
+)
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
@@ -244,6 +254,7 @@ def test_a_node_that_missed_a_delete_cleans_up_when_it_is_back(cloud: Cloud, nod
     assert len(node.parts.guests()) == 5
     again = Node(cloud, tmp_path)
     _until(lambda: guest_id(0) not in cloud.states())
+    _until(lambda: again.agent.complete)
     again.agent.sweep()
     assert {g.id for g in again.parts.guests()} == {guest_id(n) for n in (2, 3, 4)}
     again.kill()
@@ -284,9 +295,28 @@ def test_kill_the_node_over_and_over(cloud: Cloud, tmp_path: Path) -> None:
     last = Node(cloud, tmp_path)
     wanted = set(cloud.guests)
     _until(lambda: set(cloud.states()) == wanted and _settled(cloud, len(wanted)))
+    _until(lambda: last.agent.complete)
     last.agent.sweep()
     assert {g.id for g in last.parts.guests()} == wanted
     last.kill()
+
+
+def test_nothing_is_unwanted_before_the_controller_has_spoken(cloud: Cloud, node: Node, tmp_path: Path) -> None:
+    """A node without memory that sweeps before the first full answer leaves what runs alone."""
+    cloud.want(guest(1))
+    _until(lambda: _settled(cloud, 1))
+    node.kill()
+    parts = SimulatedParts(2, None, tmp_path / "world")
+    silent = Agent(Link(cloud.url, tmp_path / "link.json"), parts, Journal(None))
+    silent.sweep()
+    assert [g.id for g in parts.guests()] == [guest_id(1)]
+    silent.take(Changes(revision=5, full=True), ("guest",))
+    assert not silent.complete
+    silent.sweep()
+    assert [g.id for g in parts.guests()] == [guest_id(1)]
+    silent.take(Changes(revision=5, full=True), ("network", "router", "security_group"))
+    silent.sweep()
+    assert parts.guests() == []
 
 
 def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:

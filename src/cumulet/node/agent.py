@@ -46,6 +46,7 @@ class Agent:
         self._typed: dict[Key, Any] = {}
         self._failures: dict[Key, int] = {}
         self._said: dict[Key, Report] = {}
+        self._heard: set[str] = set()
         self._stop = threading.Event()
         self._shared: WorkQueue[Key] = WorkQueue(self._converge, 2, "shared")
         self._guests: WorkQueue[Key] = WorkQueue(self._converge, threads, "guest")
@@ -63,6 +64,11 @@ class Agent:
         """All wanted items of a kind, by ref."""
         with self._lock:
             return {ref: spec for (k, ref), spec in self._typed.items() if k == kind and spec is not None}
+
+    @property
+    def complete(self) -> bool:
+        """Whether the controller has told everything that is wanted since this process started."""
+        return self._heard >= SPECS.keys()
 
     # ---- life --------------------------------------------------------------------------------------------------
 
@@ -122,36 +128,42 @@ class Agent:
                 log.error("joining again: %s", refused)
 
     def take(self, changes: Changes, kinds: Sequence[Kind]) -> None:
-        """Accept an answer of the controller."""
-        for item in changes.items:
-            self._accept(item)
+        """Accept an answer of the controller: all of it is known before any of it is worked on."""
+        accepted = [item for item in changes.items if self._know(item)]
         if changes.full:
-            with self._lock:
-                self._said = {key: report for key, report in self._said.items() if key[0] not in kinds}
             listed = {(item.kind, item.ref) for item in changes.items}
             with self._lock:
+                self._said = {key: report for key, report in self._said.items() if key[0] not in kinds}
                 stale = [i for key, i in self._items.items() if key not in listed and i.kind in kinds and not i.gone]
-            for item in stale:
-                self._accept(msgspec.structs.replace(item, gone=True, spec=None))
+            gone = [msgspec.structs.replace(item, gone=True, spec=None) for item in stale]
+            accepted += [item for item in gone if self._know(item)]
+            self._heard.update(kinds)
+        for item in accepted:
+            self._queue(item.kind).put((item.kind, item.ref))
         for job in changes.jobs:
             threading.Thread(target=self._answer, args=(job,), daemon=True, name="job").start()
 
     def _accept(self, item: Item) -> None:
+        if self._know(item):
+            self._queue(item.kind).put((item.kind, item.ref))
+
+    def _know(self, item: Item) -> bool:
+        """Take an item in; False when it is of the past or cannot be understood."""
         key: Key = (item.kind, item.ref)
         try:
             spec = typed(item, SPECS)
         except msgspec.ValidationError as error:
             log.error("%s %s: cannot be understood: %s", item.kind, item.ref, error)
             self._report(item, "failed", error="The host cannot understand this request.", detail=str(error))
-            return
+            return False
         with self._lock:
             known = self._items.get(key)
             if known is not None and known.revision > item.revision:
-                return
+                return False
             self._items[key], self._typed[key] = item, spec
             self._failures.pop(key, None)
         self.journal.keep(item)
-        self._queue(item.kind).put(key)
+        return True
 
     def _queue(self, kind: Kind) -> WorkQueue[Key]:
         return self._guests if kind == "guest" else self._shared
@@ -252,9 +264,14 @@ class Agent:
             self.sweep()
 
     def sweep(self) -> None:
-        """Mend what changed behind our back and remove what nobody wants."""
+        """Mend what changed behind our back and remove what nobody wants.
+
+        Until the controller has told everything once, nothing is known to be unwanted: then it only mends.
+        """
         try:
-            for kind, ref in self.parts.sweep(self):
+            with self._lock:
+                wanted = [key for key, item in self._items.items() if not item.gone]
+            for kind, ref in self.parts.sweep(self) if self.complete else wanted:
                 self.observe(kind, ref)
         except Exception:
             log.exception("sweep failed and is tried again")

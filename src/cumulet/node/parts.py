@@ -50,6 +50,10 @@ class World(Protocol):
     def specs(self, kind: Kind) -> Mapping[str, Any]:
         """All wanted items of a kind, by ref."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether this is all that is wanted; until then nothing may be taken for unwanted."""
+
 
 Observe = Callable[[Kind, str], None]
 """Something happened to (kind, ref) in the world: converge it again."""

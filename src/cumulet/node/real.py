@@ -88,7 +88,12 @@ class RealParts:
 
     def _ensure_filters(self, world: World) -> None:
         interfaces = [interface for guest in world.specs("guest").values() for interface in guest.interfaces]
-        closed = self._net.ensure_ports(interfaces, world.specs("security_group"))
+        groups = world.specs("security_group")
+        if world.complete:
+            closed = self._net.ensure_ports(interfaces, groups)
+        else:  # ports that are not known yet are not to be closed
+            reasons = {each.port_id: self._net.ensure_port(each, groups) for each in interfaces}
+            closed = {port_id: reason for port_id, reason in reasons.items() if reason is not None}
         for port_id, reason in closed.items():
             log.error("port %s is closed: %s", port_id, reason)
 
@@ -149,7 +154,8 @@ class RealParts:
                 self._ensure_filters(world)
             else:
                 self._patiently(lambda: self._guests.absent(item.ref))
-                self._sweep_net(world)
+                if world.complete:
+                    self._sweep_net(world)
 
     def _sweep_net(self, world: World) -> None:
         ports = {each.port_id for guest in world.specs("guest").values() for each in guest.interfaces}
