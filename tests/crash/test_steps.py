@@ -129,7 +129,7 @@ def test_a_death_at_every_instant(cloud: tuple[MortalCloud, Lab], name: str, tog
         draw = random.Random(f"{SEED} {name} {together}")
         chosen = sorted(draw.sample(chosen, SOME))
     fell = sum(play(mortal, lab, operation, at)[1] is not None for at in chosen)
-    assert fell >= len(chosen) * 0.9  # an operation may be an instant shorter than the last time
+    assert fell >= len(chosen) * 0.9 - 2  # an operation may be an instant shorter than the last time
     mortal.intact = True
     record_property("deaths", fell)
     print(f"\n{name}, {'all die' if together else 'one dies'}: {fell} deaths, {instants} instants")
