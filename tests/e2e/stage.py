@@ -123,7 +123,7 @@ class Stage:
     def router_nat(self) -> str:
         return self.lab.host("ip", "netns", "exec", f"qrouter-{self.router}", "iptables", "-t", "nat", "-S")
 
-    def ledger(self) -> list[str]:
+    def look_once(self) -> list[str]:
         """All that this cloud has on the host and in its books, in an order of its own."""
         host = self.lab.host("sh", "-c", LEDGER.replace("STATE", str(self.state)))
         books: dict[str, Any] = {
@@ -136,10 +136,19 @@ class Stage:
             books["usages"] = self.admin.get("placement", f"/resource_providers/{provider['uuid']}/usages")["usages"]
         return [*host.splitlines(), *json.dumps(books, indent=1, sort_keys=True).splitlines()]
 
+    def ledger(self) -> list[str]:
+        """What the machine has when it has come to rest: the same at two looks, two seconds apart."""
+        now = self.look_once()
+        while True:
+            time.sleep(2)
+            last, now = now, self.look_once()
+            if now == last:
+                return now
+
     def returns_to(self, before: list[str], seconds: float = 45) -> None:
         """Until the ledger says what it said before; what differs is the failure."""
         end = time.monotonic() + seconds
-        while (now := self.ledger()) != before:
+        while (now := self.look_once()) != before:
             more, less = sorted(set(now) - set(before)), sorted(set(before) - set(now))
             assert time.monotonic() < end, f"left over: {more}\nlost: {less}"
             time.sleep(0.5)
