@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.e2e.machine import Machine
 
 from cumulet.cli.api_client import Session
 from cumulet.config import Settings
+from tests.e2e.machine import Machine
 
 SCRIPT = str(Path(__file__).with_name("cloud_with_fakes.py"))
 

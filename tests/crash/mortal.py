@@ -33,6 +33,7 @@ from cumulet.services.image.tables import images
 from cumulet.services.network.tables import floatingips
 from cumulet.store import Store, Transaction, database
 from tests.services.compute.conftest import IMAGE, image_row
+from tests.services.guide_flavors import make_flavors
 from tests.services.serving import PROJECTS, authenticate
 
 ROUNDS = 60
@@ -261,9 +262,7 @@ class MortalCloud:
                     {"id": PROJECTS[name], "name": f"crash-{name}", "domain_id": "default", "is_domain": False},
                 )
             tx.insert(images, image_row(IMAGE, tx.now))
-            from cumulet.services.compute import door
-
-            door.ensure_flavors(tx)
+            make_flavors(tx)
 
     # ---- life and death ------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import ast
 from tests.laws.source import PACKAGE, ROOT, modules, path_of
 
 FUNCTION_LINES, FILE_LINES, PARAMETERS = 50, 500, 6
+# Migrations are left out: one is as long as what it changes, and nobody edits it afterwards.
 
 LONG_FILES: set[str] = set()
 LONG_FUNCTIONS: set[str] = set()

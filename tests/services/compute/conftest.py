@@ -22,6 +22,7 @@ from cumulet.services.image.tables import images
 from cumulet.services.network import door as network
 from cumulet.services.network.tables import addresses, floatingips, networks, ports, routers, subnets
 from cumulet.store import Store
+from tests.services.guide_flavors import make_flavors
 from tests.services.serving import PROJECTS, Running, running
 
 IMAGE = "11111111-1111-4111-8111-111111111111"
@@ -155,7 +156,7 @@ def stock(store: Store) -> None:
         tx.insert(images, image_row(IMAGE, tx.now))
         tx.insert(networks, network_row(NETWORK, "private", tx.now, PROJECTS["demo"], 1))
         tx.insert(subnets, subnet_row(SUBNET, NETWORK, tx.now, "10.1.0.0/16"))
-        door.ensure_flavors(tx)
+        make_flavors(tx)
 
 
 def image_row(image_id: str, now: int, **values: Any) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import or_, select
 
@@ -15,7 +14,7 @@ from cumulet.http import Reply
 from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.service import place_of
-from cumulet.services.compute.model import flavors, guests, hosts
+from cumulet.services.compute.model import guests, hosts
 from cumulet.services.compute.service import ComputeContext, Deadlines
 from cumulet.services.compute.tables import servers
 from cumulet.store import Transaction
@@ -24,7 +23,6 @@ __all__ = [
     "ComputeContext",
     "Deadlines",
     "boots_from",
-    "ensure_flavors",
     "find",
     "hosts_changed",
     "metadata",
@@ -33,19 +31,6 @@ __all__ = [
     "renderers",
     "reports",
 ]
-
-GUIDE_FLAVORS: Sequence[Mapping[str, Any]] = tuple(
-    {"id": flavor_id, "name": name, "vcpus": vcpus, "ram": ram, "disk": disk}
-    for flavor_id, name, vcpus, ram, disk in (
-        ("0", "m1.nano", 1, 64, 1),
-        ("1", "m1.tiny", 1, 512, 1),
-        ("2", "m1.small", 1, 2048, 20),
-        ("3", "m1.medium", 2, 4096, 40),
-        ("4", "m1.large", 4, 8192, 80),
-        ("5", "m1.xlarge", 8, 16384, 160),
-    )
-)
-"""The flavors that OpenStack's guides use."""
 
 
 def register(engine: Engine, context: ComputeContext) -> None:
@@ -76,11 +61,6 @@ def metadata(context: ComputeContext) -> Callable[[Transaction, MetadataQuestion
         return answers.answer(tx, answers.of_question(tx, question), question.path, place)
 
     return reply
-
-
-def ensure_flavors(tx: Transaction) -> None:
-    """Create the guides' flavors that are not there."""
-    flavors.ensure(tx, GUIDE_FLAVORS)
 
 
 def names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:

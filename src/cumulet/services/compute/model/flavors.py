@@ -144,11 +144,3 @@ def take_access(tx: Transaction, flavor_id: str, project_id: str) -> None:
     where = and_(flavor_access.c.flavor_id == flavor_id, flavor_access.c.project_id == project_id)
     if not tx.delete(flavor_access, where):
         raise NotFound(f"Flavor access not found for {flavor_id} / {project_id} combination.")
-
-
-def ensure(tx: Transaction, wanted: Sequence[Mapping[str, Any]]) -> None:
-    """Create the flavors of these names that are not there yet; for the first start of a cloud."""
-    have = set(tx.execute(select(flavors.c.name)).scalars())
-    for values in wanted:
-        if values["name"] not in have:
-            create(tx, values)
