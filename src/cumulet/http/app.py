@@ -84,6 +84,7 @@ class _Exchange:
         self.status = 0
         self.operation: Operation | None = None
         self.caller: Caller | None = None
+        self.version: Version | None = None
 
     async def run(self) -> None:
         begun = time.perf_counter()
@@ -109,7 +110,7 @@ class _Exchange:
             return
         version: Version = (0, 0)
         if service.microversions is not None:
-            version = service.microversions.asked(self.headers)
+            version = self.version = service.microversions.asked(self.headers)
             self.answer_headers += service.microversions.headers(version)
         raw_path = self.scope.get("raw_path") or path.encode()
         decoded = path if b"%2F" not in raw_path.upper() else raw_path.decode("latin-1")
@@ -124,6 +125,8 @@ class _Exchange:
         call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
         if operation.auth:
             call._caller = self.caller = await self._authenticate(operation)
+        if service.admit is not None:
+            service.admit(operation, self.headers)
         await self._read(call)
         if operation.policy is not None:
             call.require(operation.policy)
@@ -254,6 +257,7 @@ class _Exchange:
             )
         if self.started:  # the answer is on its way: all that is left is to break it off
             raise error
+        fault.version = self.version
         data, content_type = render(fault, self.request_id, self.headers.get("accept", ""))
         self.answer_headers += list(fault.headers.items())
         await self._send(fault.status, data, content_type)

@@ -9,7 +9,7 @@ def show(call: Call, server_id: str) -> wire.ServerAnswer: ...
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -85,7 +85,8 @@ def _plain_invalidity(invalid: Invalid) -> Fault:
 class Service:
     """A service: its operations, its policy rules, its errors' form. `type` is the official service type.
 
-    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no.
+    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `admit` looks at the
+    headers of an authenticated request before its body is read, and raises the fault of those it does not take.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Service:
         invalidity: Invalidity = _plain_invalidity,
         forbidden: Callable[[str], Fault] | None = None,
         not_found: Callable[[], Fault] | None = None,
+        admit: Callable[[Operation, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.type = type
         self.faults = faults
@@ -104,6 +106,7 @@ class Service:
         self.invalidity = invalidity
         self.forbidden = forbidden
         self.not_found = not_found
+        self.admit = admit
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
         self.websocket: Callable[..., Any] | None = None

@@ -1,9 +1,13 @@
-"""The placement service: API on port 8778, microversions 1.0 to 1.39."""
+"""The placement service: API on port 8778, microversions 1.0 to 1.39, the newest there is."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from cumulet.http import Microversions, Service
-from cumulet.http.faults import TITLES, BadRequest, Fault, NotAllowed, Rendered, guideline_body
+from cumulet.http.faults import JSON, TITLES, BadRequest, Fault, NotAllowed, Rendered, UnsupportedMedia, guideline_body
+from cumulet.http.operation import Operation
 from cumulet.http.shapes import Invalid
 from cumulet.services.placement.policies import RULES
 
@@ -27,9 +31,29 @@ def _faults(fault: Fault, request_id: str, accept: str) -> Rendered:
     explanation = _EXPLANATIONS.get(fault.status)
     detail = fault.message if explanation is None else f"{explanation}\n\n {fault.message}  "
     code = fault.code if fault.code.startswith("placement.") else UNDEFINED
+    if fault.version is not None and fault.version < (1, 23):
+        code = " "  # no code: clients of that time do not know it
     if fault.status in TITLES:
         fault = Fault(detail, code=code, status=fault.status, headers=fault.headers, **fault.extra)
     return guideline_body(fault, request_id, accept)
+
+
+def _admit(operation: Operation, headers: Mapping[str, str]) -> None:
+    """A body is JSON and says so; an answer is JSON and is wanted so."""
+    kind = headers.get("content-type", "").partition(";")[0].strip()
+    length = headers.get("content-length", "0")
+    if not kind and length.isdigit() and int(length):
+        raise BadRequest("content-type header required when content-length > 0")
+    if operation.request is not None and kind != JSON:
+        raise UnsupportedMedia(f"The media type {kind or None} is not supported, use {JSON}")
+    if operation.method == "GET" and operation.status == 200 and not _accepts_json(headers.get("accept", "")):
+        raise Fault(f"Only {JSON} is provided", status=406)
+
+
+def _accepts_json(accept: str) -> bool:
+    ranges = [part.replace(" ", "").lower() for part in accept.split(",") if part.strip()]
+    wanted = {part.partition(";")[0] for part in ranges if not re.search(r";q=0(\.0*)?(;|$)", part)}
+    return not ranges or bool(wanted & {JSON, "application/*", "*/*"})
 
 
 def _invalid(invalid: Invalid) -> Fault:
@@ -47,6 +71,7 @@ placement = Service(
     microversions=Microversions("placement", MINIMUM, MAXIMUM),
     invalidity=_invalid,
     forbidden=_forbidden,
+    admit=_admit,
 )
 placement.add_rules(RULES)
 

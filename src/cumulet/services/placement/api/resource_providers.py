@@ -22,12 +22,12 @@ _SINCE = {"member_of": (1, 3), "resources": (1, 4), "in_tree": (1, 14), "require
 def index(call: Call) -> Reply:
     """List providers."""
     known = {"name", "uuid", *(name for name, since in _SINCE.items() if call.version >= since)}
-    queries.refuse_others(call.query, known, ("member_of", "required") if call.version >= (1, 39) else ("member_of",))
+    queries.refuse_others(call.query, known)
     filters = queries.filters(call.query, call.version)
     unknown = classes.missing(call.tx, list(filters.resources))
     if unknown:
         raise BadRequest(f"Invalid resource class in resources parameter: No such resource class {unknown[0]}.")
-    traits.require_all(call.tx, filters, 'Invalid trait(s) in "required" parameter: ')
+    traits.require(call.tx, filters.traits, 'Invalid trait(s) in "required" parameter: ')
     found = providers.listed(call.tx, filters)
     body = {"resource_providers": [wire.shown(row, call.version) for row in found]}
     return dated(call, body, max((row.updated_at for row in found), default=None))

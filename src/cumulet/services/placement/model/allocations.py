@@ -66,6 +66,10 @@ class NoProvider(Exception):
 class NoInventory(Exception):
     """An allocation names a class of which the provider has no inventory."""
 
+    def __init__(self, provider: str, resource_class: str) -> None:
+        super().__init__(f"Inventory for '{resource_class}' on resource provider '{provider}' invalid.")
+        self.provider, self.resource_class = provider, resource_class
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -133,7 +137,7 @@ def _check(tx: Transaction, holdings: Sequence[Holding], change: Mapping[Key, in
 def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[Any]], change: Mapping[Key, int]) -> None:
     row = stock.get((provider, name))
     if row is None:
-        raise NoInventory(name)
+        raise NoInventory(provider, name)
     if amount < row.min_unit or amount > row.max_unit or amount % row.step_size:
         raise NoRoom(provider, name, violated=True)
     more = change[provider, name]
@@ -144,7 +148,7 @@ def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[An
 _ADD = Prepared(
     update(inventories)
     .where(inventories.c.provider_uuid == bindparam("p"), inventories.c.resource_class == bindparam("c"))
-    .values(used=inventories.c.used + bindparam("d"))
+    .values(used=inventories.c.used + bindparam("d"), free=inventories.c.free - bindparam("d"))
 )
 
 

@@ -1,6 +1,6 @@
 """Inventories: how much of a class a provider has, in which units, and how far it may be overcommitted.
 
-Every change of a provider's inventory raises its generation. `used` is never written here.
+Every change of a provider's inventory raises its generation. `used` is never written here; `free` follows the capacity.
 """
 
 from __future__ import annotations
@@ -66,16 +66,21 @@ def write(tx: Transaction, provider: str, wanted: Mapping[str, Inventory], *, ke
     if gone:
         tx.delete(inventories, (inventories.c.provider_uuid == provider) & inventories.c.resource_class.in_(gone))
     fixed = {"provider_uuid": provider, "updated_at": tx.now}
-    tx.insert(inventories, [{**fixed, "used": 0, "resource_class": n, **_columns(wanted[n])} for n in new])
+    tx.insert(inventories, [_new(fixed, n, wanted[n]) for n in new])
     if changed:
         tx.execute(_UPDATE, [{"p": provider, "c": n, "updated_at": tx.now, **_columns(wanted[n])} for n in changed])
     return bool(gone or new or changed)
+
+
+def _new(fixed: Mapping[str, Any], name: str, inventory: Inventory) -> dict[str, Any]:
+    return {**fixed, "used": 0, "free": inventory.capacity, "resource_class": name, **_columns(inventory)}
 
 
 _UPDATE = (
     update(inventories)
     .where(inventories.c.provider_uuid == bindparam("p"), inventories.c.resource_class == bindparam("c"))
     .values({name: bindparam(name) for name in (*asdict(Inventory(1)), "capacity", "updated_at")})
+    .values(free=bindparam("capacity", type_=inventories.c.free.type) - inventories.c.used)
 )
 
 
