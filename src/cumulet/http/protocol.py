@@ -39,8 +39,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        # Only a large piece can hold a whole head that is too long; otherwise nobody needs to add up.
-        if self._arrived > MOST_HEAD and self._length() > MOST_HEAD:
+        # What came so far bounds the head from above; mostly nobody needs to add up.
+        if self._head + self._arrived > MOST_HEAD and self._length() > MOST_HEAD:
             raise OverflowError
         super().on_headers_complete()
 
