@@ -156,7 +156,7 @@ class _Exchange:
         if operation.auth:
             call._caller = self.caller = await self._authenticate(operation)
         if service.admit is not None:
-            service.admit(operation, self.headers)
+            service.admit(call)
         await self._read(call)
         if operation.policy is not None:
             call.require(operation.policy)
@@ -299,7 +299,7 @@ class _Exchange:
             )
         if self.started:  # the answer is on its way: all that is left is to break it off
             raise error
-        fault.version = self.version
+        fault.version, fault.method = self.version, self.scope["method"]
         data, content_type = render(fault, self.request_id, self.headers.get("accept", ""))
         self.answer_headers += list(fault.headers.items())
         await self._send(fault.status, data, content_type)

@@ -61,6 +61,7 @@ class Fault(Exception):
         self.headers = dict(headers or {})
         self.extra = extra
         self.version: tuple[int, int] | None = None  # the microversion of the request, when there was one
+        self.method = ""  # of the request
 
 
 class BadRequest(Fault):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -139,8 +139,8 @@ def _plain_invalidity(invalid: Invalid) -> Fault:
 class Service:
     """A service: its operations, its policy rules, its errors' form. `type` is the official service type.
 
-    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `admit` looks at the
-    headers of an authenticated request before its body is read, and raises the fault of those it does not take.
+    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `admit` sees the
+    call of an authenticated request before its body is read, and raises the fault of one that it does not take.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Service:
         invalidity: Invalidity = _plain_invalidity,
         forbidden: Callable[[str], Fault] | None = None,
         not_found: Callable[[], Fault] | None = None,
-        admit: Callable[[Operation, Mapping[str, str]], None] | None = None,
+        admit: Callable[[Any], None] | None = None,
     ) -> None:
         self.type = type
         self.faults = faults
@@ -222,7 +222,9 @@ class Service:
             for operation, names in node.operations.get(method, ()):
                 if operation.serves(version):
                     return operation, dict(zip(names, values, strict=True))
-            allowed.update(m for m, found in node.operations.items() if any(o.serves(version) for o, _ in found))
+            if method in node.operations:
+                return set()  # it is there at other versions: not found at this one
+            allowed.update(node.operations)
         return allowed
 
 

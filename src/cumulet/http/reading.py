@@ -23,7 +23,7 @@ MOST_PARAMETERS = 1000
 
 _SINGLE = frozenset({"content-length", "host", "content-type", "x-auth-token", "x-subject-token"})
 _HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,255}")
-_BAD_JSON = (
+BAD_JSON = (
     "The server could not comply with the request since it is either malformed or otherwise incorrect: "
     "the body is not JSON."
 )
@@ -96,7 +96,7 @@ def decoded(body: bytes) -> Any:
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest(_BAD_JSON) from None
+        raise BadRequest(BAD_JSON) from None
     if body.count(b"[") + body.count(b"{") > DEEPEST:
         _check_depth([found])
     if b"\\u0000" in body:

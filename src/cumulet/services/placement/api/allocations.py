@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from msgspec import UNSET
 
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.http.shapes import parse
+from cumulet.http.shapes import Invalid, parse
 from cumulet.services.placement.model import allocations as model
 from cumulet.services.placement.model import classes, providers
 from cumulet.services.placement.model.inventories import CONCURRENT
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import allocations as wire
+from cumulet.services.placement.wire import words
 from cumulet.services.placement.wire.freshness import dated
 from cumulet.services.placement.wire.queries import uuid_like
 
@@ -54,13 +56,12 @@ def on_provider(call: Call, provider: str) -> Reply:
 )
 def replace_listed(call: Call, consumer: str) -> None:
     """Give a consumer what it asks for, in the old form."""
-    _require_uuid(consumer)
-    body = call.body
+    consumer, body = _uuid(consumer), call.body
     if call.version >= (1, 8) and UNSET in (body.project_id, body.user_id):
         missing = "project_id" if body.project_id is UNSET else "user_id"
-        raise BadRequest(f"JSON does not validate: {missing!r} is a required property")
+        raise words.body(Invalid("", call.raw, f"{missing!r} is a required property"))
     if not all(uuid_like(one.resource_provider.uuid) for one in body.allocations):
-        raise BadRequest("JSON does not validate: a resource provider's uuid is not a 'uuid'")
+        raise words.body(Invalid("allocations", call.raw["allocations"], "a provider's uuid is not a 'uuid'"))
     taken = {one.resource_provider.uuid: dict(one.resources) for one in body.allocations}
     project = _NOBODY if body.project_id is UNSET else body.project_id
     user = _NOBODY if body.user_id is UNSET else body.user_id
@@ -78,10 +79,9 @@ def replace_listed(call: Call, consumer: str) -> None:
 )
 def replace(call: Call, consumer: str) -> None:
     """Give a consumer what it asks for, instead of what it holds."""
-    _require_uuid(consumer)
     if not call.body.allocations and call.version < (1, 28):
-        raise BadRequest("JSON does not validate: {} does not have enough properties")
-    holdings, generations = _checked(call, {consumer: call.body})
+        raise words.body(Invalid("", {}, "{} does not have enough properties"))
+    holdings, generations = _checked(call, {_uuid(consumer): call.body})
     with refusals(call, holdings, generations):
         model.replace(call.tx, list(holdings.values()))
 
@@ -90,7 +90,7 @@ def replace(call: Call, consumer: str) -> None:
 def replace_several(call: Call) -> None:
     """Give several consumers what they ask for: all of them or none."""
     if not call.body:
-        raise BadRequest("JSON does not validate: {} does not have enough properties")
+        raise words.body(Invalid("", {}, "{} does not have enough properties"))
     holdings, generations = checked(call, call.body)
     with refusals(call, holdings, generations):
         model.replace(call.tx, list(holdings.values()))
@@ -106,16 +106,17 @@ def checked(call: Call, raw: Mapping[str, Any]) -> Checked:
     return _checked(call, {name: parse(wire.Allocations, body, call.version) for name, body in raw.items()})
 
 
-def _require_uuid(consumer: str) -> None:
+def _uuid(consumer: str) -> str:
     if not uuid_like(consumer):
         raise BadRequest(f"Malformed consumer_uuid: {consumer}")
+    return str(UUID(consumer))
 
 
 def _require_dashed(uuids: Iterable[str]) -> None:
     for uuid in uuids:
         if not _DASHED.fullmatch(uuid):
             form = "'^[0-9a-fA-F-]{36}$'"
-            raise BadRequest(f"JSON does not validate: {uuid!r} does not match any of the regexes: {form}")
+            raise words.body(Invalid("", uuid, f"{uuid!r} does not match any of the regexes: {form}"))
 
 
 def _checked(call: Call, wanted: Mapping[str, wire.Allocations]) -> Checked:
@@ -124,7 +125,7 @@ def _checked(call: Call, wanted: Mapping[str, wire.Allocations]) -> Checked:
     for consumer, body in wanted.items():
         for field, since in (("consumer_generation", (1, 28)), ("consumer_type", (1, 38))):
             if call.version >= since and getattr(body, field) is UNSET:
-                raise BadRequest(f"JSON does not validate: {field!r} is a required property")
+                raise words.body(Invalid("", body, f"{field!r} is a required property"))
         bad = next((name for name in body.allocations if not _DASHED.fullmatch(name)), None)
         if bad is not None:
             raise BadRequest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import os_resource_classes
 from sqlalchemy import select
@@ -14,6 +14,12 @@ from cumulet.store import Transaction
 STANDARD = tuple(os_resource_classes.STANDARDS)
 """OpenStack's standard resource classes, from its own package, in its order."""
 _STANDARD = frozenset(STANDARD)
+_PLACE = {name: place for place, name in enumerate(STANDARD)}
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """The standard classes in their order, then the others by name."""
+    return sorted(names, key=lambda name: (_PLACE.get(name, len(_PLACE)), name))
 
 
 def missing(tx: Transaction, names: Collection[str]) -> list[str]:

@@ -86,7 +86,7 @@ _UPDATE = (
 
 def refuse_used(provider: str, present: Mapping[str, Row[Any]], going: Collection[str]) -> None:
     """Raises 409 when one of the classes that go is in use."""
-    used = sorted(name for name in going if present[name].used)
+    used = classes.ordered(name for name in going if present[name].used)
     if used:
         raise Conflict(f"Inventory for '{', '.join(used)}' on resource provider '{provider}' in use.", code=IN_USE)
 
@@ -99,7 +99,20 @@ def advance(tx: Transaction, provider: str, generation: int) -> int:
     return generation + 1
 
 
-def check(tx: Transaction, provider: str, wanted: Mapping[str, Inventory], *, reserved_may_be_total: bool) -> None:
+def require(tx: Transaction, provider: str, names: Collection[str]) -> None:
+    """Raises 400 when the provider lacks an inventory of one of the classes."""
+    present = of(tx, provider)
+    lacking = next((name for name in names if name not in present), None)
+    if lacking is not None:
+        raise BadRequest(
+            f"No inventory record with resource class for resource provider {provider}: "
+            f"No inventory of class {lacking} found."
+        )
+
+
+def check(
+    tx: Transaction, provider: str, wanted: Mapping[str, Inventory], verb: str, *, reserved_may_be_total: bool
+) -> None:
     """Raises 400 for unknown classes and for inventories that have no capacity."""
     unknown = classes.missing(tx, list(wanted))
     if unknown:
@@ -112,7 +125,7 @@ def check(tx: Transaction, provider: str, wanted: Mapping[str, Inventory], *, re
         if capacity < 0 or (capacity == 0 and not reserved_may_be_total):
             than = "greater than" if reserved_may_be_total else "greater than or equal to"
             raise BadRequest(
-                f"Unable to update inventory for resource provider {provider}: Invalid inventory for '{name}' "
+                f"Unable to {verb} inventory for resource provider {provider}: Invalid inventory for '{name}' "
                 f"on resource provider '{provider}'. The reserved value is {than} total."
             )
 

@@ -82,6 +82,11 @@ def create(tx: Transaction, *, uuid: str, name: str, parent: str | None) -> None
         which = f"uuid: {uuid}" if taken.uuid == uuid else f"name: {name}"
         raise Conflict(f"Conflicting resource provider {which} already exists.", code="placement.duplicate_name")
     root = uuid
+    if parent == uuid:
+        raise BadRequest(
+            f'Unable to create resource provider "{name}", {uuid}: Object action create failed because: parent provider '
+            "UUID cannot be same as UUID. Please set parent provider UUID to None if there is no parent."
+        )
     if parent is not None:
         root = _root_of(tx, parent, f'Unable to create resource provider "{name}", {uuid}', "create")
     row = {"uuid": uuid, "name": name, "generation": 0, "parent_uuid": parent, "root_uuid": root}
@@ -108,9 +113,8 @@ def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -
     """Move the provider with all below it under another parent; the root of the tree it is in then."""
     what = f"Unable to save resource provider {row.uuid}"
     if (row.parent_uuid is not None or parent is None) and not reparent:
-        raise BadRequest(
-            f"{what}: Object action update failed because: re-parenting a provider is not currently allowed."
-        )
+        how = "un-parenting" if parent is None else "re-parenting"
+        raise BadRequest(f"{what}: Object action update failed because: {how} a provider is not currently allowed.")
     root = str(row.uuid) if parent is None else _root_of(tx, parent, what, "update")
     tree = tx.rows(select(providers.c.uuid, providers.c.parent_uuid).where(providers.c.root_uuid == row.root_uuid))
     below = {row.uuid}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.placement.model import allocations, classes
@@ -17,7 +17,7 @@ from cumulet.services.placement.model import inventories as stock
 from cumulet.services.placement.model.allocations import Holding
 from cumulet.services.placement.model.inventories import CONCURRENT, IN_USE, Inventory
 from cumulet.services.placement.tables import providers
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Shape:
 
     generation: int
     inventories: Mapping[str, Inventory]
+
+
+_ADVANCE = Prepared(
+    update(providers).where(providers.c.uuid == bindparam("uuid")).values(generation=providers.c.generation + 1)
+)
 
 
 def check(tx: Transaction, shapes: Mapping[str, Shape]) -> None:
@@ -51,13 +56,15 @@ def check(tx: Transaction, shapes: Mapping[str, Shape]) -> None:
 
 def reshape(tx: Transaction, shapes: Mapping[str, Shape], holdings: Sequence[Holding]) -> None:
     """Give the providers and the consumers what they shall have. Raises what `allocations.replace` raises, and 409
-    for an inventory that goes while it is in use. Some statements for each provider, none for each consumer."""
+    for an inventory that goes while it is in use. Generations rise by each step, as clients expect. Some statements for each provider, none for each consumer."""
     for uuid, shape in shapes.items():
-        stock.write(tx, uuid, shape.inventories, keep_others=True)
+        if shape.inventories:
+            stock.write(tx, uuid, shape.inventories, keep_others=True)
+            tx.run(_ADVANCE, {"uuid": uuid})
     allocations.replace(tx, holdings)
     for uuid, shape in shapes.items():
         try:
             stock.write(tx, uuid, shape.inventories)
         except Conflict as used:
             raise Conflict(f"update conflict: {used.message}", code=IN_USE) from None
-    tx.update(providers, providers.c.uuid.in_(list(shapes)), generation=providers.c.generation + 1, updated_at=tx.now)
+        tx.run(_ADVANCE, {"uuid": uuid})

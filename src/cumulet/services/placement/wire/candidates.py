@@ -9,7 +9,7 @@ from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.placement.model.filters import Filters, Request
 from cumulet.services.placement.model.search import Found, Summary
-from cumulet.services.placement.wire import queries
+from cumulet.services.placement.wire import queries, words
 from cumulet.services.placement.wire.queries import BAD_VALUE, INVALID, Query
 
 _FIXED = {"resources": (1, 10), "limit": (1, 16), "required": (1, 17), "member_of": (1, 21)}
@@ -21,7 +21,7 @@ _MISSING = "placement.query.missing_value"
 
 def parsed(query: Query, version: Version) -> Request:
     """The request that the query describes."""
-    queries.refuse_others(query, lambda name: _known(name, version))
+    queries.refuse_others(query, lambda name: _known(name, version), regexes=version >= (1, 25))
     if "resources" not in query and version < (1, 25):
         raise BadRequest(f"{INVALID}'resources' is a required property")
     groups = {suffix: queries.group(query, suffix, version) for suffix in _suffixes(query, version)}
@@ -71,7 +71,7 @@ def _limit(query: Query) -> int | None:
         return None
     text = query["limit"][0]
     if not re.fullmatch("[1-9][0-9]{0,17}", text, re.ASCII):
-        raise BadRequest(f"{INVALID}'{text}' does not match '^[1-9][0-9]*$'")
+        raise words.query("limit", text, f"'{text}' does not match '^[1-9][0-9]*$'")
     return int(text)
 
 
