@@ -100,7 +100,8 @@ def assemble(settings: Settings) -> Controller:
         settings.ports.of(name): Mount(service := load(), context, _policy(service, settings.state), auth_url)
         for name, (load, context) in services.items()
     }
-    return Controller(settings, store, engine, App(store, mounts, who.authenticate))
+    app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
+    return Controller(settings, store, engine, app)
 
 
 def _policy(service: Service, state: Path) -> Policy:

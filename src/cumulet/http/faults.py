@@ -60,6 +60,8 @@ class Fault(Exception):
         self.status = status or self.status
         self.headers = dict(headers or {})
         self.extra = extra
+        self.version: tuple[int, int] | None = None  # the microversion of the request, when there was one
+        self.method = ""  # of the request
 
 
 class BadRequest(Fault):

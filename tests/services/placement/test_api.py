@@ -222,7 +222,7 @@ def test_candidates(api: httpx.Client) -> None:
         "resources=VCPU:x",
         "resources=VCPU:0",
         "resources=CUSTOM_NO:1",
-        "resources1=VCPU:1",
+        "resources1=VCPU:1&resources2=VCPU:1",
     ):
         assert api.get(f"/allocation_candidates?{query}").status_code == 400, query
 

@@ -98,7 +98,7 @@ def claim(
     except allocations.NoProvider:
         raise NoRoom(provider, min(wanted)) from None
     except allocations.NoInventory as lacking:
-        raise NoRoom(provider, str(lacking)) from None
+        raise NoRoom(provider, lacking.resource_class) from None
 
 
 def release(tx: Transaction, consumer: str) -> None:

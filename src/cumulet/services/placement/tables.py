@@ -1,7 +1,8 @@
 """All tables of placement.
 
-`placement_inventories.used` is the sum of the allocations of that provider and class. It is written in the same
-transaction as they are, so that "who has room" is one scan of one table.
+`placement_inventories.used` is the sum of the allocations of that provider and class, `free` is capacity − used. They
+are written in the same transaction as the allocations, so that "who has room, the most first" is one walk along an
+index that ends at the request's limit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ providers = Table(
     Column("uuid", String(36), primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("generation", Integer, nullable=False, default=0),
-    Column("parent_uuid", String(36)),
+    Column("parent_uuid", String(36), index=True),
     Column("root_uuid", String(36), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -35,8 +36,10 @@ inventories = Table(
     Column("allocation_ratio", Float, nullable=False),
     Column("capacity", BigInteger, nullable=False),
     Column("used", BigInteger, nullable=False, default=0),
+    Column("free", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Index("placement_inventories_provider", "provider_uuid"),
+    Index("placement_inventories_free", "resource_class", "free", "provider_uuid"),
     sqlite_with_rowid=False,
 )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from cumulet.http.call import Call, Reply
-from cumulet.http.faults import BadRequest
+from cumulet.http.shapes import Invalid
 from cumulet.services.placement.model import providers
 from cumulet.services.placement.service import placement as service
-from cumulet.services.placement.wire.freshness import dated, uuid_of
+from cumulet.services.placement.wire import words
+from cumulet.services.placement.wire.freshness import dated
+from cumulet.services.placement.wire.queries import uuid_like
 from cumulet.services.placement.wire.resource_providers import AggregatesUpdate
 
 _PATH = "/resource_providers/{provider}/aggregates"
@@ -38,9 +41,15 @@ def update(call: Call, provider: str) -> Reply:
     return _write(call, provider, call.body.aggregates, call.body.resource_provider_generation)
 
 
+def _uuid(text: Any) -> str:
+    if not isinstance(text, str) or not uuid_like(text):
+        raise words.body(Invalid("", text, f"{text!r} is not a 'uuid'"))
+    return str(UUID(text))
+
+
 def _write(call: Call, provider: str, given: list[Any], generation: int | None) -> Reply:
-    uuids = [uuid_of(text, f"JSON does not validate: {text!r} is not a 'uuid'") for text in given]
+    uuids = [_uuid(text) for text in given]
     if len(set(uuids)) != len(uuids):
-        raise BadRequest("JSON does not validate: the list has non-unique elements")
+        raise words.body(Invalid("", given, f"{given!r} has non-unique elements"))
     after = providers.set_aggregates(call.tx, providers.get(call.tx, provider), uuids, generation)
-    return dated(call, _body(call, sorted(uuids), after))
+    return dated(call, _body(call, uuids, after))

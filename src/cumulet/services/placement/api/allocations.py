@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from msgspec import UNSET
 
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.http.shapes import parse
+from cumulet.http.shapes import Invalid, parse
 from cumulet.services.placement.model import allocations as model
 from cumulet.services.placement.model import classes, providers
 from cumulet.services.placement.model.inventories import CONCURRENT
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import allocations as wire
-from cumulet.services.placement.wire.freshness import dated, uuid_of
+from cumulet.services.placement.wire import words
+from cumulet.services.placement.wire.freshness import dated
+from cumulet.services.placement.wire.queries import uuid_like
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
+_DASHED = re.compile("[0-9a-fA-F-]{36}")
+
+Checked = tuple[dict[str, model.Holding], dict[str, int | None]]
+"""What each consumer shall hold, and the generation at which the client saw it (not before 1.28)."""
 
 
 @service.get("/allocations/{consumer}", policy="placement:allocations:list")
@@ -47,14 +56,18 @@ def on_provider(call: Call, provider: str) -> Reply:
 )
 def replace_listed(call: Call, consumer: str) -> None:
     """Give a consumer what it asks for, in the old form."""
-    body = call.body
+    consumer, body = _uuid(consumer), call.body
     if call.version >= (1, 8) and UNSET in (body.project_id, body.user_id):
         missing = "project_id" if body.project_id is UNSET else "user_id"
-        raise BadRequest(f"JSON does not validate: {missing!r} is a required property")
+        raise words.body(Invalid("", call.raw, f"{missing!r} is a required property"))
+    if not all(uuid_like(one.resource_provider.uuid) for one in body.allocations):
+        raise words.body(Invalid("allocations", call.raw["allocations"], "a provider's uuid is not a 'uuid'"))
     taken = {one.resource_provider.uuid: dict(one.resources) for one in body.allocations}
     project = _NOBODY if body.project_id is UNSET else body.project_id
     user = _NOBODY if body.user_id is UNSET else body.user_id
-    _write(call, {_consumer(consumer): model.Holding(_consumer(consumer), taken, project, user)}, {})
+    holdings = {consumer: model.Holding(consumer, taken, project, user)}
+    with refusals(call, holdings, {}):
+        model.replace(call.tx, list(holdings.values()))
 
 
 @service.put(
@@ -66,56 +79,83 @@ def replace_listed(call: Call, consumer: str) -> None:
 )
 def replace(call: Call, consumer: str) -> None:
     """Give a consumer what it asks for, instead of what it holds."""
-    _write_all(call, {consumer: call.body})
+    if not call.body.allocations and call.version < (1, 28):
+        raise words.body(Invalid("", {}, "{} does not have enough properties"))
+    holdings, generations = _checked(call, {_uuid(consumer): call.body})
+    with refusals(call, holdings, generations):
+        model.replace(call.tx, list(holdings.values()))
 
 
 @service.post("/allocations", status=204, since=(1, 13), request=dict, policy="placement:allocations:manage")
 def replace_several(call: Call) -> None:
     """Give several consumers what they ask for: all of them or none."""
     if not call.body:
-        raise BadRequest("JSON does not validate: {} does not have enough properties")
-    _write_all(call, {name: parse(wire.Allocations, raw, call.version) for name, raw in call.body.items()})
+        raise words.body(Invalid("", {}, "{} does not have enough properties"))
+    holdings, generations = checked(call, call.body)
+    with refusals(call, holdings, generations):
+        model.replace(call.tx, list(holdings.values()))
 
 
-def _write_all(call: Call, wanted: Mapping[str, wire.Allocations]) -> None:
+def checked(call: Call, raw: Mapping[str, Any]) -> Checked:
+    """The allocations of several consumers. Raises 400."""
+    for consumer in raw:
+        if not _DASHED.fullmatch(consumer):
+            raise BadRequest(
+                f"JSON does not validate: '{consumer}' does not match any of the regexes: '^[0-9a-fA-F-]{{36}}$'"
+            )
+    return _checked(call, {name: parse(wire.Allocations, body, call.version) for name, body in raw.items()})
+
+
+def _uuid(consumer: str) -> str:
+    if not uuid_like(consumer):
+        raise BadRequest(f"Malformed consumer_uuid: {consumer}")
+    return str(UUID(consumer))
+
+
+def _require_dashed(uuids: Iterable[str]) -> None:
+    for uuid in uuids:
+        if not _DASHED.fullmatch(uuid):
+            form = "'^[0-9a-fA-F-]{36}$'"
+            raise words.body(Invalid("", uuid, f"{uuid!r} does not match any of the regexes: {form}"))
+
+
+def _checked(call: Call, wanted: Mapping[str, wire.Allocations]) -> Checked:
     holdings: dict[str, model.Holding] = {}
     generations: dict[str, int | None] = {}
-    for name, body in wanted.items():
-        consumer = _consumer(name)
+    for consumer, body in wanted.items():
         for field, since in (("consumer_generation", (1, 28)), ("consumer_type", (1, 38))):
             if call.version >= since and getattr(body, field) is UNSET:
-                raise BadRequest(f"JSON does not validate: {field!r} is a required property")
-        if not body.allocations and call.version < (1, 28) and call.operation.handler is not replace_several:
-            raise BadRequest("JSON does not validate: {} does not have enough properties")
+                raise words.body(Invalid("", body, f"{field!r} is a required property"))
+        bad = next((name for name in body.allocations if not _DASHED.fullmatch(name)), None)
+        if bad is not None:
+            raise BadRequest(
+                f"JSON does not validate: {bad!r} does not match any of the regexes: '^[0-9a-fA-F-]{{36}}$'"
+            )
         taken = {provider: dict(one.resources) for provider, one in body.allocations.items()}
         kind = None if body.consumer_type is UNSET else body.consumer_type
         holdings[consumer] = model.Holding(consumer, taken, body.project_id, body.user_id, kind)
         if body.consumer_generation is not UNSET:
             generations[consumer] = body.consumer_generation
-    _write(call, holdings, generations)
+    return holdings, generations
 
 
-def _consumer(text: str) -> str:
-    return uuid_of(text, f"Malformed consumer_uuid: {text}")
-
-
-def _write(call: Call, holdings: Mapping[str, model.Holding], generations: Mapping[str, int | None]) -> None:
-    """Replace at the generations that the client saw. Raises 400 and 409."""
+@contextmanager
+def refusals(
+    call: Call, holdings: Mapping[str, model.Holding], generations: Mapping[str, int | None]
+) -> Iterator[None]:
+    """Around the replacing of allocations: checks what the client saw, and answers what cannot be with 400 and 409."""
     if generations:
         _check_generations(call, generations)
     names = {name for one in holdings.values() for taken in one.resources.values() for name in taken}
     unknown = classes.missing(call.tx, sorted(names))
     if unknown:
         who = next(iter(holdings))
-        problem = f"No such resource class {unknown[0]}."
-        raise BadRequest(f"Unable to allocate inventory for consumer {who}: {problem}")
+        raise BadRequest(f"Unable to allocate inventory for consumer {who}: No such resource class {unknown[0]}.")
     try:
-        model.replace(call.tx, list(holdings.values()))
+        yield
     except model.NoProvider as missing:
         raise BadRequest(f"Allocation for resource provider '{missing}' that does not exist.") from None
-    except model.NoInventory as missing:
-        raise Conflict(f"Unable to allocate inventory: No inventory of class {missing} found.") from None
-    except model.NoRoom as full:
+    except (model.NoInventory, model.NoRoom) as full:
         raise Conflict(f"Unable to allocate inventory: {full}") from None
 
 

@@ -42,13 +42,23 @@ def replace(call: Call, provider: str) -> Reply:
 
 
 def _write(
-    call: Call, provider: str, wanted: Mapping[str, model.Inventory], generation: int | None, *, only: bool
+    call: Call,
+    provider: str,
+    wanted: Mapping[str, model.Inventory],
+    generation: int | None,
+    *,
+    only: bool,
+    there: bool = False,
 ) -> int:
-    """Write inventories at the generation that the client saw; the generation afterwards."""
+    """Write inventories at the generation that the client saw; the generation afterwards. `there`: all of `wanted`
+    must be there already."""
     row = providers.get(call.tx, provider)
     if generation is not None and generation != row.generation:
         raise Conflict("resource provider generation conflict", code=model.CONCURRENT)
-    model.check(call.tx, provider, wanted, reserved_may_be_total=call.version >= (1, 26))
+    verb = "create" if call.method == "POST" else "update"
+    model.check(call.tx, provider, wanted, verb, reserved_may_be_total=call.version >= (1, 26))
+    if there:
+        model.require(call.tx, provider, wanted)
     model.write(call.tx, provider, wanted, keep_others=not only)
     return model.advance(call.tx, provider, row.generation)
 
@@ -89,7 +99,7 @@ def show(call: Call, provider: str, name: str) -> Reply:
 def update(call: Call, provider: str, name: str) -> Reply:
     """Change one inventory."""
     wanted = {name: wire.parsed(call.body)}
-    generation = _write(call, provider, wanted, call.body.resource_provider_generation, only=False)
+    generation = _write(call, provider, wanted, call.body.resource_provider_generation, only=False, there=True)
     return _one(call, provider, name, generation)
 
 

@@ -9,11 +9,13 @@ from msgspec import UNSET
 
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
+from cumulet.http.shapes import Invalid
 from cumulet.services.placement.model import classes, providers, traits
 from cumulet.services.placement.service import placement as service
-from cumulet.services.placement.wire import queries
+from cumulet.services.placement.wire import queries, words
 from cumulet.services.placement.wire import resource_providers as wire
-from cumulet.services.placement.wire.freshness import dated, uuid_of
+from cumulet.services.placement.wire.freshness import dated
+from cumulet.services.placement.wire.queries import uuid_like
 
 _SINCE = {"member_of": (1, 3), "resources": (1, 4), "in_tree": (1, 14), "required": (1, 18)}
 
@@ -22,12 +24,12 @@ _SINCE = {"member_of": (1, 3), "resources": (1, 4), "in_tree": (1, 14), "require
 def index(call: Call) -> Reply:
     """List providers."""
     known = {"name", "uuid", *(name for name, since in _SINCE.items() if call.version >= since)}
-    queries.refuse_others(call.query, known, ("member_of", "required") if call.version >= (1, 39) else ("member_of",))
+    queries.refuse_others(call.query, known)
     filters = queries.filters(call.query, call.version)
     unknown = classes.missing(call.tx, list(filters.resources))
     if unknown:
         raise BadRequest(f"Invalid resource class in resources parameter: No such resource class {unknown[0]}.")
-    traits.require_all(call.tx, filters, 'Invalid trait(s) in "required" parameter: ')
+    traits.require(call.tx, filters.traits, 'Invalid trait(s) in "required" parameter: ')
     found = providers.listed(call.tx, filters)
     body = {"resource_providers": [wire.shown(row, call.version) for row in found]}
     return dated(call, body, max((row.updated_at for row in found), default=None))
@@ -37,13 +39,21 @@ def index(call: Call) -> Reply:
 def create(call: Call) -> Reply:
     """Create a provider."""
     given = call.body.uuid if call.body.uuid is not UNSET else uuid.uuid4()
-    new = uuid_of(given, f"JSON does not validate: '{given}' is not a 'uuid'")
+    new = _uuid("uuid", str(given))
     parent = call.body.parent_provider_uuid
+    if isinstance(parent, str):
+        parent = _uuid("parent_provider_uuid", parent)
     providers.create(call.tx, uuid=new, name=call.body.name, parent=None if parent is UNSET else parent)
     row = providers.get(call.tx, new)
     reply = Reply(status=201) if call.version < (1, 20) else dated(call, wire.shown(row, call.version), row.updated_at)
     reply.headers = {**reply.headers, "Location": f"{call.base_url}/resource_providers/{new}"}
     return reply
+
+
+def _uuid(name: str, text: str) -> str:
+    if not uuid_like(text):
+        raise words.body(Invalid(name, text, f"{text!r} is not a 'uuid'"))
+    return str(uuid.UUID(text))
 
 
 @service.get("/resource_providers/{provider}", policy="placement:resource_providers:show")
@@ -60,6 +70,8 @@ def update(call: Call, provider: str) -> Reply:
     """Give a provider another name."""
     row = providers.get(call.tx, provider)
     parent: Any = call.body.parent_provider_uuid
+    if isinstance(parent, str):
+        parent = _uuid("parent_provider_uuid", parent)
     wanted = row.parent_uuid if parent is UNSET else parent
     providers.rename(call.tx, row, call.body.name, wanted, reparent=call.version >= (1, 37))
     row = providers.get(call.tx, provider)

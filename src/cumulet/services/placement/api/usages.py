@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from cumulet.http.call import Call, Reply
-from cumulet.http.faults import BadRequest
 from cumulet.services.placement.model import allocations, providers
 from cumulet.services.placement.service import placement as service
-from cumulet.services.placement.wire import queries
+from cumulet.services.placement.wire import queries, words
 from cumulet.services.placement.wire.freshness import dated
+
+_KIND = re.compile("[A-Z0-9_]+|all|unknown")
 
 
 @service.get("/resource_providers/{provider}/usages", policy="placement:resource_providers:usages")
@@ -25,14 +28,25 @@ def of_project(call: Call) -> Reply:
     """What the consumers of a project hold, since 1.38 by consumer type."""
     typed = call.version >= (1, 38)
     queries.refuse_others(call.query, {"project_id", "user_id", *(["consumer_type"] if typed else [])})
-    if not call.query.get("project_id", [""])[-1]:
-        raise BadRequest("Invalid query string parameters: 'project_id' is a required property")
-    project = call.query["project_id"][-1]
-    call.require("placement:usages", {"project_id": project})
-    rows = allocations.project_usages(call.tx, project, call.query.get("user_id", [None])[-1])
+    given = {name: values[-1] for name, values in call.query.items()}
+    if "project_id" not in given:
+        raise words.query("", "", "'project_id' is a required property")
+    call.require("placement:usages", {"project_id": given["project_id"]})
+    _check_lengths(given)
+    kind = given.get("consumer_type")
+    if kind is not None and not _KIND.fullmatch(kind):
+        raise words.query("consumer_type", kind, f"{kind!r} does not match '^[A-Z0-9_]+$|^all|^unknown$'")
+    only = None if kind == "all" else kind
+    rows, counts = allocations.project_usages(call.tx, given["project_id"], given.get("user_id"), only)
     if not typed:
         return dated(call, {"usages": _summed(rows)})
-    return dated(call, {"usages": _by_type(rows, call.query.get("consumer_type", [None])[-1])})
+    return dated(call, {"usages": _by_type(rows, counts, together=kind == "all")})
+
+
+def _check_lengths(given: Mapping[str, str]) -> None:
+    for name, text in given.items():
+        if not 1 <= len(text) <= 255:
+            raise words.query(name, text, f"{text!r} is too {'long' if text else 'short'}")
 
 
 def _summed(rows: Any) -> dict[str, int]:
@@ -42,13 +56,10 @@ def _summed(rows: Any) -> dict[str, int]:
     return total
 
 
-def _by_type(rows: Any, only: str | None) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+def _by_type(rows: Any, counts: Mapping[str | None, int], *, together: bool) -> dict[str, dict[str, int]]:
+    if together:
+        return {"all": {"consumer_count": sum(counts.values()), **_summed(rows)}} if counts else {}
+    found = {kind or "unknown": {"consumer_count": count} for kind, count in counts.items()}
     for row in rows:
-        kind = "all" if only == "all" else row.consumer_type or "unknown"
-        if only not in (None, "all", kind):
-            continue
-        group = found.setdefault(kind, {"consumer_count": 0})
-        group[row.resource_class] = group.get(row.resource_class, 0) + int(row.used)
-        group["consumer_count"] = max(group["consumer_count"], int(row.consumers))
+        found[row.consumer_type or "unknown"][row.resource_class] = int(row.used)
     return found

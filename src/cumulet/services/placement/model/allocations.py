@@ -66,6 +66,10 @@ class NoProvider(Exception):
 class NoInventory(Exception):
     """An allocation names a class of which the provider has no inventory."""
 
+    def __init__(self, provider: str, resource_class: str) -> None:
+        super().__init__(f"Inventory for '{resource_class}' on resource provider '{provider}' invalid.")
+        self.provider, self.resource_class = provider, resource_class
+
 
 @dataclass(frozen=True)
 class Holding:
@@ -133,7 +137,7 @@ def _check(tx: Transaction, holdings: Sequence[Holding], change: Mapping[Key, in
 def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[Any]], change: Mapping[Key, int]) -> None:
     row = stock.get((provider, name))
     if row is None:
-        raise NoInventory(name)
+        raise NoInventory(provider, name)
     if amount < row.min_unit or amount > row.max_unit or amount % row.step_size:
         raise NoRoom(provider, name, violated=True)
     more = change[provider, name]
@@ -144,7 +148,7 @@ def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[An
 _ADD = Prepared(
     update(inventories)
     .where(inventories.c.provider_uuid == bindparam("p"), inventories.c.resource_class == bindparam("c"))
-    .values(used=inventories.c.used + bindparam("d"))
+    .values(used=inventories.c.used + bindparam("d"), free=inventories.c.free - bindparam("d"))
 )
 
 
@@ -156,6 +160,12 @@ def _apply(tx: Transaction, change: Mapping[Key, int]) -> None:
     touched = {provider for provider, _ in change}
     if touched:
         tx.run(_TOUCH, {"ids": list(touched)})
+
+
+def _give_back(tx: Transaction, freed: Mapping[Key, int]) -> None:
+    """Only `used`: what is freed spoils no plan that somebody made, so generations stay."""
+    for (p, c), amount in sorted(freed.items()):
+        tx.run(_ADD, {"p": p, "c": c, "d": -amount})
 
 
 def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, Row[Any]]) -> None:
@@ -201,7 +211,7 @@ def release(tx: Transaction, consumer: str) -> bool:
     present = tx.rows(_HELD, {"ids": [consumer]})
     if not present:
         return False
-    _apply(tx, {(row.provider_uuid, row.resource_class): -row.used for row in present})
+    _give_back(tx, {(row.provider_uuid, row.resource_class): row.used for row in present})
     tx.drop(allocations, consumer_uuid=consumer)
     tx.drop(consumers, uuid=consumer)
     return True
@@ -245,19 +255,27 @@ def usages(tx: Transaction, provider_uuids: Collection[str]) -> dict[str, dict[s
     return found
 
 
-def project_usages(tx: Transaction, project_id: str, user_id: str | None) -> Sequence[Row[Any]]:
-    """Rows (consumer_type, resource_class, used, consumers) of what a project's consumers hold."""
-    query = (
-        select(
-            consumers.c.consumer_type,
-            allocations.c.resource_class,
-            func.sum(allocations.c.used).label("used"),
-            func.count(func.distinct(consumers.c.uuid)).label("consumers"),
-        )
-        .join(allocations, allocations.c.consumer_uuid == consumers.c.uuid)
-        .where(consumers.c.project_id == project_id)
-        .group_by(consumers.c.consumer_type, allocations.c.resource_class)
-    )
+def project_usages(
+    tx: Transaction, project_id: str, user_id: str | None, kind: str | None = None
+) -> tuple[Sequence[Row[Any]], dict[str | None, int]]:
+    """Rows (consumer_type, resource_class, used) of what a project's consumers hold, and how many consumers there are
+    of each type. `kind`: one type only, or "unknown" for those that have none. Two queries."""
+    where = [consumers.c.project_id == project_id]
     if user_id is not None:
-        query = query.where(consumers.c.user_id == user_id)
-    return tx.rows(query)
+        where.append(consumers.c.user_id == user_id)
+    if kind is not None:
+        where.append(consumers.c.consumer_type.is_(None) if kind == "unknown" else consumers.c.consumer_type == kind)
+    joined = consumers.join(allocations, allocations.c.consumer_uuid == consumers.c.uuid)
+    rows = tx.rows(
+        select(consumers.c.consumer_type, allocations.c.resource_class, func.sum(allocations.c.used).label("used"))
+        .select_from(joined)
+        .where(*where)
+        .group_by(consumers.c.consumer_type, allocations.c.resource_class)
+        .order_by(allocations.c.resource_class)
+    )
+    counts = tx.rows(
+        select(consumers.c.consumer_type, func.count().label("consumers"))
+        .where(*where)
+        .group_by(consumers.c.consumer_type)
+    )
+    return rows, {row.consumer_type: int(row.consumers) for row in counts}

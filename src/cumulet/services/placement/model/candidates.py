@@ -1,4 +1,4 @@
-"""Who has room: one scan over `placement_inventories`, and the reasons when nobody has."""
+"""Who has room by itself: one query on `placement_inventories`, and the reasons when nobody has."""
 
 from __future__ import annotations
 
@@ -41,53 +41,66 @@ def _prepared(names: tuple[str, ...], excluding: bool, limited: bool) -> Prepare
 
 @lru_cache(maxsize=256)
 def _statement(names: tuple[str, ...], excluding: bool, limited: bool) -> Select[Any]:
-    """Providers that have room in every class of `names`; most free memory first."""
+    """Providers that have room in every class of `names`, most of the first one first."""
     first = inventories.alias()
     stock = [first, *(inventories.alias() for _ in names[1:])]
     joined: Any = first
     for other in stock[1:]:
         joined = joined.join(other, other.c.provider_uuid == first.c.provider_uuid)
     joined = joined.join(providers, providers.c.uuid == first.c.provider_uuid)
-    free = [(row.c.capacity - row.c.used).label(f"free_{i}") for i, row in enumerate(stock)]
+    free = [row.c.free.label(f"free_{i}") for i, row in enumerate(stock)]
     query = select(providers.c.uuid, providers.c.name, *free).select_from(joined)
     for i, (row, name) in enumerate(zip(stock, names, strict=True)):
         need: ColumnElement[int] = bindparam(f"need_{i}", type_=row.c.used.type)
         query = query.where(
             row.c.resource_class == name,
-            row.c.capacity - row.c.used >= need,
+            row.c.free >= need,
             row.c.min_unit <= need,
             row.c.max_unit >= need,
             need % row.c.step_size == 0,
         )
     if excluding:
         query = query.where(not_(among_bound(providers.c.uuid, "exclude")))
-    leading = free[names.index("MEMORY_MB") if "MEMORY_MB" in names else 0]
-    query = query.order_by(leading.desc(), providers.c.uuid)
+    # along the index (class, free, provider), backwards: the walk ends at the limit
+    query = query.order_by(first.c.free.desc(), first.c.provider_uuid.desc())
     return query.limit(bindparam("most")) if limited else query
 
 
 def candidates(
-    tx: Transaction,
-    resources: Mapping[str, int],
-    *,
-    limit: int | None,
-    exclude: Collection[str] = (),
-    where: Sequence[ColumnElement[bool]] = (),
+    tx: Transaction, resources: Mapping[str, int], *, limit: int | None, exclude: Collection[str] = ()
 ) -> list[Candidate]:
-    """Providers with room for `resources`, most free MEMORY_MB first; `where` narrows `placement_providers`.
-    One query."""
-    names = tuple(sorted(name for name, amount in resources.items() if amount > 0))
+    """Providers with room for `resources`, most free MEMORY_MB first. One query, which stays flat as providers grow:
+    it walks the index (class, free, provider) from the most to what is needed and ends at the limit, looking up the
+    other classes of each provider by key."""
+    names = _ordered(resources)
     if not names:
         return _all(tx, limit, exclude)
-    parameters: dict[str, Any] = {f"need_{i}": resources[name] for i, name in enumerate(names)}
+    parameters = _parameters(names, resources, limit)
     if exclude:
         parameters["exclude"] = list(exclude)
-    if limit is not None:
-        parameters["most"] = limit
-    form = (names, bool(exclude), limit is not None)
-    found = tx.rows(_statement(*form).where(*where) if where else _prepared(*form), parameters)
-    rows: list[tuple[Any, ...]] = [*map(tuple, found)]
-    return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in rows]
+    found = tx.raw(_prepared(names, bool(exclude), limit is not None), parameters)
+    return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in found]
+
+
+def fitting(
+    tx: Transaction, resources: Mapping[str, int], *, limit: int | None, where: Sequence[ColumnElement[bool]]
+) -> list[str]:
+    """As `candidates`, the providers' ids alone; `where` narrows `placement_providers`."""
+    names = _ordered(resources)
+    parameters, form = _parameters(names, resources, limit), (names, False, limit is not None)
+    if where:
+        return [row[0] for row in tx.rows(_statement(*form).where(*where), parameters)]
+    return [row[0] for row in tx.raw(_prepared(*form), parameters)]
+
+
+def _ordered(resources: Mapping[str, int]) -> tuple[str, ...]:
+    """The classes that are asked for, that by which providers are ordered first."""
+    return tuple(sorted((n for n, amount in resources.items() if amount > 0), key=lambda n: (n != "MEMORY_MB", n)))
+
+
+def _parameters(names: Sequence[str], resources: Mapping[str, int], limit: int | None) -> dict[str, Any]:
+    needs: dict[str, Any] = {f"need_{i}": resources[name] for i, name in enumerate(names)}
+    return needs if limit is None else {**needs, "most": limit}
 
 
 def _all(tx: Transaction, limit: int | None, exclude: Collection[str]) -> list[Candidate]:
@@ -131,18 +144,3 @@ def _fits(row: Any, need: int) -> bool:
         and need % row.step_size == 0
         and row.used + need <= row.capacity
     )
-
-
-_SUMMARIES = Prepared(
-    select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used).where(
-        among_bound(inventories.c.provider_uuid, "ids")
-    )
-)
-
-
-def summaries(tx: Transaction, uuids: Sequence[str]) -> dict[str, dict[str, tuple[int, int]]]:
-    """provider → class → (capacity, used), of all the classes that each has."""
-    found: dict[str, dict[str, tuple[int, int]]] = {uuid: {} for uuid in uuids}
-    for row in tx.rows(_SUMMARIES, {"ids": uuids}):
-        found[row.provider_uuid][row.resource_class] = (row.capacity, row.used)
-    return found

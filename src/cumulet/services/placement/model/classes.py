@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+import os_resource_classes
 from sqlalchemy import select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.tables import inventories, resource_classes
 from cumulet.store import Transaction
 
-STANDARD = (
-    "VCPU",
-    "MEMORY_MB",
-    "DISK_GB",
-    "PCI_DEVICE",
-    "SRIOV_NET_VF",
-    "NUMA_SOCKET",
-    "NUMA_CORE",
-    "NUMA_THREAD",
-    "NUMA_MEMORY_MB",
-    "IPV4_ADDRESS",
-    "VGPU",
-    "VGPU_DISPLAY_HEAD",
-    "NET_BW_EGR_KILOBIT_PER_SEC",
-    "NET_BW_IGR_KILOBIT_PER_SEC",
-    "PCPU",
-    "MEM_ENCRYPTION_CONTEXT",
-    "FPGA",
-    "PGPU",
-    "NET_PACKET_RATE_KILOPACKET_PER_SEC",
-    "NET_PACKET_RATE_EGR_KILOPACKET_PER_SEC",
-    "NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC",
-)
+STANDARD = tuple(os_resource_classes.STANDARDS)
+"""OpenStack's standard resource classes, from its own package, in its order."""
 _STANDARD = frozenset(STANDARD)
+_PLACE = {name: place for place, name in enumerate(STANDARD)}
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """The standard classes in their order, then the others by name."""
+    return sorted(names, key=lambda name: (_PLACE.get(name, len(_PLACE)), name))
 
 
 def missing(tx: Transaction, names: Collection[str]) -> list[str]:

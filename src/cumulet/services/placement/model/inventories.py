@@ -1,6 +1,6 @@
 """Inventories: how much of a class a provider has, in which units, and how far it may be overcommitted.
 
-Every change of a provider's inventory raises its generation. `used` is never written here.
+Every change of a provider's inventory raises its generation. `used` is never written here; `free` follows the capacity.
 """
 
 from __future__ import annotations
@@ -66,22 +66,27 @@ def write(tx: Transaction, provider: str, wanted: Mapping[str, Inventory], *, ke
     if gone:
         tx.delete(inventories, (inventories.c.provider_uuid == provider) & inventories.c.resource_class.in_(gone))
     fixed = {"provider_uuid": provider, "updated_at": tx.now}
-    tx.insert(inventories, [{**fixed, "used": 0, "resource_class": n, **_columns(wanted[n])} for n in new])
+    tx.insert(inventories, [_new(fixed, n, wanted[n]) for n in new])
     if changed:
         tx.execute(_UPDATE, [{"p": provider, "c": n, "updated_at": tx.now, **_columns(wanted[n])} for n in changed])
     return bool(gone or new or changed)
+
+
+def _new(fixed: Mapping[str, Any], name: str, inventory: Inventory) -> dict[str, Any]:
+    return {**fixed, "used": 0, "free": inventory.capacity, "resource_class": name, **_columns(inventory)}
 
 
 _UPDATE = (
     update(inventories)
     .where(inventories.c.provider_uuid == bindparam("p"), inventories.c.resource_class == bindparam("c"))
     .values({name: bindparam(name) for name in (*asdict(Inventory(1)), "capacity", "updated_at")})
+    .values(free=bindparam("capacity", type_=inventories.c.free.type) - inventories.c.used)
 )
 
 
 def refuse_used(provider: str, present: Mapping[str, Row[Any]], going: Collection[str]) -> None:
     """Raises 409 when one of the classes that go is in use."""
-    used = sorted(name for name in going if present[name].used)
+    used = classes.ordered(name for name in going if present[name].used)
     if used:
         raise Conflict(f"Inventory for '{', '.join(used)}' on resource provider '{provider}' in use.", code=IN_USE)
 
@@ -94,7 +99,20 @@ def advance(tx: Transaction, provider: str, generation: int) -> int:
     return generation + 1
 
 
-def check(tx: Transaction, provider: str, wanted: Mapping[str, Inventory], *, reserved_may_be_total: bool) -> None:
+def require(tx: Transaction, provider: str, names: Collection[str]) -> None:
+    """Raises 400 when the provider lacks an inventory of one of the classes."""
+    present = of(tx, provider)
+    lacking = next((name for name in names if name not in present), None)
+    if lacking is not None:
+        raise BadRequest(
+            f"No inventory record with resource class for resource provider {provider}: "
+            f"No inventory of class {lacking} found."
+        )
+
+
+def check(
+    tx: Transaction, provider: str, wanted: Mapping[str, Inventory], verb: str, *, reserved_may_be_total: bool
+) -> None:
     """Raises 400 for unknown classes and for inventories that have no capacity."""
     unknown = classes.missing(tx, list(wanted))
     if unknown:
@@ -107,7 +125,7 @@ def check(tx: Transaction, provider: str, wanted: Mapping[str, Inventory], *, re
         if capacity < 0 or (capacity == 0 and not reserved_may_be_total):
             than = "greater than" if reserved_may_be_total else "greater than or equal to"
             raise BadRequest(
-                f"Unable to update inventory for resource provider {provider}: Invalid inventory for '{name}' "
+                f"Unable to {verb} inventory for resource provider {provider}: Invalid inventory for '{name}' "
                 f"on resource provider '{provider}'. The reserved value is {than} total."
             )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.model import inventories as stock
+from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.tables import (
     allocations,
     inventories,
@@ -18,26 +18,6 @@ from cumulet.services.placement.tables import (
     providers,
 )
 from cumulet.store import Transaction
-
-
-@dataclass
-class Filters:
-    """What a list or the candidates are narrowed to. Each of `member_of` and `any_traits` must be met by one of
-    its members; none of the forbidden ones may be."""
-
-    name: str | None = None
-    uuid: str | None = None
-    in_tree: str | None = None
-    resources: Mapping[str, int] = field(default_factory=dict)
-    member_of: list[list[str]] = field(default_factory=list)
-    outside: set[str] = field(default_factory=set)
-    any_traits: list[set[str]] = field(default_factory=list)
-    without_traits: set[str] = field(default_factory=set)
-
-    @property
-    def narrow(self) -> bool:
-        """Whether anything but resources is asked."""
-        return bool(self.in_tree or self.member_of or self.outside or self.any_traits or self.without_traits)
 
 
 def get(tx: Transaction, uuid: str) -> Row[Any]:
@@ -102,6 +82,11 @@ def create(tx: Transaction, *, uuid: str, name: str, parent: str | None) -> None
         which = f"uuid: {uuid}" if taken.uuid == uuid else f"name: {name}"
         raise Conflict(f"Conflicting resource provider {which} already exists.", code="placement.duplicate_name")
     root = uuid
+    if parent == uuid:
+        raise BadRequest(
+            f'Unable to create resource provider "{name}", {uuid}: Object action create failed because: parent provider '
+            "UUID cannot be same as UUID. Please set parent provider UUID to None if there is no parent."
+        )
     if parent is not None:
         root = _root_of(tx, parent, f'Unable to create resource provider "{name}", {uuid}', "create")
     row = {"uuid": uuid, "name": name, "generation": 0, "parent_uuid": parent, "root_uuid": root}
@@ -128,9 +113,8 @@ def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -
     """Move the provider with all below it under another parent; the root of the tree it is in then."""
     what = f"Unable to save resource provider {row.uuid}"
     if (row.parent_uuid is not None or parent is None) and not reparent:
-        raise BadRequest(
-            f"{what}: Object action update failed because: re-parenting a provider is not currently allowed."
-        )
+        how = "un-parenting" if parent is None else "re-parenting"
+        raise BadRequest(f"{what}: Object action update failed because: {how} a provider is not currently allowed.")
     root = str(row.uuid) if parent is None else _root_of(tx, parent, what, "update")
     tree = tx.rows(select(providers.c.uuid, providers.c.parent_uuid).where(providers.c.root_uuid == row.root_uuid))
     below = {row.uuid}
@@ -142,18 +126,6 @@ def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -
         )
     tx.update(providers, providers.c.uuid.in_(below), root_uuid=root)
     return root
-
-
-def trees(tx: Transaction, uuids: Collection[str]) -> dict[str, tuple[str | None, str]]:
-    """provider → (parent, root). One query."""
-    query = select(providers.c.uuid, providers.c.parent_uuid, providers.c.root_uuid)
-    rows = tx.rows(query.where(providers.c.uuid.in_(uuids)))
-    return {row.uuid: (row.parent_uuid, row.root_uuid) for row in rows}
-
-
-def narrowed(filters: Filters) -> Filters:
-    """The filters without the resources, which the candidates' own query looks at."""
-    return replace(filters, resources={})
 
 
 def require_generation(row: Row[Any], seen: int) -> None:

@@ -4,107 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+import os_traits
 from sqlalchemy import select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.services.placement.model.providers import Filters
 from cumulet.services.placement.tables import provider_traits, traits
 from cumulet.store import Transaction
 
-STANDARD = (
-    *(f"COMPUTE_ARCH_{arch}" for arch in ("AARCH64", "MIPSEL", "PPC64LE", "RISCV64", "S390X", "X86_64")),
-    "COMPUTE_ACCELERATORS",
-    "COMPUTE_CONFIG_DRIVE_REGENERATION",
-    "COMPUTE_DEVICE_TAGGING",
-    *(
-        f"COMPUTE_GRAPHICS_MODEL_{m}"
-        for m in ("BOCHS", "CIRRUS", "GOP", "NONE", "QXL", "VGA", "VIRTIO", "VMVGA", "XEN")
-    ),
-    *(
-        f"COMPUTE_IMAGE_TYPE_{kind}"
-        for kind in ("AKI", "AMI", "ARI", "ISO", "PLOOP", "QCOW2", "RAW", "VDI", "VHD", "VHDX", "VMDK")
-    ),
-    "COMPUTE_MANAGED_PCI_DEVICE",
-    "COMPUTE_MIGRATE_AUTO_CONVERGE",
-    "COMPUTE_MIGRATE_POST_COPY",
-    "COMPUTE_NET_ATTACH_INTERFACE",
-    "COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG",
-    *(
-        f"COMPUTE_NET_VIF_MODEL_{m}"
-        for m in (
-            "E1000",
-            "E1000E",
-            "LAN9118",
-            "NE2K_PCI",
-            "NETFRONT",
-            "PCNET",
-            "RTL8139",
-            "SPAPR_VLAN",
-            "SRIOV",
-            "VIRTIO",
-            "VMXNET",
-            "VMXNET3",
-        )
-    ),
-    "COMPUTE_NODE",
-    "COMPUTE_REMOTE_MANAGED_PORTS",
-    "COMPUTE_RESCUE_BFV",
-    "COMPUTE_SAME_HOST_COLD_MIGRATE",
-    "COMPUTE_SECURITY_STATELESS_FIRMWARE",
-    "COMPUTE_SECURITY_TPM_1_2",
-    "COMPUTE_SECURITY_TPM_2_0",
-    "COMPUTE_SECURITY_UEFI_SECURE_BOOT",
-    "COMPUTE_SOCKET_PCI_NUMA_AFFINITY",
-    "COMPUTE_STATUS_DISABLED",
-    *(
-        f"COMPUTE_STORAGE_BUS_{bus}"
-        for bus in ("FDC", "IDE", "LXC", "NVME", "SATA", "SCSI", "UML", "USB", "VIRTIO", "XEN")
-    ),
-    "COMPUTE_TRUSTED_CERTS",
-    "COMPUTE_VIOMMU_MODEL_AUTO",
-    "COMPUTE_VOLUME_ATTACH",
-    "COMPUTE_VOLUME_ATTACH_WITH_TAG",
-    "COMPUTE_VOLUME_EXTEND",
-    "COMPUTE_VOLUME_MULTI_ATTACH",
-    "HW_CPU_HYPERTHREADING",
-    *(
-        f"HW_CPU_X86_{flag}"
-        for flag in (
-            "AESNI",
-            "AVX",
-            "AVX2",
-            "AVX512BW",
-            "AVX512CD",
-            "AVX512DQ",
-            "AVX512F",
-            "AVX512VL",
-            "BMI",
-            "BMI2",
-            "CLMUL",
-            "F16C",
-            "FMA3",
-            "MMX",
-            "SGX",
-            "SHA",
-            "SSE",
-            "SSE2",
-            "SSE3",
-            "SSE41",
-            "SSE42",
-            "SSSE3",
-            "SVM",
-            "TSX",
-            "VMX",
-        )
-    ),
-    "HW_NUMA_ROOT",
-    "MISC_SHARES_VIA_AGGREGATE",
-    "OWNER_CYBORG",
-    "OWNER_NOVA",
-    "STORAGE_DISK_HDD",
-    "STORAGE_DISK_SSD",
-)
-"""Those of OpenStack's standard traits that concern a hypervisor of this kind."""
+STANDARD = tuple(sorted(os_traits.get_traits()))
+"""OpenStack's standard traits, from its own package."""
 _STANDARD = frozenset(STANDARD)
 
 
@@ -117,9 +25,8 @@ def missing(tx: Transaction, names: Collection[str]) -> list[str]:
     return [name for name in unknown if name not in found]
 
 
-def require_all(tx: Transaction, filters: Filters, prefix: str) -> None:
-    """Raises 400 when the filters name a trait that is not there."""
-    named = set().union(*filters.any_traits, filters.without_traits)
+def require(tx: Transaction, named: Collection[str], prefix: str) -> None:
+    """Raises 400 when one of `named` is no trait."""
     unknown = missing(tx, named)
     if unknown:
         raise BadRequest(f"{prefix}No such trait(s): {', '.join(unknown)}.")

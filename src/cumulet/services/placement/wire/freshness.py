@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from email.utils import formatdate
 from typing import Any
 
 from cumulet.http.call import Call, Reply
-from cumulet.http.faults import BadRequest
 from cumulet.store.times import SECOND, now_us
 
 
@@ -17,11 +15,3 @@ def dated(call: Call, body: Any = None, changed_us: int | None = None, *, status
         return Reply(body, status)
     at = formatdate((changed_us or now_us()) // SECOND, usegmt=True)
     return Reply(body, status, {"Last-Modified": at, "Cache-Control": "no-cache"})
-
-
-def uuid_of(text: Any, problem: str) -> str:
-    """A UUID with dashes. Raises 400 with `problem`."""
-    try:
-        return str(uuid.UUID(str(text)))
-    except ValueError:
-        raise BadRequest(problem) from None

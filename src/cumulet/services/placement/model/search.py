@@ -1,0 +1,302 @@
+"""Allocation candidates: which providers together could give what a request asks for.
+
+While no provider has a parent and none shares its inventory, one request of one group is one query (see
+`candidates.candidates`) that stops at the request's limit. Otherwise each resource class of each group is one query,
+traits, aggregates and sharing are one each, and what fits together is worked out here, tree by tree. The number of
+queries depends on the request, never on the number of providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from sqlalchemy import bindparam, exists, func, select
+
+from cumulet.services.placement.model import candidates, providers, traits
+from cumulet.services.placement.model.combining import Part, combined
+from cumulet.services.placement.model.filters import Filters, Request
+from cumulet.services.placement.tables import inventories, provider_aggregates, provider_traits
+from cumulet.services.placement.tables import providers as rows
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
+
+SHARES = "MISC_SHARES_VIA_AGGREGATE"
+"""The trait of a provider that shares its inventory with the members of its aggregates."""
+
+
+@dataclass(slots=True)
+class Found:
+    """A candidate. `taken`: provider → class → amount; `mappings`: suffix of a group → providers that meet it."""
+
+    taken: dict[str, dict[str, int]]
+    mappings: dict[str, list[str]]
+
+
+@dataclass(slots=True)
+class Summary:
+    """A provider of a tree that a candidate takes from. `resources`: class → (capacity, used)."""
+
+    parent: str | None
+    root: str
+    resources: dict[str, tuple[int, int]] = field(default_factory=dict)
+    traits: list[str] = field(default_factory=list)
+
+
+_SHAPE = Prepared(
+    select(
+        exists(select(rows.c.uuid).where(rows.c.parent_uuid.is_not(None))).label("nested"),
+        exists(select(provider_traits.c.trait).where(provider_traits.c.trait == SHARES)).label("sharing"),
+    )
+)
+
+
+def find(tx: Transaction, request: Request, *, nested_aware: bool) -> tuple[list[Found], dict[str, Summary]]:
+    """Candidates, and summaries of every provider of the trees that they take from.
+
+    `nested_aware` False leaves out those that take from several providers of one tree. Raises http.faults.BadRequest
+    for unknown traits.
+    """
+    traits.require(tx, request.traits, "")
+    shape = tx.row(_SHAPE)
+    assert shape is not None
+    if len(request.groups) == 1 and not shape.nested and not shape.sharing:
+        return _flat(tx, request)
+    search = _Search(tx, request, sharing=bool(shape.sharing), nested=bool(shape.nested))
+    chosen = search.found(one_per_tree=bool(shape.nested) and not nested_aware)
+    used = {uuid for one in chosen for uuid in one.taken}
+    summaries = _trees(tx, {search.roots[uuid] for uuid in used})
+    if shape.nested and not nested_aware:
+        summaries = {uuid: summary for uuid, summary in summaries.items() if uuid in used}
+    return chosen, summaries
+
+
+def _flat(tx: Transaction, request: Request) -> tuple[list[Found], dict[str, Summary]]:
+    """One group, and every provider is a tree of its own that shares nothing."""
+    ((suffix, group),) = request.groups.items()
+    filters = Filters(
+        in_tree=group.in_tree,
+        member_of=group.member_of,
+        outside=group.outside,
+        any_traits=[*group.any_traits, *({name} for name in request.root_traits)],
+        without_traits=group.without_traits | request.without_root_traits,
+    )
+    where = providers.conditions(tx, filters)
+    asked = dict(group.resources)
+    uuids = candidates.fitting(tx, asked, limit=request.limit, where=where)
+    found = [Found({uuid: asked}, {suffix: [uuid]}) for uuid in uuids]
+    summaries = {uuid: Summary(None, uuid) for uuid in uuids}
+    _fill(tx, summaries)
+    return found, summaries
+
+
+# ---- summaries ------------------------------------------------------------------------------------------------
+
+_STOCK = Prepared(
+    select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used).where(
+        among_bound(inventories.c.provider_uuid, "ids")
+    )
+)
+_TRAITS = Prepared(
+    select(provider_traits.c.provider_uuid, provider_traits.c.trait)
+    .where(among_bound(provider_traits.c.provider_uuid, "ids"))
+    .order_by(provider_traits.c.provider_uuid, provider_traits.c.trait)
+)
+_IN_TREES = Prepared(
+    select(rows.c.uuid, rows.c.parent_uuid, rows.c.root_uuid).where(among_bound(rows.c.root_uuid, "ids"))
+)
+
+
+def _trees(tx: Transaction, roots: set[str]) -> dict[str, Summary]:
+    found = {uuid: Summary(parent, root) for uuid, parent, root in tx.raw(_IN_TREES, {"ids": roots})}
+    _fill(tx, found)
+    return found
+
+
+def _fill(tx: Transaction, summaries: dict[str, Summary]) -> None:
+    """Inventories and traits of the providers. Two queries."""
+    if not summaries:
+        return
+    ids = {"ids": list(summaries)}
+    for uuid, name, capacity, used in tx.raw(_STOCK, ids):
+        summaries[uuid].resources[name] = (capacity, used)
+    for uuid, name in tx.raw(_TRAITS, ids):
+        summaries[uuid].traits.append(name)
+
+
+# ---- the search over trees and sharing providers ----------------------------------------------------------------
+
+_HAVING = (
+    select(inventories.c.provider_uuid, rows.c.root_uuid, inventories.c.free, inventories.c.max_unit)
+    .join(rows, rows.c.uuid == inventories.c.provider_uuid)
+    .where(
+        inventories.c.resource_class == bindparam("name"),
+        inventories.c.free >= bindparam("need", type_=inventories.c.free.type),
+        inventories.c.min_unit <= bindparam("need", type_=inventories.c.free.type),
+        inventories.c.max_unit >= bindparam("need", type_=inventories.c.free.type),
+        bindparam("need", type_=inventories.c.free.type) % inventories.c.step_size == 0,
+    )
+    .order_by(inventories.c.free.desc(), inventories.c.provider_uuid.desc())
+)
+_IN_CLOUD = Prepared(_HAVING)
+_IN_TREE = Prepared(_HAVING.where(rows.c.root_uuid == bindparam("root")))
+_EVERYBODY = Prepared(select(rows.c.uuid, rows.c.root_uuid).order_by(rows.c.uuid))
+_NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(rows.c.parent_uuid.is_not(None)))
+_WITH_TRAITS = Prepared(
+    select(provider_traits.c.trait, provider_traits.c.provider_uuid).where(among_bound(provider_traits.c.trait, "ids"))
+)
+_MEMBERS = Prepared(
+    select(provider_aggregates.c.aggregate_uuid, provider_aggregates.c.provider_uuid).where(
+        among_bound(provider_aggregates.c.aggregate_uuid, "ids")
+    )
+)
+_sharer, _member = provider_aggregates.alias(), provider_aggregates.alias()
+_ANCHORS = Prepared(
+    select(_sharer.c.provider_uuid, rows.c.root_uuid)
+    .join(provider_traits, provider_traits.c.provider_uuid == _sharer.c.provider_uuid)
+    .join(_member, _member.c.aggregate_uuid == _sharer.c.aggregate_uuid)
+    .join(rows, rows.c.uuid == _member.c.provider_uuid)
+    .where(provider_traits.c.trait == SHARES)
+    .group_by(_sharer.c.provider_uuid, rows.c.root_uuid)
+    .order_by(_sharer.c.provider_uuid, rows.c.root_uuid)
+)
+_ROOT_OF = Prepared(select(func.max(rows.c.root_uuid)).where(rows.c.uuid == bindparam("uuid")))
+
+Rooted = dict[str, str]
+"""provider → root of its tree, in the order of what is free"""
+
+
+class _Search:
+    """One search: what it has read, by provider."""
+
+    def __init__(self, tx: Transaction, request: Request, *, sharing: bool, nested: bool) -> None:
+        self.tx, self.request = tx, request
+        self.several = sharing or nested
+        self.roots: dict[str, str] = {}
+        self.room: dict[tuple[str, str], tuple[int, int]] = {}
+        self.with_trait = self._sets(_WITH_TRAITS, {*request.traits, SHARES})
+        named = set().union(*(group.aggregates for group in request.groups.values()))
+        self.members = self._sets(_MEMBERS, named) if named else {}
+        self.anchors: dict[str, list[str]] = {}
+        for uuid, root in tx.raw(_ANCHORS) if sharing else ():
+            self.anchors.setdefault(uuid, []).append(root)
+
+    def _sets(self, statement: Prepared, names: set[str]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {name: set() for name in names}
+        for name, uuid in self.tx.raw(statement, {"ids": sorted(names)}):
+            found[name].add(uuid)
+        return found
+
+    def found(self, *, one_per_tree: bool) -> list[Found]:
+        """The candidates, no more than the request's limit."""
+        parts: dict[str, list[Part]] = {}
+        for suffix, group in self.request.groups.items():
+            several = not suffix and self.several
+            parts[suffix] = list(self._of_several(group) if several else self._of_one(group))
+            if not parts[suffix]:
+                return []
+        parents = dict(self.tx.raw(_NESTED)) if self.request.subtrees else {}
+        found: list[Found] = []
+        for taken, mappings in combined(self.request, parts, self.room, parents):
+            if one_per_tree and len({self.roots[uuid] for uuid in taken}) < len(taken):
+                continue
+            found.append(Found(taken, mappings))
+            if len(found) == self.request.limit:
+                break
+        return found
+
+    # ---- what each group needs
+
+    def _having(self, group: Filters, name: str) -> Rooted:
+        """Providers with room for what the group asks of one class. One query."""
+        values: dict[str, Any] = {"name": name, "need": group.resources[name]}
+        statement = _IN_CLOUD
+        if group.in_tree is not None:
+            statement, values["root"] = _IN_TREE, self.tx.scalar(_ROOT_OF, {"uuid": group.in_tree})
+        found: Rooted = {}
+        for uuid, root, free, most in self.tx.raw(statement, values):
+            found[uuid] = root
+            self.room[uuid, name] = free, most
+        self.roots.update(found)
+        return found
+
+    def _everybody(self, group: Filters) -> Rooted:
+        found: Rooted = dict(self.tx.raw(_EVERYBODY))
+        if group.in_tree is not None:
+            root = found.get(group.in_tree)
+            found = {uuid: its for uuid, its in found.items() if its == root}
+        self.roots.update(found)
+        return found
+
+    def _root_fits(self, root: str) -> bool:
+        request = self.request
+        return all(root in self.with_trait[name] for name in request.root_traits) and not any(
+            root in self.with_trait[name] for name in request.without_root_traits
+        )
+
+    def _of_one(self, group: Filters) -> Iterator[Part]:
+        """Parts in which one provider gives all that the group asks."""
+        if group.resources:
+            first, *others = [self._having(group, name) for name in sorted(group.resources)]
+        else:
+            first, others = self._everybody(group), []
+        sharing = self.with_trait[SHARES]
+        taken = tuple(group.resources.items())
+        for uuid, root in first.items():
+            if not all(uuid in other for other in others) or not self._alone_fits(group, uuid):
+                continue
+            anchors = dict.fromkeys([root, *(self.anchors.get(uuid, ()) if uuid in sharing else ())])
+            for anchor in anchors:
+                if self._root_fits(anchor):
+                    yield Part(anchor, tuple((uuid, name, amount) for name, amount in taken), (uuid,))
+
+    def _alone_fits(self, group: Filters, uuid: str) -> bool:
+        return (
+            all(any(uuid in self.with_trait[name] for name in choice) for choice in group.any_traits)
+            and not any(uuid in self.with_trait[name] for name in group.without_traits)
+            and all(any(uuid in self.members[name] for name in choice) for choice in group.member_of)
+            and not any(uuid in self.members[name] for name in group.outside)
+        )
+
+    def _of_several(self, group: Filters) -> Iterator[Part]:
+        """Parts in which providers of one tree, and those that share with it, give what the group asks together."""
+        by_root: list[dict[str, list[str]]] = []
+        names = sorted(group.resources)
+        for name in names:
+            givers: dict[str, list[str]] = {}
+            for uuid, root in self._givers(group, self._having(group, name)):
+                givers.setdefault(root, []).append(uuid)
+            by_root.append(givers)
+        first, *others = by_root
+        for root in first:
+            if not self._root_fits(root) or not all(root in other for other in others):
+                continue
+            for chosen in product(*(givers[root] for givers in by_root)):
+                if self._together_fit(group, chosen):
+                    taken = tuple((uuid, name, group.resources[name]) for uuid, name in zip(chosen, names, strict=True))
+                    yield Part(root, taken, tuple(dict.fromkeys(chosen)))
+
+    def _givers(self, group: Filters, having: Rooted) -> Iterator[tuple[str, str]]:
+        """(provider, root of the tree that it may give to) as far as aggregates allow. That a root is in an
+        aggregate counts for its whole tree."""
+        member = {uuid for uuid in having if self._in_aggregates(group, uuid)} if group.member_of else None
+        pairs = dict.fromkeys(having.items())
+        if group.in_tree is None:
+            sharers = [uuid for uuid in having if uuid in self.anchors and (member is None or uuid in member)]
+            pairs |= dict.fromkeys((uuid, root) for uuid in sharers for root in self.anchors[uuid])
+        for uuid, root in pairs:
+            if member is not None and uuid not in member and not self._in_aggregates(group, root):
+                continue
+            if not any(uuid in self.members[name] or root in self.members[name] for name in group.outside):
+                yield uuid, root
+
+    def _in_aggregates(self, group: Filters, uuid: str) -> bool:
+        return all(any(uuid in self.members[name] for name in choice) for choice in group.member_of)
+
+    def _together_fit(self, group: Filters, chosen: tuple[str, ...]) -> bool:
+        """Whether none has a forbidden trait and each required one is had by somebody."""
+        return not any(uuid in self.with_trait[name] for name in group.without_traits for uuid in chosen) and all(
+            any(uuid in self.with_trait[name] for name in choice for uuid in chosen) for choice in group.any_traits
+        )
