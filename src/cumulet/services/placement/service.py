@@ -53,6 +53,7 @@ placement = Service(
     ),
     invalidity=_invalid,
     forbidden=_forbidden,
+    scope_types=("project",),
 )
 placement.add_rules(RULES)
 
