@@ -79,7 +79,7 @@ def test_kinds_of_tokens_as_the_enforcer_sees_them(
     ours = Policy([Rule("r", "role:admin", scope_types=tuple(kinds)), Rule("outer", "rule:r")])
     config = cfg.ConfigOpts()
     config([], project="none")
-    theirs = oslo.Enforcer(config, use_conf=False)
+    theirs = oslo.Enforcer(config)
     theirs.register_default(oslo.RuleDefault("r", "role:admin", scope_types=kinds or None))
     expected = theirs.authorize("r", {}, dict(caller.credentials))
     assert ours.allows("r", caller, {}) == bool(expected)
