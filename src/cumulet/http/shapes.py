@@ -84,7 +84,7 @@ def _hidden(shape: type, version: Version) -> frozenset[str]:
 
 
 @cache
-def _nested(shape: type) -> tuple[tuple[str, type], ...]:
+def nested(shape: type) -> tuple[tuple[str, type], ...]:
     """Fields that hold structs: (wire name, struct)."""
     hints = get_type_hints(shape)
     found = []
@@ -122,7 +122,7 @@ def _refuse_hidden(shape: Any, raw: Any, version: Version, path: str) -> None:
     for name in _hidden(shape, version):
         if name in raw:
             raise Invalid(path.strip("."), raw, f"Additional properties are not allowed ('{name}' was unexpected)")
-    for name, inner in _nested(shape):
+    for name, inner in nested(shape):
         if name in raw:
             _refuse_hidden(inner, raw[name], version, f"{path}.{name}")
 
@@ -195,10 +195,10 @@ def trimmed(body: Any, version: Version) -> Any:
 @cache
 def _nested_names(shape: type) -> tuple[tuple[str, type], ...]:
     names = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
-    return tuple((names[wire], inner) for wire, inner in _nested(shape))
+    return tuple((names[wire], inner) for wire, inner in nested(shape))
 
 
 @cache
 def _windowed(shape: type) -> bool:
     """Whether a field of `shape`, or of a struct in it, has a window."""
-    return bool(windows(shape)) or any(_windowed(inner) for _, inner in _nested(shape))
+    return bool(windows(shape)) or any(_windowed(inner) for _, inner in nested(shape))
