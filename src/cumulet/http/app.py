@@ -14,14 +14,16 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
+from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
-from cumulet.http import encoding, health, reading
+from cumulet.http import encoding, health, openapi, reading
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
 from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, keystone_body
@@ -148,7 +150,9 @@ class _Exchange:
         if isinstance(matched, set) and method == "HEAD":
             matched = service.match("HEAD", decoded, version)
         if isinstance(matched, set):
-            self._no_route(matched)
+            if path != openapi.PATH or method not in ("GET", "HEAD") or not service.rules:
+                self._no_route(matched)
+            await self._send(200, await asyncio.to_thread(_document, service), JSON)
             return
         operation, params = matched
         self.operation = operation
@@ -340,6 +344,12 @@ class _Exchange:
         async for piece in pieces:
             await self.send({"type": "http.response.body", "body": piece, "more_body": True})
         await self.send({"type": "http.response.body", "body": b""})
+
+
+@cache
+def _document(service: Service) -> bytes:
+    """The service's OpenAPI document, made when it is asked for the first time."""
+    return msgspec.json.encode(openapi.document(service, __version__))
 
 
 def _disallowed(rule: str) -> Fault:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cumulet.auth import Rule
@@ -139,8 +139,9 @@ def _plain_invalidity(invalid: Invalid) -> Fault:
 class Service:
     """A service: its operations, its policy rules, its errors' form. `type` is the official service type.
 
-    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `admit` sees the
-    call of an authenticated request before its body is read, and raises the fault of one that it does not take.
+    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `scope_types` are the
+    kinds of tokens that its rules take, where a rule does not say itself. `admit` sees the call of an authenticated
+    request before its body is read, and raises the fault of one that it does not take.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Service:
         invalidity: Invalidity = _plain_invalidity,
         forbidden: Callable[[str], Fault] | None = None,
         not_found: Callable[[], Fault] | None = None,
+        scope_types: tuple[str, ...] = (),
         admit: Callable[[Any], None] | None = None,
     ) -> None:
         self.type = type
@@ -160,6 +162,7 @@ class Service:
         self.invalidity = invalidity
         self.forbidden = forbidden
         self.not_found = not_found
+        self.scope_types = scope_types
         self.admit = admit
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
@@ -168,7 +171,8 @@ class Service:
 
     def add_rules(self, rules: Iterable[Rule]) -> None:
         """Declare policy rules."""
-        self.rules.extend(rules)
+        own = self.scope_types
+        self.rules.extend(replace(rule, scope_types=own) if rule.scope_types is None else rule for rule in rules)
 
     def operation(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Declare an operation; the decorated handler stays a plain function."""

@@ -84,7 +84,7 @@ def _hidden(shape: type, version: Version) -> frozenset[str]:
 
 
 @cache
-def _nested(shape: type) -> tuple[tuple[str, type], ...]:
+def nested(shape: type) -> tuple[tuple[str, type], ...]:
     """Fields that hold structs: (wire name, struct)."""
     hints = get_type_hints(shape)
     found = []
@@ -122,7 +122,7 @@ def _refuse_hidden(shape: Any, raw: Any, version: Version, path: str) -> None:
     for name in _hidden(shape, version):
         if name in raw:
             raise Invalid(path.strip("."), raw, f"Additional properties are not allowed ('{name}' was unexpected)")
-    for name, inner in _nested(shape):
+    for name, inner in nested(shape):
         if name in raw:
             _refuse_hidden(inner, raw[name], version, f"{path}.{name}")
 
@@ -142,15 +142,56 @@ def _explained(raw: Any, message: str) -> Invalid:
     """msgspec's message in the words of JSON Schema, which OpenStack's clients and users know."""
     match = _AT.match(message)
     assert match is not None
-    value, steps = raw, []
-    for name, index in _STEP.findall(match["path"] or ""):
-        step: Any = name or index
-        steps.append(str(step))
-        try:
-            value = value[name] if name else value[int(index)]
-        except (KeyError, IndexError, TypeError, ValueError):
-            value = None
+    value, steps = _offender(raw, _STEP.findall(match["path"] or ""), match["problem"])
     return Invalid(".".join(steps), value, _words(match["problem"], value))
+
+
+def _offender(value: Any, steps: list[tuple[str, str]], problem: str) -> tuple[Any, list[str]]:
+    """What stands at the end of the path, and the path. msgspec says ``...`` for a key of a mapping: the first value
+    that has the problem is meant."""
+    if not steps:
+        return value, []
+    (name, index), rest = steps[0], steps[1:]
+    if index != "...":
+        try:
+            inner = value[name] if name else value[int(index)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            inner = None
+        found, path = _offender(inner, rest, problem)
+        return found, [name or index, *path]
+    entries = value.items() if isinstance(value, dict) else ()
+    tried = [(*_offender(inner, rest, problem), str(key)) for key, inner in entries]
+    for found, path, key in tried:
+        if _has(problem, found):
+            return found, [key, *path]
+    return None, ["...", *(name or index for name, index in rest)]
+
+
+def _has(problem: str, value: Any) -> bool:
+    """Whether the value has the problem that msgspec found."""
+    if found := _LONG.match(problem):
+        sized = isinstance(value, str | list | dict)
+        return sized and (len(value) > int(found[3]) if found[2] == "<=" else len(value) < int(found[3]))
+    if found := _RANGE.match(problem):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        bound = float(found[2])
+        return (
+            number
+            and not {"<=": value <= bound, ">=": value >= bound, "<": value < bound, ">": value > bound}[found[1]]
+        )
+    if found := _MISSING.match(problem):
+        return isinstance(value, dict) and found[1] not in value
+    if found := _UNKNOWN.match(problem):
+        return isinstance(value, dict) and found[1] in value
+    if found := _TYPE.match(problem):
+        return _kind(value) not in [want.strip() for want in found["want"].split("|")]
+    return True
+
+
+def _kind(value: Any) -> str:
+    """msgspec's name of a JSON value's type."""
+    names: dict[type, str] = {str: "str", bool: "bool", int: "int", float: "float", list: "array", dict: "object"}
+    return names.get(type(value), "null")
 
 
 def _words(problem: str, value: Any) -> str:
@@ -195,10 +236,10 @@ def trimmed(body: Any, version: Version) -> Any:
 @cache
 def _nested_names(shape: type) -> tuple[tuple[str, type], ...]:
     names = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
-    return tuple((names[wire], inner) for wire, inner in _nested(shape))
+    return tuple((names[wire], inner) for wire, inner in nested(shape))
 
 
 @cache
 def _windowed(shape: type) -> bool:
     """Whether a field of `shape`, or of a struct in it, has a window."""
-    return bool(windows(shape)) or any(_windowed(inner) for _, inner in _nested(shape))
+    return bool(windows(shape)) or any(_windowed(inner) for _, inner in nested(shape))

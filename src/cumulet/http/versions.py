@@ -20,13 +20,15 @@ def text(version: Version) -> str:
 
 @dataclass(frozen=True)
 class Microversions:
-    """A service's range. `legacy_header` is compute's own older header (without the service's name). `malformed` and
+    """A service's range. `legacy_header` is compute's own older header (without the service's name);
+    `header` is how it spells the common one. `malformed` and
     `unacceptable` are the service's sentences, with ``{wanted}``, ``{minimum}`` and ``{maximum}`` in them."""
 
     service: str
     minimum: Version
     maximum: Version
     legacy_header: str | None = None
+    header: str = "OpenStack-API-Version"
     malformed: str = "API Version String {wanted} is of invalid format. Must be of format MajorNum.MinorNum."
     unacceptable: str = "Version {wanted} is not supported by the API. Minimum is {minimum} and maximum is {maximum}."
 
@@ -64,11 +66,11 @@ class Microversions:
 
     def _vary(self) -> dict[str, str]:
         """Caches must know that the answer depends on the version asked for, errors too."""
-        return {"Vary": ", ".join(("OpenStack-API-Version", self.legacy_header or "")).rstrip(", ")}
+        return {"Vary": ", ".join((self.header, self.legacy_header or "")).rstrip(", ")}
 
     def headers(self, version: Version) -> list[tuple[str, str]]:
         """Headers of every answer at `version`."""
-        answer = [("OpenStack-API-Version", f"{self.service} {text(version)}")]
+        answer = [(self.header, f"{self.service} {text(version)}")]
         if self.legacy_header:
             answer.append((self.legacy_header, text(version)))
         return [*answer, *self._vary().items()]

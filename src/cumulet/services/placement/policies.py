@@ -6,7 +6,6 @@ from __future__ import annotations
 from cumulet.auth import Rule
 
 _SERVICE = "rule:admin_or_service_api"
-_SCOPES = ("project",)
 _TABLE = {
     "placement:resource_classes": ("list", "create", "show", "update", "delete"),
     "placement:resource_providers:inventories": ("list", "create", "show", "update", "delete"),
@@ -23,12 +22,11 @@ RULES = [
     Rule("service_api", "role:service", "Default rule for what services ask of each other"),
     Rule("admin_or_service_api", "role:admin or role:service", "Default rule for most of placement"),
     Rule("admin_or_project_reader_or_service_api", "role:admin or rule:project_reader_api or role:service"),
-    *(Rule(f"{noun}:{verb}", _SERVICE, scopes=_SCOPES) for noun, verbs in _TABLE.items() for verb in verbs),
-    Rule("placement:reshaper:reshape", "rule:service_api", "Reshape inventory and allocations", scopes=_SCOPES),
+    *(Rule(f"{noun}:{verb}", _SERVICE) for noun, verbs in _TABLE.items() for verb in verbs),
+    Rule("placement:reshaper:reshape", "rule:service_api", "Reshape inventory and allocations"),
     Rule(
         "placement:usages",
         "rule:admin_or_project_reader_or_service_api",
         "List total resource usages of a project",
-        scopes=_SCOPES,
     ),
 ]

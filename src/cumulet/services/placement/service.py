@@ -90,12 +90,14 @@ placement = Service(
         "placement",
         MINIMUM,
         MAXIMUM,
+        header="openstack-api-version",
         malformed="Invalid microversion: invalid version string: {wanted}",
         unacceptable="Invalid microversion: Unacceptable version header: {wanted}",
     ),
     invalidity=words.body,
     forbidden=_forbidden,
     admit=_admit,
+    scope_types=("project",),
 )
 placement.add_rules(RULES)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import UNSET
 
 from cumulet.http.call import Call, Reply
-from cumulet.http.faults import Conflict, NotFound
+from cumulet.http.faults import Conflict, Fault, NotFound
 from cumulet.services.placement.model import inventories as model
 from cumulet.services.placement.model import providers
 from cumulet.services.placement.service import placement as service
@@ -42,25 +42,24 @@ def replace(call: Call, provider: str) -> Reply:
 
 
 def _write(
-    call: Call,
-    provider: str,
-    wanted: Mapping[str, model.Inventory],
-    generation: int | None,
-    *,
-    only: bool,
-    there: bool = False,
+    call: Call, provider: str, wanted: Mapping[str, model.Inventory], generation: int | None, *, only: bool
 ) -> int:
-    """Write inventories at the generation that the client saw; the generation afterwards. `there`: all of `wanted`
-    must be there already."""
+    """Write inventories at the generation that the client saw; the generation afterwards."""
     row = providers.get(call.tx, provider)
     if generation is not None and generation != row.generation:
         raise Conflict("resource provider generation conflict", code=model.CONCURRENT)
     verb = "create" if call.method == "POST" else "update"
     model.check(call.tx, provider, wanted, verb, reserved_may_be_total=call.version >= (1, 26))
-    if there:
-        model.require(call.tx, provider, wanted)
     model.write(call.tx, provider, wanted, keep_others=not only)
     return model.advance(call.tx, provider, row.generation)
+
+
+@service.delete(_ALL, until=(1, 4), policy=f"{_RULE}:delete")
+def keep(call: Call, provider: str) -> None:
+    """Refuse to delete all of a provider's inventories: there is no such method yet."""
+    raise Fault(
+        "The method specified is not allowed for this resource.", status=405, headers={"Allow": "GET, POST, PUT"}
+    )
 
 
 @service.delete(_ALL, since=(1, 5), policy=f"{_RULE}:delete")
@@ -99,7 +98,9 @@ def show(call: Call, provider: str, name: str) -> Reply:
 def update(call: Call, provider: str, name: str) -> Reply:
     """Change one inventory."""
     wanted = {name: wire.parsed(call.body)}
-    generation = _write(call, provider, wanted, call.body.resource_provider_generation, only=False, there=True)
+    if call.body.resource_provider_generation == providers.get(call.tx, provider).generation:
+        model.require(call.tx, provider, wanted)
+    generation = _write(call, provider, wanted, call.body.resource_provider_generation, only=False)
     return _one(call, provider, name, generation)
 
 

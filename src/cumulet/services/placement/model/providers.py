@@ -84,8 +84,8 @@ def create(tx: Transaction, *, uuid: str, name: str, parent: str | None) -> None
     root = uuid
     if parent == uuid:
         raise BadRequest(
-            f'Unable to create resource provider "{name}", {uuid}: Object action create failed because: parent provider '
-            "UUID cannot be same as UUID. Please set parent provider UUID to None if there is no parent."
+            f'Unable to create resource provider "{name}", {uuid}: Object action create failed because: parent '
+            "provider UUID cannot be same as UUID. Please set parent provider UUID to None if there is no parent."
         )
     if parent is not None:
         root = _root_of(tx, parent, f'Unable to create resource provider "{name}", {uuid}', "create")

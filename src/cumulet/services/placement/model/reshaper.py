@@ -56,7 +56,8 @@ def check(tx: Transaction, shapes: Mapping[str, Shape]) -> None:
 
 def reshape(tx: Transaction, shapes: Mapping[str, Shape], holdings: Sequence[Holding]) -> None:
     """Give the providers and the consumers what they shall have. Raises what `allocations.replace` raises, and 409
-    for an inventory that goes while it is in use. Generations rise by each step, as clients expect. Some statements for each provider, none for each consumer."""
+    for an inventory that goes while it is in use. Each step raises the generations, as clients expect. Some
+    statements for each provider, none for each consumer."""
     for uuid, shape in shapes.items():
         if shape.inventories:
             stock.write(tx, uuid, shape.inventories, keep_others=True)

@@ -124,6 +124,9 @@ def _fill(tx: Transaction, summaries: dict[str, Summary]) -> None:
         summaries[uuid].resources[name] = (capacity, used)
     for uuid, name in tx.raw(_TRAITS, ids):
         summaries[uuid].traits.append(name)
+    for summary in summaries.values():
+        if len(summary.traits) > 1:
+            summary.traits = traits.ordered(summary.traits)
 
 
 # ---- the search over trees and sharing providers ----------------------------------------------------------------

@@ -16,6 +16,11 @@ STANDARD = tuple(sorted(os_traits.get_traits()))
 _STANDARD = frozenset(STANDARD)
 
 
+def ordered(names: Iterable[str]) -> list[str]:
+    """The standard traits by name, then the custom ones by name."""
+    return sorted(names, key=lambda name: (name not in _STANDARD, name))
+
+
 def missing(tx: Transaction, names: Collection[str]) -> list[str]:
     """Those of `names` that are no trait. No query when all are standard ones."""
     unknown = sorted({name for name in names if name not in _STANDARD})
@@ -34,7 +39,7 @@ def require(tx: Transaction, named: Collection[str], prefix: str) -> None:
 
 def names(tx: Transaction, associated: bool | None) -> list[str]:
     """All traits, or those that a provider has (or that none has)."""
-    everything = sorted([*STANDARD, *(row.name for row in tx.rows(select(traits.c.name)))])
+    everything = [*STANDARD, *(row.name for row in tx.rows(select(traits.c.name).order_by(traits.c.name)))]
     if associated is None:
         return everything
     used = {row.trait for row in tx.rows(select(provider_traits.c.trait).distinct())}
@@ -66,7 +71,7 @@ def of_providers(tx: Transaction, uuids: Collection[str]) -> dict[str, list[str]
     query = select(provider_traits).where(provider_traits.c.provider_uuid.in_(uuids)).order_by(provider_traits.c.trait)
     for row in tx.rows(query):
         found.setdefault(row.provider_uuid, []).append(row.trait)
-    return found
+    return {uuid: ordered(names) for uuid, names in found.items()}
 
 
 def assign(tx: Transaction, provider: str, wanted: Iterable[str]) -> None:

@@ -12,6 +12,8 @@ Amount = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Resources = Annotated[dict[Annotated[str, Meta(pattern="^[A-Z0-9_]+$", max_length=255)], Amount], Meta(min_length=1)]
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 Type = Annotated[str, Meta(pattern="^[A-Z0-9_]+$", min_length=1, max_length=255)]
+Mappings = Annotated[dict[str, Annotated[list[str], Meta(min_length=1)]], Meta(min_length=1)]
+"""suffix of a group → providers that meet it; it is checked, not kept"""
 
 
 class ProviderId(Wire):
@@ -50,7 +52,7 @@ class Allocations(Wire):
     user_id: Id
     consumer_generation: Annotated[int | UnsetType | None, Since("1.28")] = UNSET
     consumer_type: Annotated[Type | UnsetType, Since("1.38")] = UNSET
-    mappings: Annotated[dict[str, list[str]] | UnsetType, Since("1.34")] = UNSET
+    mappings: Annotated[Mappings | UnsetType, Since("1.34")] = UNSET
 
 
 def shown_for_consumer(rows: Any, consumer: Any, version: tuple[int, int]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _MISSING = "placement.query.missing_value"
 
 def parsed(query: Query, version: Version) -> Request:
     """The request that the query describes."""
-    queries.refuse_others(query, lambda name: _known(name, version), regexes=version >= (1, 25))
+    queries.refuse_others(query, lambda name: _known(name, version), regexes=_regexes(version))
     if "resources" not in query and version < (1, 25):
         raise BadRequest(f"{INVALID}'resources' is a required property")
     groups = {suffix: queries.group(query, suffix, version) for suffix in _suffixes(query, version)}
@@ -51,6 +51,15 @@ def _known(name: str, version: Version) -> bool:
         return version >= _WIDE[name]
     match = _pattern(version).fullmatch(name)
     return match is not None and (match[1] != "in_tree" or version >= (1, 31))
+
+
+def _regexes(version: Version) -> str:
+    """The forms that names of the query may have, as the schema has them; empty before there were groups."""
+    if version < (1, 25):
+        return ""
+    suffix = "[a-zA-Z0-9_-]{1,64}" if version >= (1, 33) else "[1-9][0-9]*"
+    nouns = [*(["in_tree"] if version >= (1, 31) else []), "member_of", "required", "resources"]
+    return ", ".join(f"'^{noun}({suffix})?$'" for noun in nouns)
 
 
 def _pattern(version: Version) -> re.Pattern[str]:

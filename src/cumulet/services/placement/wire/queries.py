@@ -14,13 +14,15 @@ BAD_VALUE = "placement.query.bad_value"
 INVALID = "Invalid query string parameters: "
 
 
-def refuse_others(query: Query, known: Collection[str] | Callable[[str], bool], *, regexes: bool = False) -> None:
+def refuse_others(query: Query, known: Collection[str] | Callable[[str], bool], *, regexes: str = "") -> None:
     """Raise 400 for parameters that the operation does not have at this version."""
     fits = known if callable(known) else known.__contains__
     for name in query:
         if not fits(name):
             unexpected = f"Additional properties are not allowed ('{name}' was unexpected)"
-            raise BadRequest(INVALID + (f"'{name}' does not match any of the regexes" if regexes else unexpected))
+            raise BadRequest(
+                INVALID + (f"'{name}' does not match any of the regexes: {regexes}" if regexes else unexpected)
+            )
 
 
 def uuid_like(text: str) -> bool:
