@@ -41,6 +41,7 @@ Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[str, str]]
 
 _GLOBAL_ID = re.compile(r"^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_MOST_SAID = 8000  # letters of an error's message, which may repeat what was sent
 _MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
 
 
@@ -304,6 +305,8 @@ class _Exchange:
         if self.started:  # the answer is on its way: all that is left is to break it off
             raise error
         fault.version, fault.method = self.version, self.scope["method"]
+        if len(fault.message) > _MOST_SAID:
+            fault.message = f"{fault.message[:_MOST_SAID]}..."
         data, content_type = render(fault, self.request_id, self.headers.get("accept", ""))
         self.answer_headers += list(fault.headers.items())
         await self._send(fault.status, data, content_type)

@@ -194,21 +194,30 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "null")
 
 
+_MOST_SHOWN = 1000
+
+
+def _shown(value: Any) -> str:
+    """A value of the request as errors repeat it: no answer is as long as what was sent."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
 def _words(problem: str, value: Any) -> str:
     if found := _UNKNOWN.match(problem):
-        return f"Additional properties are not allowed ({found[1]!r} was unexpected)"
+        return f"Additional properties are not allowed ({_shown(found[1])} was unexpected)"
     if found := _MISSING.match(problem):
-        return f"{found[1]!r} is a required property"
+        return f"{_shown(found[1])} is a required property"
     if found := _LONG.match(problem):
-        return f"{value!r} is too {'long' if found[2] == '<=' else 'short'}"
+        return f"{_shown(value)} is too {'long' if found[2] == '<=' else 'short'}"
     if found := _RANGE.match(problem):
         above = found[1].startswith("<")
-        return f"{value} is {'greater' if above else 'less'} than the {'max' if above else 'min'}imum of {found[2]}"
+        return f"{_shown(value)} is {'greater' if above else 'less'} than the {'max' if above else 'min'}imum of {found[2]}"
     if found := _PATTERN.match(problem):
-        return f"{value!r} does not match {found[1]}"
+        return f"{_shown(value)} does not match {found[1]}"
     if found := _TYPE.match(problem):
         wanted = [_JSON_TYPES.get(want.strip(), want.strip()) for want in found["want"].split("|")]
-        return f"{value!r} is not of type {', '.join(repr(want) for want in wanted)}"
+        return f"{_shown(value)} is not of type {', '.join(repr(want) for want in wanted)}"
     return problem
 
 
