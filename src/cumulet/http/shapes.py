@@ -212,7 +212,8 @@ def _words(problem: str, value: Any) -> str:
         return f"{_shown(value)} is too {'long' if found[2] == '<=' else 'short'}"
     if found := _RANGE.match(problem):
         above = found[1].startswith("<")
-        return f"{_shown(value)} is {'greater' if above else 'less'} than the {'max' if above else 'min'}imum of {found[2]}"
+        comparison = "greater than the maximum" if above else "less than the minimum"
+        return f"{_shown(value)} is {comparison} of {found[2]}"
     if found := _PATTERN.match(problem):
         return f"{_shown(value)} does not match {found[1]}"
     if found := _TYPE.match(problem):
