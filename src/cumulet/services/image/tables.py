@@ -1,8 +1,14 @@
-"""All tables of image. A deleted image keeps its row (`deleted_at`), so that its id is never used again."""
+"""All tables of image. A deleted image keeps its row (`deleted_at`), so that its id is never used again.
+
+Where an image's bytes are is one column of its row, `image_images.locations`: a list of ``{"url", "metadata", "store",
+"added"}`` in the order that clients see. `store` is the id of one of our stores, or None for an address elsewhere;
+`added` counts up within the image, so that a reader can tell which came first. `model/locations.py` reads and
+writes it.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
 from cumulet.store import metadata
 
@@ -26,6 +32,7 @@ images = Table(
     Column("protected", Boolean, nullable=False),
     Column("os_hidden", Boolean, nullable=False),
     Column("properties", JSON, nullable=False),
+    Column("locations", JSON),
     Column("upload_id", String(32)),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -53,5 +60,103 @@ members = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Index("image_members_member", "member", "status", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+tasks = Table(
+    "image_tasks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("type", String(30), nullable=False),
+    Column("status", String(30), nullable=False),
+    Column("owner", String(255)),
+    Column("image_id", String(36)),
+    Column("user_id", String(64)),
+    Column("request_id", String(64)),
+    Column("input", JSON),
+    Column("result", JSON),
+    Column("message", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Index("image_tasks_created", "created_at", "id"),
+    Index("image_tasks_image", "image_id"),
+    Index("image_tasks_status", "status"),
+)
+
+# ---- metadata definitions: what properties there are, and what their values mean ------------------------------
+
+namespaces = Table(
+    "image_namespaces",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace", String(80), nullable=False, unique=True),
+    Column("display_name", String(80)),
+    Column("description", Text),
+    Column("visibility", String(10), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("owner", String(255)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespaces_created", "created_at", "id"),
+    Index("image_namespaces_owner", "owner"),
+)
+
+namespace_objects = Table(
+    "image_namespace_objects",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("description", Text),
+    Column("required", JSON),
+    Column("properties", JSON),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_objects_name", "namespace_id", "name", unique=True),
+)
+
+namespace_properties = Table(
+    "image_namespace_properties",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_properties_name", "namespace_id", "name", unique=True),
+)
+
+namespace_tags = Table(
+    "image_namespace_tags",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_tags_name", "namespace_id", "name", unique=True),
+)
+
+resource_types = Table(
+    "image_resource_types",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+resource_type_associations = Table(
+    "image_resource_type_associations",
+    metadata,
+    Column("namespace_id", String(32), primary_key=True),
+    Column("name", String(80), primary_key=True),
+    Column("prefix", String(80)),
+    Column("properties_target", String(80)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_resource_type_associations_name", "name"),
     sqlite_with_rowid=False,
 )
