@@ -1,10 +1,4 @@
-"""All tables of image. A deleted image keeps its row (`deleted_at`), so that its id is never used again.
-
-Where an image's bytes are is one column of its row, `image_images.locations`: a list of ``{"url", "metadata", "store",
-"added"}`` in the order that clients see. `store` is the id of one of our stores, or None for an address elsewhere;
-`added` counts up within the image, so that a reader can tell which came first. `model/locations.py` reads and
-writes it.
-"""
+"""All tables of image. A deleted image keeps its row (`deleted_at`), so that its id is never used again."""
 
 from __future__ import annotations
 
@@ -32,7 +26,6 @@ images = Table(
     Column("protected", Boolean, nullable=False),
     Column("os_hidden", Boolean, nullable=False),
     Column("properties", JSON, nullable=False),
-    Column("locations", JSON),
     Column("upload_id", String(32)),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
