@@ -27,6 +27,10 @@ images = Table(
     Column("os_hidden", Boolean, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("upload_id", String(32)),
+    Column("stores", String(1024)),
+    Column("import_task", String(36)),
+    Column("importing_to_stores", String(1024)),
+    Column("failed_import", String(1024)),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
@@ -55,6 +59,45 @@ members = Table(
     Index("image_members_member", "member", "status", "image_id"),
     sqlite_with_rowid=False,
 )
+
+locations = Table(
+    "image_locations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("image_id", String(36), nullable=False),
+    Column("store", String(255)),
+    Column("url", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("image_locations_image", "image_id", "id"),
+)
+"""Where an image's bytes are; the first that works is read. `store` is None for a URL that no declared store owns,
+`detail` is the metadata that clients gave, without the store. `image_images.stores` names the same stores, with
+commas, so that a list of images asks nothing more."""
+
+erasures = Table(
+    "image_erasures",
+    metadata,
+    Column("store", String(255), primary_key=True),
+    Column("url", String(1024), primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+    Index("image_erasures_due", "due_at"),
+)
+"""Objects that belong to no image: what a delete left to be removed, and what is being written right now (due when its
+writer has been silent for too long)."""
+
+cached = Table(
+    "image_cached",
+    metadata,
+    Column("image_id", String(36), primary_key=True),
+    Column("state", String(8), nullable=False),
+    Column("size", BigInteger),
+    Column("hits", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_modified", BigInteger),
+    Column("last_accessed", BigInteger),
+)
+"""Images of far stores whose bytes are kept near by as well: `state` is queued or cached."""
 
 tasks = Table(
     "image_tasks",
