@@ -10,12 +10,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, or_, select
 
 from cumulet.auth import Caller
-from cumulet.http.faults import NotFound
+from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.image.tables import tasks
-from cumulet.store import Transaction
+from cumulet.store import Page, Transaction, paged
+from cumulet.store.paging import MarkerNotFound
 
 PENDING, PROCESSING, SUCCESS, FAILURE = "pending", "processing", "success", "failure"
 STATUSES = (PENDING, PROCESSING, SUCCESS, FAILURE)
@@ -24,6 +25,7 @@ TYPES = (IMPORT, IMAGE_IMPORT, LOCATION_IMPORT)
 LIFE_US = 48 * 3600 * 1_000_000
 """How long a task is kept after its end."""
 
+_SORTED = {name: tasks.c[name] for name in ("created_at", "updated_at", "expires_at", "id", "type", "status", "owner")}
 _BEFORE = {PROCESSING: (PENDING,), SUCCESS: (PROCESSING,), FAILURE: (PENDING, PROCESSING)}
 
 
@@ -65,6 +67,21 @@ def get(tx: Transaction, task_id: str) -> Row[Any]:
     if row is None:
         raise NotFound(f"No task found with ID {task_id}")
     return row
+
+
+def listed(tx: Transaction, page: Page, *, status: str | None, kind: str | None) -> Sequence[Row[Any]]:
+    """A page of tasks that are not forgotten. Raises 400 for a sort key or a marker that there is not."""
+    query = select(tasks).where(or_(tasks.c.expires_at.is_(None), tasks.c.expires_at >= tx.now))
+    if status is not None:
+        query = query.where(tasks.c.status == status)
+    if kind is not None:
+        query = query.where(tasks.c.type == kind)
+    try:
+        return paged(tx, query, _SORTED, page, tasks.c.id)
+    except MarkerNotFound:
+        raise BadRequest(f"No task found with ID {page.marker}") from None
+    except KeyError as error:
+        raise BadRequest(f"Invalid sort key: {error.args[0]}") from None
 
 
 def of_image(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
