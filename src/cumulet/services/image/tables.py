@@ -98,3 +98,101 @@ cached = Table(
     Column("last_accessed", BigInteger),
 )
 """Images of far stores whose bytes are kept near by as well: `state` is queued or cached."""
+
+tasks = Table(
+    "image_tasks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("type", String(30), nullable=False),
+    Column("status", String(30), nullable=False),
+    Column("owner", String(255)),
+    Column("image_id", String(36)),
+    Column("user_id", String(64)),
+    Column("request_id", String(64)),
+    Column("input", JSON),
+    Column("result", JSON),
+    Column("message", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Index("image_tasks_created", "created_at", "id"),
+    Index("image_tasks_image", "image_id"),
+    Index("image_tasks_status", "status"),
+)
+
+# ---- metadata definitions: what properties there are, and what their values mean ------------------------------
+
+namespaces = Table(
+    "image_namespaces",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace", String(80), nullable=False, unique=True),
+    Column("display_name", String(80)),
+    Column("description", Text),
+    Column("visibility", String(10), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("owner", String(255)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespaces_created", "created_at", "id"),
+    Index("image_namespaces_owner", "owner"),
+)
+
+namespace_objects = Table(
+    "image_namespace_objects",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("description", Text),
+    Column("required", JSON),
+    Column("properties", JSON),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_objects_name", "namespace_id", "name", unique=True),
+)
+
+namespace_properties = Table(
+    "image_namespace_properties",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_properties_name", "namespace_id", "name", unique=True),
+)
+
+namespace_tags = Table(
+    "image_namespace_tags",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_tags_name", "namespace_id", "name", unique=True),
+)
+
+resource_types = Table(
+    "image_resource_types",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+resource_type_associations = Table(
+    "image_resource_type_associations",
+    metadata,
+    Column("namespace_id", String(32), primary_key=True),
+    Column("name", String(80), primary_key=True),
+    Column("prefix", String(80)),
+    Column("properties_target", String(80)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_resource_type_associations_name", "name"),
+    sqlite_with_rowid=False,
+)
