@@ -79,7 +79,7 @@ def assemble(settings: Settings) -> Controller:
         reports={**network.REPORTS, **compute.reports(engine)},
         hosts_changed=[compute.hosts_changed, network.hosts_changed],
         image_path=lambda tx, link_id, image_id: (
-            image.data_path(tx, images.folder, image_id) if compute.boots_from(tx, link_id, image_id) else None
+            image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
         ),
         metadata=compute.metadata(computing),
         find=[compute.find, network.find],

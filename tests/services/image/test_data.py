@@ -47,10 +47,10 @@ def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
 def test_the_door(glance: Images, demo: httpx.Client) -> None:
     image = made(demo, kernel_id="k", hw_x="y", min_ram=5)
     with glance.running.store.read() as tx:
-        assert door.data_path(tx, glance.context.folder, image["id"]) is None
+        assert door.data_path(tx, glance.context, image["id"]) is None
     demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
     with glance.running.store.read() as tx:
-        path = door.data_path(tx, glance.context.folder, image["id"])
+        path = door.data_path(tx, glance.context, image["id"])
         assert path is not None and path.read_bytes() == b"x" * 1024
         assert path.stat().st_mode & 0o777 == 0o600
         found = door.boot_image(tx, caller("demo"), False, image["id"])

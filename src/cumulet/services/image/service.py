@@ -9,6 +9,7 @@ from pathlib import Path
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
 from cumulet.http.shapes import Invalid
+from cumulet.services.image.model.quota import Limits, unlimited
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.policies import RULES
@@ -28,21 +29,22 @@ image.add_rules(RULES)
 
 @dataclass
 class ImageContext:
-    """Where the bytes lie. `folder` is the store that is there without being declared: one file per image, named by
-    its id. Beside it are the folders for staged and for cached bytes. All belong to the API's user (0700).
+    """Where the bytes lie, and what bounds them.
 
-    `threads` hash, write and read image data, so that a long upload never takes a thread from other operations.
+    `folder` is the store that needs no declaration (`declared` may put others beside it): one file per image, named
+    by its id. Beside it are the folders of staged and of cached bytes. All belong to the API's user (0700). `threads`
+    hash, write and read image data, so that a long upload never takes a thread from other operations.
     """
 
     folder: Path
-    stores: Stores = None  # type: ignore[assignment] - follows from `folder` unless given
+    declared: Stores | None = None
+    limits: Limits = unlimited
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="image-data"), repr=False
     )
 
     def __post_init__(self) -> None:
-        if self.stores is None:
-            self.stores = Stores([FileStore("file", self.folder)], "file")
+        self.stores = self.declared or Stores([FileStore("file", self.folder)], "file")
         self.staging = FileStore("staging", self.folder.with_name(f"{self.folder.name}-staging"))
         self.caching = FileStore("cache", self.folder.with_name(f"{self.folder.name}-cache"))
 

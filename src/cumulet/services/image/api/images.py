@@ -85,7 +85,7 @@ def delete(call: Call, image_id: str) -> None:
     """Delete an image and its bytes."""
     found = model.get(call.tx, call.caller, image_id)
     call.require("delete_image", found.target(call.caller))
-    model.delete(call.tx, found, call.context.path(found.id))
+    model.delete(call.tx, found, call.context)
 
 
 @service.post("/v2/images/{image_id}/actions/deactivate", status=204, policy_in_handler="deactivate")

@@ -49,21 +49,33 @@ def add(tx: Transaction, image_id: str, store: str | None, url: str, detail: Map
 
 def adopt(tx: Transaction, image_id: str, store: ImageStore, url: str) -> bool:
     """Give an object that was claimed and written to the image; False when the claim has run out, and the object may
-    be gone."""
+    be gone. Whoever calls this writes the store's name to the image's row."""
     if store.claims:
         held = (erasures.c.store == store.id) & (erasures.c.url == url) & (erasures.c.due_at > tx.now)
         if not tx.delete(erasures, held):
             return False
-    add(tx, image_id, store.id, url)
+    row = {"image_id": image_id, "store": store.id, "url": url, "detail": {}, "created_at": tx.now}
+    tx.insert(locations, row)
     return True
 
 
 def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
     """Forget these locations of one image; the objects go after the commit."""
-    if not rows:
-        return
-    tx.delete(locations, locations.c.id.in_([row.id for row in rows]))
-    _summarise(tx, next(iter(rows)).image_id)
+    if rows:
+        tx.delete(locations, locations.c.id.in_([row.id for row in rows]))
+        _summarise(tx, next(iter(rows)).image_id)
+        _forget_all(tx, stores, rows)
+
+
+def remove_all(tx: Transaction, stores: Stores, image_id: str) -> None:
+    """The image is deleted: forget where it was; the objects go after the commit. Two statements."""
+    rows = of(tx, image_id)
+    if rows:
+        tx.delete(locations, locations.c.image_id == image_id)
+        _forget_all(tx, stores, rows)
+
+
+def _forget_all(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
     for row in rows:
         store = stores.find(row.store)
         if store is not None and store.owns(row.url):
