@@ -9,6 +9,7 @@ from pathlib import Path
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
 from cumulet.http.shapes import Invalid
+from cumulet.services.image.model.protections import Protections
 from cumulet.services.image.model.quota import Limits, unlimited
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
@@ -39,6 +40,7 @@ class ImageContext:
     folder: Path
     declared: Stores | None = None
     limits: Limits = unlimited
+    protections: Protections = field(default_factory=Protections)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="image-data"), repr=False
     )

@@ -1,4 +1,4 @@
-"""Tasks: for administrators, what the service does in the background. Imports make their own; others ask for one here."""
+"""Tasks: for administrators, what the service does in the background. Imports make their own; one may be asked for."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.services.image.model.location_changes import Place
 from cumulet.services.image.model.stores import ImageStore, Stores
 from cumulet.services.image.tables import erasures, images, locations
 from cumulet.store import Store, Transaction
@@ -28,6 +29,15 @@ _BATCH = 50
 def of(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
     """The image's locations in their order."""
     return tx.rows(select(locations).where(locations.c.image_id == image_id).order_by(locations.c.id))
+
+
+def of_many(tx: Transaction, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Locations by image, in their order. One query."""
+    found: dict[str, list[Row[Any]]] = {}
+    if ids:
+        for row in tx.rows(select(locations).where(locations.c.image_id.in_(ids)).order_by(locations.c.id)):
+            found.setdefault(row.image_id, []).append(row)
+    return found
 
 
 def best(tx: Transaction, stores: Stores, image_id: str, prefer: Collection[str] = ()) -> list[Row[Any]]:
@@ -65,6 +75,30 @@ def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
         tx.delete(locations, locations.c.id.in_([row.id for row in rows]))
         _summarise(tx, next(iter(rows)).image_id)
         _forget_all(tx, stores, rows)
+
+
+def rearrange(
+    tx: Transaction, stores: Stores, image_id: str, places: Sequence[Place], readers: Mapping[str, str]
+) -> None:
+    """Make the image's locations those of `places`, in that order; `readers` names the store for each new address.
+    The objects of locations that are not among them go after the commit."""
+    rows = {row.id: row for row in of(tx, image_id)}
+    kept = [place.id for place in places if place.id is not None]
+    remove(tx, stores, [row for row in rows.values() if row.id not in kept])
+    new = list(places)
+    if [place.id for place in places[: len(kept)]] == [row.id for row in rows.values() if row.id in kept]:
+        for place in places[: len(kept)]:
+            if rows[place.id or 0].detail != place.metadata:
+                tx.update(locations, locations.c.id == place.id, detail=place.metadata)
+        new = new[len(kept) :]
+    else:  # rows are shown in the order of their numbers: another order needs new numbers
+        tx.delete(locations, locations.c.image_id == image_id)
+    for place in new:
+        old = rows.get(place.id or 0)
+        store, url = (old.store, old.url) if old is not None else (readers[place.url], place.url)
+        row = {"image_id": image_id, "store": store, "url": url, "detail": place.metadata, "created_at": tx.now}
+        tx.insert(locations, row)
+    _summarise(tx, image_id)
 
 
 def remove_all(tx: Transaction, stores: Stores, image_id: str) -> None:

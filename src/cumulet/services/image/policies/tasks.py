@@ -1,4 +1,4 @@
-"""Rules of tasks. Glance's finer rules (`get_task`, `add_task`, …) decide nothing any more; only this one is checked."""
+"""Rules of tasks. Glance's finer rules (`get_task`, `add_task`, …) decide nothing any more, only the last one does."""
 
 from __future__ import annotations
 

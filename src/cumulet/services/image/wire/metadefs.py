@@ -70,9 +70,7 @@ OBJECT: Declared = {
     "definitions": _DEFINITIONS,
 }
 TAG: Declared = {"properties": {"name": _NAME, **_TIMES}, "required": ["name"]}
-TAGS: Declared = {
-    "properties": {"tags": array(record({"name": _NAME}, required=["name"], additionalProperties=False))}
-}
+TAGS: Declared = {"properties": {"tags": array(record({"name": _NAME}, required=["name"], additionalProperties=False))}}
 ASSOCIATION: Declared = {
     "properties": {
         "name": text("A type of resource, named as the orchestration service names it", most=80),

@@ -39,7 +39,11 @@ def _mapping(name: str, item: Declared) -> Declared:
     return {**made, **definitions}
 
 
-_IMAGE = {"name": "image", **images.SCHEMA, "links": links(("self", "self"), ("enclosure", "file"), ("describedby", "schema"))}
+_IMAGE = {
+    "name": "image",
+    **images.SCHEMA,
+    "links": links(("self", "self"), ("enclosure", "file"), ("describedby", "schema")),
+}
 _MEMBER = {"name": "member", **members.SCHEMA}
 _TASK = {"name": "task", **tasks.SCHEMA}
 _TASK_STUB = {"name": "task", **tasks.STUB_SCHEMA}
