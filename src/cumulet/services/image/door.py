@@ -12,13 +12,22 @@ from cumulet.auth import Caller
 from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
+from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images
 from cumulet.store import Prepared, Transaction
 
-__all__ = ["BootableImage", "ImageContext", "boot_image", "data_path", "names", "recover_uploads"]
+__all__ = [
+    "BootableImage",
+    "ImageContext",
+    "boot_image",
+    "data_path",
+    "names",
+    "property_protections",
+    "recover_uploads",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,7 @@ tasks = Table(
     Index("image_tasks_created", "created_at", "id"),
     Index("image_tasks_image", "image_id"),
     Index("image_tasks_status", "status"),
+    Index("image_tasks_expires", "expires_at"),
 )
 
 # ---- metadata definitions: what properties there are, and what their values mean ------------------------------

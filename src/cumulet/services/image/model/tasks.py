@@ -38,7 +38,8 @@ def create(
     image_id: str | None = None,
     request_id: str | None = None,
 ) -> Row[Any]:
-    """A new pending task of the caller's."""
+    """A new pending task of the caller's. Those that ended long ago make room for it."""
+    forget_expired(tx)
     task_id = str(uuid.uuid4())
     tx.insert(
         tasks,
@@ -64,7 +65,7 @@ def create(
 def get(tx: Transaction, task_id: str) -> Row[Any]:
     """The task. Raises 404."""
     row = tx.row(select(tasks).where(tasks.c.id == task_id))
-    if row is None:
+    if row is None or (row.expires_at is not None and row.expires_at < tx.now):
         raise NotFound(f"No task found with ID {task_id}")
     return row
 
@@ -107,13 +108,6 @@ def fail(tx: Transaction, task_id: str, message: str) -> bool:
 def _move(tx: Transaction, task_id: str, status: str, **values: Any) -> bool:
     where = (tasks.c.id == task_id) & tasks.c.status.in_(_BEFORE[status])
     return bool(tx.update(tasks, where, status=status, updated_at=tx.now, **values))
-
-
-def fail_unfinished(tx: Transaction, message: str) -> int:
-    """Every unfinished task fails: its process is gone. How many there were."""
-    where = tasks.c.status.in_((PENDING, PROCESSING))
-    values = {"status": FAILURE, "message": message, "updated_at": tx.now, "expires_at": tx.now + LIFE_US}
-    return tx.update(tasks, where, **values)
 
 
 def forget_expired(tx: Transaction) -> int:
