@@ -13,6 +13,7 @@ import difflib
 import ipaddress
 import json
 import os
+import re
 import socket
 import tomllib
 import types
@@ -113,6 +114,7 @@ class Settings:
     hostname: Annotated[str, "name of this machine's hypervisor (empty: the machine's host name)"] = ""
     virt_type: Annotated[str, "auto, kvm or qemu; auto boots a probe under kvm once"] = "auto"
     workers: Annotated[int, "API processes"] = 1
+    cors_origins: Annotated[tuple[str, ...], "web origins whose scripts may call the APIs (* allows all)"] = ()
     token_seconds: Annotated[int, "how long a token is valid"] = 3600
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
@@ -335,6 +337,9 @@ def _check(settings: Settings) -> None:
         _check_address("tunnel_ip", settings.tunnel_ip)
     for server in settings.dns_servers:
         _check_address("dns_servers", server)
+    for origin in settings.cors_origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s,]+", origin):
+            raise ConfigError(f"cors_origins holds origins such as https://horizon.example.com, not {origin!r}")
     last = 65536 - len(STANDARD_PORTS)
     if settings.port_base is not None and not 1024 <= settings.port_base <= last:
         raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")

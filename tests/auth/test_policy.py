@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oslo_config import cfg
 from oslo_policy import policy as oslo
 
-from cumulet.auth import Caller, Forbidden, Policy, Rule
+from cumulet.auth import Caller, Forbidden, Policy, PolicyError, Rule
 from cumulet.auth.policy import SHARED
 
 RULES = [
@@ -48,17 +46,44 @@ def test_same_answers_as_the_enforcer(caller: Caller, project: str, user: str, v
         ), rule
 
 
-def test_overrides(tmp_path: Path) -> None:
-    file = tmp_path / "policy.yaml"
-    file.write_text('"all": "role:admin"\n')
-    policy = Policy(RULES, file)
+def test_overrides() -> None:
+    policy = Policy(RULES, {"all": "role:admin"})
     reader = Caller("u", "u", "default", roles=("reader",))
     with pytest.raises(Forbidden):
         policy.require("all", reader)
-    file.write_text('"all": "role:admin or ("\n')
-    with pytest.raises(ValueError, match="all"):
-        policy.reload()
+    with pytest.raises(PolicyError, match="all"):
+        policy.put({"all": "role:admin or ("})
     assert not policy.allows("all", reader)
+    policy.put({})
+    assert policy.allows("all", reader)
+
+
+@pytest.mark.parametrize("text", ["rule:owner", "not rule:either", "role:a and (role:b or rule:either)"])
+def test_a_rule_that_comes_back_to_itself_is_refused(text: str) -> None:
+    with pytest.raises(PolicyError, match="refers to itself"):
+        Policy(RULES, {"owner": text})
+
+
+@given(
+    st.sampled_from(["all", None]),
+    st.sampled_from(["d1", None]),
+    st.sampled_from(["p1", None]),
+    st.lists(st.sampled_from(["system", "domain", "project"]), unique=True),
+)
+def test_kinds_of_tokens_as_the_enforcer_sees_them(
+    system: str | None, domain: str | None, project: str | None, kinds: list[str]
+) -> None:
+    caller = Caller(
+        "u", "u", "d", roles=("admin",), system_scope=system, domain_id=None if system else domain, project_id=project
+    )
+    ours = Policy([Rule("r", "role:admin", scope_types=tuple(kinds)), Rule("outer", "rule:r")])
+    config = cfg.ConfigOpts()
+    config([], project="none")
+    theirs = oslo.Enforcer(config)
+    theirs.register_default(oslo.RuleDefault("r", "role:admin", scope_types=kinds or None))
+    expected = theirs.authorize("r", {}, dict(caller.credentials))
+    assert ours.allows("r", caller, {}) == bool(expected)
+    assert ours.allows("outer", caller, {}), "what a rule refers to is looked at without its kinds of tokens"
 
 
 def test_an_unknown_rule_allows_nobody() -> None:

@@ -46,7 +46,7 @@ def lab() -> Iterator[Lab]:
 def url(lab: Lab) -> str:
     shown = lab.demo("console", "url", "show", "--novnc", "vm")
     assert (shown["protocol"], shown["type"]) == ("vnc", "novnc")
-    assert shown["url"].startswith(f"{CONSOLE}/vnc_auto.html?path=%3Ftoken%3D")
+    assert shown["url"].startswith(f"{CONSOLE}/vnc_auto.html?autoconnect=true&path=%3Ftoken%3D")
     return str(shown["url"])
 
 

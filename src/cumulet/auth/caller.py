@@ -43,6 +43,7 @@ class Caller:
             system_scope=self.system_scope,
             is_admin_project=self.is_admin_project,
             is_admin=self.is_admin,
+            token_scope="system" if self.system_scope else "domain" if self.domain_id else "project",
         )
 
     @property

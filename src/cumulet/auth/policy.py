@@ -1,7 +1,8 @@
 """Policy: OpenStack's rules in oslo.policy's language, parsed once, checked in memory.
 
-Services declare `Rule`s; an operator overrides them in ``policy.yaml``. Files are read when the process starts and
-on `reload`, never while a request is answered.
+Services declare `Rule`s; an operator overrides them in one file (see `cumulet.auth.policy_file`). Nothing here reads a
+file while a request is answered. A rule is also bound to kinds of tokens (`scope_types`), always enforced, as the
+originals do by default: whoever comes with another kind of token is refused whatever roles he has.
 """
 
 from __future__ import annotations
@@ -9,22 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import yaml
 from oslo_policy import _checks, _parser
 
 from cumulet.auth.caller import Caller
 
 
+class PolicyError(ValueError):
+    """A rule, or a file of rules, that cannot be in force. The text names the rule and says why."""
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A rule of policy with its default, under OpenStack's name for it."""
+    """A rule of policy with its default, under OpenStack's name for it.
+
+    `scope_types`: the kinds of tokens ("system", "domain", "project") that may pass it; an empty tuple for all of
+    them, None for what its service says of all its rules.
+    """
 
     name: str
     check: str
     description: str = ""
+    scope_types: tuple[str, ...] | None = None
 
 
 class Forbidden(Exception):
@@ -52,29 +60,49 @@ SHARED = (
 Check = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
 
 
+@dataclass(frozen=True)
+class Checks:
+    """Rules that can be put in force: `parts` by name, as other rules refer to them, and `enforced`, which also look
+    at the kind of token."""
+
+    parts: Mapping[str, Check]
+    enforced: Mapping[str, Check]
+
+
 class Policy:
-    """The rules in force. Raises ValueError when a rule cannot be parsed."""
+    """The rules in force. Raises PolicyError when a rule cannot be parsed."""
 
-    def __init__(self, rules: Iterable[Rule], overrides: Path | None = None) -> None:
+    def __init__(self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None) -> None:
         self.defaults = {rule.name: rule for rule in (*SHARED, *rules)}
-        self.overrides = overrides
-        self._checks: dict[str, Check] = {}
-        self.reload()
+        self.texts: dict[str, str] = {}
+        self._enforced: Mapping[str, Check] = {}
+        self.put(overrides or {})
 
-    def reload(self) -> None:
-        """Read the overrides again; the old rules stay in force when they are faulty."""
-        texts = {name: rule.check for name, rule in self.defaults.items()}
-        if self.overrides is not None and self.overrides.exists():
-            loaded = yaml.safe_load(self.overrides.read_text()) or {}
-            if not isinstance(loaded, dict):
-                raise ValueError(f"{self.overrides}: expected a mapping of rule names to rules")
-            texts.update({str(name): str(check) for name, check in loaded.items()})
-        self._checks = {name: self._compile(_parse(name, text)) for name, text in texts.items()}
+    def put(self, overrides: Mapping[str, str]) -> None:
+        """Put the defaults under `overrides` in force. The rules before stay when one cannot be parsed."""
+        texts = {**{name: rule.check for name, rule in self.defaults.items()}, **overrides}
+        checks = self._compiled(texts)
+        self.texts, self._enforced = texts, checks.enforced
+
+    def _compiled(self, texts: Mapping[str, str]) -> Checks:
+        trees = {name: _parse(name, text) for name, text in texts.items()}
+        _refuse_circles(trees)
+        parts: dict[str, Check] = {}
+        parts.update({name: _compile(tree, parts) for name, tree in trees.items()})
+        enforced = {name: self._scoped(name, check) for name, check in parts.items()}
+        return Checks(parts, enforced)
+
+    def _scoped(self, name: str, check: Check) -> Check:
+        rule = self.defaults.get(name)
+        if rule is None or not rule.scope_types:
+            return check
+        kinds = frozenset(rule.scope_types)
+        return lambda target, creds: creds["token_scope"] in kinds and check(target, creds)
 
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> bool:
         """Whether `caller` passes `rule` on `target` (the caller's own project unless given). An unknown rule
         allows nobody."""
-        check = self._checks.get(rule)
+        check = self._enforced.get(rule)
         if check is None:
             return False
         return check(caller.credentials if target is None else target, caller.credentials)
@@ -84,21 +112,50 @@ class Policy:
         if not self.allows(rule, caller, target):
             raise Forbidden(rule)
 
-    def _compile(self, check: Any) -> Check:
-        """oslo.policy's tree as closures: its own walk inspects each function's signature at every check."""
-        if isinstance(check, _checks.AndCheck):
-            parts = [self._compile(part) for part in check.rules]
-            return lambda target, creds: all(part(target, creds) for part in parts)
-        if isinstance(check, _checks.OrCheck):
-            parts = [self._compile(part) for part in check.rules]
-            return lambda target, creds: any(part(target, creds) for part in parts)
-        if isinstance(check, _checks.NotCheck):
-            inner = self._compile(check.rule)
-            return lambda target, creds: not inner(target, creds)
-        if isinstance(check, _checks.RuleCheck):
-            name = str(check.match)
-            return lambda target, creds: (found := self._checks.get(name)) is not None and found(target, creds)
-        return lambda target, creds: bool(check(target, creds, None))
+
+def references(text: str) -> set[str]:
+    """Names of the rules that a rule's text refers to."""
+    return _names(_parsed(text))
+
+
+def _names(check: Any) -> set[str]:
+    if isinstance(check, _checks.RuleCheck):
+        return {str(check.match)}
+    inner = getattr(check, "rules", None) or ([check.rule] if isinstance(check, _checks.NotCheck) else [])
+    return {name for part in inner for name in _names(part)}
+
+
+def _refuse_circles(trees: Mapping[str, Any]) -> None:
+    """A rule that comes back to itself would never end."""
+    done: set[str] = set()
+
+    def walk(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise PolicyError(f"policy rule {name}: refers to itself ({' → '.join((*above, name))})")
+        if name not in done and name in trees:
+            for inner in _names(trees[name]):
+                walk(inner, (*above, name))
+            done.add(name)
+
+    for name in trees:
+        walk(name, ())
+
+
+def _compile(check: Any, parts: Mapping[str, Check]) -> Check:
+    """oslo.policy's tree as closures: its own walk inspects each function's signature at every check."""
+    if isinstance(check, _checks.AndCheck):
+        every = [_compile(part, parts) for part in check.rules]
+        return lambda target, creds: all(part(target, creds) for part in every)
+    if isinstance(check, _checks.OrCheck):
+        some = [_compile(part, parts) for part in check.rules]
+        return lambda target, creds: any(part(target, creds) for part in some)
+    if isinstance(check, _checks.NotCheck):
+        inner = _compile(check.rule, parts)
+        return lambda target, creds: not inner(target, creds)
+    if isinstance(check, _checks.RuleCheck):
+        name = str(check.match)
+        return lambda target, creds: (found := parts.get(name)) is not None and found(target, creds)
+    return lambda target, creds: bool(check(target, creds, None))
 
 
 _parsed = lru_cache(maxsize=1000)(_parser.parse_rule)
@@ -108,5 +165,5 @@ _parsed = lru_cache(maxsize=1000)(_parser.parse_rule)
 def _parse(name: str, text: str) -> Any:
     check = _parsed(text)
     if isinstance(check, _checks.FalseCheck) and text.strip() not in ("!", "False"):
-        raise ValueError(f"policy rule {name}: cannot be parsed: {text!r}")
+        raise PolicyError(f"policy rule {name}: cannot be parsed: {text!r}")
     return check

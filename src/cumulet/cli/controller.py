@@ -10,14 +10,14 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from cumulet.auth import Policy
+from cumulet.auth import Policies, Policy, PolicyError, policy_file
 from cumulet.config import Settings
 from cumulet.engine import Engine
 from cumulet.fleet import service as fleet
@@ -51,6 +51,30 @@ class Controller:
     store: Store
     engine: Engine
     app: App
+    policies: Policies
+
+
+LOADERS: dict[str, Callable[[], Service]] = {
+    "identity": identity_service.load,
+    "image": image_service.load,
+    "placement": placement_service.load,
+    "network": network_service.load,
+    "compute": compute_service.load,
+}
+"""OpenStack's services, which have operations for its clients and rules of policy."""
+
+
+def declared() -> dict[str, Service]:
+    """OpenStack's services with their operations, for documents and tests. Touches nothing."""
+    return {name: load() for name, load in LOADERS.items()}
+
+
+def policies(state: Path, services: Mapping[str, Service]) -> Policies:
+    """The policies of `services` under the operator's file. Raises PolicyError."""
+    found = Policies(state / policy_file.NAME, {name: Policy(service.rules) for name, service in services.items()})
+    for warning in found.load():
+        log.warning("%s", warning)
+    return found
 
 
 def assemble(settings: Settings) -> Controller:
@@ -84,7 +108,7 @@ def assemble(settings: Settings) -> Controller:
         metadata=compute.metadata(computing),
         find=[compute.find, network.find],
     )
-    services: dict[str, tuple[Callable[[], Service], Any]] = {
+    contexts: dict[str, tuple[Callable[[], Service], Any]] = {
         "identity": (identity_service.load, who),
         "identity_admin": (identity_service.load, who),
         "image": (image_service.load, images),
@@ -95,17 +119,14 @@ def assemble(settings: Settings) -> Controller:
         "console": (console_service.load, computing),
         "link": (fleet.load, link),
     }
-    auth_url = endpoints["identity"]
+    rules = policies(settings.state, declared())
+    none, auth_url = Policy(()), endpoints["identity"]
     mounts = {
-        settings.ports.of(name): Mount(service := load(), context, _policy(service, settings.state), auth_url)
-        for name, (load, context) in services.items()
+        settings.ports.of(name): Mount(service := load(), context, rules.policies.get(service.type, none), auth_url)
+        for name, (load, context) in contexts.items()
     }
-    return Controller(settings, store, engine, App(store, mounts, who.authenticate))
-
-
-def _policy(service: Service, state: Path) -> Policy:
-    """The service's rules under the operator's overrides: ``policy/<service>.yaml`` in the state folder."""
-    return Policy(service.rules, state / "policy" / f"{service.type}.yaml")
+    app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
+    return Controller(settings, store, engine, app, rules)
 
 
 def sockets(settings: Settings) -> list[socket.socket]:
@@ -123,18 +144,25 @@ def _loopback(settings: Settings) -> str:
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
-    controller = assemble(settings)
+    try:
+        controller = assemble(settings)
+    except PolicyError as error:
+        print(f"controller: {error}", file=sys.stderr)
+        return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
     runner.start()
+    over = threading.Event()
+    threading.Thread(target=controller.policies.watch, args=(over,), name="policy", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
     gc.set_threshold(20_000, 50, 50)  # a list of a thousand servers is no reason to look for cycles; few are made
     sys.setswitchinterval(0.001)  # threads that work must not keep the event loop waiting for long
     try:
         uvloop.run(serve(controller.app, sockets(settings)))
     finally:
+        over.set()
         controller.engine.stop()
         runner.join(5)
     return 0
 
 
-__all__ = ["Controller", "assemble", "run", "sockets"]
+__all__ = ["LOADERS", "Controller", "assemble", "declared", "policies", "run", "sockets"]

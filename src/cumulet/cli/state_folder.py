@@ -55,13 +55,22 @@ def create(state: Path) -> None:
     try:
         state.mkdir(mode=0o711, parents=True, exist_ok=True)
         if not is_state_folder(state):
-            if state.is_symlink() or any(entry.name != LOCK for entry in state.iterdir()):
+            # Another `up` may be at work on it: its mark comes first, so whoever sees anything else sees that, too.
+            foreign = state.is_symlink() or any(not _may_come_first(entry.name) for entry in state.iterdir())
+            if foreign and not is_state_folder(state):
                 raise CliError(f"{state} is not empty and not a Cumulet state folder; choose another with --state")
             state.chmod(0o711)
-            (state / MARKER).write_text(MARKER_TEXT, encoding="utf-8")
+            made = state / f"{MARKER}.{os.getpid()}"
+            made.write_text(MARKER_TEXT, encoding="utf-8")
+            made.replace(state / MARKER)
     except OSError as error:
         hint = "" if os.geteuid() == 0 else "; as a user other than root, add --state ~/cumulet"
         raise CliError(f"cannot make the state folder {state}: {error.strerror}{hint}") from error
+
+
+def _may_come_first(name: str) -> bool:
+    """What may lie in a state folder before its mark: the lock, and a mark that is being written."""
+    return name == LOCK or name.startswith(f"{MARKER}.")
 
 
 @contextmanager

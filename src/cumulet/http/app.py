@@ -1,6 +1,6 @@
 """The ASGI app of all services: port → service → operation → answer.
 
-The order in which a request passes is `App._answer`: request id, health check, microversion, route, token,
+The order in which a request passes is `_Exchange._answer`: preflight, health check, URL, microversion, route, token,
 body limit, body and query shapes, policy, transaction, handler, answer. Whatever goes wrong becomes the
 service's own error body; an error of ours is logged with its request id and answered without its text.
 """
@@ -12,15 +12,20 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import msgspec
 
+from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
+from cumulet.http import encoding, health, openapi, reading
 from cumulet.http.call import Call, Reply
+from cumulet.http.cors import Cors
 from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, keystone_body
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
@@ -50,12 +55,24 @@ class Mount:
 
 
 class App:
-    """The ASGI application. `mounts`: port → service."""
+    """The ASGI application. `mounts`: port → service; `origins`: web origins whose scripts may call; `state`: the
+    folder in which a file switches the health check off."""
 
-    def __init__(self, store: Store, mounts: Mapping[int, Mount], authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mounts: Mapping[int, Mount],
+        authenticate: Authenticate,
+        *,
+        origins: Sequence[str] = (),
+        state: Path | None = None,
+    ) -> None:
         self.store = store
         self.mounts = dict(mounts)
         self.authenticate = authenticate
+        self.cors = Cors(origins)
+        self.state = state
+        self.compresses_for = encoding.wanted
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         mount = self.mounts[scope["server"][1]]
@@ -75,8 +92,9 @@ class _Exchange:
 
     def __init__(self, app: App, mount: Mount, scope: Message, receive: Receive, send: Send) -> None:
         self.app, self.mount, self.scope, self.receive, self.send = app, mount, scope, receive, send
-        self.headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        self.headers: dict[str, str] = {}
         self.request_id = f"req-{uuid.uuid4()}"
+        self.global_id: str | None = None
         self.answer_headers: HeaderList = [("x-openstack-request-id", self.request_id)]
         if mount.service.type == "compute":
             self.answer_headers.append(("x-compute-request-id", self.request_id))
@@ -92,32 +110,48 @@ class _Exchange:
         except Exception as error:
             await self._fail(error)
         if log.isEnabledFor(logging.INFO):
-            log.info(
-                "%s %s status: %d time: %.6f [%s %s]",
-                self.scope["method"],
-                self.scope["path"],
-                self.status,
-                time.perf_counter() - begun,
-                self.request_id,
-                self.caller.user_id if self.caller else "-",
-            )
+            self._log(time.perf_counter() - begun)
+
+    def _log(self, seconds: float) -> None:
+        """One line per request. A path is shown as it came when it holds what could forge a line."""
+        path, caller = self.scope["path"], self.caller
+        log.info(
+            "%s %s status: %d time: %.6f [%s %s %s %s]",
+            self.scope["method"],
+            path if path.isprintable() else ascii(path),
+            self.status,
+            seconds,
+            self.global_id or "-",
+            self.request_id,
+            caller.user_id if caller else "-",
+            (caller.project_id if caller else None) or "-",
+        )
 
     async def _answer(self) -> None:
         service, method, path = self.mount.service, self.scope["method"], self.scope["path"]
-        if path == "/healthcheck":
-            await self._send(200, b"OK", "text/plain; charset=UTF-8")
+        self.headers = reading.folded(self.scope["headers"])
+        if self.app.cors.origins and await self._crossed_origins(method):
             return
+        if path == health.PATH:
+            await self._health(method)
+            return
+        raw_path = self.scope.get("raw_path") or path.encode()
+        reading.check_target(path, raw_path, self.scope["query_string"])
+        asked = self.headers.get("x-openstack-request-id")
+        if asked is not None and _GLOBAL_ID.fullmatch(asked):
+            self.global_id = asked
         version: Version = (0, 0)
         if service.microversions is not None:
             version = service.microversions.asked(self.headers)
             self.answer_headers += service.microversions.headers(version)
-        raw_path = self.scope.get("raw_path") or path.encode()
         decoded = path if b"%2F" not in raw_path.upper() else raw_path.decode("latin-1")
         matched = service.match("GET" if method == "HEAD" else method, decoded, version)
         if isinstance(matched, set) and method == "HEAD":
             matched = service.match("HEAD", decoded, version)
         if isinstance(matched, set):
-            await self._no_route(matched)
+            if path != openapi.PATH or method not in ("GET", "HEAD") or not service.rules:
+                self._no_route(matched)
+            await self._send(200, await asyncio.to_thread(_document, service), JSON)
             return
         operation, params = matched
         self.operation = operation
@@ -129,14 +163,29 @@ class _Exchange:
             call.require(operation.policy)
         await self._reply(call, await self._invoke(call))
 
+    async def _crossed_origins(self, method: str) -> bool:
+        """What browsers need to know; whether the request was a preflight, which is answered here."""
+        preflight = self.app.cors.preflight(self.headers) if method == "OPTIONS" else None
+        self.answer_headers += self.app.cors.headers(self.headers) if preflight is None else preflight
+        if preflight is not None:
+            await self._send(200, b"", None)
+        return preflight is not None
+
+    async def _health(self, method: str) -> None:
+        if method not in ("GET", "HEAD"):
+            self._no_route({"GET", "HEAD"})
+        accept = self.headers.get("accept", "")
+        await self._send(*health.answer(self.app.state, self.mount.service.type, method, accept))
+
     def _call(self, operation: Operation, params: dict[str, str], version: Version) -> Call:
         call = Call(operation, self.app.store, self.mount.policy, self.mount.context)
         call.version, call.params, call.headers = version, params, self.headers
         call.method, call.path = self.scope["method"], self.scope["path"]
         call.raw_query = self.scope["query_string"].decode("latin-1")
-        host = self.headers.get("host") or "{}:{}".format(*self.scope["server"])
+        host = reading.host(self.headers.get("host") or "{}:{}".format(*self.scope["server"]))
         call.base_url = f"{self.scope['scheme']}://{host}"
-        call.request_id, call._receive = self.request_id, self.receive
+        call.request_id, call.global_request_id = self.request_id, self.global_id
+        call._receive = self.receive
         call.client_address = self.scope["client"][0] if self.scope.get("client") else ""
         return call
 
@@ -150,10 +199,7 @@ class _Exchange:
     async def _read(self, call: Call) -> None:
         """Body and query of the request into the call."""
         operation = call.operation
-        pairs = parse_qsl(call.raw_query, keep_blank_values=True, max_num_fields=1000) if call.raw_query else []
-        query: dict[str, list[str]] = {}
-        for name, value in pairs:
-            query.setdefault(name, []).append(value)
+        query = reading.parameters(call.raw_query)
         call.query = query
         if operation.query is not None:
             last = {name: values[-1] for name, values in query.items()}
@@ -166,7 +212,7 @@ class _Exchange:
         if operation.raw_body:
             call.body = body
         elif operation.request is not None:
-            call.raw = _decoded(body)
+            call.raw = reading.decoded(body)
             call.body = self._parsed(operation.request, call.raw, call.version)
 
     def _parsed(self, shape: type, raw: Any, version: Version, *, lax: bool = False) -> Any:
@@ -217,7 +263,7 @@ class _Exchange:
             data = msgspec.json.encode(trimmed(body, call.version) if windowed else body)
             await self._send(status, data, reply.content_type or JSON)
 
-    async def _no_route(self, allowed: set[str]) -> None:
+    def _no_route(self, allowed: set[str]) -> None:
         service = self.mount.service
         if allowed:
             fault = Fault(
@@ -260,11 +306,13 @@ class _Exchange:
 
     async def _start(self, status: int, headers: HeaderList) -> None:
         self.started, self.status = True, status
-        raw = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]
+        raw = [(k.lower().encode("latin-1"), reading.header_value(v)) for k, v in headers]
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def _send(self, status: int, data: bytes, content_type: str | None) -> None:
         headers = self.answer_headers
+        if len(data) >= encoding.SMALLEST:
+            data = await self._compressed(data, content_type)
         if status != 204 or data:
             headers = [*headers, ("content-length", str(len(data)))]
         if content_type and (data or status != 204):
@@ -274,6 +322,19 @@ class _Exchange:
             data = b""
         await self.send({"type": "http.response.body", "body": data})
 
+    async def _compressed(self, data: bytes, content_type: str | None) -> bytes:
+        """`data` as the client asked for it; caches hear that it depends on that."""
+        client = self.scope["client"][0] if self.scope.get("client") else ""
+        asked = self.headers.get("accept-encoding", "")
+        if self.scope["method"] == "HEAD" or not self.app.compresses_for(asked, content_type, len(data), client):
+            return data
+        if any(name.lower() == "content-encoding" for name, _ in self.answer_headers):
+            return data
+        self.answer_headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        if len(data) < encoding.ON_THREAD:
+            return encoding.gzipped(data)
+        return await asyncio.get_running_loop().run_in_executor(None, encoding.gzipped, data)
+
     async def _stream(self, status: int, pieces: Any, content_type: str) -> None:
         await self._start(status, [("content-type", content_type), *self.answer_headers])
         async for piece in pieces:
@@ -281,16 +342,10 @@ class _Exchange:
         await self.send({"type": "http.response.body", "body": b""})
 
 
-def _decoded(body: bytes) -> Any:
-    if not body:
-        return {}
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest(
-            "The server could not comply with the request since it is either malformed or otherwise "
-            "incorrect: the body is not JSON."
-        ) from None
+@cache
+def _document(service: Service) -> bytes:
+    """The service's OpenAPI document, made when it is asked for the first time."""
+    return msgspec.json.encode(openapi.document(service, __version__))
 
 
 def _disallowed(rule: str) -> Fault:

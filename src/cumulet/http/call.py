@@ -37,7 +37,8 @@ class Call:
     `version` the microversion, `body` the parsed request shape and `raw` the JSON it came from (for services that
     keep attributes they do not know), `query` the parsed query shape or the raw
     mapping name → values, `context` what the process assembly handed to the service. `base_url` is scheme, host
-    and port as the client addressed them, without a slash at the end.
+    and port as the client addressed them, without a slash at the end. `global_request_id` is the id that the caller
+    brought along from the request that made it call, when it is well-formed.
     """
 
     def __init__(self, operation: Operation, store: Store, policy: Policy, context: Any) -> None:
@@ -56,6 +57,7 @@ class Call:
         self.params: dict[str, str] = {}
         self.base_url = ""
         self.request_id = ""
+        self.global_request_id: str | None = None
         self.client_address = ""
         self._tx: Transaction | None = None
         self._caller: Caller | None = None

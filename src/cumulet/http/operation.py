@@ -9,14 +9,17 @@ def show(call: Call, server_id: str) -> wire.ServerAnswer: ...
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cumulet.auth import Rule
 from cumulet.http.faults import BadRequest, Fault, Renderer
 from cumulet.http.shapes import Invalid
 from cumulet.http.versions import Microversions, Version
+
+_BRACES = re.compile(r"\{(\*?\w+)\}")
 
 TransactionKind = Literal["read", "write", "none"]
 Handler = Callable[..., Any]
@@ -29,6 +32,10 @@ class Operation:
     `policy`: the rule that is checked before the handler with the caller's own project as target; a handler whose
     target is a row looks it up and checks itself, and then `policy_in_handler` names that rule, for documents and
     tests. None of both: anybody (`auth` False) or any valid token. `body_limit` in bytes, None for no limit.
+
+    For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
+    (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
+    `query` shape, `consumes` the media types of its body.
     """
 
     service: str
@@ -48,6 +55,10 @@ class Operation:
     body_limit: int | None = 114_688
     asynchronous: bool = False
     raw_body: bool = False
+    faults: tuple[int, ...] = ()
+    also: tuple[int, ...] = ()
+    parameters: tuple[str, ...] = ()
+    consumes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,6 +69,49 @@ class Operation:
     def summary(self) -> str:
         """The first line of the handler's docstring."""
         return (inspect.getdoc(self.handler) or "").split("\n", 1)[0]
+
+    @property
+    def description(self) -> str:
+        """The whole docstring of the handler."""
+        return inspect.getdoc(self.handler) or ""
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        """Names of what stands in braces in the path, in order."""
+        return tuple(name.lstrip("*") for name in _BRACES.findall(self.path))
+
+    @property
+    def rule(self) -> str | None:
+        """The rule of policy that decides who may call it, wherever it is checked."""
+        return self.policy or self.policy_in_handler
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """Media types of the body that it takes; empty when it takes none."""
+        if self.consumes:
+            return self.consumes
+        if self.request is not None:
+            return ("application/json",)
+        return ("application/octet-stream",) if self.raw_body or self.body_limit is None else ()
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """Every status that it may answer, errors of ours apart.
+
+        400 is everywhere, as a query, a header or a path can be malformed whatever the operation takes.
+        """
+        found = {self.status, *self.also, *self.faults, 400}
+        if self.auth:
+            found.add(401)
+        if self.rule is not None:
+            found.add(403)
+        if self.path_parameters or self.since or self.until:
+            found.add(404)
+        if self.method in ("POST", "PUT", "PATCH", "DELETE"):
+            found.update((409, 413))
+        if self.media_types:
+            found.add(415)
+        return tuple(sorted(found))
 
     def serves(self, version: Version) -> bool:
         """Whether the operation exists at `version`."""
@@ -85,7 +139,8 @@ def _plain_invalidity(invalid: Invalid) -> Fault:
 class Service:
     """A service: its operations, its policy rules, its errors' form. `type` is the official service type.
 
-    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no.
+    `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `scope_types` are the
+    kinds of tokens that its rules take, where a rule does not say itself.
     """
 
     def __init__(
@@ -97,6 +152,7 @@ class Service:
         invalidity: Invalidity = _plain_invalidity,
         forbidden: Callable[[str], Fault] | None = None,
         not_found: Callable[[], Fault] | None = None,
+        scope_types: tuple[str, ...] = (),
     ) -> None:
         self.type = type
         self.faults = faults
@@ -104,6 +160,7 @@ class Service:
         self.invalidity = invalidity
         self.forbidden = forbidden
         self.not_found = not_found
+        self.scope_types = scope_types
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
         self.websocket: Callable[..., Any] | None = None
@@ -111,7 +168,8 @@ class Service:
 
     def add_rules(self, rules: Iterable[Rule]) -> None:
         """Declare policy rules."""
-        self.rules.extend(rules)
+        own = self.scope_types
+        self.rules.extend(replace(rule, scope_types=own) if rule.scope_types is None else rule for rule in rules)
 
     def operation(self, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Declare an operation; the decorated handler stays a plain function."""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import uvicorn
 
 from cumulet.http.app import App
+from cumulet.http.protocol import Protocol
 
 log = logging.getLogger("cumulet.http")
 
@@ -36,16 +37,16 @@ async def serve(app: App, sockets: Iterable[socket.socket], *, threads: int = 8)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="op"))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,
         log_config=None,
+        proxy_headers=False,  # a client on this machine must not choose its address or scheme by a header
         server_header=False,
         date_header=True,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=65536,
         ws_max_size=2**20,
     )
     await _Server(config, app).serve(sockets=list(sockets))

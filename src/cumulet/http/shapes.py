@@ -84,7 +84,7 @@ def _hidden(shape: type, version: Version) -> frozenset[str]:
 
 
 @cache
-def _nested(shape: type) -> tuple[tuple[str, type], ...]:
+def nested(shape: type) -> tuple[tuple[str, type], ...]:
     """Fields that hold structs: (wire name, struct)."""
     hints = get_type_hints(shape)
     found = []
@@ -122,7 +122,7 @@ def _refuse_hidden(shape: Any, raw: Any, version: Version, path: str) -> None:
     for name in _hidden(shape, version):
         if name in raw:
             raise Invalid(path.strip("."), raw, f"Additional properties are not allowed ('{name}' was unexpected)")
-    for name, inner in _nested(shape):
+    for name, inner in nested(shape):
         if name in raw:
             _refuse_hidden(inner, raw[name], version, f"{path}.{name}")
 
@@ -153,21 +153,30 @@ def _explained(raw: Any, message: str) -> Invalid:
     return Invalid(".".join(steps), value, _words(match["problem"], value))
 
 
+_MOST_SHOWN = 1000
+
+
+def _shown(value: Any) -> str:
+    """A value of the request as errors repeat it: no answer is as long as what was sent."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
 def _words(problem: str, value: Any) -> str:
     if found := _UNKNOWN.match(problem):
-        return f"Additional properties are not allowed ({found[1]!r} was unexpected)"
+        return f"Additional properties are not allowed ({_shown(found[1])} was unexpected)"
     if found := _MISSING.match(problem):
-        return f"{found[1]!r} is a required property"
+        return f"{_shown(found[1])} is a required property"
     if found := _LONG.match(problem):
-        return f"{value!r} is too {'long' if found[2] == '<=' else 'short'}"
+        return f"{_shown(value)} is too {'long' if found[2] == '<=' else 'short'}"
     if found := _RANGE.match(problem):
         above = found[1].startswith("<")
-        return f"{value} is {'greater' if above else 'less'} than the {'max' if above else 'min'}imum of {found[2]}"
+        return f"{_shown(value)} is {'greater' if above else 'less'} than the {'max' if above else 'min'}imum of {found[2]}"
     if found := _PATTERN.match(problem):
-        return f"{value!r} does not match {found[1]}"
+        return f"{_shown(value)} does not match {found[1]}"
     if found := _TYPE.match(problem):
         wanted = [_JSON_TYPES.get(want.strip(), want.strip()) for want in found["want"].split("|")]
-        return f"{value!r} is not of type {', '.join(repr(want) for want in wanted)}"
+        return f"{_shown(value)} is not of type {', '.join(repr(want) for want in wanted)}"
     return problem
 
 
@@ -195,10 +204,10 @@ def trimmed(body: Any, version: Version) -> Any:
 @cache
 def _nested_names(shape: type) -> tuple[tuple[str, type], ...]:
     names = {field.encode_name: field.name for field in msgspec.structs.fields(shape)}
-    return tuple((names[wire], inner) for wire, inner in _nested(shape))
+    return tuple((names[wire], inner) for wire, inner in nested(shape))
 
 
 @cache
 def _windowed(shape: type) -> bool:
     """Whether a field of `shape`, or of a struct in it, has a window."""
-    return bool(windows(shape)) or any(_windowed(inner) for _, inner in _nested(shape))
+    return bool(windows(shape)) or any(_windowed(inner) for _, inner in nested(shape))

@@ -10,7 +10,7 @@ from cumulet.http.faults import BadRequest, Fault
 
 Version = tuple[int, int]
 
-_FORM = re.compile(r"^(\d+)\.(\d+)$")
+_FORM = re.compile(r"([0-9]{1,4})\.([0-9]{1,6})")
 
 
 def text(version: Version) -> str:
@@ -20,46 +20,55 @@ def text(version: Version) -> str:
 
 @dataclass(frozen=True)
 class Microversions:
-    """A service's range. `legacy_header` is compute's own older header (without the service's name)."""
+    """A service's range. `legacy_header` is compute's own older header (without the service's name). `malformed` and
+    `unacceptable` are the service's sentences, with ``{wanted}``, ``{minimum}`` and ``{maximum}`` in them."""
 
     service: str
     minimum: Version
     maximum: Version
     legacy_header: str | None = None
+    malformed: str = "API Version String {wanted} is of invalid format. Must be of format MajorNum.MinorNum."
+    unacceptable: str = "Version {wanted} is not supported by the API. Minimum is {minimum} and maximum is {maximum}."
 
     def asked(self, headers: Mapping[str, str]) -> Version:
         """The version a request asks for; the minimum when it asks for none. Raises 400 or 406."""
         wanted: str | None = None
-        for part in headers.get("openstack-api-version", "").split(","):
-            words = part.split()
-            if len(words) == 2 and words[0].lower() == self.service:
-                wanted = words[1]
+        if (header := headers.get("openstack-api-version")) is not None:
+            for part in header.split(","):  # several services' versions, in one header or in several; the last counts
+                words = part.split()
+                if len(words) > 1 and words[0].lower() == self.service:
+                    wanted = " ".join(words[1:])
         if wanted is None and self.legacy_header:
-            wanted = headers.get(self.legacy_header.lower(), "").strip() or None
+            wanted = headers.get(self.legacy_header.lower(), "").rpartition(",")[2].strip() or None
         if wanted is None:
             return self.minimum
         if wanted.lower() == "latest":
             return self.maximum
-        match = _FORM.match(wanted)
+        match = _FORM.fullmatch(wanted)
         if match is None:
-            raise BadRequest(f"API Version String {wanted} is of invalid format. Must be of format MajorNum.MinorNum.")
+            raise BadRequest(self._worded(self.malformed, wanted), headers=self._vary())
         version = int(match[1]), int(match[2])
         if not self.minimum <= version <= self.maximum:
             raise Fault(
-                f"Version {wanted} is not supported by the API. "
-                f"Minimum is {text(self.minimum)} and maximum is {text(self.maximum)}.",
+                self._worded(self.unacceptable, wanted),
                 status=406,
                 code="HTTPNotAcceptable",
+                headers=self._vary(),
                 max_version=text(self.maximum),
                 min_version=text(self.minimum),
             )
         return version
 
+    def _worded(self, sentence: str, wanted: str) -> str:
+        return sentence.format(wanted=wanted, minimum=text(self.minimum), maximum=text(self.maximum))
+
+    def _vary(self) -> dict[str, str]:
+        """Caches must know that the answer depends on the version asked for, errors too."""
+        return {"Vary": ", ".join(("OpenStack-API-Version", self.legacy_header or "")).rstrip(", ")}
+
     def headers(self, version: Version) -> list[tuple[str, str]]:
         """Headers of every answer at `version`."""
-        names = ["OpenStack-API-Version"]
         answer = [("OpenStack-API-Version", f"{self.service} {text(version)}")]
         if self.legacy_header:
-            names.append(self.legacy_header)
             answer.append((self.legacy_header, text(version)))
-        return [*answer, ("Vary", ", ".join(names))]
+        return [*answer, *self._vary().items()]

@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,30 +21,39 @@ INSIDE = "CUMULET_TEST_INSIDE_GUEST_HOST"
 UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Not even the fixtures of such a test may run out here: they mount things."""
-    if item.get_closest_marker("root") is None or os.environ.get(INSIDE):
-        return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    call = pytest.CallInfo.from_call(lambda: _run_inside(item), when="call")
-    report = item.ihook.pytest_runtest_makereport(item=item, call=call)
-    item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Out here such a test is an item without fixtures: these mount things, too. pytest asks this of tests in this
+    folder only."""
+    made = yield
+    if os.environ.get(INSIDE) or not isinstance(made, list):
+        return made
+    return [OwnHost.of(item) if item.get_closest_marker("root") else item for item in made]
 
 
-def _run_inside(item: pytest.Item) -> None:
-    if os.geteuid() != 0 or shutil.which("libvirtd", path="/usr/sbin:/usr/bin") is None:
-        pytest.skip("needs root and libvirt")
-    again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", item.nodeid]
-    with tempfile.TemporaryDirectory(prefix="cumulet-") as folder:  # removed when its mounts are gone with the host
-        done = subprocess.run(
-            [*UNSHARE, *again], env={**os.environ, INSIDE: folder}, cwd=item.config.rootpath,
-            capture_output=True, text=True, timeout=240, check=False,
-        )  # fmt: skip
-    if done.returncode != 0:
-        pytest.fail(done.stdout[-6000:] + done.stderr[-2000:], pytrace=False)
+class OwnHost(pytest.Item):
+    """A test that runs once more, in a host of its own."""
+
+    @classmethod
+    def of(cls, item: pytest.Item) -> OwnHost:
+        made: OwnHost = cls.from_parent(item.parent, name=item.name)
+        made.own_markers.extend(item.own_markers)
+        return made
+
+    def runtest(self) -> None:
+        if os.geteuid() != 0 or shutil.which("libvirtd", path="/usr/sbin:/usr/bin") is None:
+            pytest.skip("needs root and libvirt")
+        again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", self.nodeid]
+        with tempfile.TemporaryDirectory(prefix="cumulet-") as folder:  # removed when its mounts are gone with the host
+            done = subprocess.run(
+                [*UNSHARE, *again], env={**os.environ, INSIDE: folder}, cwd=self.config.rootpath,
+                capture_output=True, text=True, timeout=240, check=False,
+            )  # fmt: skip
+        if done.returncode != 0:
+            pytest.fail(done.stdout[-6000:] + done.stderr[-2000:], pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from cumulet.services.compute.tables import console_tokens
 from tests.services.compute.conftest import Nova, message
 from tests.services.serving import Running, running
 
-URL = "http://127.0.0.1:6080/vnc_auto.html?path=%3Ftoken%3D"
+URL = "http://127.0.0.1:6080/vnc_auto.html?autoconnect=true&path=%3Ftoken%3D"
 
 
 @pytest.fixture

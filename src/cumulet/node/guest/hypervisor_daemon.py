@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -125,9 +125,9 @@ class HypervisorDaemon:
             pid = self.ours()
             if pid is None:
                 return
-            os.kill(pid, signal.SIGTERM)
+            _signal(pid, signal.SIGTERM)
             if not _wait(lambda: self.ours() is None, 5):
-                os.kill(pid, signal.SIGKILL)
+                _signal(pid, signal.SIGKILL)
                 _wait(lambda: self.ours() is None, 2)
             (self._folder / "libvirtd.pid").unlink(missing_ok=True)
 
@@ -142,9 +142,10 @@ class HypervisorDaemon:
     def _start_unless_answering(self) -> None:
         if self.answers():
             return
+        _wait(lambda: self.answers() or self.ours() is None, 5)
         stuck = self.ours()
-        if stuck is not None and not _wait(self.answers, 5):
-            os.kill(stuck, signal.SIGKILL)
+        if stuck is not None and not self.answers():
+            _signal(stuck, signal.SIGKILL)
             _wait(lambda: self.ours() is None, 2)
         if self.answers():
             return
@@ -202,6 +203,12 @@ class HypervisorDaemon:
     def _down(self, sentence: str, detail: str) -> HypervisorDown:
         self.problem = sentence
         return HypervisorDown("The host's hypervisor is not available.", f"{sentence}: {detail}")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may have just ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

@@ -56,10 +56,13 @@ class DhcpServers:
             _stop(pid, arguments[0])
             self._drop_stale_leases(place, network, write=True)
             pid = None
+        if pid is not None and changed:
+            try:
+                os.kill(pid, signal.SIGHUP)
+            except ProcessLookupError:  # it died a moment ago
+                pid = None
         if pid is None:
             run(*arguments, netns=names.dhcp_namespace(network.id))
-        elif changed:
-            os.kill(pid, signal.SIGHUP)
 
     def absent(self, network_id: str) -> None:
         """Stop dnsmasq and remove its namespace, port and files."""

@@ -94,7 +94,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 1000 else text[:1000] + "..."
 
 
-service = ComputeService("compute", faults=nova_body, microversions=MICROVERSIONS, invalidity=_invalidity)
+service = ComputeService(
+    "compute", faults=nova_body, microversions=MICROVERSIONS, invalidity=_invalidity, scope_types=("project",)
+)
 service.add_rules(RULES)
 
 

@@ -6,6 +6,7 @@ from cumulet.http import Fault, Service
 from cumulet.http.faults import BadRequest, NotAllowed, NotFound, keystone_body
 from cumulet.http.shapes import Invalid
 from cumulet.services.identity.policies import RULES
+from cumulet.services.identity.policies.scopes import scoped
 
 _SECRET = frozenset({"password", "original_password", "secret"})
 
@@ -31,7 +32,7 @@ def _not_found() -> Fault:
 
 
 identity = Service("identity", faults=keystone_body, invalidity=_invalidity, forbidden=_forbidden, not_found=_not_found)
-identity.rules.extend(RULES)
+identity.add_rules(scoped(RULES))
 
 
 def load() -> Service:

@@ -30,7 +30,14 @@ def _no_route() -> Fault:
     return NotFound("The resource could not be found.", code="HTTPNotFound")
 
 
-network = Service("network", faults=neutron_body, invalidity=_invalid, forbidden=_forbidden, not_found=_no_route)
+network = Service(
+    "network",
+    faults=neutron_body,
+    invalidity=_invalid,
+    forbidden=_forbidden,
+    not_found=_no_route,
+    scope_types=("project",),
+)
 network.add_rules(RULES)
 
 

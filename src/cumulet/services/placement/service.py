@@ -44,9 +44,16 @@ def _forbidden(rule: str) -> Fault:
 placement = Service(
     "placement",
     faults=_faults,
-    microversions=Microversions("placement", MINIMUM, MAXIMUM),
+    microversions=Microversions(
+        "placement",
+        MINIMUM,
+        MAXIMUM,
+        malformed="Invalid microversion: invalid version string: {wanted}",
+        unacceptable="Invalid microversion: Unacceptable version header: {wanted}",
+    ),
     invalidity=_invalid,
     forbidden=_forbidden,
+    scope_types=("project",),
 )
 placement.add_rules(RULES)
 

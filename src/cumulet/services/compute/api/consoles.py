@@ -42,7 +42,7 @@ def url(call: Call, tx: Transaction, server_id: str, kind: str, rule: str) -> st
     if kind != "novnc":
         raise BadRequest(f"Unavailable console type {kind}.")
     token = consoles.issue(tx, row, kind, call.context.console_token_s)
-    return f"{call.context.console_base_url}/vnc_auto.html?path=%3Ftoken%3D{token}"
+    return f"{call.context.console_base_url}/vnc_auto.html?autoconnect=true&path=%3Ftoken%3D{token}"
 
 
 @service.post(
