@@ -85,7 +85,7 @@ def assemble(settings: Settings) -> Controller:
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
     who = identity.IdentityContext(settings.secrets_dir, settings.region)
-    images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state / "policy"))
+    images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state))
     image.recover_uploads(store, images)
     computing = compute.ComputeContext(
         engine=engine,

@@ -1,6 +1,6 @@
 """Property protections: which roles may create, read, change and delete which properties of images.
 
-The operator writes them in Glance's form, into one of two files of the state folder's ``policy``: with roles in
+The operator writes them in Glance's form, into one of two files of the state folder: with roles in
 ``property-protections-roles.conf``, or with names of policy rules in ``property-protections-policies.conf``. Without
 a file every property is everybody's. The first section whose pattern is found in a property's name decides; a
 property that no section names is nobody's.
