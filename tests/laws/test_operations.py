@@ -31,7 +31,7 @@ OPEN = {
     "identity": re.compile(r"^/$|^/v3/?$|^/v3/auth/tokens$|^/v3/users/\{user_id\}/password$"),
     "compute": re.compile(r"^/$|^/v2/?$|^/v2\.1/?$"),
     "network": re.compile(r"^/$|^/v2\.0/?$"),
-    "image": re.compile(r"^/$|^/versions|^/v2/?$"),
+    "image": re.compile(r"^/$|^/versions|^/v2/?$|^/v1(/|$)"),
     "placement": re.compile(r"^/$"),
     "console": re.compile(r""),  # its own tokens, tried in its own tests
     "metadata": re.compile(r""),  # signatures, tried in its own tests

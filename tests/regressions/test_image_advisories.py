@@ -10,6 +10,7 @@ Of the cases that concern images, these have no counterpart in the image service
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 import time
@@ -19,7 +20,7 @@ import httpx
 import pytest
 
 from cumulet.services.image import door
-from cumulet.services.image.model import content
+from cumulet.services.image.model import intake
 from tests.services.image.conftest import OCTETS, Images, admin, demo, glance, made, other  # noqa: F401
 
 MIB = 1 << 20
@@ -164,7 +165,7 @@ def test_ossa_2024_003_unscreened_bytes_reach_no_converter(glance: Images, demo:
     for container in ("ova", "ovf", "docker", "compressed"):
         image = taken(demo, qcow2(backing=b"/etc/passwd"), container_format=container)
         with glance.running.store.read() as tx:
-            assert door.data_path(tx, glance.context.folder, image["id"]) is None
+            assert door.data_path(tx, glance.context, image["id"]) is None
         patch = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
         change = [{"op": "replace", "path": "/container_format", "value": "bare"}]
         assert demo.patch(f"/v2/images/{image['id']}", json=change, headers=patch).status_code == 403
@@ -257,16 +258,16 @@ def test_ossa_2015_020_delete_at_the_last_moment(
 ) -> None:
     """The delete comes when the file has its name already and the record is not yet active."""
     image = made(demo)
-    path, complete, deleted = f"/v2/images/{image['id']}", content.Part.finish, threading.Event()
+    path, complete, deleted = f"/v2/images/{image['id']}", intake.Intake.finish, threading.Event()
 
-    def finish(part: content.Part) -> content.Stored:
+    def finish(part: intake.Intake) -> intake.Stored:
         stored = complete(part)
         with glance.client("demo") as beside:
             assert beside.delete(path).status_code == 204
         deleted.set()
         return stored
 
-    monkeypatch.setattr(content.Part, "finish", finish)
+    monkeypatch.setattr(intake.Intake, "finish", finish)
     answer = demo.put(f"{path}/file", content=b"x" * MIB, headers=OCTETS)
     assert deleted.is_set() and answer.status_code == 410
     assert glance.files() == [] and demo.get(path).status_code == 404
@@ -281,7 +282,7 @@ def test_a_full_disk_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     image = made(demo)
-    monkeypatch.setattr(content.Part, "_write", full)
+    monkeypatch.setattr(os, "write", full)
     answer = demo.put(f"/v2/images/{image['id']}/file", content=b"x" * MIB, headers=OCTETS)
     assert answer.status_code == 413 and "not enough disk space" in answer.json()["message"]
     assert glance.files() == []

@@ -85,7 +85,7 @@ def assemble(settings: Settings) -> Controller:
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
     who = identity.IdentityContext(settings.secrets_dir, settings.region)
-    images = image.ImageContext(settings.images_dir)
+    images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state))
     image.recover_uploads(store, images)
     computing = compute.ComputeContext(
         engine=engine,
@@ -103,7 +103,7 @@ def assemble(settings: Settings) -> Controller:
         reports={**network.REPORTS, **compute.reports(engine)},
         hosts_changed=[compute.hosts_changed, network.hosts_changed],
         image_path=lambda tx, link_id, image_id: (
-            image.data_path(tx, images.folder, image_id) if compute.boots_from(tx, link_id, image_id) else None
+            image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
         ),
         metadata=compute.metadata(computing),
         find=[compute.find, network.find],

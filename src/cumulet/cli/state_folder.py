@@ -1,7 +1,7 @@
 """The state folder: everything one cloud remembers, who owns which part of it, and how it goes away.
 
 The folder itself, ``run`` and ``log`` belong to whoever starts the cloud (root, with a real hypervisor);
-``db``, ``images`` and ``secrets`` belong to the controller's user, who must never be able to make root
+``db``, ``images…`` and ``secrets`` belong to the controller's user, who must never be able to make root
 follow a link of his. It must never touch a folder that is not marked as a Cumulet state folder.
 """
 
@@ -33,6 +33,8 @@ FOLDERS = {
     "cache": (0o711, False),
     "db": (0o700, True),
     "images": (0o700, True),
+    "images-staging": (0o700, True),
+    "images-cache": (0o700, True),
     "secrets": (0o700, True),
 }
 

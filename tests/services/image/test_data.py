@@ -45,17 +45,18 @@ def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
 
 
 def test_the_door(glance: Images, demo: httpx.Client) -> None:
-    image = made(demo, kernel_id="k", hw_x="y", min_ram=5)
+    kernel = "5b4c2d1e-0000-4000-8000-000000000001"
+    image = made(demo, kernel_id=kernel, hw_x="y", min_ram=5)
     with glance.running.store.read() as tx:
-        assert door.data_path(tx, glance.context.folder, image["id"]) is None
+        assert door.data_path(tx, glance.context, image["id"]) is None
     demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
     with glance.running.store.read() as tx:
-        path = door.data_path(tx, glance.context.folder, image["id"])
+        path = door.data_path(tx, glance.context, image["id"])
         assert path is not None and path.read_bytes() == b"x" * 1024
         assert path.stat().st_mode & 0o777 == 0o600
         found = door.boot_image(tx, caller("demo"), False, image["id"])
         assert found is not None and (found.status, found.size, found.min_ram) == ("active", 1024, 5)
-        assert found.kernel_id == "k" and found.properties["hw_x"] == "y"
+        assert found.kernel_id == kernel and found.properties["hw_x"] == "y"
         assert door.boot_image(tx, caller("other"), False, image["id"]) is None
         assert door.boot_image(tx, caller("other"), True, image["id"]) is not None
         assert door.names(tx, [image["id"], "nope"]) == {image["id"]: "r"}

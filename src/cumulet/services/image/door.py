@@ -10,14 +10,24 @@ from sqlalchemy import bindparam, select
 
 from cumulet.auth import Caller
 from cumulet.services.image.loops import recover_uploads
+from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
+from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images
 from cumulet.store import Prepared, Transaction
 
-__all__ = ["BootableImage", "ImageContext", "boot_image", "data_path", "names", "recover_uploads"]
+__all__ = [
+    "BootableImage",
+    "ImageContext",
+    "boot_image",
+    "data_path",
+    "names",
+    "property_protections",
+    "recover_uploads",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,10 @@ def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
     return {row.id: row.name for row in tx.rows(query)}
 
 
-def data_path(tx: Transaction, folder: Path, image_id: str) -> Path | None:
-    """The file with an active image's bytes in ImageContext's `folder`, for the link that feeds nodes; None when
-    there is none, or when its content was never screened."""
+def data_path(tx: Transaction, context: ImageContext, image_id: str) -> Path | None:
+    """The file with an active image's bytes, for the link that feeds nodes; None when there is none, or when its
+    content was never screened, or while it is being brought near from a store across a network."""
     row = tx.row(select(images.c.status, images.c.container_format).where(images.c.id == image_id))
     if row is None or row.status != ACTIVE or not screened(row.container_format):
         return None
-    return folder / image_id
+    return cache.near(tx, context, image_id)

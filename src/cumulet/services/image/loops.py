@@ -13,5 +13,5 @@ log = logging.getLogger("cumulet.image")
 
 def recover_uploads(store: Store, context: ImageContext) -> None:
     """When the controller starts: nothing that a dead upload left stays. Safe beside uploads that run."""
-    for what in content.recover(store, context.folder):
+    for what in content.recover(store, context.stores, context.staging):
         log.warning("image: removed or put back after an upload that died: %s", what)

@@ -9,6 +9,10 @@ from pathlib import Path
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
 from cumulet.http.shapes import Invalid
+from cumulet.services.image.model.protections import Protections
+from cumulet.services.image.model.quota import Limits, unlimited
+from cumulet.services.image.model.stores import Stores
+from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.policies import RULES
 
 
@@ -26,22 +30,28 @@ image.add_rules(RULES)
 
 @dataclass
 class ImageContext:
-    """Where the bytes lie: one file per image, named by its id, and ``<id>.<upload>.part`` while it is uploaded.
+    """Where the bytes lie, and what bounds them.
 
-    `folder` belongs to the API's user (0700). `threads` hash, write and read image data, so that a long upload
-    never takes a thread from other operations.
+    `folder` is the store that needs no declaration (`declared` may put others beside it): one file per image, named
+    by its id. Beside it are the folders of staged and of cached bytes. All belong to the API's user (0700). `threads`
+    hash, write and read image data, so that a long upload never takes a thread from other operations.
     """
 
     folder: Path
+    declared: Stores | None = None
+    limits: Limits = unlimited
+    protections: Protections = field(default_factory=Protections)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="image-data"), repr=False
     )
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.stores = self.declared or Stores([FileStore("file", self.folder)], "file")
+        self.staging = FileStore("staging", self.folder.with_name(f"{self.folder.name}-staging"))
+        self.caching = FileStore("cache", self.folder.with_name(f"{self.folder.name}-cache"))
 
     def path(self, image_id: str) -> Path:
-        """The file of an image's bytes."""
+        """The file of an image's bytes in the store that needs no declaration."""
         return self.folder / image_id
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text
 
 from cumulet.store import metadata
 
@@ -27,6 +27,10 @@ images = Table(
     Column("os_hidden", Boolean, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("upload_id", String(32)),
+    Column("stores", String(1024)),
+    Column("import_task", String(36)),
+    Column("importing_to_stores", String(1024)),
+    Column("failed_import", String(1024)),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
@@ -53,5 +57,143 @@ members = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Index("image_members_member", "member", "status", "image_id"),
+    sqlite_with_rowid=False,
+)
+
+locations = Table(
+    "image_locations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("image_id", String(36), nullable=False),
+    Column("store", String(255)),
+    Column("url", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("image_locations_image", "image_id", "id"),
+)
+"""Where an image's bytes are; the first that works is read. `store` is None for a URL that no declared store owns,
+`detail` is the metadata that clients gave, without the store. `image_images.stores` names the same stores, with
+commas, so that a list of images asks nothing more."""
+
+erasures = Table(
+    "image_erasures",
+    metadata,
+    Column("store", String(255), primary_key=True),
+    Column("url", String(1024), primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+    Index("image_erasures_due", "due_at"),
+)
+"""Objects that belong to no image: what a delete left to be removed, and what is being written right now (due when its
+writer has been silent for too long)."""
+
+cached = Table(
+    "image_cached",
+    metadata,
+    Column("image_id", String(36), primary_key=True),
+    Column("state", String(8), nullable=False),
+    Column("size", BigInteger),
+    Column("hits", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_modified", BigInteger),
+    Column("last_accessed", BigInteger),
+)
+"""Images of far stores whose bytes are kept near by as well: `state` is queued or cached."""
+
+tasks = Table(
+    "image_tasks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("type", String(30), nullable=False),
+    Column("status", String(30), nullable=False),
+    Column("owner", String(255)),
+    Column("image_id", String(36)),
+    Column("user_id", String(64)),
+    Column("request_id", String(64)),
+    Column("input", JSON),
+    Column("result", JSON),
+    Column("message", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Index("image_tasks_created", "created_at", "id"),
+    Index("image_tasks_image", "image_id"),
+    Index("image_tasks_status", "status"),
+    Index("image_tasks_expires", "expires_at"),
+)
+
+# ---- metadata definitions: what properties there are, and what their values mean ------------------------------
+
+namespaces = Table(
+    "image_namespaces",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace", String(80), nullable=False, unique=True),
+    Column("display_name", String(80)),
+    Column("description", Text),
+    Column("visibility", String(10), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("owner", String(255)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespaces_created", "created_at", "id"),
+    Index("image_namespaces_owner", "owner"),
+)
+
+namespace_objects = Table(
+    "image_namespace_objects",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("description", Text),
+    Column("required", JSON),
+    Column("properties", JSON),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_objects_name", "namespace_id", "name", unique=True),
+)
+
+namespace_properties = Table(
+    "image_namespace_properties",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_properties_name", "namespace_id", "name", unique=True),
+)
+
+namespace_tags = Table(
+    "image_namespace_tags",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("namespace_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_namespace_tags_name", "namespace_id", "name", unique=True),
+)
+
+resource_types = Table(
+    "image_resource_types",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+resource_type_associations = Table(
+    "image_resource_type_associations",
+    metadata,
+    Column("namespace_id", String(32), primary_key=True),
+    Column("name", String(80), primary_key=True),
+    Column("prefix", String(80)),
+    Column("properties_target", String(80)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("image_resource_type_associations_name", "name"),
     sqlite_with_rowid=False,
 )

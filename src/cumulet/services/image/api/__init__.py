@@ -1,5 +1,35 @@
 """Operations of image; importing this package registers them all."""
 
-from cumulet.services.image.api import data, images, info, members, schemas, tags, versions
+from cumulet.services.image.api import (
+    data,
+    downloads,
+    images,
+    info,
+    members,
+    metadef_namespaces,
+    metadef_objects,
+    metadef_properties,
+    metadef_resource_types,
+    metadef_tags,
+    schemas,
+    tags,
+    tasks,
+    versions,
+)
 
-__all__ = ["data", "images", "info", "members", "schemas", "tags", "versions"]
+__all__ = [
+    "data",
+    "downloads",
+    "images",
+    "info",
+    "members",
+    "metadef_namespaces",
+    "metadef_objects",
+    "metadef_properties",
+    "metadef_resource_types",
+    "metadef_tags",
+    "schemas",
+    "tags",
+    "tasks",
+    "versions",
+]

@@ -3,32 +3,71 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
+from cumulet.auth import Forbidden
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import NotAllowed, UnsupportedMedia
-from cumulet.services.image.model import filters, patches
+from cumulet.services.image.api import access, places
+from cumulet.services.image.model import filters, patches, quota
 from cumulet.services.image.model import images as model
+from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.service import image as service
 from cumulet.services.image.states import ACTIVE, DEACTIVATED
 from cumulet.services.image.wire import images as wire
+from cumulet.services.image.wire import pages
+from cumulet.services.image.wire import patches as patch_wire
+from cumulet.services.image.wire.patches import Change
+from cumulet.store import Transaction
 
-PATCH_TYPES = ("application/openstack-images-v2.1-json-patch", "application/openstack-images-v2.0-json-patch")
+
+def guard(call: Call) -> Guard:
+    """Property protections as they stand for the caller."""
+    return Guard(call.context.protections, call.caller, call.allows)
+
+
+def views(call: Call, tx: Transaction, found: Sequence[model.Image]) -> list[dict[str, Any]]:
+    """Images as this caller sees them: without the properties and the locations that are not for it."""
+    properties = guard(call)
+    located = places.visible(call, tx, found)
+    return [wire.shown(one, properties.readable(one.row.properties), located.get(one.id, ())) for one in found]
+
+
+def view(call: Call, tx: Transaction, found: model.Image) -> dict[str, Any]:
+    """One image as this caller sees it."""
+    return views(call, tx, [found])[0]
 
 
 @service.post("/v2/images", status=201, request=dict, policy_in_handler="add_image")
 def create(call: Call) -> Reply:
     """Create an image record; its bytes come afterwards."""
-    image_id, columns, tags = wire.created(call.body)
-    owner = columns.setdefault("owner", call.caller.project_id)
-    columns.setdefault("visibility", "shared")
-    if owner != call.caller.project_id and not call.caller.is_admin:
-        raise NotAllowed(f"You are not permitted to create images owned by '{owner}'.")
-    call.require("add_image", {"project_id": owner, "owner": owner, "visibility": columns["visibility"]})
-    require_visibility(call, columns["visibility"], {"project_id": owner, "owner": owner})
-    made = model.create(call.tx, image_id or str(uuid.uuid4()), columns, tags)
-    return Reply(wire.shown(made), headers={"Location": f"{call.base_url}/v2/images/{made.id}"})
+    draft = wire.created(call.body)
+    columns = {"owner": call.caller.project_id, "visibility": "shared", **draft.columns}
+    _require_creation(call, columns["owner"], columns["visibility"])
+    rules = guard(call)
+    for name in draft.properties:
+        rules.require("create", name)
+    quota.require(call.tx, call.context, call.caller.project_id, **{quota.COUNT: 1})
+    image_id = draft.id or str(uuid.uuid4())
+    made = model.create(call.tx, image_id, {**columns, "properties": draft.properties}, draft.tags)
+    headers = {
+        "Location": f"{call.base_url}/v2/images/{made.id}",
+        "OpenStack-image-store-ids": ",".join(store.id for store in call.context.stores),
+    }
+    return Reply(view(call, call.tx, made), headers=headers)
+
+
+def _require_creation(call: Call, owner: str | None, visibility: str) -> None:
+    target = {"project_id": owner, "owner": owner, "visibility": visibility}
+    try:
+        call.require("add_image", target)
+    except Forbidden:
+        if owner == call.caller.project_id:
+            raise
+        message = f"You are not permitted to create images owned by '{owner}'"
+        raise NotAllowed(message, code="HTTPForbidden") from None
+    require_visibility(call, visibility, target)
 
 
 def require_visibility(call: Call, visibility: str, target: dict[str, Any]) -> None:
@@ -42,63 +81,78 @@ def require_visibility(call: Call, visibility: str, target: dict[str, Any]) -> N
 def index(call: Call) -> dict[str, Any]:
     """List images that the caller sees, newest first unless asked otherwise."""
     wanted = filters.parse(call.query)
-    found = filters.listed(call.tx, call.caller, wanted)
-    rest = [(name, value) for name, values in call.query.items() for value in values if name != "marker"]
-    path = "/v2/images"
-    body = {
-        "images": [wire.shown(image) for image in found],
-        "first": f"{path}?{urlencode(rest)}" if rest else path,
+    listed = filters.listed(call.tx, guard(call), wanted)
+    found = [one for one in listed if call.allows("get_image", one.target(call.caller))]
+    full = found and len(listed) == wanted.page.limit
+    return {
+        "images": views(call, call.tx, found),
         "schema": "/v2/schemas/images",
+        **pages.links("/v2/images", call.query, found[-1].id if full else None),
     }
-    if found and len(found) == wanted.page.limit:
-        body["next"] = f"{path}?{urlencode([*rest, ('marker', found[-1].id)])}"
-    return body
 
 
 @service.get("/v2/images/{image_id}", policy_in_handler="get_image")
 def show(call: Call, image_id: str) -> dict[str, Any]:
     """Show an image."""
     found = model.get(call.tx, call.caller, image_id)
-    call.require("get_image", found.target(call.caller))
-    return wire.shown(found)
+    access.require(call, "get_image", found.target(call.caller))
+    return view(call, call.tx, found)
 
 
-@service.patch("/v2/images/{image_id}", request=list, policy_in_handler="modify_image")
+@service.patch("/v2/images/{image_id}", request=list, transaction="none", policy_in_handler="modify_image")
 def update(call: Call, image_id: str) -> dict[str, Any]:
-    """Change attributes, tags and properties with a JSON patch."""
+    """Change attributes, tags, properties and locations with a JSON patch."""
     kind = call.headers.get("content-type", "").partition(";")[0].strip()
-    if kind not in PATCH_TYPES:
-        accepted = ", ".join(PATCH_TYPES)
-        raise UnsupportedMedia("Unsupported Media Type", headers={"Accept-Patch": accepted})
-    changes = patches.parse(call.body)
-    found = model.get(call.tx, call.caller, image_id)
+    if kind not in patch_wire.MEDIA_TYPES:
+        accepted = ", ".join(patch_wire.MEDIA_TYPES)
+        raise UnsupportedMedia(
+            f"Image PATCH expects Content-Type one of: {accepted}", headers={"Accept-Patch": accepted}
+        )
+    changes = patch_wire.parse(call.body, kind)
+    sizes = places.sizes(call, image_id, changes)
+    with call.store.transaction() as tx:
+        found = model.get(tx, call.caller, image_id)
+        _require_changes(call, found, changes)
+        outcome = patches.apply(found, [one for one in changes if one.name != "locations"], guard(call))
+        moved = places.apply(call, tx, found, changes, sizes)
+        saved = patches.save(tx, found, outcome, moved)
+        return view(call, tx, saved)
+
+
+def _require_changes(call: Call, found: model.Image, changes: Sequence[Change]) -> None:
+    """Raise 403 or 404 unless policy allows each change."""
     target = found.target(call.caller)
-    call.require("modify_image", target)
-    outcome = patches.apply(found, changes, is_admin=call.caller.is_admin)
-    if outcome.visibility != found.row.visibility:
-        require_visibility(call, outcome.visibility, target)
-    return wire.shown(patches.save(call.tx, call.caller, found, outcome))
+    if not changes:
+        access.require(call, "get_image", target)
+    for change in changes:
+        if change.name == "locations":
+            rule = "delete_image_location" if change.op == "remove" else "set_image_location"
+            access.require(call, rule, target)
+            continue
+        if change.name == "visibility" and change.op != "remove":
+            require_visibility(call, change.value, target)
+        access.require(call, "modify_image", target)
 
 
 @service.delete("/v2/images/{image_id}", policy_in_handler="delete_image")
 def delete(call: Call, image_id: str) -> None:
     """Delete an image and its bytes."""
-    found = model.get(call.tx, call.caller, image_id)
-    call.require("delete_image", found.target(call.caller))
-    model.delete(call.tx, found, call.context.path(found.id))
+    found = model.get(call.tx, call.caller, image_id, missing="Failed to find image {} to delete")
+    access.require(call, "delete_image", found.target(call.caller))
+    model.delete(call.tx, found, call.context)
 
 
 @service.post("/v2/images/{image_id}/actions/deactivate", status=204, policy_in_handler="deactivate")
 def deactivate(call: Call, image_id: str) -> None:
     """Refuse downloads of the image to everyone but admins."""
-    found = model.get(call.tx, call.caller, image_id)
-    call.require("deactivate", found.target(call.caller))
+    found = model.get(call.tx, call.caller, image_id, missing="Failed to find image {} to deactivate")
+    access.require(call, "deactivate", found.target(call.caller))
     model.switch(call.tx, found, DEACTIVATED)
 
 
 @service.post("/v2/images/{image_id}/actions/reactivate", status=204, policy_in_handler="reactivate")
 def reactivate(call: Call, image_id: str) -> None:
     """Allow downloads of the image again."""
-    found = model.get(call.tx, call.caller, image_id)
-    call.require("reactivate", found.target(call.caller))
+    found = model.get(call.tx, call.caller, image_id, missing="Failed to find image {} to reactivate")
+    access.require(call, "reactivate", found.target(call.caller))
     model.switch(call.tx, found, ACTIVE)

@@ -1,4 +1,4 @@
-"""JSON schemas of images and members, which clients read before they write."""
+"""JSON schemas, which clients read before they write."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ from cumulet.services.image.wire import schemas as wire
 
 @service.get("/v2/schemas/{name}", transaction="none")
 def show(call: Call, name: str) -> dict[str, Any]:
-    """The schema of an image, of images, of a member or of members."""
-    schema = wire.SCHEMAS.get(name)
+    """The schema of an image, a member or a task, or of a list of them."""
+    return _known(wire.SCHEMAS, name)
+
+
+@service.get("/v2/schemas/metadefs/{name}", transaction="none")
+def show_metadef(call: Call, name: str) -> dict[str, Any]:
+    """The schema of a namespace and of what it holds, or of a list of them."""
+    return _known(wire.METADEFS, name)
+
+
+def _known(schemas: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    schema = schemas.get(name)
     if schema is None:
         raise NotFound("The resource could not be found.")
     return schema

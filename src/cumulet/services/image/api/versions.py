@@ -7,7 +7,7 @@ from typing import Any
 from cumulet.http.call import Call, Reply
 from cumulet.services.image.service import image as service
 
-CURRENT = 16
+CURRENT = 17
 
 
 def _versions(call: Call) -> dict[str, Any]:
@@ -37,3 +37,21 @@ def versions(call: Call) -> dict[str, Any]:
 def v2(call: Call) -> Reply:
     """Versions of the API, as its own root answers."""
     return Reply(_versions(call))
+
+
+@service.get("/v1", auth=False, transaction="none", status=300)
+def v1(call: Call) -> dict[str, Any]:
+    """Versions of the API, to a client of the version that ended long ago."""
+    return _versions(call)
+
+
+@service.get("/v1/{*rest}", auth=False, transaction="none", status=300)
+def v1_read(call: Call, rest: str) -> dict[str, Any]:
+    """Versions of the API, to a client that reads by the version that ended long ago."""
+    return _versions(call)
+
+
+@service.post("/v1/{*rest}", auth=False, transaction="none", status=300)
+def v1_write(call: Call, rest: str) -> dict[str, Any]:
+    """Versions of the API, to a client that writes by the version that ended long ago."""
+    return _versions(call)

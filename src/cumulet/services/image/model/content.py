@@ -1,22 +1,13 @@
-"""An image's bytes: the way from the first byte of an upload to a file that survives power loss, and back.
+"""An image's bytes and its record: the way from the first byte of an upload to an active image, and back.
 
-An upload writes ``<image>.<upload>.part`` and holds a lock on it; only when the bytes are on the disk does the file
-get its name and then the row its status. Whoever dies on the way leaves a part without a lock, or a file without an
-active row; `recover` removes both. Blocks are hashed, screened and written side by side on threads, while the next
-block comes in; the order of blocks is kept because each waits for the one before.
+The record says `saving` before the first byte is written and `active` when the object is safe in its store, both by
+compare-and-set on the upload's id. Whoever dies on the way leaves an object that no location names, and a record that
+is `saving` with nobody at it; `recover` puts both right.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
-import threading
-import uuid
-from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+import logging
 from typing import Any
 
 from sqlalchemy import select
@@ -24,214 +15,169 @@ from sqlalchemy import select
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest, Conflict, Fault
 from cumulet.services.image.model import images as model
-from cumulet.services.image.model.screening import Screen, screened
-from cumulet.services.image.states import ACTIVE, QUEUED, SAVING
-from cumulet.services.image.tables import images
+from cumulet.services.image.model import locations
+from cumulet.services.image.model.intake import HASH, Intake, Stored
+from cumulet.services.image.model.stores import Stores
+from cumulet.services.image.model.stores.file import FileStore
+from cumulet.services.image.states import ACTIVE, DEACTIVATED, IMPORTING, QUEUED, SAVING, UPLOADING
+from cumulet.services.image.tables import erasures, images
+from cumulet.services.image.tables import locations as placed
 from cumulet.store import Store, Transaction
 
-BLOCK = 4 << 20
-_FLUSH = 64 << 20
-HASH = "sha512"
+log = logging.getLogger("cumulet.image")
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What was found out about the bytes. Sizes in bytes."""
-
-    size: int
-    virtual_size: int | None
-    checksum: str
-    os_hash_value: str
-
-
-class Part:
-    """The file of one upload. Not used by two threads at once, except that a block's four jobs run side by side.
-
-    `outcome` is held while the upload is completed or abandoned, whichever comes first; then it is `over`.
-    """
-
-    def __init__(self, folder: Path, image_id: str) -> None:
-        self.upload_id = uuid.uuid4().hex
-        self.path = folder / f"{image_id}.{self.upload_id}.part"
-        self.final = folder / image_id
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha512 = hashlib.sha512()
-        self._screen: Screen | None = None
-        self._pending: list[Future[Any]] = []
-        self._flushing: Future[Any] | None = None
-        self.size = 0
-        self._unflushed = 0
-        self._renamed = False
-        self.outcome = threading.Lock()
-        self.over = False
-
-    def screen(self, disk_format: str) -> None:
-        """Look at the content as it comes."""
-        self._screen = Screen(disk_format)
-
-    def put(self, block: bytes | bytearray, threads: ThreadPoolExecutor) -> None:
-        """Take the next block: returns when the one before is done. Raises OSError and 415."""
-        self.settle()
-        jobs = [threads.submit(self._md5.update, block), threads.submit(self._sha512.update, block)]
-        jobs.append(threads.submit(self._write, block))
-        if self._screen is not None:
-            jobs.append(threads.submit(self._screen.eat, block))
-        self._pending = jobs
-        self.size += len(block)
-        self._unflushed += len(block)
-        if self._unflushed >= _FLUSH and (self._flushing is None or self._flushing.done()):
-            self._unflushed = 0
-            self._flushing = threads.submit(os.fdatasync, self._fd)
-
-    def settle(self) -> None:
-        """Wait for the block that is under way."""
-        pending, self._pending = self._pending, []
-        failed = [error for job in pending if (error := job.exception()) is not None]
-        if failed:
-            raise failed[0]
-
-    def _write(self, block: bytes | bytearray) -> None:
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
-
-    def finish(self) -> Stored:
-        """All bytes came: check them, bring them to the disk and give the file its name. Raises OSError and 415."""
-        self.settle()
-        virtual = self._screen.finish(self.size) if self._screen is not None else None
-        if self._flushing is not None:
-            self._flushing.result()
-        os.fsync(self._fd)
-        os.rename(self.path, self.final)
-        self._renamed = True
-        _sync_folder(self.final.parent)
-        return Stored(self.size, virtual, self._md5.hexdigest(), self._sha512.hexdigest())
-
-    def discard(self) -> None:
-        """Remove whatever was written. Only for an upload whose row did not become active."""
-        self.path.unlink(missing_ok=True)
-        if self._renamed:
-            self.final.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Let go of the file and its lock, when no job uses it any more."""
-        for job in (*self._pending, self._flushing):
-            if job is not None:
-                job.exception()
-        os.close(self._fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def begin(tx: Transaction, image: model.Image, part: Part) -> None:
+def begin(tx: Transaction, image: model.Image, intake: Intake) -> None:
     """queued → saving for this upload. Raises 409 from any other status, 400 while a format is missing."""
     row = image.row
     missing = [name for name in ("disk_format", "container_format") if getattr(row, name) is None]
     if missing:
         raise BadRequest(f"Properties {', '.join(missing)} must be set prior to saving data.")
+    _from_queued(tx, row, SAVING, intake)
+    locations.claim(tx, intake.store, intake.writing.url)
+    intake.screen(row.disk_format, row.container_format)
+
+
+def begin_staging(tx: Transaction, image: model.Image, intake: Intake) -> None:
+    """queued → uploading: bytes are kept until they are imported. Raises 409 from any other status."""
+    _from_queued(tx, image.row, UPLOADING, intake)
+
+
+def _from_queued(tx: Transaction, row: Any, status: str, intake: Intake) -> None:
     where = (images.c.id == row.id) & (images.c.status == QUEUED) & images.c.deleted_at.is_(None)
-    if not tx.update(images, where, status=SAVING, upload_id=part.upload_id, updated_at=tx.now):
-        raise Conflict(f"Image status transition from {row.status} to {SAVING} is not allowed")
-    if screened(row.container_format):
-        part.screen(row.disk_format)
+    if not tx.update(images, where, status=status, upload_id=intake.upload_id, updated_at=tx.now):
+        raise Conflict(f"Image status transition from {row.status} to {status} is not allowed")
 
 
-def complete(tx: Transaction, image_id: str, part: Part, stored: Stored) -> None:
-    """saving → active. Raises 410 when the image was deleted meanwhile; then the caller removes the file."""
-    done = tx.update(
-        images,
-        _uploading(image_id, part),
-        status=ACTIVE,
-        upload_id=None,
-        size=stored.size,
-        virtual_size=stored.virtual_size,
-        checksum=stored.checksum,
-        os_hash_algo=HASH,
-        os_hash_value=stored.os_hash_value,
-        updated_at=tx.now,
+def complete(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> None:
+    """saving → active. Raises 410 when the image was deleted meanwhile; then the caller removes the object."""
+    values = {"status": ACTIVE, "upload_id": None, "stores": intake.store.id, **described(stored)}
+    if not tx.update(images, _uploading(image_id, SAVING, intake), **values, updated_at=tx.now):
+        raise gone(image_id)
+    if not locations.adopt(tx, image_id, intake.store, intake.writing.url):
+        raise gone(image_id)
+
+
+def described(stored: Stored) -> dict[str, Any]:
+    """The record's columns that say what the bytes are."""
+    return {
+        "size": stored.size,
+        "virtual_size": stored.virtual_size,
+        "checksum": stored.checksum,
+        "os_hash_algo": HASH,
+        "os_hash_value": stored.os_hash_value,
+    }
+
+
+def complete_staging(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> None:
+    """The staged bytes are whole. Raises 410 when the image was deleted meanwhile."""
+    where = _uploading(image_id, UPLOADING, intake)
+    if not tx.update(images, where, upload_id=None, size=stored.size, updated_at=tx.now):
+        raise gone(image_id)
+
+
+def gone(image_id: str) -> Fault:
+    """The image is not there any more when its bytes are."""
+    return Fault(
+        f"Image {image_id} could not be found after upload. The image may have been deleted during the "
+        "upload, cleaning up the chunks uploaded.",
+        status=410,
+        code="HTTPGone",
     )
-    if not done:
-        raise Fault(
-            f"Image {image_id} could not be found after upload. The image may have been deleted during the upload.",
-            status=410,
-            code="HTTPGone",
-        )
 
 
-def abandon(tx: Transaction, image_id: str, part: Part) -> None:
-    """saving → queued, as if the upload had never begun; nothing when the image is gone."""
-    tx.update(images, _uploading(image_id, part), status=QUEUED, upload_id=None, updated_at=tx.now)
-
-
-def _uploading(image_id: str, part: Part) -> Any:
-    return (images.c.id == image_id) & (images.c.status == SAVING) & (images.c.upload_id == part.upload_id)
-
-
-def recover(store: Store, folder: Path) -> list[str]:
-    """Undo what uploads left that died: parts without a lock, files without an image, images that are 'saving'
-    with nobody at it. Harmless beside uploads that run. Returns what it removed or put back."""
-    alive = set()
-    undone = []
-    for path in sorted(folder.glob("*.part")):
-        if _remove_dead(path):
-            undone.append(path.name)
-        else:
-            alive.add(path.name.split(".")[1])
+def abandon(store: Store, image_id: str, intake: Intake) -> None:
+    """Back to queued, as if nothing had begun; nothing when the image is gone. A store that cannot remove what came so
+    far keeps its claim, and is asked again when that has run out."""
+    erased = True
+    try:
+        intake.discard()
+    except Exception as error:
+        log.warning("store %s could not drop an upload: %s", intake.store.id, error)
+        erased = False
     with store.transaction() as tx:
-        for row in tx.rows(select(images.c.id, images.c.upload_id).where(images.c.status == SAVING)):
-            if row.upload_id not in alive:
-                tx.update(images, images.c.id == row.id, status=QUEUED, upload_id=None, updated_at=tx.now)
-                undone.append(row.id)
-        known = {row.id for row in tx.rows(select(images.c.id).where(images.c.deleted_at.is_(None)))}
-        kept = (ACTIVE, "deactivated", SAVING)
-        held = {row.id for row in tx.rows(select(images.c.id).where(images.c.status.in_(kept)))} & known
-    undone += _remove_strangers(folder, held)
+        for status in (SAVING, UPLOADING):
+            where = _uploading(image_id, status, intake)
+            tx.update(images, where, status=QUEUED, upload_id=None, updated_at=tx.now)
+        if erased:
+            locations.give_up(tx, intake.store, intake.writing.url)
+
+
+def renew(store: Store, intake: Intake) -> None:
+    """The upload lives: what it writes is not to be erased. Cheap when called often."""
+    if intake.store.claims and intake.needs_renewal(locations.CLAIM_S / 5):
+        with store.transaction() as tx:
+            locations.claim(tx, intake.store, intake.writing.url)
+
+
+def _uploading(image_id: str, status: str, intake: Intake) -> Any:
+    return (images.c.id == image_id) & (images.c.status == status) & (images.c.upload_id == intake.upload_id)
+
+
+def recover(store: Store, stores: Stores, staging: FileStore) -> list[str]:
+    """Undo what uploads left that died: parts without a lock, files that no location names, images that are 'saving'
+    or 'uploading' with nobody at it. Harmless beside uploads that run. Returns what it removed or put back."""
+    folders = [place for place in (*stores, staging) if isinstance(place, FileStore)]
+    alive: set[str] = set()
+    undone: list[str] = []
+    for place in folders:
+        living, dead = place.living()
+        alive |= living
+        undone += dead
+    with store.transaction() as tx:
+        undone += _put_back(tx, alive)
+        _adopt_files(tx, [place for place in stores if isinstance(place, FileStore)])
+        held = {place.id: _held(tx, place) for place in folders if place is not staging}
+        held[staging.id] = _staged(tx)
+    for place in folders:
+        undone += place.remove_strangers(held[place.id])
     return undone
 
 
-def _remove_strangers(folder: Path, held: Collection[str]) -> list[str]:
-    removed = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix != ".part" and path.name not in held and _is_id(path.name):
-            path.unlink(missing_ok=True)
-            removed.append(path.name)
-    return removed
+def _put_back(tx: Transaction, alive: set[str]) -> list[str]:
+    """Images whose upload died are queued again, and what it wrote far away is erased."""
+    query = select(images.c.id, images.c.upload_id)
+    begun = (images.c.status == SAVING) | ((images.c.status == UPLOADING) & images.c.upload_id.is_not(None))
+    dead = [row for row in tx.rows(query.where(begun)) if row.upload_id not in alive]
+    ids = [row.id for row in dead]
+    tx.update(images, images.c.id.in_(ids), status=QUEUED, upload_id=None, updated_at=tx.now)
+    for row in dead:
+        if row.upload_id:
+            tx.update(erasures, erasures.c.url.endswith(row.upload_id), due_at=tx.now)
+    return ids
 
 
-def _is_id(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
+def _adopt_files(tx: Transaction, folders: list[FileStore]) -> None:
+    """Active images of before there were locations: their file is the one that bears their id."""
+    unplaced = select(images.c.id).where(
+        images.c.status.in_((ACTIVE, DEACTIVATED)),
+        images.c.deleted_at.is_(None),
+        images.c.id.not_in(select(placed.c.image_id)),
+    )
+    for row in tx.rows(unplaced):
+        place = next((place for place in folders if (place.folder / row.id).exists()), None)
+        if place is not None:
+            locations.add(tx, row.id, place.id, place.url(row.id))
 
 
-def _remove_dead(path: Path) -> bool:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True
+def _held(tx: Transaction, place: FileStore) -> set[str]:
+    """Names of files that are an image's, or are about to be."""
+    named = {row.url.rpartition("/")[2] for row in tx.rows(select(placed.c.url).where(placed.c.store == place.id))}
+    coming = select(images.c.id).where(images.c.status.in_((SAVING, IMPORTING)), images.c.deleted_at.is_(None))
+    arriving = select(images.c.id).where(images.c.import_task.is_not(None), images.c.deleted_at.is_(None))
+    return named | {row.id for query in (coming, arriving) for row in tx.rows(query)}
+
+
+def _staged(tx: Transaction) -> set[str]:
+    """Images whose bytes are staged, or are being staged for an import."""
+    busy = images.c.status.in_((UPLOADING, IMPORTING)) | images.c.import_task.is_not(None)
+    return {row.id for row in tx.rows(select(images.c.id).where(busy, images.c.deleted_at.is_(None)))}
 
 
 def readable(tx: Transaction, caller: Caller, image_id: str) -> model.Image:
     """The image of a download. Raises 404, and 403 when it is deactivated and the caller is no admin."""
     image = model.get(tx, caller, image_id)
-    if image.row.status == "deactivated" and not caller.is_admin:
+    if image.row.status == DEACTIVATED and not caller.is_admin:
         raise Fault(
             "The requested image has been deactivated. Image data download is forbidden.",
             status=403,

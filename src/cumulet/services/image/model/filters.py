@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,27 +12,14 @@ from sqlalchemy import ColumnElement, and_, false, or_, select
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
+from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.tables import images, tags
+from cumulet.services.image.wire import pages
 from cumulet.store import Page, Transaction, paged
 from cumulet.store.paging import MarkerNotFound
 from cumulet.store.times import parse_iso
 
-SORT_KEYS = (
-    "name",
-    "status",
-    "container_format",
-    "disk_format",
-    "size",
-    "id",
-    "created_at",
-    "updated_at",
-    "os_hidden",
-    "protected",
-    "min_disk",
-    "min_ram",
-    "owner",
-    "visibility",
-)
+SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 _COLUMNS = {key: images.c[key] for key in SORT_KEYS}
 _LISTED = ("id", "name", "status", "disk_format", "container_format")
 _TIMES = ("created_at", "updated_at")
@@ -45,10 +31,11 @@ _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "lt": lambda column, value: column < value,
     "lte": lambda column, value: column <= value,
 }
-DEFAULT_LIMIT, MAX_LIMIT = 25, 1000
 _VISIBILITIES = ("public", "private", "shared", "community", "all")
 _MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
-_DIGITS = re.compile(r"^[0-9]{1,18}$")
+_NUMBER = re.compile(r"^\s*[+-]?[0-9]{1,18}\s*$")
+_NUMBERS = ("size", "virtual_size", "min_ram", "min_disk")
+_TEXTS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
 
 
 @dataclass(frozen=True)
@@ -62,35 +49,30 @@ class Wanted:
     member_status: str
 
 
-def parse(query: Mapping[str, list[str]]) -> Wanted:
+def parse(query: pages.Query) -> Wanted:
     """The query string of a list. Raises 400 with Glance's words."""
     rest = {name: values[-1] for name, values in query.items() if name not in _TAKEN}
-    visibility = query.get("visibility", [None])[-1]
+    visibility = pages.last(query, "visibility") or None
     if visibility is not None and visibility not in _VISIBILITIES:
         raise BadRequest(f"Invalid visibility value: {visibility}")
+    if rest.pop("changes-since", None):
+        raise BadRequest('The "changes-since" filter is no longer available on v2.')
     status = query.get("member_status", ["accepted"])[-1]
     if status not in _MEMBER_STATUSES:
         raise BadRequest(f"Invalid status: {status}")
-    limit = _limit(query["limit"][-1]) if "limit" in query else DEFAULT_LIMIT
-    marker = query["marker"][-1] if "marker" in query else None
-    page = Page(limit, marker, _sort(query))
-    return Wanted(rest, tuple(query.get("tag", ())), page, visibility, status)
+    hidden = rest.setdefault("os_hidden", "false").lower()
+    for name, value in (("os_hidden", hidden), ("protected", rest.get("protected", "false"))):
+        if value not in ("true", "false"):
+            raise BadRequest(f"Invalid value '{value}' for '{name}' filter. Valid values are 'true' or 'false'.")
+    page = Page(pages.limit(query), pages.last(query, "marker"), _sort(query))
+    tagged = tuple(tag.strip() for tag in query.get("tag", ()))
+    return Wanted(rest, tagged, page, visibility, status)
 
 
-_TAKEN = ("visibility", "member_status", "limit", "marker", "sort", "sort_key", "sort_dir", "tag")
+_TAKEN = ("visibility", "member_status", "limit", "marker", "sort", "sort_key", "sort_dir", "tag", "deleted")
 
 
-def _limit(text: str) -> int:
-    try:
-        limit = int(text)
-    except ValueError:
-        raise BadRequest("limit param must be an integer") from None
-    if limit < 0:
-        raise BadRequest("limit param must be positive")
-    return min(limit, MAX_LIMIT)
-
-
-def _sort(query: Mapping[str, list[str]]) -> tuple[tuple[str, bool], ...]:
+def _sort(query: pages.Query) -> tuple[tuple[str, bool], ...]:
     keys, dirs = list(query.get("sort_key", ())), list(query.get("sort_dir", ()))
     if "sort" in query:
         if keys or dirs:
@@ -105,17 +87,17 @@ def _sort(query: Mapping[str, list[str]]) -> tuple[tuple[str, bool], ...]:
     dirs = dirs * len(keys) if len(dirs) == 1 else dirs or ["desc"] * len(keys)
     for key in keys:
         if key not in _COLUMNS:
-            raise BadRequest(f"Invalid sort key: {key}")
-    for direction in dirs:
-        if direction not in ("asc", "desc"):
-            raise BadRequest(f"Invalid sort direction: {direction}")
-    return tuple((key, direction == "desc") for key, direction in zip(keys, dirs, strict=True))
+            choices = ", ".join(SORT_KEYS)
+            raise BadRequest(f"Invalid sort key: {key}. It must be one of the following: {choices}.")
+    order = {key: pages.direction(direction) for key, direction in zip(reversed(keys), reversed(dirs), strict=True)}
+    return tuple((key, order[key]) for key in dict.fromkeys(keys))
 
 
-def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> list[model.Image]:
+def listed(tx: Transaction, guard: Guard, wanted: Wanted) -> list[model.Image]:
     """A page of images with their tags. Two queries, four with a marker. Raises 400."""
+    caller = guard.caller
     where = [images.c.deleted_at.is_(None), _scope(caller, wanted)]
-    where += [_condition(name, value) for name, value in wanted.filters.items()]
+    where += [_condition(name, value, guard) for name, value in wanted.filters.items()]
     where += [images.c.id.in_(select(tags.c.image_id).where(tags.c.value == tag)) for tag in wanted.tags]
     marker = wanted.page.marker
     if marker is not None and tx.row(select(images.c.id).where(images.c.id == marker, model.visible(caller))) is None:
@@ -141,59 +123,78 @@ def _scope(caller: Caller, wanted: Wanted) -> ColumnElement[bool]:
     return and_(visible, images.c.visibility == visibility)
 
 
-def _condition(name: str, value: str) -> ColumnElement[bool]:
-    if name in _LISTED and value.startswith("in:"):
-        return images.c[name].in_(_quoted(value[3:]))
+def _condition(name: str, value: str, guard: Guard) -> ColumnElement[bool]:
+    if name in _LISTED:
+        return _text(name, value)
     if name in _TIMES:
         return _time(name, value)
-    if name in ("size_min", "size_max", "min_ram", "min_disk", "size"):
-        return _number(name, value)
+    base, _, bound = name.rpartition("_")
+    if bound in ("min", "max") and base in _NUMBERS:
+        number = _number(value, "Unable to filter on a range with a non-numeric value.")
+        return images.c[base] >= number if bound == "min" else images.c[base] <= number
+    if name in _NUMBERS:
+        return images.c[name] == _number(value, f"Invalid value '{value}' for '{name}' filter: it is a number.")
     if name in ("protected", "os_hidden"):
-        return images.c[name] == _boolean(name, value)
-    if name in (*_LISTED, "owner", "checksum", "os_hash_algo", "os_hash_value"):
+        return images.c[name] == (value.lower() == "true")
+    if name in _TEXTS:
         return images.c[name] == value
-    if '"' in name:
-        return false()
+    if set('"\\\0') & set(name) or not guard.may("read", name):
+        return false()  # SQLite's paths into JSON have no way to write the first two
     same: ColumnElement[bool] = images.c.properties[name].as_string() == value
     return same
 
 
+def _text(name: str, value: str) -> ColumnElement[bool]:
+    operator, colon, rest = value.partition(":")
+    if not colon or _is_time(value):
+        return images.c[name] == value
+    if operator == "in":
+        return images.c[name].in_(_quoted(rest))
+    if operator != "eq":
+        raise BadRequest(f"Unable to filter by unknown operator '{operator}'.")
+    return images.c[name] == rest
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_iso(text)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+_PIECE = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)",?|([^,]+),?|,')
+_QUOTE = re.compile(r'(?<!\\)"')
+
+
 def _quoted(text: str) -> list[str]:
     """Values of an ``in:`` list, divided by commas; a value that holds one stands in double quotes."""
-    if text.count('"') % 2:
+    opening = True
+    for quote in _QUOTE.finditer(text):
+        at = quote.start()
+        if opening and at and text[at - 1] != ",":
+            raise BadRequest(f"Invalid filter value {text}. There is no comma before opening quotation mark.")
+        if not opening and at + 1 != len(text) and text[at + 1] != ",":
+            raise BadRequest(f"Invalid filter value {text}. There is no comma after closing quotation mark.")
+        opening = not opening
+    if not opening:
         raise BadRequest(f"Invalid filter value {text}. The quote is not closed.")
-    return [value.strip() for value in next(csv.reader([text], skipinitialspace=True), [])]
+    return [piece[1] or piece[2] or "" for piece in _PIECE.finditer(text)]
 
 
 def _time(name: str, value: str) -> ColumnElement[bool]:
-    operator, _, rest = value.partition(":")
+    """A time is compared in whole seconds: clients see no smaller ones."""
+    operator, _, rest = ("eq", ":", value) if _is_time(value) else value.partition(":")
+    if not _is_time(rest):
+        raise BadRequest(f'Bad "{name}" query filter format. Use ISO 8601 DateTime notation.')
     if operator not in _COMPARE:
-        operator, rest = "eq", value
-    try:
-        at = parse_iso(rest)
-    except (ValueError, OverflowError):
-        raise BadRequest(f"Time string {rest} is not in ISO 8601 format") from None
+        raise BadRequest("Unable to filter on a unknown operator.")
+    at = parse_iso(rest)
     second = images.c[name] - images.c[name] % 1_000_000
     return _COMPARE[operator](second, at - at % 1_000_000)
 
 
-def _number(name: str, value: str) -> ColumnElement[bool]:
-    if not _DIGITS.match(value):
-        raise BadRequest(
-            f"Cannot convert image {name.removesuffix('_min').removesuffix('_max')} '{value}' to an integer."
-        )
-    number = int(value)
-    if name == "size_min":
-        return images.c.size >= number
-    if name == "size_max":
-        return images.c.size <= number
-    return images.c[name] == number
-
-
-def _boolean(name: str, value: str) -> bool:
-    text = value.strip().lower()
-    if text not in ("true", "false", "1", "0"):
-        raise BadRequest(
-            f"Invalid value '{value}' for '{name}' filter. Valid values are case insensitive 'true' or 'false'."
-        )
-    return text in ("true", "1")
+def _number(value: str, otherwise: str) -> int:
+    if not _NUMBER.match(value):
+        raise BadRequest(otherwise)
+    return int(value)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
+from cumulet.services.image.model import locations
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, DELETED, QUEUED, allowed
-from cumulet.services.image.tables import images, members, tags
+from cumulet.services.image.tables import cached, images, members, tags
 from cumulet.store import Transaction
+
+if TYPE_CHECKING:
+    from cumulet.services.image.service import ImageContext
 
 BASE = (
     "name",
@@ -83,13 +86,13 @@ def sees(tx: Transaction, caller: Caller, row: Row[Any]) -> bool:
     return row.visibility == "shared" and tx.row(query) is not None
 
 
-def get(tx: Transaction, caller: Caller, image_id: str) -> Image:
-    """The image as the caller sees it. Raises 404. Two queries."""
+def get(tx: Transaction, caller: Caller, image_id: str, *, missing: str = "No image found with ID {}") -> Image:
+    """The image as the caller sees it. Raises 404, in the words of `missing`. Two queries."""
     is_member = _membership(caller.project_id, None).label("is_member")
     query = select(images, is_member).where(images.c.id == image_id, images.c.deleted_at.is_(None), visible(caller))
     row = tx.row(query)
     if row is None:
-        raise not_found(image_id)
+        raise NotFound(missing.format(image_id))
     shared = bool(row.is_member) and row.visibility == "shared"
     return Image(row, tags_of(tx, [image_id]).get(image_id, []), shared)
 
@@ -142,14 +145,17 @@ def touch(tx: Transaction, image_id: str) -> None:
     tx.update(images, images.c.id == image_id, updated_at=tx.now)
 
 
-def delete(tx: Transaction, image: Image, path: Path) -> None:
-    """Delete the image; its file goes after the commit. Raises 403 while it is protected."""
+def delete(tx: Transaction, image: Image, context: ImageContext) -> None:
+    """Delete the image; its bytes go after the commit. Raises 403 while it is protected."""
     if image.row.protected:
-        raise NotAllowed(f"Image {image.id} is protected and cannot be deleted.")
+        raise NotAllowed(f"Image {image.id} is protected and cannot be deleted.", code="HTTPForbidden")
     tx.update(images, images.c.id == image.id, status=DELETED, deleted_at=tx.now, updated_at=tx.now, upload_id=None)
     tx.delete(tags, tags.c.image_id == image.id)
     tx.delete(members, members.c.image_id == image.id)
-    tx.on_commit(lambda: path.unlink(missing_ok=True))
+    locations.remove_all(tx, context.stores, image.id)
+    for place in (context.staging, context.caching):
+        locations.forget(tx, place, place.url(image.id))
+    tx.drop(cached, image_id=image.id)
 
 
 def switch(tx: Transaction, image: Image, wanted: str) -> None:
@@ -159,5 +165,5 @@ def switch(tx: Transaction, image: Image, wanted: str) -> None:
         return
     if wanted not in (ACTIVE, DEACTIVATED) or not allowed(status, wanted) or status == "saving":
         verb = "deactivate" if wanted == DEACTIVATED else "reactivate"
-        raise NotAllowed(f"Not allowed to {verb} image in status '{status}'")
+        raise NotAllowed(f"Not allowed to {verb} image in status '{status}'", code="HTTPForbidden")
     tx.update(images, images.c.id == image.id, status=wanted, updated_at=tx.now)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, select
 
 from cumulet.auth import Caller
-from cumulet.http.faults import Conflict, NotAllowed, NotFound, TooLarge
+from cumulet.http.faults import Conflict, NotFound, TooLarge
 from cumulet.services.image.model.images import Image
 from cumulet.services.image.tables import members
 from cumulet.store import Transaction
@@ -16,21 +16,25 @@ from cumulet.store import Transaction
 MOST = 128
 
 
-def require_shared(image: Image) -> None:
-    """Raises 403 unless the image's visibility is 'shared'."""
-    if image.row.visibility != "shared":
-        raise NotAllowed("Only shared images have members.", code="HTTPForbidden")
+def possible(image: Image) -> bool:
+    """Whether the image can have members: its visibility is 'shared'."""
+    return bool(image.row.visibility == "shared")
+
+
+def not_found(image: Image, member: str) -> NotFound:
+    """Glance's answer for a member that is not there or not the caller's to see."""
+    return NotFound(f"{member} not found in the member list of the image {image.id}.")
 
 
 def add(tx: Transaction, image: Image, member: str) -> Row[Any]:
     """Offer the image. Raises 409 for a member that it has, 413 beyond the most it may have."""
     if _row(tx, image, member) is not None:
-        raise Conflict(f"Image member {member} already exists for image {image.id}")
+        raise Conflict(f"Member {member} is duplicated for image {image.id}")
     count = tx.scalar(select(func.count()).where(members.c.image_id == image.id))
     if count >= MOST:
         raise TooLarge(
-            f"The limit has been exceeded on the number of allowed image members for this image. "
-            f"Attempted: {count + 1}, Maximum: {MOST}"
+            f"Image member limit exceeded for image {image.id}: The limit has been exceeded on the number of allowed "
+            f"image members for this image. Attempted: {count + 1}, Maximum: {MOST}:"
         )
     row = {"image_id": image.id, "member": member, "status": "pending"}
     tx.insert(members, {**row, "created_at": tx.now, "updated_at": tx.now})
@@ -59,7 +63,7 @@ def get(tx: Transaction, caller: Caller, image: Image, member: str) -> Row[Any]:
     """A member as the caller may see it. Raises 404."""
     row = _row(tx, image, member)
     if row is None or not (_owns(caller, image) or caller.project_id == member):
-        raise NotFound(f"{member} not found in the member list of the image {image.id}.")
+        raise not_found(image, member)
     return row
 
 
@@ -75,4 +79,4 @@ def set_status(tx: Transaction, image: Image, member: str, status: str) -> Row[A
 def remove(tx: Transaction, image: Image, member: str) -> None:
     """Withdraw the offer. Raises 404."""
     if not tx.delete(members, (members.c.image_id == image.id) & (members.c.member == member)):
-        raise NotFound(f"{member} not found in the member list of the image {image.id}.")
+        raise not_found(image, member)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
-from cumulet.auth import Caller
-from cumulet.http.faults import BadRequest, Conflict, NotAllowed
+from cumulet.http.faults import Conflict, NotAllowed
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.images import BASE, Image
+from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.tables import images
 from cumulet.services.image.wire import images as wire
+from cumulet.services.image.wire.patches import Change
 from cumulet.store import Transaction
-
-
-@dataclass(frozen=True)
-class Change:
-    """One operation of a patch."""
-
-    op: str
-    name: str
-    value: Any = None
-    item: str | None = None
 
 
 @dataclass
@@ -34,7 +25,6 @@ class Outcome:
     columns: dict[str, Any]
     properties: dict[str, str]
     tags: list[str]
-    touched: set[str] = field(default_factory=set)
 
     @property
     def visibility(self) -> str:
@@ -42,106 +32,65 @@ class Outcome:
         return str(self.columns["visibility"])
 
 
-def parse(body: list[Any]) -> list[Change]:
-    """The patch's operations. Raises 400, and 403 for attributes that only Glance writes."""
-    found = []
-    for raw in body:
-        if not isinstance(raw, dict):
-            raise BadRequest("Operations must be JSON objects.")
-        op = raw.get("op")
-        if op is None:
-            raise BadRequest("Unable to find 'op' in JSON Schema change")
-        if op not in ("add", "replace", "remove"):
-            raise BadRequest(f"Operation: \"{op}\" is not supported. Valid operations are: 'add', 'remove', 'replace'.")
-        if not isinstance(raw.get("path"), str):
-            raise BadRequest("Unable to find 'path' in JSON Schema change")
-        if op != "remove" and "value" not in raw:
-            raise BadRequest(f'Operation "{op}" requires a member named "value".')
-        found.append(_change(op, raw["path"], raw.get("value")))
-    return found
-
-
-def _change(op: str, pointer: str, value: Any) -> Change:
-    steps = _steps(pointer)
-    name = steps[0]
-    if name in wire.READ_ONLY:
-        raise NotAllowed(f"Attribute '{name}' is read-only.", code="HTTPForbidden")
-    if name in wire.RESERVED:
-        raise NotAllowed(f"Attribute '{name}' is reserved.", code="HTTPForbidden")
-    if name == "locations":
-        verb = {"add": "add", "replace": "update", "remove": "remove"}[op]
-        raise NotAllowed(f"It's not allowed to {verb} locations if locations are invisible.", code="HTTPForbidden")
-    if len(steps) > 2 or (len(steps) == 2 and name != "tags"):
-        raise BadRequest(f"Invalid JSON pointer for this resource: '{pointer}'")
-    return Change(op, name, value, steps[1] if len(steps) == 2 else None)
-
-
-def _steps(pointer: str) -> list[str]:
-    """A JSON pointer's parts. Raises 400."""
-    if not pointer.startswith("/"):
-        raise BadRequest(f'Pointer `{pointer}` does not start with "/".')
-    if re.search(r"/\s*?/", pointer[1:]):
-        raise BadRequest(f'Pointer `{pointer}` contains adjacent "/".')
-    if len(pointer) > 1 and pointer.endswith("/"):
-        raise BadRequest(f'Pointer `{pointer}` end with "/".')
-    if not pointer[1:].strip():
-        raise BadRequest(f"Pointer `{pointer}` does not contains valid token.")
-    if re.search(r"~[^01]", pointer) or pointer.endswith("~"):
-        raise BadRequest(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')
-    return [part.replace("~1", "/").replace("~0", "~").strip() for part in pointer.lstrip("/").split("/")]
-
-
-def apply(image: Image, changes: list[Change], *, is_admin: bool) -> Outcome:
-    """What the changes make of the image, in their order. Raises 400, 403 and 409; writes nothing."""
+def apply(image: Image, changes: Sequence[Change], guard: Guard) -> Outcome:
+    """What the changes make of the image, in their order. Raises 403, 409 and 413; writes nothing."""
     row = image.row
     outcome = Outcome({name: getattr(row, name) for name in BASE}, dict(row.properties), list(image.tags))
     for change in changes:
-        if change.name == "owner" and not is_admin:
+        if change.name == "owner" and not guard.caller.is_admin:
             raise NotAllowed("Owner can't be updated by non admin.", code="HTTPForbidden")
-        if change.name in ("disk_format", "container_format") and row.status != "queued":
-            raise NotAllowed(f"Attribute {change.name} can be only replaced for a queued image.", code="HTTPForbidden")
-        if change.name == "tags":
-            _change_tags(outcome, change)
-        elif change.op == "remove":
-            _remove(outcome, change)
+        if change.op == "remove":
+            _remove(outcome, change, guard)
         else:
-            _set(outcome, change)
-    if len(outcome.properties) > wire.MAX_PROPERTIES:
+            _set(outcome, change, guard, row.status)
+    if len(outcome.properties) > max(wire.MAX_PROPERTIES, len(row.properties)):
         raise wire.too_many("properties", wire.MAX_PROPERTIES, len(outcome.properties))
     return outcome
 
 
-def _change_tags(outcome: Outcome, change: Change) -> None:
-    outcome.touched.add("tags")
-    if change.op == "remove":
-        raise NotAllowed("Property tags may not be removed.", code="HTTPForbidden")
-    if change.item is not None:
-        raise BadRequest(f"Invalid JSON pointer for this resource: '/tags/{change.item}'")
-    outcome.tags = wire.checked("tags", change.value)
+def _readable(outcome: Outcome, name: str, guard: Guard) -> bool:
+    """Whether the caller knows of the property: one that it may not read does not exist for it."""
+    return name in outcome.properties and guard.may("read", name)
 
 
-def _remove(outcome: Outcome, change: Change) -> None:
-    if change.name in outcome.columns:
+def _remove(outcome: Outcome, change: Change, guard: Guard) -> None:
+    if change.name in outcome.columns or change.name == "tags":
         raise NotAllowed(f"Property {change.name} may not be removed.", code="HTTPForbidden")
-    if change.name not in outcome.properties:
-        raise Conflict(f"Property {change.name} does not exist.")
+    if not _readable(outcome, change.name, guard):
+        raise _missing(change.name)
+    guard.require("delete", change.name)
     del outcome.properties[change.name]
 
 
-def _set(outcome: Outcome, change: Change) -> None:
-    value = wire.checked(change.name, change.value)
-    if change.name in outcome.columns:
-        outcome.columns[change.name] = value
-    elif change.op == "replace" and change.name not in outcome.properties:
-        raise Conflict(f"Property {change.name} does not exist.")
+def _set(outcome: Outcome, change: Change, guard: Guard, status: str) -> None:
+    name, value = change.name, change.value
+    base = name in outcome.columns or name == "tags"
+    there = base or _readable(outcome, name, guard)
+    if change.op == "replace" and not there:
+        raise _missing(name)
+    if change.op == "add" and there and change.only_new:
+        raise Conflict(f"Property {name} already present.")
+    if name in ("disk_format", "container_format") and status not in ("queued", "importing"):
+        raise NotAllowed(f"Attribute {name} can be only replaced for a queued image.", code="HTTPForbidden")
+    if name == "tags":
+        outcome.tags = value
+    elif base:
+        outcome.columns[name] = value
     else:
-        outcome.properties[change.name] = value
+        # a property that is there but that the caller may not read is not to be overwritten as a new one
+        guard.require("update" if name in outcome.properties else "create", name)
+        outcome.properties[name] = value
 
 
-def save(tx: Transaction, caller: Caller, image: Image, outcome: Outcome) -> Image:
-    """Write what changed; the image afterwards. At most four queries."""
+def _missing(name: str) -> Conflict:
+    return Conflict(f"Property {name} does not exist.")
+
+
+def save(tx: Transaction, image: Image, outcome: Outcome, facts: Mapping[str, Any]) -> Image:
+    """Write what changed, and the columns that changed locations bring; the image afterwards. At most four queries."""
     before = {name: getattr(image.row, name) for name in BASE}
     values = {name: value for name, value in outcome.columns.items() if before[name] != value}
+    values.update(facts)
     if outcome.properties != image.row.properties:
         values["properties"] = outcome.properties
     if outcome.tags != list(image.tags):

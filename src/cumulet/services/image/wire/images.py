@@ -5,12 +5,13 @@ An image is an open object: whatever is not an attribute of Glance's is a proper
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from cumulet.http.faults import BadRequest, Fault, NotAllowed, TooLarge
+from cumulet.http.faults import BadRequest, NotAllowed, TooLarge
 from cumulet.services.image.model.images import BASE, Image
+from cumulet.services.image.wire.schema import UUID, Declared, array, record, require, text
 from cumulet.store import iso
 
 VISIBILITIES = ("community", "public", "private", "shared")
@@ -30,6 +31,17 @@ DISK_FORMATS = (
     "luks",
     "gpt",
 )
+STATUSES = (
+    "queued",
+    "saving",
+    "active",
+    "killed",
+    "deleted",
+    "uploading",
+    "importing",
+    "pending_delete",
+    "deactivated",
+)
 READ_ONLY = frozenset(
     {
         "created_at",
@@ -42,24 +54,94 @@ READ_ONLY = frozenset(
         "self",
         "file",
         "schema",
+        "stores",
         "id",
         "os_hash_algo",
         "os_hash_value",
     }
 )
-RESERVED = frozenset({"location", "deleted", "deleted_at", "upload_id", "properties"})
-_ID = re.compile(r"^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$")
+RESERVED = frozenset({"location", "deleted", "deleted_at"})
+RESERVED_PREFIX = "os_glance"
 MAX_PROPERTIES = 128
 MAX_TAGS = 128
-_MAX_INT = 2**31 - 1
+MAX_LOCATIONS = 10
+MAX_INT = 2**31 - 1
+
+_VALIDATION = record(
+    {
+        "checksum": {"type": "string", "minLength": 32, "maxLength": 32},
+        "os_hash_algo": {"type": "string", "maxLength": 64},
+        "os_hash_value": {"type": "string", "maxLength": 128},
+    },
+    description="What the image's checksums are to be; what they are, once they are known",
+    writeOnly=True,
+    additionalProperties=False,
+    required=["os_hash_algo", "os_hash_value"],
+)
+LOCATION: Declared = record(
+    {
+        "url": {"type": "string", "maxLength": 255},
+        "metadata": {"type": "object"},
+        "validation_data": _VALIDATION,
+    },
+    required=["url", "metadata"],
+)
+_ATTRIBUTES: dict[str, Declared] = {
+    "id": text("The image's id", pattern=UUID),
+    "name": text("A name for people", most=255, null=True),
+    "status": text("How far the image is", readOnly=True, enum=list(STATUSES)),
+    "visibility": text("Who sees the image", enum=list(VISIBILITIES)),
+    "protected": {"type": "boolean", "description": "Whether deleting is refused"},
+    "os_hidden": {"type": "boolean", "description": "Whether plain lists leave the image out"},
+    "checksum": text("md5 of the bytes", most=32, null=True, readOnly=True),
+    "os_hash_algo": text("How os_hash_value is made", most=64, null=True, readOnly=True),
+    "os_hash_value": text("Hash of the bytes by os_hash_algo, in hexadecimal", most=128, null=True, readOnly=True),
+    "owner": text("The project that owns the image", most=255, null=True),
+    "size": {"type": ["null", "integer"], "readOnly": True, "description": "Bytes of the image"},
+    "virtual_size": {"type": ["null", "integer"], "readOnly": True, "description": "Bytes of the disk it becomes"},
+    "container_format": text("What the disk is packed in", null=True, enum=[None, *CONTAINER_FORMATS]),
+    "disk_format": text("The format of the disk", null=True, enum=[None, *DISK_FORMATS]),
+    "created_at": text("When the image was created", readOnly=True),
+    "updated_at": text("When the image changed last", readOnly=True),
+    "tags": array({"type": "string", "maxLength": 255}, description="Words to find the image by"),
+    "direct_url": text("Where the bytes are", readOnly=True),
+    "min_ram": {"type": "integer", "description": "Memory that a guest needs, in MiB"},
+    "min_disk": {"type": "integer", "description": "Disk that a guest needs, in GiB"},
+    "self": text("The image's path", readOnly=True),
+    "file": text("The path of the image's bytes", readOnly=True),
+    "stores": text("The stores that hold the bytes, with commas", readOnly=True),
+    "schema": text("The path of this schema", readOnly=True),
+    "locations": array(LOCATION, description="Where the bytes are"),
+}
+_KNOWN_PROPERTIES: dict[str, Declared] = {
+    "kernel_id": text("The image that is the kernel of this one", null=True, pattern=UUID),
+    "ramdisk_id": text("The image that is the first file system of this one", null=True, pattern=UUID),
+    "instance_uuid": text("The server that this image was made of"),
+    "architecture": text("The processor that the image is for"),
+    "os_distro": text("The distribution of the operating system, in lower case"),
+    "os_version": text("The version of the operating system, as its makers write it"),
+    "description": text("What the image is, in words"),
+    "cinder_encryption_key_id": text("The key of an image that was made of an encrypted volume"),
+    "cinder_encryption_key_deletion_policy": text(
+        "What becomes of that key when the image is deleted", enum=["on_image_deletion", "do_not_delete"]
+    ),
+}
+SCHEMA: Declared = {
+    "properties": {
+        **_ATTRIBUTES,
+        **{name: {**declared, "is_base": False} for name, declared in _KNOWN_PROPERTIES.items()},
+    },
+    "additionalProperties": {"type": "string"},
+}
+_OBJECT = {"type": "object", **SCHEMA}
 
 
-def shown(image: Image) -> dict[str, Any]:
-    """The image's JSON."""
+def shown(image: Image, properties: Mapping[str, Any], places: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The image's JSON: with the properties and the places (``url``, ``metadata``) that the caller may see."""
     row = image.row
     path = f"/v2/images/{row.id}"
-    return {
-        **row.properties,
+    made = {
+        **properties,
         "name": row.name,
         "disk_format": row.disk_format,
         "container_format": row.container_format,
@@ -78,72 +160,47 @@ def shown(image: Image) -> dict[str, Any]:
         "id": row.id,
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
+        "locations": list(places),
         "tags": list(image.tags),
         "self": path,
         "file": f"{path}/file",
         "schema": "/v2/schemas/image",
     }
+    if places:
+        made["direct_url"] = places[0]["url"]
+    for name, column in _PROGRESS.items():
+        if (value := getattr(row, column)) is not None:
+            made[name] = value
+    return made
 
 
-def _mismatch(reason: str) -> Fault:
-    return BadRequest(f"Provided object does not match schema 'image': {reason}")
+_PROGRESS = {
+    "stores": "stores",
+    "os_glance_import_task": "import_task",
+    "os_glance_importing_to_stores": "importing_to_stores",
+    "os_glance_failed_import": "failed_import",
+}
+"""What is shown only where there is something to say → the column that says it."""
 
 
 def checked(name: str, value: Any) -> Any:
-    """`value` for the attribute or property `name`. Raises 400 with Glance's words."""
+    """`value` for the attribute or property `name`, as the record keeps it. Raises 400 in Glance's words."""
+    require("image", _OBJECT, {name: value})
     if name in ("min_disk", "min_ram"):
-        return _integer(value)
-    if name in ("protected", "os_hidden"):
-        return _typed(value, bool, "boolean")
-    if name == "visibility":
-        return _one_of(value, VISIBILITIES)
-    if name in ("disk_format", "container_format"):
-        return value if value is None else _one_of(value, _formats(name))
-    if name in ("name", "owner"):
-        return None if value is None else _text(value)
-    if name == "tags":
-        return _tags(value)
-    if len(name) > 255:
-        raise _mismatch(f"'{name}' is too long")
-    text = _typed(value, str, "string")
-    if len(text) > 65535:
-        raise _mismatch(f"value of '{name}' is too long")
-    return text
+        return _amount(name, value)
+    return tag_list(value) if name == "tags" else value
 
 
-def _formats(name: str) -> tuple[str, ...]:
-    return DISK_FORMATS if name == "disk_format" else CONTAINER_FORMATS
-
-
-def _one_of(value: Any, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise _mismatch(f"{value!r} is not one of {list(choices)}")
-    return str(value)
-
-
-def _typed(value: Any, kind: type, word: str) -> Any:
-    if not isinstance(value, kind):
-        raise _mismatch(f"{value!r} is not of type '{word}'")
+def _amount(name: str, value: int) -> int:
+    if not 0 <= value <= MAX_INT:
+        reason = "Cannot be a negative value" if value < 0 else f"It can be {MAX_INT} at most"
+        raise BadRequest(f"Invalid value '{value}' for parameter '{name}': {reason}")
     return value
 
 
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _mismatch(f"{value!r} is not of type 'integer'")
-    if not 0 <= value <= _MAX_INT:
-        raise _mismatch(f"{value} is {'less than the minimum of 0' if value < 0 else 'greater than the maximum'}")
-    return value
-
-
-def _text(value: Any) -> str:
-    text = str(_typed(value, str, "string"))
-    if len(text) > 255:
-        raise _mismatch(f"{text!r} is too long")
-    return text
-
-
-def _tags(value: Any) -> list[str]:
-    found = sorted({_text(tag) for tag in _typed(value, list, "array")})
+def tag_list(value: list[str]) -> list[str]:
+    """Tags as the record keeps them. Raises 413."""
+    found = sorted(set(value))
     if len(found) > MAX_TAGS:
         raise too_many("tags", MAX_TAGS, len(found))
     return found
@@ -156,22 +213,44 @@ def too_many(what: str, most: int, given: int) -> TooLarge:
     )
 
 
-def created(body: Mapping[str, Any]) -> tuple[str | None, dict[str, Any], list[str]]:
-    """A create request's (id, columns, tags). Raises 400, and 403 for what only Glance writes."""
+def read_only(name: str) -> NotAllowed:
+    """Glance's refusal of an attribute that only the service writes."""
+    return NotAllowed(f"Attribute '{name}' is read-only.", code="HTTPForbidden")
+
+
+def reserved(name: str) -> NotAllowed:
+    """Glance's refusal of a property that the service keeps for itself."""
+    return NotAllowed(f"Attribute '{name}' is reserved.", code="HTTPForbidden")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A create request. `owner` and `visibility` may be missing in `columns`."""
+
+    id: str | None
+    columns: dict[str, Any]
+    properties: dict[str, str]
+    tags: list[str]
+
+
+def created(body: Mapping[str, Any]) -> Draft:
+    """A create request. Raises 400, and 403 for what only Glance writes."""
+    for name in ("direct_url", "self", "file", "schema", "stores"):
+        if name in body:
+            raise read_only(name)
+    require("image", _OBJECT, body)
     for name in body:
-        if name in READ_ONLY - {"id"}:
-            raise NotAllowed(f"Attribute '{name}' is read-only.", code="HTTPForbidden")
-        if name in RESERVED or name == "locations":
-            raise NotAllowed(f"Attribute '{name}' is reserved.", code="HTTPForbidden")
-    image_id = body.get("id")
-    if image_id is not None and not (isinstance(image_id, str) and _ID.match(image_id)):
-        raise _mismatch(f"{image_id!r} does not match the pattern of a UUID")
-    columns: dict[str, Any] = {}
-    properties: dict[str, str] = {}
-    for name, value in body.items():
-        if name in ("id", "tags"):
-            continue
-        (columns if name in BASE else properties)[name] = checked(name, value)
+        if len(name) > 255:
+            raise BadRequest("Custom property should not be greater than 255 characters.")
+        if name in RESERVED or name == "locations" or name.startswith(RESERVED_PREFIX):
+            raise reserved(name)
+        if name in READ_ONLY and name != "id":
+            raise read_only(name)
+    columns = {name: _amount(name, body[name]) for name in ("min_disk", "min_ram") if name in body}
+    columns.update({name: body[name] for name in BASE if name in body and name not in columns})
+    taken = {*BASE, "id", "tags"}
+    properties = {name: value for name, value in body.items() if name not in taken}
     if len(properties) > MAX_PROPERTIES:
         raise too_many("properties", MAX_PROPERTIES, len(properties))
-    return image_id and image_id.lower(), {**columns, "properties": properties}, checked("tags", body.get("tags", []))
+    image_id = body.get("id")
+    return Draft(image_id and image_id.lower(), columns, properties, tag_list(body.get("tags", [])))

@@ -8,7 +8,21 @@ from msgspec import Meta
 from sqlalchemy import Row
 
 from cumulet.http import Wire
+from cumulet.services.image.wire.schema import UUID, Declared, text
 from cumulet.store import iso
+
+_TIME = "An ISO 8601 time in UTC"
+
+SCHEMA: Declared = {
+    "properties": {
+        "member_id": text("The project that the image is offered to"),
+        "image_id": text("The image's id", pattern=UUID),
+        "created_at": text(_TIME),
+        "updated_at": text(_TIME),
+        "status": text("What the member says to the offer", enum=["pending", "accepted", "rejected"]),
+        "schema": {"readOnly": True, "type": "string"},
+    }
+}
 
 
 class MemberCreate(Wire):

@@ -1,0 +1,133 @@
+"""Namespaces of metadata definitions: what properties resources may have, in groups that belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from cumulet.http.call import Call, Reply
+from cumulet.http.faults import BadRequest
+from cumulet.services.image.api import access
+from cumulet.services.image.model import metadef_contents as contents
+from cumulet.services.image.model import metadef_namespaces as model
+from cumulet.services.image.model import metadef_resource_types as types
+from cumulet.services.image.service import image as service
+from cumulet.services.image.wire import metadefs as wire
+from cumulet.services.image.wire import pages
+
+_PATH = "/v2/metadefs/namespaces"
+_ONE = _PATH + "/{namespace}"
+
+
+def found(call: Call, namespace: str, *rules: str) -> Row[Any]:
+    """The namespace, when the caller passes these rules on it. Raises 404 and 403."""
+    row = model.get(call.tx, call.caller, namespace)
+    for rule in rules:
+        access.require(call, rule, model.target(row), see="get_metadef_namespace")
+    return row
+
+
+@service.get(_PATH, policy="get_metadef_namespaces")
+def index(call: Call) -> dict[str, Any]:
+    """List namespaces that the caller sees, newest first unless asked otherwise."""
+    call.require("list_metadef_resource_types", {"project_id": call.caller.project_id})
+    visibility = pages.last(call.query, "visibility")
+    if visibility and visibility not in ("public", "private"):
+        raise BadRequest(f"Invalid visibility value: {visibility}")
+    named = [name for text in call.query.get("resource_types", ()) for name in text.split(",")]
+    wanted = model.Wanted(pages.simple(call.query), visibility or None, tuple(named))
+    rows = model.listed(call.tx, call.caller, wanted)
+    associated = model.associations(call.tx, [row.id for row in rows])
+    full = rows and len(rows) == wanted.page.limit
+    return {
+        "namespaces": [_with_types(row, associated.get(row.id, ())) for row in rows],
+        "schema": "/v2/schemas/metadefs/namespaces",
+        **pages.links(_PATH, call.query, rows[-1].namespace if full else None),
+    }
+
+
+def _with_types(row: Row[Any], associated: Any) -> dict[str, Any]:
+    shown = wire.namespace_shown(row)
+    if associated:
+        shown["resource_type_associations"] = [wire.association_shown(one) for one in associated]
+    return shown
+
+
+@service.post(_PATH, status=201, request=dict, policy="add_metadef_namespace")
+def create(call: Call) -> Reply:
+    """Create a namespace with all that it holds."""
+    body = wire.given("namespace", wire.NAMESPACE, call.body)
+    for held, rule in _HELD.items():
+        if body.get(held):
+            call.require(rule, {"project_id": call.caller.project_id})
+    row = model.create(call.tx, call.caller, body)
+    types.associate(call.tx, row, *body.get("resource_type_associations", ()))
+    contents.OBJECTS.create(call.tx, row, *map(contents.object_columns, body.get("objects", ())))
+    properties = body.get("properties", {}).items()
+    contents.PROPERTIES.create(call.tx, row, *[contents.property_columns(name, one) for name, one in properties])
+    contents.TAGS.create(call.tx, row, *contents.tag_columns([one["name"] for one in body.get("tags", ())]))
+    shown = {**wire.namespace_shown(row), **{held: body[held] for held in _HELD if body.get(held)}}
+    return Reply(shown, headers={"Location": f"{call.base_url}{shown['self']}"})
+
+
+_HELD = {
+    "resource_type_associations": "add_metadef_resource_type_association",
+    "objects": "add_metadef_object",
+    "properties": "add_metadef_property",
+    "tags": "add_metadef_tag",
+}
+
+
+@service.get(_ONE, policy_in_handler="get_metadef_namespace")
+def show(call: Call, namespace: str) -> dict[str, Any]:
+    """Show a namespace with all that it holds."""
+    row = found(call, namespace, "get_metadef_namespace", *_READ)
+    shown = _with_types(row, model.associations(call.tx, [row.id]).get(row.id, ()))
+    objects = [wire.object_shown(namespace, one) for one in contents.OBJECTS.all(call.tx, row)]
+    properties = {one.name: one.schema for one in contents.PROPERTIES.all(call.tx, row)}
+    tags = [{"name": one.name} for one in contents.TAGS.all(call.tx, row)]
+    held = {"objects": objects, "properties": properties, "tags": tags}
+    shown.update({name: value for name, value in held.items() if value})
+    resource_type = pages.last(call.query, "resource_type")
+    return wire.prefixed(shown, resource_type) if resource_type else shown
+
+
+_READ = ("list_metadef_resource_types", "get_metadef_objects", "get_metadef_properties", "get_metadef_tags")
+
+
+@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_namespace")
+def update(call: Call, namespace: str) -> dict[str, Any]:
+    """Replace a namespace's attributes; what it holds stays."""
+    body = wire.given("namespace", wire.NAMESPACE, call.body)
+    row = found(call, namespace, "modify_metadef_namespace")
+    return wire.namespace_shown(model.update(call.tx, call.caller, row, body))
+
+
+@service.delete(_ONE, policy_in_handler="delete_metadef_namespace")
+def delete(call: Call, namespace: str) -> None:
+    """Delete a namespace with all that it holds."""
+    model.delete(call.tx, found(call, namespace, "delete_metadef_namespace"))
+
+
+@service.delete(_ONE + "/objects", policy_in_handler="delete_metadef_namespace")
+def delete_objects(call: Call, namespace: str) -> None:
+    """Delete all objects of a namespace."""
+    _delete_all(call, contents.OBJECTS, found(call, namespace, "delete_metadef_namespace"))
+
+
+@service.delete(_ONE + "/properties", policy_in_handler="delete_metadef_namespace")
+def delete_properties(call: Call, namespace: str) -> None:
+    """Delete all properties of a namespace."""
+    _delete_all(call, contents.PROPERTIES, found(call, namespace, "delete_metadef_namespace"))
+
+
+@service.delete(_ONE + "/tags", policy_in_handler="delete_metadef_tags")
+def delete_tags(call: Call, namespace: str) -> None:
+    """Delete all tags of a namespace."""
+    _delete_all(call, contents.TAGS, found(call, namespace, "delete_metadef_namespace", "delete_metadef_tags"))
+
+
+def _delete_all(call: Call, kind: contents.Kind, row: Row[Any]) -> None:
+    model.refuse_protected(row)
+    kind.delete_all(call.tx, row)

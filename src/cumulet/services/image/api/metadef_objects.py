@@ -1,0 +1,58 @@
+"""Objects of a namespace: groups of properties that are set together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http.call import Call
+from cumulet.services.image.api.metadef_namespaces import found
+from cumulet.services.image.model.metadef_contents import OBJECTS, object_columns
+from cumulet.services.image.service import image as service
+from cumulet.services.image.wire import metadefs as wire
+from cumulet.services.image.wire import pages
+
+_PATH = "/v2/metadefs/namespaces/{namespace}/objects"
+_ONE = _PATH + "/{name}"
+
+
+@service.get(_PATH, policy_in_handler="get_metadef_objects")
+def index(call: Call, namespace: str) -> dict[str, Any]:
+    """List objects of a namespace."""
+    row = found(call, namespace, "get_metadef_objects")
+    listed = OBJECTS.listed(call.tx, row, pages.simple(call.query, default=None))
+    return {
+        "objects": [wire.object_shown(namespace, one) for one in listed],
+        "schema": "v2/schemas/metadefs/objects",
+    }
+
+
+@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_object")
+def create(call: Call, namespace: str) -> dict[str, Any]:
+    """Create an object."""
+    body = wire.given("object", wire.OBJECT, call.body)
+    row = found(call, namespace, "add_metadef_object")
+    OBJECTS.create(call.tx, row, object_columns(body))
+    return wire.object_shown(namespace, OBJECTS.get(call.tx, row, body["name"]))
+
+
+@service.get(_ONE, policy_in_handler="get_metadef_object")
+def show(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Show an object."""
+    row = found(call, namespace, "get_metadef_object")
+    return wire.object_shown(namespace, OBJECTS.get(call.tx, row, name))
+
+
+@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_object")
+def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Replace an object."""
+    body = wire.given("object", wire.OBJECT, call.body)
+    row = found(call, namespace, "modify_metadef_object")
+    changed = OBJECTS.update(call.tx, row, OBJECTS.get(call.tx, row, name), object_columns(body))
+    return wire.object_shown(namespace, changed)
+
+
+@service.delete(_ONE, policy_in_handler="delete_metadef_object")
+def delete(call: Call, namespace: str, name: str) -> None:
+    """Delete an object."""
+    row = found(call, namespace, "delete_metadef_object")
+    OBJECTS.delete(call.tx, row, OBJECTS.get(call.tx, row, name))

@@ -1,0 +1,65 @@
+"""Properties of a namespace: what a key may be worth, in the words of JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http.call import Call
+from cumulet.http.faults import NotFound
+from cumulet.services.image.api.metadef_namespaces import found
+from cumulet.services.image.model import metadef_resource_types as types
+from cumulet.services.image.model.metadef_contents import PROPERTIES, property_columns
+from cumulet.services.image.service import image as service
+from cumulet.services.image.wire import metadefs as wire
+from cumulet.services.image.wire import pages
+
+_PATH = "/v2/metadefs/namespaces/{namespace}/properties"
+_ONE = _PATH + "/{name}"
+
+
+@service.get(_PATH, policy_in_handler="get_metadef_properties")
+def index(call: Call, namespace: str) -> dict[str, Any]:
+    """List properties of a namespace, under their names."""
+    row = found(call, namespace, "get_metadef_properties")
+    return {"properties": {one.name: one.schema for one in PROPERTIES.all(call.tx, row)}}
+
+
+@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_property")
+def create(call: Call, namespace: str) -> dict[str, Any]:
+    """Create a property."""
+    body = wire.given("property", wire.PROPERTY, call.body)
+    row = found(call, namespace, "add_metadef_property")
+    PROPERTIES.create(call.tx, row, property_columns(body["name"], body))
+    return wire.property_shown(PROPERTIES.get(call.tx, row, body["name"]))
+
+
+@service.get(_ONE, policy_in_handler="get_metadef_property")
+def show(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Show a property; with `resource_type`, by the name that it has on that type."""
+    row = found(call, namespace, "get_metadef_property")
+    resource_type = pages.last(call.query, "resource_type")
+    if resource_type:
+        found(call, namespace, "get_metadef_resource_type")
+        prefix = types.get(call.tx, row, resource_type).prefix
+        if not prefix or not name.startswith(prefix):
+            raise NotFound(
+                f"Property {name} does not start with the expected resource type association prefix of '{prefix}'."
+            )
+        name = name.removeprefix(prefix)
+    return wire.property_shown(PROPERTIES.get(call.tx, row, name))
+
+
+@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_property")
+def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Replace a property."""
+    body = wire.given("property", wire.PROPERTY, call.body)
+    row = found(call, namespace, "modify_metadef_property")
+    columns = property_columns(body["name"], body)
+    return wire.property_shown(PROPERTIES.update(call.tx, row, PROPERTIES.get(call.tx, row, name), columns))
+
+
+@service.delete(_ONE, policy_in_handler="remove_metadef_property")
+def delete(call: Call, namespace: str, name: str) -> None:
+    """Delete a property."""
+    row = found(call, namespace, "remove_metadef_property")
+    PROPERTIES.delete(call.tx, row, PROPERTIES.get(call.tx, row, name))

@@ -1,0 +1,53 @@
+"""Types of resources that namespaces are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http.call import Call
+from cumulet.services.image.api.metadef_namespaces import found
+from cumulet.services.image.model import metadef_namespaces as namespaces
+from cumulet.services.image.model import metadef_resource_types as model
+from cumulet.services.image.service import image as service
+from cumulet.services.image.wire import metadefs as wire
+from cumulet.store import iso
+
+_PATH = "/v2/metadefs/namespaces/{namespace}/resource_types"
+
+
+@service.get("/v2/metadefs/resource_types", policy="list_metadef_resource_types")
+def index(call: Call) -> dict[str, Any]:
+    """List all types of resources that are known."""
+    rows = model.listed(call.tx)
+    return {
+        "resource_types": [
+            {"name": row.name, "created_at": iso(row.created_at), "updated_at": iso(row.updated_at)} for row in rows
+        ]
+    }
+
+
+@service.get(_PATH, policy_in_handler="list_metadef_resource_types")
+def show(call: Call, namespace: str) -> dict[str, Any]:
+    """List the types of resources that a namespace is for."""
+    row = found(call, namespace, "list_metadef_resource_types")
+    shown: list[dict[str, Any]] = []
+    if call.allows("get_metadef_resource_type", namespaces.target(row)):
+        associated = namespaces.associations(call.tx, [row.id]).get(row.id, [])
+        shown = [wire.association_shown(one) for one in associated]
+    return {"resource_type_associations": shown}
+
+
+@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_resource_type_association")
+def create(call: Call, namespace: str) -> dict[str, Any]:
+    """Say that a namespace is for a type of resource."""
+    body = wire.given("resource_type_association", wire.ASSOCIATION, call.body)
+    row = found(call, namespace, "add_metadef_resource_type_association")
+    model.associate(call.tx, row, body)
+    return wire.association_shown(model.get(call.tx, row, body["name"]))
+
+
+@service.delete(_PATH + "/{name}", policy_in_handler="remove_metadef_resource_type_association")
+def delete(call: Call, namespace: str, name: str) -> None:
+    """Say that a namespace is for a type of resource no more."""
+    row = found(call, namespace, "remove_metadef_resource_type_association")
+    model.dissociate(call.tx, row, name)

@@ -1,0 +1,67 @@
+"""Tags of a namespace: words that resources may be tagged with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.http.call import Call
+from cumulet.services.image.api.metadef_namespaces import found
+from cumulet.services.image.model.metadef_contents import TAGS, tag_columns
+from cumulet.services.image.service import image as service
+from cumulet.services.image.wire import metadefs as wire
+from cumulet.services.image.wire import pages
+
+_PATH = "/v2/metadefs/namespaces/{namespace}/tags"
+_ONE = _PATH + "/{name}"
+_TRUE = ("1", "t", "true", "on", "y", "yes")
+
+
+@service.get(_PATH, policy_in_handler="get_metadef_tags")
+def index(call: Call, namespace: str) -> dict[str, Any]:
+    """List tags of a namespace."""
+    row = found(call, namespace, "get_metadef_tags")
+    listed = TAGS.listed(call.tx, row, pages.simple(call.query, default=None))
+    return {"tags": [{"name": one.name} for one in listed]}
+
+
+@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_tags")
+def create_many(call: Call, namespace: str) -> dict[str, Any]:
+    """Replace all tags of a namespace, or add to them with the header X-Openstack-Append."""
+    body = wire.given("tags", wire.TAGS, call.body)
+    row = found(call, namespace, "add_metadef_tags")
+    names = [one["name"] for one in body.get("tags", ())]
+    if names and call.headers.get("x-openstack-append", "").strip().lower() not in _TRUE:
+        TAGS.delete_all(call.tx, row)
+    TAGS.create(call.tx, row, *tag_columns(names))
+    return {"tags": [{"name": name} for name in names]}
+
+
+@service.post(_ONE, status=201, policy_in_handler="add_metadef_tag")
+def create(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Create a tag."""
+    wire.given("tag", wire.TAG, {"name": name})
+    row = found(call, namespace, "add_metadef_tag")
+    TAGS.create(call.tx, row, *tag_columns([name]))
+    return wire.tag_shown(TAGS.get(call.tx, row, name))
+
+
+@service.get(_ONE, policy_in_handler="get_metadef_tag")
+def show(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Show a tag."""
+    row = found(call, namespace, "get_metadef_tag")
+    return wire.tag_shown(TAGS.get(call.tx, row, name))
+
+
+@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_tag")
+def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
+    """Rename a tag."""
+    body = wire.given("tag", wire.TAG, call.body)
+    row = found(call, namespace, "modify_metadef_tag")
+    return wire.tag_shown(TAGS.update(call.tx, row, TAGS.get(call.tx, row, name), {"name": body["name"]}))
+
+
+@service.delete(_ONE, policy_in_handler="delete_metadef_tag")
+def delete(call: Call, namespace: str, name: str) -> None:
+    """Delete a tag."""
+    row = found(call, namespace, "delete_metadef_tag")
+    TAGS.delete(call.tx, row, TAGS.get(call.tx, row, name))

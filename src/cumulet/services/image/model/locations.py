@@ -1,0 +1,170 @@
+"""Where an image's bytes are: rows that name objects of stores, and what becomes of an object that no row names.
+
+An object is removed after the commit that forgets it. One that lies in a store across a network has a row in
+`erasures` until it is gone, made in the same transaction, so that a process that dies leaves no object behind; a store
+on a local disk finds its strangers when the controller starts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from cumulet.services.image.model.location_changes import Place
+from cumulet.services.image.model.stores import ImageStore, Stores
+from cumulet.services.image.tables import erasures, images, locations
+from cumulet.store import Store, Transaction
+from cumulet.store.times import SECOND
+
+log = logging.getLogger("cumulet.image")
+
+CLAIM_S = 600
+"""How long a writer of an object may be silent before the object is taken for abandoned."""
+_BATCH = 50
+
+
+def of(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
+    """The image's locations in their order."""
+    return tx.rows(select(locations).where(locations.c.image_id == image_id).order_by(locations.c.id))
+
+
+def of_many(tx: Transaction, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Locations by image, in their order. One query."""
+    found: dict[str, list[Row[Any]]] = {}
+    if ids:
+        for row in tx.rows(select(locations).where(locations.c.image_id.in_(ids)).order_by(locations.c.id)):
+            found.setdefault(row.image_id, []).append(row)
+    return found
+
+
+def best(tx: Transaction, stores: Stores, image_id: str, prefer: Collection[str] = ()) -> list[Row[Any]]:
+    """The image's locations, the one to read first in front: those in preferred stores, then by the stores' weight."""
+
+    def rank(row: Row[Any]) -> tuple[int, int]:
+        store = stores.find(row.store)
+        return (0 if row.store in prefer else 1, -(store.weight if store else 0))
+
+    return sorted(of(tx, image_id), key=rank)
+
+
+def add(tx: Transaction, image_id: str, store: str | None, url: str, detail: Mapping[str, Any] | None = None) -> None:
+    """The bytes are at `url` as well."""
+    row = {"image_id": image_id, "store": store, "url": url, "detail": dict(detail or {}), "created_at": tx.now}
+    tx.insert(locations, row)
+    _summarise(tx, image_id)
+
+
+def adopt(tx: Transaction, image_id: str, store: ImageStore, url: str) -> bool:
+    """Give an object that was claimed and written to the image; False when the claim has run out, and the object may
+    be gone. Whoever calls this writes the store's name to the image's row."""
+    if store.claims:
+        held = (erasures.c.store == store.id) & (erasures.c.url == url) & (erasures.c.due_at > tx.now)
+        if not tx.delete(erasures, held):
+            return False
+    row = {"image_id": image_id, "store": store.id, "url": url, "detail": {}, "created_at": tx.now}
+    tx.insert(locations, row)
+    return True
+
+
+def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
+    """Forget these locations of one image; the objects go after the commit."""
+    if rows:
+        tx.delete(locations, locations.c.id.in_([row.id for row in rows]))
+        _summarise(tx, next(iter(rows)).image_id)
+        _forget_all(tx, stores, rows)
+
+
+def rearrange(
+    tx: Transaction, stores: Stores, image_id: str, places: Sequence[Place], readers: Mapping[str, str]
+) -> None:
+    """Make the image's locations those of `places`, in that order; `readers` names the store for each new address.
+    The objects of locations that are not among them go after the commit."""
+    rows = {row.id: row for row in of(tx, image_id)}
+    kept = [place.id for place in places if place.id is not None]
+    remove(tx, stores, [row for row in rows.values() if row.id not in kept])
+    new = list(places)
+    if [place.id for place in places[: len(kept)]] == [row.id for row in rows.values() if row.id in kept]:
+        for place in places[: len(kept)]:
+            if rows[place.id or 0].detail != place.metadata:
+                tx.update(locations, locations.c.id == place.id, detail=place.metadata)
+        new = new[len(kept) :]
+    else:  # rows are shown in the order of their numbers: another order needs new numbers
+        tx.delete(locations, locations.c.image_id == image_id)
+    for place in new:
+        old = rows.get(place.id or 0)
+        store, url = (old.store, old.url) if old is not None else (readers[place.url], place.url)
+        row = {"image_id": image_id, "store": store, "url": url, "detail": place.metadata, "created_at": tx.now}
+        tx.insert(locations, row)
+    _summarise(tx, image_id)
+
+
+def remove_all(tx: Transaction, stores: Stores, image_id: str) -> None:
+    """The image is deleted: forget where it was; the objects go after the commit. Two statements."""
+    rows = of(tx, image_id)
+    if rows:
+        tx.delete(locations, locations.c.image_id == image_id)
+        _forget_all(tx, stores, rows)
+
+
+def _forget_all(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
+    for row in rows:
+        store = stores.find(row.store)
+        if store is not None and store.owns(row.url):
+            forget(tx, store, row.url)
+
+
+def _summarise(tx: Transaction, image_id: str) -> None:
+    query = select(locations.c.store).where(locations.c.image_id == image_id).order_by(locations.c.id)
+    names = list(dict.fromkeys(row.store for row in tx.rows(query) if row.store is not None))
+    tx.update(images, images.c.id == image_id, stores=",".join(names) or None)
+
+
+def forget(tx: Transaction, store: ImageStore, url: str) -> None:
+    """The object belongs to no image any more: it goes after the commit, at once where that is quick."""
+    if store.read_only:
+        return
+    if store.claims:
+        tx.upsert(erasures, {"store": store.id, "url": url}, due_at=tx.now)
+    else:
+        tx.on_commit(lambda: store.erase(url))
+
+
+def claim(tx: Transaction, store: ImageStore, url: str) -> None:
+    """Somebody writes the object: it is erased when that one is silent for too long."""
+    if store.claims:
+        tx.upsert(erasures, {"store": store.id, "url": url}, due_at=tx.now + CLAIM_S * SECOND)
+
+
+def give_up(tx: Transaction, store: ImageStore, url: str) -> None:
+    """The writing is over and nothing is left of it."""
+    if store.claims:
+        tx.drop(erasures, store=store.id, url=url)
+
+
+def erase_due(store: Store, stores: Stores) -> int:
+    """Remove objects that belong to no image, as many as are due now; how many went. A store that is away keeps its
+    rows for later."""
+    with store.read() as tx:
+        rows = tx.rows(select(erasures).where(erasures.c.due_at <= tx.now).order_by(erasures.c.due_at).limit(_BATCH))
+    gone = 0
+    for row in rows:
+        place = stores.find(row.store)
+        if place is None:
+            continue
+        with store.transaction() as tx:  # from here on nobody adopts it
+            if not tx.change(erasures, {"store": row.store, "url": row.url, "due_at": row.due_at}, due_at=0):
+                continue
+        try:
+            place.erase(row.url)
+        except Exception as error:
+            log.warning("store %s could not erase an object, and is asked again: %s", row.store, error)
+            with store.transaction() as tx:
+                tx.change(erasures, {"store": row.store, "url": row.url}, due_at=tx.now + 60 * SECOND)
+            continue
+        with store.transaction() as tx:
+            tx.drop(erasures, store=row.store, url=row.url)
+        gone += 1
+    return gone
