@@ -221,6 +221,9 @@ def test_a_well_formed_global_request_id_reaches_operation_and_log(
             answer = running.http.get("/query", headers={"X-Openstack-Request-Id": bad})
             assert answer.json()["global"] is None
             assert answer.headers["x-openstack-request-id"] not in (good, bad)
+        end = time.monotonic() + 5  # a request is logged after its answer
+        while len(caplog.records) < 6 and time.monotonic() < end:
+            time.sleep(0.01)
     assert [good in record.getMessage() for record in caplog.records] == [True, False, False, False, False, False]
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cumulet.auth import Caller, Policies, Policy, PolicyError
-from cumulet.auth.policy import SHARED
-from cumulet.auth.policy_file import NAME
 from cumulet.cli.errors import CliError
 
-_HEAD = f"""\
-# Every rule of policy with its default. Copy what you want to change to {NAME} in the state folder and take the
+if TYPE_CHECKING:  # other verbs start without the services
+    from cumulet.auth import Policies, Policy
+
+_HEAD = """\
+# Every rule of policy with its default. Copy what you want to change to policy.yaml in the state folder and take the
 # comment sign away; it is in force a second later, without a restart. `cumulet policy check` tells who may do what.
 #
 # Rules stand for themselves, or below the name of a service when they are meant for that service only.
@@ -42,6 +42,7 @@ def sample() -> int:
 
 def sample_lines() -> Iterator[str]:
     """The lines of the sample file."""
+    from cumulet.auth.policy import SHARED
     from cumulet.cli.controller import declared
     from cumulet.http.rules import described
 
@@ -108,6 +109,8 @@ class _Target(dict[str, Any]):
 
 def may(policy: Policy, rule: str, persona: str) -> str:
     """On whose resources a persona passes a rule: ``any``, ``own`` or ``-``."""
+    from cumulet.auth import Caller
+
     facts = dict(PERSONAS[persona])
     caller = Caller(_HOME, persona, facts.pop("domain", _HOME), roles=_IMPLIED[facts.pop("roles")], **facts)
     if policy.allows(rule, caller, _Target("somewhere else")):
@@ -117,6 +120,8 @@ def may(policy: Policy, rule: str, persona: str) -> str:
 
 def check(args: argparse.Namespace) -> int:
     """Print warnings, and a table of the rules that were asked for; 1 when the file is faulty."""
+    from cumulet.auth import Policies, Policy, PolicyError
+    from cumulet.auth.policy_file import NAME
     from cumulet.cli.controller import declared
 
     file = args.state / NAME
