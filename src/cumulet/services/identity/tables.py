@@ -1,16 +1,33 @@
 """All tables of identity. Times are microseconds since the epoch. Only this service reads or writes them.
 
 A domain is a row of `projects` with `is_domain`; its own `domain_id` is `ROOT`. `epoch` rises when every token of a
-user, or for a project, has to die: tokens carry the epoch they were issued at.
+user, or for a project, has to die: tokens carry the epoch they were issued at. `origin` of users and groups says who
+keeps them: this database (``local``), an identity provider (``federated``) or a directory (``ldap``); only the names of
+local ones are unique.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from cumulet.store import metadata
 
 ROOT = "<<keystone.domain.root>>"
+
+LOCAL, FEDERATED, LDAP = "local", "federated", "ldap"
+_IS_LOCAL = text("origin = 'local'")
 
 generation = Table(
     "identity_generation",
@@ -57,7 +74,16 @@ users = Table(
     Column("epoch", Integer, nullable=False, default=0),
     Column("options", JSON, nullable=False, default=dict),
     Column("extra", JSON, nullable=False, default=dict),
-    UniqueConstraint("domain_id", "name", name="uq_identity_users_domain_name"),
+    Column("origin", String(9), nullable=False, default=LOCAL, server_default=LOCAL),
+    Index(
+        "uq_identity_users_domain_name",
+        "domain_id",
+        "name",
+        unique=True,
+        sqlite_where=_IS_LOCAL,
+        postgresql_where=_IS_LOCAL,
+    ),
+    Index("ix_identity_users_name", "name"),
 )
 
 groups = Table(
@@ -68,7 +94,16 @@ groups = Table(
     Column("domain_id", String(64), nullable=False),
     Column("description", Text, nullable=False, default=""),
     Column("extra", JSON, nullable=False, default=dict),
-    UniqueConstraint("domain_id", "name", name="uq_identity_groups_domain_name"),
+    Column("origin", String(9), nullable=False, default=LOCAL, server_default=LOCAL),
+    Index(
+        "uq_identity_groups_domain_name",
+        "domain_id",
+        "name",
+        unique=True,
+        sqlite_where=_IS_LOCAL,
+        postgresql_where=_IS_LOCAL,
+    ),
+    Index("ix_identity_groups_name", "name"),
 )
 
 memberships = Table(
@@ -147,4 +182,78 @@ revocations = Table(
     metadata,
     Column("audit_id", String(32), primary_key=True),
     Column("forget_at", BigInteger, nullable=False, index=True),
+)
+
+identity_providers = Table(
+    "identity_providers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("domain_id", String(64), nullable=False, index=True),
+    Column("enabled", Boolean, nullable=False, default=False),
+    Column("description", Text),
+    Column("authorization_ttl", BigInteger),  # minutes; none and 0: memberships live as long as the token
+)
+
+identity_provider_remote_ids = Table(
+    "identity_provider_remote_ids",
+    metadata,
+    Column("remote_id", String(255), primary_key=True),
+    Column("idp_id", String(64), nullable=False, index=True),
+)
+
+federation_protocols = Table(
+    "identity_federation_protocols",
+    metadata,
+    Column("idp_id", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("mapping_id", String(64), nullable=False),
+    Column("remote_id_attribute", String(64)),
+)
+
+mappings = Table(
+    "identity_mappings",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("rules", JSON, nullable=False),
+    Column("schema_version", String(5), nullable=False),
+)
+
+service_providers = Table(
+    "identity_service_providers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("enabled", Boolean, nullable=False, default=False),
+    Column("description", Text),
+    Column("auth_url", String(256), nullable=False),
+    Column("sp_url", String(256), nullable=False),
+    Column("relay_state_prefix", String(256)),
+)
+
+federated_users = Table(  # who a user is at an identity provider
+    "identity_federated_users",
+    metadata,
+    Column("idp_id", String(64), primary_key=True),
+    Column("protocol_id", String(64), primary_key=True),
+    Column("unique_id", String(255), primary_key=True),
+    Column("user_id", String(64), nullable=False, index=True),
+)
+
+expiring_memberships = Table(  # what an identity provider said about a user's groups, for as long as it counts
+    "identity_expiring_memberships",
+    metadata,
+    Column("user_id", String(64), primary_key=True),
+    Column("group_id", String(64), primary_key=True, index=True),
+    Column("idp_id", String(64), primary_key=True, index=True),
+    Column("verified_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+id_mappings = Table(  # which entry of a directory a user or group of ours stands for
+    "identity_id_mappings",
+    metadata,
+    Column("public_id", String(64), primary_key=True),
+    Column("domain_id", String(64), nullable=False),
+    Column("local_id", String(255), nullable=False),
+    Column("entity_type", String(5), nullable=False),  # user, group
+    UniqueConstraint("domain_id", "local_id", "entity_type", name="uq_identity_id_mappings_entry"),
 )

@@ -11,7 +11,7 @@ from sqlalchemy import Row, select
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.identity.model import generation, lookups
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import assignments, groups, memberships
+from cumulet.services.identity.tables import assignments, expiring_memberships, groups, memberships
 from cumulet.store import Transaction
 
 COLUMNS = {"id": groups.c.id, "name": groups.c.name, "domain_id": groups.c.domain_id}
@@ -50,6 +50,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any
 def delete(tx: Transaction, group_id: str) -> None:
     """Delete a group with its memberships and grants."""
     tx.delete(memberships, memberships.c.group_id == group_id)
+    tx.delete(expiring_memberships, expiring_memberships.c.group_id == group_id)
     tx.delete(assignments, assignments.c.actor_id == group_id)
     tx.delete(groups, groups.c.id == group_id)
     generation.bump(tx)

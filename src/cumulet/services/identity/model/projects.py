@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
-from cumulet.services.identity.model import access, generation, lookups, options
+from cumulet.services.identity.model import access, federated_users, generation, lookups, options
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
     assignments,
     groups,
+    identity_providers,
     implied_roles,
     memberships,
     project_tags,
@@ -214,6 +215,8 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(implied_roles, or_(implied_roles.c.prior_id.in_(its_roles), implied_roles.c.implied_id.in_(its_roles)))
     tx.delete(project_tags, project_tags.c.project_id.in_(inside))
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
+    federated_users.forget_providers(tx, identity_providers.c.domain_id == row.id)
+    federated_users.forget_users(tx, its_users)
     for table in (users, groups, roles, projects):
         tx.delete(table, table.c.domain_id == row.id)
     tx.delete(projects, projects.c.id == row.id)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import generation, lookups, passwords
+from cumulet.services.identity.model import federated_users, generation, lookups, passwords
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, memberships, users
 from cumulet.store import Store, Transaction
@@ -83,6 +83,7 @@ def delete(tx: Transaction, user_id: str) -> None:
     """Delete a user with its memberships and grants."""
     tx.delete(memberships, memberships.c.user_id == user_id)
     tx.delete(assignments, assignments.c.actor_id == user_id)
+    federated_users.forget_users(tx, select(users.c.id).where(users.c.id == user_id))
     tx.delete(users, users.c.id == user_id)
     generation.bump(tx)
 
