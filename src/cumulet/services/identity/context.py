@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cumulet.auth import Caller
 from cumulet.services.identity.model.keys import FernetKeys
+from cumulet.services.identity.model.oidc import Issuers
 from cumulet.services.identity.model.tokens import Tokens
 from cumulet.store import Store, Transaction
 
@@ -32,12 +33,13 @@ def _rows_only(_tx: Transaction, _domain_id: str) -> Backend | None:
 
 class IdentityContext:
     """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region,
-    `backend_of` tells the source of a domain's users."""
+    `backend_of` tells the source of a domain's users. Beside `secrets` lies ``federation.yaml``."""
 
     def __init__(self, secrets: Path, region: str = "RegionOne", backend_of: BackendOf = _rows_only) -> None:
         self.secrets = secrets
         self.region = region
         self.backend_of = backend_of
+        self.issuers = Issuers(secrets.parent / "federation.yaml")
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"))
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 

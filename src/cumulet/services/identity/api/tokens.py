@@ -25,7 +25,7 @@ async def issue(call: Call) -> Reply:
     context: IdentityContext = call.context
     loop = asyncio.get_running_loop()
     token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), call.body.auth)
-    return _reply(call, token, record)
+    return reply(call, token, record)
 
 
 def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
@@ -40,7 +40,7 @@ async def show(call: Call) -> Reply:
     with call.store.read() as tx:
         token, record = _subject(call, tx)
         call.require("identity:check_token" if call.method == "HEAD" else "identity:validate_token", _target(record))
-        return _reply(call, token, record)
+        return reply(call, token, record)
 
 
 @identity.delete("/v3/auth/tokens", policy_in_handler="identity:revoke_token")
@@ -68,7 +68,8 @@ def _target(record: Record) -> Mapping[str, str]:
     return {"target.token.user_id": record.caller.user_id}
 
 
-def _reply(call: Call, token: str, record: Record) -> Reply:
+def reply(call: Call, token: str, record: Record) -> Reply:
+    """The answer that hands out or shows `token`."""
     with_catalog = "nocatalog" not in call.query
     headers = {"X-Subject-Token": token, "Vary": "X-Auth-Token"}
     return Reply(record.body(with_catalog=with_catalog), headers=headers, content_type=JSON)

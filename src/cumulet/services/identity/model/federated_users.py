@@ -59,14 +59,17 @@ def replace(tx: Transaction, user_id: str, objects: Sequence[Mapping[str, Any]])
     ]
     _check(tx, rows)
     tx.delete(federated_users, federated_users.c.user_id == user_id)
-    taken = lookups.conflict("federated_user", "Duplicate entry")
-    keys = {(row["idp_id"], row["protocol_id"], row["unique_id"]) for row in rows}
-    if len(keys) != len(rows):
-        raise taken
-    for idp_id, protocol_id, unique_id in keys:
-        if find(tx, idp_id, protocol_id, unique_id) is not None:
-            raise taken
+    others = select(federated_users).where(among(federated_users.c.unique_id, [row["unique_id"] for row in rows]))
+    keys = {(row.idp_id, row.protocol_id, row.unique_id) for row in tx.rows(others)} if rows else set()
+    for row in rows:
+        if _key(row) in keys:
+            raise lookups.conflict("federated_user", "Duplicate entry")
+        keys.add(_key(row))
     tx.insert(federated_users, rows)
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, str, str]:
+    return row["idp_id"], row["protocol_id"], row["unique_id"]
 
 
 def _check(tx: Transaction, rows: Sequence[Mapping[str, str]]) -> None:

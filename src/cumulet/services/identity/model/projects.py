@@ -64,9 +64,9 @@ def reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool = Fa
     return listed(tx, select(projects).where(where), query, COLUMNS)
 
 
-def enabled_reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool) -> Sequence[Row[Any]]:
+def enabled_reachable(tx: Transaction, query: Query, who: access.Actor, *, domains: bool) -> Sequence[Row[Any]]:
     """Those of `reachable` for which a token can be had. One query."""
-    where = access.reachable_domains(user_id) if domains else access.reachable_projects(user_id)
+    where = access.reachable_domains(*who) if domains else access.reachable_projects(*who)
     above = projects.alias("above")
     living = select(above.c.id).where(above.c.enabled)
     usable = or_(projects.c.domain_id == ROOT, projects.c.domain_id.in_(living))

@@ -71,6 +71,8 @@ class Record:
             told["roles"] = [{"id": role_id, "name": name} for role_id, name in self.roles]
             if with_catalog:
                 told["catalog"] = self.catalog()
+        if self.snapshot.service_providers:
+            told["service_providers"] = self.snapshot.service_providers
         return told
 
 
