@@ -1,8 +1,8 @@
 """Access rules: the few requests that a token of an application credential may be used for.
 
 The pattern of a path is keystonemiddleware's: ``{anything}`` and ``*`` stand for one step of the path, ``**`` for any
-text. Patterns come from users, so they are matched step by step in time bounded by their length, and never become a regular
-expression.
+text. Patterns come from users, so they are matched step by step in time bounded by their length, and never become a
+regular expression.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model.keys import FernetKeys
-from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, REFUSED, Tokens
+from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
 from cumulet.store import Store, Transaction
+from cumulet.store.wakeups import Wakeups
 
 SERVICE_ROLE = "service"
 _LOGINS_AT_ONCE = 4  # more only queue for the hash, and would take memory
@@ -33,13 +34,17 @@ def _rows_only(_tx: Transaction, _domain_id: str) -> Backend | None:
 
 class IdentityContext:
     """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region,
-    `backend_of` tells the source of a domain's users."""
+    `token_seconds` a token's life. `wakeups` are those of the store, given only in a process that alone writes the
+    database (`model/tokens.py`). `backend_of` tells the source of a domain's users; who has others sets it."""
 
-    def __init__(self, secrets: Path, region: str = "RegionOne", backend_of: BackendOf = _rows_only) -> None:
+    backend_of: BackendOf = staticmethod(_rows_only)
+
+    def __init__(
+        self, secrets: Path, region: str = "RegionOne", *, token_seconds: int = LIFE_S, wakeups: Wakeups | None = None
+    ) -> None:
         self.secrets = secrets
         self.region = region
-        self.backend_of = backend_of
-        self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"))
+        self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 
     def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:

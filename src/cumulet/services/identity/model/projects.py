@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
-from cumulet.services.identity.model import access, generation, lookups, options
+from cumulet.services.identity.model import access, generation, lookups, options, revocations
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
@@ -63,9 +63,9 @@ def reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool = Fa
     return listed(tx, select(projects).where(where), query, COLUMNS)
 
 
-def enabled_reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool) -> Sequence[Row[Any]]:
+def enabled_reachable(tx: Transaction, query: Query, who: access.Actor, *, domains: bool) -> Sequence[Row[Any]]:
     """Those of `reachable` for which a token can be had. One query."""
-    where = access.reachable_domains(user_id) if domains else access.reachable_projects(user_id)
+    where = access.reachable_domains(*who) if domains else access.reachable_projects(*who)
     above = projects.alias("above")
     living = select(above.c.id).where(above.c.enabled)
     usable = or_(projects.c.domain_id == ROOT, projects.c.domain_id.in_(living))
@@ -153,6 +153,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
         values["description"] = values["description"] or ""
     if row.enabled and values.get("enabled") is False:
         _disable(tx, row)
+        revocations.record(tx, **{"domain_id" if row.is_domain else "project_id": row.id})
         values["epoch"] = projects.c.epoch + 1
     elif not row.enabled and values.get("enabled"):
         above = select(projects.c.id).where(projects.c.id.in_(access.ancestors(row.id)), projects.c.enabled == false())
