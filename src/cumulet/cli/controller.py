@@ -60,7 +60,9 @@ def assemble(settings: Settings) -> Controller:
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
-    who = identity.IdentityContext(settings.secrets_dir, settings.region)
+    who = identity.IdentityContext(
+        settings.secrets_dir, settings.region, token_seconds=settings.token_seconds, wakeups=store.wakeups
+    )
     images = image.ImageContext(settings.images_dir)
     image.recover_uploads(store, images)
     computing = compute.ComputeContext(
@@ -126,12 +128,16 @@ def run(settings: Settings) -> int:
     controller = assemble(settings)
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
     runner.start()
+    ended = threading.Event()
+    keeper = (settings.secrets_dir, ended)
+    threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
     gc.set_threshold(20_000, 50, 50)  # a list of a thousand servers is no reason to look for cycles; few are made
     sys.setswitchinterval(0.001)  # threads that work must not keep the event loop waiting for long
     try:
         uvloop.run(serve(controller.app, sockets(settings)))
     finally:
+        ended.set()
         controller.engine.stop()
         runner.join(5)
     return 0

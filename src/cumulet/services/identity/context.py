@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from cumulet.auth import Caller
+from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.oidc import Issuers
-from cumulet.services.identity.model.tokens import Tokens
+from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
 from cumulet.store import Store, Transaction
+from cumulet.store.wakeups import Wakeups
 
+SERVICE_ROLE = "service"
 _LOGINS_AT_ONCE = 4  # more only queue for the hash, and would take memory
 
 
@@ -33,16 +35,29 @@ def _rows_only(_tx: Transaction, _domain_id: str) -> Backend | None:
 
 class IdentityContext:
     """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region,
-    `backend_of` tells the source of a domain's users. Beside `secrets` lies ``federation.yaml``."""
+    `token_seconds` a token's life. `wakeups` are those of the store, given only in a process that alone writes the
+    database (`model/tokens.py`). `backend_of` tells the source of a domain's users; who has others sets it. Beside
+    `secrets` lies ``federation.yaml``."""
 
-    def __init__(self, secrets: Path, region: str = "RegionOne", backend_of: BackendOf = _rows_only) -> None:
+    backend_of: BackendOf = staticmethod(_rows_only)
+
+    def __init__(
+        self, secrets: Path, region: str = "RegionOne", *, token_seconds: int = LIFE_S, wakeups: Wakeups | None = None
+    ) -> None:
         self.secrets = secrets
         self.region = region
-        self.backend_of = backend_of
         self.issuers = Issuers(secrets.parent / "federation.yaml")
-        self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"))
+        self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 
-    def authenticate(self, tx: Transaction, token: str) -> Caller:
-        """The caller behind `token`. Raises `auth.Unauthenticated`. One query when the token is known."""
-        return self.tokens.find(tx, token).caller
+    def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:
+        """The caller behind `token`. Raises `auth.Unauthenticated`.
+
+        With the token of a service that hands on a user's request, the user's own may have expired lately (long work
+        outlives it) and its access rules were the first service's to check.
+        """
+        if not service_token:
+            return self.tokens.find(tx, token).caller
+        if SERVICE_ROLE not in self.tokens.find(tx, service_token).caller.roles:
+            raise Unauthenticated(REFUSED)
+        return self.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S).caller

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from sqlalchemy import false, select
 
 from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.tables import projects
 from cumulet.store import Transaction
 
-__all__ = ["IdentityContext", "bootstrap", "project_exists", "project_names"]
+__all__ = ["IdentityContext", "bootstrap", "keep_keys_fresh", "project_exists", "project_names", "rotate_keys"]
 
 
 def project_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:

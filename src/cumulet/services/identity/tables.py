@@ -180,7 +180,13 @@ endpoints = Table(
 revocations = Table(
     "identity_revocations",
     metadata,
-    Column("audit_id", String(32), primary_key=True),
+    Column("id", String(32), primary_key=True),
+    Column("audit_id", String(32), index=True),
+    Column("audit_chain_id", String(32), index=True),
+    Column("user_id", String(64)),
+    Column("project_id", String(64)),
+    Column("domain_id", String(64)),
+    Column("revoked_at", BigInteger, nullable=False),
     Column("forget_at", BigInteger, nullable=False, index=True),
 )
 

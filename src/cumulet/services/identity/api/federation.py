@@ -39,8 +39,9 @@ async def authenticate_by_post(call: Call, idp_id: str, protocol_id: str) -> Rep
 
 async def _authenticated(call: Call, idp_id: str, protocol_id: str) -> Reply:
     context: IdentityContext = call.context
-    work = (model.log_in, attempt(call), idp_id, protocol_id)
-    token, record = await asyncio.get_running_loop().run_in_executor(context.logins, *work)
+    loop = asyncio.get_running_loop()
+    trial = attempt(call)
+    token, record = await loop.run_in_executor(context.logins, model.log_in, trial, idp_id, protocol_id)
     return reply(call, token, record)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
-from cumulet.http.faults import JSON, NotFound
+from cumulet.http.faults import JSON, Fault, NotFound
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import login
 from cumulet.services.identity.model import tokens as model
@@ -45,10 +45,16 @@ async def show(call: Call) -> Reply:
 
 @identity.delete("/v3/auth/tokens", policy_in_handler="identity:revoke_token")
 def revoke(call: Call) -> None:
-    """Revoke a token."""
+    """Revoke a token and what was made from it; with ``?cascade=false`` only the token."""
     _, record = _subject(call, call.tx)
     call.require("identity:revoke_token", _target(record))
-    model.revoke(call.tx, record.payload)
+    model.revoke(call.tx, record.payload, cascade=_true(call.query.get("cascade", ["true"])[-1]))
+
+
+@identity.get("/v3/auth/tokens/OS-PKI/revoked", auth=False, transaction="none")
+def list_revoked(call: Call) -> None:
+    """List revoked tokens: no longer possible, as tokens are not kept."""
+    raise Fault("The service you have requested is no longer available on this server.", status=410)
 
 
 def _subject(call: Call, tx: Transaction) -> tuple[str, Record]:
@@ -59,9 +65,20 @@ def _subject(call: Call, tx: Transaction) -> tuple[str, Record]:
     late = "allow_expired" in call.query and _true(call.query["allow_expired"][-1])
     context: IdentityContext = call.context
     try:
-        return token, context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
+        record = context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
     except Unauthenticated:
         raise NotFound("Failed to validate token") from None
+    if record.caller.access_rules is not None and not _keeps_access_rules(call):
+        raise NotFound("Failed to validate token")
+    return token, record
+
+
+def _keeps_access_rules(call: Call) -> bool:
+    """Whether who asks says to understand access rules; to others such a token is none."""
+    try:
+        return float(call.headers.get("openstack-identity-access-rules", "0")) >= 1
+    except ValueError:
+        return False
 
 
 def _target(record: Record) -> Mapping[str, str]:

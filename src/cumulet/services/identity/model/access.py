@@ -14,6 +14,8 @@ from cumulet.services.identity.tables import ROOT, assignments, memberships, pro
 from cumulet.store import Transaction
 
 SYSTEM = "system"
+Actor = tuple[str, Sequence[str]]
+"""Id of a user, and ids of groups that its token brings along."""
 
 
 def actors(user_id: str, groups: Sequence[str] = ()) -> ColumnElement[bool]:

@@ -45,7 +45,8 @@ INTERFACES = ("public", "internal", "admin")
 
 def bootstrap(store: Store, *, secrets: Path, endpoints: Mapping[str, str], region: str) -> None:
     """Make what is missing. `endpoints`: service type → URL. Raises FileNotFoundError without the password files."""
-    keys.setup(secrets / "fernet-keys")
+    for folder in ("fernet-keys", "receipt-keys"):
+        keys.setup(secrets / folder)
     with store.read() as tx:
         known = {row.name for row in tx.rows(select(users.c.name).where(users.c.domain_id == DOMAIN))}
     hashes = {}

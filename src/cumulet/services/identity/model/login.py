@@ -22,7 +22,7 @@ from cumulet.services.identity.model.kinds import Scoped
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.methods.registry import method
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
-from cumulet.services.identity.model.tokens import LIFE_S, REFUSED, Record
+from cumulet.services.identity.model.tokens import REFUSED, Record
 from cumulet.services.identity.tables import users
 from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
@@ -60,14 +60,14 @@ def issue(attempt: Attempt, proofs: dict[str, Proof], asked: Asked = UNSET) -> t
         store.transaction() if settles or scopes.writes(asked) else store.read()
     )
     with opened as tx:
-        payload = _payload(tx, proofs, asked)
+        payload = _payload(tx, proofs, asked, tokens.life_s)
         for settle in settles:
             settle(tx)
         record = tokens.describe(tx, payload)
     return payloads.seal(tokens.keys.box(), payload), record
 
 
-def _payload(tx: Transaction, proofs: dict[str, Proof], asked: Asked) -> Payload:
+def _payload(tx: Transaction, proofs: dict[str, Proof], asked: Asked, life_s: int) -> Payload:
     found = list(proofs.values())
     user = tx.row(select(users).where(users.c.id == found[0].user_id))
     if user is None:
@@ -88,7 +88,7 @@ def _payload(tx: Transaction, proofs: dict[str, Proof], asked: Asked) -> Payload
         scope=scoped.scope,
         target=scoped.target,
         issued_at=now_s,
-        expires_at=min([now_s + LIFE_S, *(end for end in ends if end is not None)]),
+        expires_at=min([now_s + life_s, *(end for end in ends if end is not None)]),
         audit_ids=(payloads.audit_id(), *((parent.audit_ids[-1],) if parent else ())),
         epochs=(user.epoch, scoped.epoch, scoped.behind_epoch),
         facts=replace(facts, trust_id=scoped.facts.trust_id) if scoped.facts != PLAIN else facts,

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
-from cumulet.services.identity.model import access, federated_users, generation, lookups, options
+from cumulet.services.identity.model import access, federated_users, generation, lookups, options, revocations
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
@@ -154,6 +154,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
         values["description"] = values["description"] or ""
     if row.enabled and values.get("enabled") is False:
         _disable(tx, row)
+        revocations.record(tx, **{"domain_id" if row.is_domain else "project_id": row.id})
         values["epoch"] = projects.c.epoch + 1
     elif not row.enabled and values.get("enabled"):
         above = select(projects.c.id).where(projects.c.id.in_(access.ancestors(row.id)), projects.c.enabled == false())

@@ -2,7 +2,9 @@
 
 A token holds as long as its user, the user's domain and what it is scoped to are enabled, their epochs are those it
 was issued at, it is not revoked, it still has a role, and whatever it was made by (`kinds/`: a trust, an application
-credential, OAuth1, an identity provider) lives. The answer is kept in memory with the generation it was
+credential, OAuth1, an identity provider) lives.
+
+The answer is kept in memory with the generation it was
 found at; one query of the generation then decides. Nothing found inside a write transaction is kept.
 """
 
@@ -18,13 +20,14 @@ from cryptography.fernet import MultiFernet
 from sqlalchemy import select
 
 from cumulet.auth import Caller, Unauthenticated
-from cumulet.services.identity.model import access, catalog, generation, payloads, snapshot
+from cumulet.services.identity.model import access, catalog, generation, payloads, revocations, snapshot
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.kinds import NOTHING, Holding
 from cumulet.services.identity.model.kinds.registry import holdings
 from cumulet.services.identity.model.payloads import Payload
-from cumulet.services.identity.tables import projects, revocations, users
+from cumulet.services.identity.tables import projects, users
 from cumulet.store import Transaction, iso
+from cumulet.store.wakeups import Wakeups
 
 SECOND = 1_000_000
 LIFE_S = 3600
@@ -46,6 +49,7 @@ class Record:
     roles: list[tuple[str, str]]
     snapshot: snapshot.Snapshot
     bodies: dict[bool, bytes] = field(default_factory=dict)
+    ticket: int | None = None
 
     def catalog(self) -> list[dict[str, Any]]:
         """The catalog with the URLs of this token's project."""
@@ -77,10 +81,16 @@ class Record:
 
 
 class Tokens:
-    """Finds out what a token is worth, and remembers it until the generation moves."""
+    """Finds out what a token is worth, and remembers it until the generation moves.
 
-    def __init__(self, keys: FernetKeys) -> None:
+    `wakeups`: those of the store, in the process that alone writes the database. Then a token that was found once is
+    found again without a query, as long as nothing woke `generation.TOPIC`. Without them, one query of one row decides.
+    """
+
+    def __init__(self, keys: FernetKeys, life_s: int = LIFE_S, wakeups: Wakeups | None = None) -> None:
         self.keys = keys
+        self.life_s = life_s
+        self._wakeups = wakeups
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._snapshot: snapshot.Snapshot | None = None
         self._box: MultiFernet | None = None
@@ -88,14 +98,18 @@ class Tokens:
     def find(self, tx: Transaction, token: str, *, window_s: int = 0) -> Record:
         """The record of `token`, which may have expired `window_s` seconds ago at most. Raises `Unauthenticated`.
 
-        One query when the token is known; five more (and three when the generation has moved) when it is not.
+        No query when the token is known and this process writes the database alone, one when others may; five more
+        (and three when the generation has moved) when it is not known.
         """
-        now_s, current = tx.now / SECOND, generation.current(tx)
+        now_s, ticket = tx.now / SECOND, self._ticket(tx)
         box = self.keys.box()
         if box is not self._box:  # a key may have gone, and what it signed with it
             self._records.clear()
             self._box = box
         record = self._records.get(token)
+        if record is not None and ticket is not None and record.ticket == ticket:
+            return _in_time(record, now_s, window_s)
+        current = generation.current(tx)
         if record is None or record.snapshot.generation != current:
             try:
                 payload = record.payload if record else payloads.unseal(box, token)
@@ -105,16 +119,22 @@ class Tokens:
                 raise Unauthenticated(REFUSED)
             record = self.describe(tx, payload, current)
             self._keep(tx, token, record)
-        if record.payload.expires_at + window_s <= now_s:
-            raise Unauthenticated(REFUSED)
-        return record
+        record.ticket = ticket
+        return _in_time(record, now_s, window_s)
+
+    def _ticket(self, tx: Transaction) -> int | None:
+        """Where the generation stood before this transaction looked at anything; None when that cannot be told: the
+        snapshot of a transaction that has read already may be older than the ticket."""
+        if self._wakeups is None or tx.statements or tx.writes:
+            return None
+        return self._wakeups.ticket(generation.TOPIC)
 
     def describe(self, tx: Transaction, payload: Payload, current: int | None = None) -> Record:
         """What `payload` is worth now. Raises `Unauthenticated`."""
         if current is None:
             current = generation.current(tx)
         user = _living_user(tx, payload.user_id, payload.epochs[0])
-        if _revoked(tx, payload):
+        if revocations.is_revoked(tx, payload):
             raise Unauthenticated(REFUSED)
         holding = _holding(tx, payload)
         if holding.behind is not None:
@@ -158,14 +178,16 @@ class Tokens:
 REFUSED = "The request you have made requires authentication."
 
 
-def revoke(tx: Transaction, payload: Payload) -> None:
-    """The token of `payload` is worth nothing from now on; tokens that were made from it live on, as in Keystone."""
+def revoke(tx: Transaction, payload: Payload, *, cascade: bool = True) -> None:
+    """The token of `payload` is worth nothing from now on, nor, with `cascade`, is what was made from it."""
     forget_at = (payload.expires_at + ALLOW_EXPIRED_WINDOW_S) * SECOND
-    tx.delete(revocations, revocations.c.forget_at < tx.now)
-    audit_id = payload.audit_ids[0]
-    if not tx.update(revocations, revocations.c.audit_id == audit_id, forget_at=forget_at):
-        tx.insert(revocations, {"audit_id": audit_id, "forget_at": forget_at})
-    generation.bump(tx)
+    revocations.revoke(tx, payload, forget_at=forget_at, cascade=cascade)
+
+
+def _in_time(record: Record, now_s: float, window_s: int) -> Record:
+    if record.payload.expires_at + max(window_s, 0) <= now_s:
+        raise Unauthenticated(REFUSED)
+    return record
 
 
 def _holding(tx: Transaction, payload: Payload) -> Holding:
@@ -219,11 +241,6 @@ def _living_user(tx: Transaction, user_id: str, epoch: int) -> Any:
     if user is None or not user.enabled or not user.domain_enabled or user.epoch != epoch:
         raise Unauthenticated(REFUSED)
     return user
-
-
-def _revoked(tx: Transaction, payload: Payload) -> bool:
-    wanted = select(revocations.c.audit_id).where(revocations.c.audit_id == payload.audit_ids[0])
-    return tx.row(wanted) is not None
 
 
 def _scope(tx: Transaction, payload: Payload) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import federated_users, generation, lookups, passwords
+from cumulet.services.identity.model import federated_users, generation, lookups, passwords, revocations
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, memberships, users
 from cumulet.store import Store, Transaction
@@ -74,6 +74,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: st
         values.update(password_hash=hashed, password_created_at=tx.now)
     if hashed is not None or (row.enabled and values.get("enabled") is False):
         values["epoch"] = users.c.epoch + 1
+        revocations.record(tx, user_id=row.id)
     lookups.change(tx, users, row.id, values, _taken(values.get("name", row.name), row.domain_id))
     generation.bump(tx)
     return lookups.get(tx, "user", row.id)
@@ -105,6 +106,7 @@ def change_password(store: Store, user_id: str, original: str, password: str) ->
         values = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
         if not tx.update(users, where, **values):
             raise refused()
+        revocations.record(tx, user_id=user_id)
         generation.bump(tx)
 
 

@@ -7,7 +7,7 @@ target lacks says no.
 from __future__ import annotations
 
 from cumulet.auth import Rule
-from cumulet.services.identity.policies import federation
+from cumulet.services.identity.policies import federation, revocations
 
 _ADMIN = "rule:admin_required"
 _SYSTEM = "(role:reader and system_scope:all)"
@@ -148,4 +148,5 @@ RULES = [
     Rule("identity:list_role_assignments_for_tree", f"{_ADMIN} or project_id:%(target.project.id)s"),
     *_nouns(),
     *federation.RULES,
+    *revocations.RULES,
 ]
