@@ -8,6 +8,7 @@ from pathlib import Path
 from cumulet.auth import Caller
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.tokens import Tokens
+from cumulet.services.identity.model.vault import FOLDER, Vault
 from cumulet.store import Transaction
 
 _LOGINS_AT_ONCE = 4  # more only queue for the hash, and would take memory
@@ -20,6 +21,7 @@ class IdentityContext:
         self.secrets = secrets
         self.region = region
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"))
+        self.vault = Vault(secrets / FOLDER)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 
     def authenticate(self, tx: Transaction, token: str) -> Caller:

@@ -2,8 +2,10 @@
 
 from cumulet.services.identity.api import (
     auth,
+    credentials,
     discovery,
     domains,
+    ec2_credentials,
     endpoints,
     grants,
     groups,
@@ -18,8 +20,10 @@ from cumulet.services.identity.api import (
 
 LOADED = (
     auth,
+    credentials,
     discovery,
     domains,
+    ec2_credentials,
     endpoints,
     grants,
     groups,
