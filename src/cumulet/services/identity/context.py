@@ -1,25 +1,44 @@
-"""What a process hands to identity: where the secrets lie, and the memory of tokens it may keep."""
+"""What a process hands to identity: where the secrets lie, the memory of tokens, and other sources of users."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from cumulet.auth import Caller
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.tokens import Tokens
 from cumulet.services.identity.model.vault import FOLDER, Vault
-from cumulet.store import Transaction
+from cumulet.store import Store, Transaction
 
 _LOGINS_AT_ONCE = 4  # more only queue for the hash, and would take memory
 
 
-class IdentityContext:
-    """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region."""
+class Backend(Protocol):
+    """Where the users of a domain come from, when they are not rows of ours (a directory)."""
 
-    def __init__(self, secrets: Path, region: str = "RegionOne") -> None:
+    def authenticate(self, store: Store, domain_id: str, name: str, password: str) -> str | None:
+        """The id of the user, who has a row in `users` then; None for every reason why not. May take long."""
+        ...
+
+
+BackendOf = Callable[[Transaction, str], Backend | None]
+
+
+def _rows_only(_tx: Transaction, _domain_id: str) -> Backend | None:
+    return None
+
+
+class IdentityContext:
+    """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region,
+    `backend_of` tells the source of a domain's users."""
+
+    def __init__(self, secrets: Path, region: str = "RegionOne", backend_of: BackendOf = _rows_only) -> None:
         self.secrets = secrets
         self.region = region
+        self.backend_of = backend_of
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"))
         self.vault = Vault(secrets / FOLDER)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")

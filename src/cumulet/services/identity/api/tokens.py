@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
@@ -11,6 +12,7 @@ from cumulet.http.faults import JSON, NotFound
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import login
 from cumulet.services.identity.model import tokens as model
+from cumulet.services.identity.model.methods import Attempt
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, Record
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
@@ -22,8 +24,14 @@ async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
     context: IdentityContext = call.context
     loop = asyncio.get_running_loop()
-    token, record = await loop.run_in_executor(context.logins, login.log_in, call.store, context.tokens, call.body.auth)
+    token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), call.body.auth)
     return _reply(call, token, record)
+
+
+def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
+    """The request as the methods see it; `assertion`: what an identity provider says."""
+    url = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")
+    return Attempt(call.store, call.context, call.method, url, call.headers, assertion)
 
 
 @identity.get("/v3/auth/tokens", policy_in_handler="identity:validate_token")

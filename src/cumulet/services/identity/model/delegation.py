@@ -21,7 +21,7 @@ def by_method(caller: Caller) -> bool:
 
 def by_trust(caller: Caller) -> bool:
     """Whether the caller's token is scoped to a trust."""
-    return bool(caller.token is not None and caller.token.scope == "trust")
+    return bool(caller.token is not None and caller.token.facts.trust_id)
 
 
 def refuse(caller: Caller, words: str) -> None:

@@ -25,11 +25,11 @@ class Snapshot:
     implied: dict[str, frozenset[str]]
     catalog: list[dict[str, Any]]
 
-    def effective(self, role_ids: Iterable[str]) -> list[tuple[str, str]]:
+    def effective(self, role_ids: Iterable[str], *, implied: bool = True) -> list[tuple[str, str]]:
         """(id, name) of the roles and all they imply, without domain-specific ones, in the order of their names."""
         found: set[str] = set()
         for role_id in role_ids:
-            found |= {role_id, *self.implied.get(role_id, ())}
+            found |= {role_id, *(self.implied.get(role_id, ()) if implied else ())}
         known = [(i, self.roles[i][0]) for i in found if i in self.roles and not self.roles[i][1]]
         return sorted(known, key=lambda role: (role[1], role[0]))
 

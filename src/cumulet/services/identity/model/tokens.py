@@ -1,14 +1,16 @@
 """Tokens: from the sealed statement to a caller and Keystone's description of it, and back.
 
 A token holds as long as its user, the user's domain and what it is scoped to are enabled, their epochs are those it
-was issued at, it is not revoked and it still has a role. The answer is kept in memory with the generation it was
+was issued at, it is not revoked, it still has a role, and whatever it was made by (`kinds/`: a trust, an application
+credential, OAuth1, an identity provider) lives. The answer is kept in memory with the generation it was
 found at; one query of the generation then decides. Nothing found inside a write transaction is kept.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,6 +20,8 @@ from sqlalchemy import select
 from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model import access, catalog, generation, payloads, snapshot
 from cumulet.services.identity.model.keys import FernetKeys
+from cumulet.services.identity.model.kinds import NOTHING, Holding
+from cumulet.services.identity.model.kinds.registry import holdings
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.tables import projects, revocations, users
 from cumulet.store import Transaction, iso
@@ -28,6 +32,7 @@ ALLOW_EXPIRED_WINDOW_S = 48 * 3600
 _KEPT = 4096
 
 _domains = projects.alias("domains")
+Rules = tuple[Mapping[str, str], ...] | None
 
 
 @dataclass(slots=True)
@@ -106,22 +111,23 @@ class Tokens:
         """What `payload` is worth now. Raises `Unauthenticated`."""
         if current is None:
             current = generation.current(tx)
-        user = _living_user(tx, payload)
+        user = _living_user(tx, payload.user_id, payload.epochs[0])
         if _revoked(tx, payload):
             raise Unauthenticated(REFUSED)
+        holding = _holding(tx, payload)
+        if holding.behind is not None:
+            behind = _living_user(tx, holding.behind, payload.epochs[2])
+            user = behind if holding.acts_as_behind else user
         kept = self._current_snapshot(tx, current)
-        scope, role_ids = _scope(tx, payload)
-        roles = kept.effective(role_ids)
+        scope = _scope(tx, payload)
+        role_ids = _role_ids(tx, payload) if holding.role_ids is None else holding.role_ids
+        roles = kept.effective(role_ids, implied=holding.implied)
         if payload.scope != "unscoped" and not roles:
             raise Unauthenticated(REFUSED)
-        caller = _caller(payload, user, scope, roles)
-        described = {
-            "domain": {"id": user.domain_id, "name": user.domain_name},
-            "id": user.id,
-            "name": user.name,
-            "password_expires_at": iso(user.password_expires_at, micro=True) if user.password_expires_at else None,
-        }
-        return Record(payload, caller, described, scope, roles, kept)
+        caller = _caller(payload, user, scope, roles, holding.access_rules)
+        told = {**_user(user), **holding.told_of_user}
+        told = {key: value for key, value in told.items() if value is not None or key not in holding.told_of_user}
+        return Record(payload, caller, told, {**scope, **holding.told}, roles, kept)
 
     def forget_all(self) -> None:
         """Drop what is remembered (tests, and a process that wants its memory back)."""
@@ -160,7 +166,39 @@ def revoke(tx: Transaction, payload: Payload) -> None:
     generation.bump(tx)
 
 
-def _living_user(tx: Transaction, payload: Payload) -> Any:
+def _holding(tx: Transaction, payload: Payload) -> Holding:
+    """What the kinds of the token make of it, together: the narrower one decides about roles."""
+    found = holdings(tx, payload)
+    if not found:
+        return NOTHING
+    whole = found[0]
+    for more in found[1:]:
+        ids = whole.role_ids if more.role_ids is None else more.role_ids
+        if whole.role_ids is not None and more.role_ids is not None:
+            ids = [role_id for role_id in whole.role_ids if role_id in more.role_ids]
+        whole = replace(
+            whole,
+            role_ids=ids,
+            implied=whole.implied and more.implied,
+            told={**whole.told, **more.told},
+            told_of_user={**whole.told_of_user, **more.told_of_user},
+            behind=whole.behind or more.behind,
+            acts_as_behind=whole.acts_as_behind or more.acts_as_behind,
+            access_rules=whole.access_rules if more.access_rules is None else more.access_rules,
+        )
+    return whole
+
+
+def _user(user: Any) -> dict[str, Any]:
+    return {
+        "domain": {"id": user.domain_id, "name": user.domain_name},
+        "id": user.id,
+        "name": user.name,
+        "password_expires_at": iso(user.password_expires_at, micro=True) if user.password_expires_at else None,
+    }
+
+
+def _living_user(tx: Transaction, user_id: str, epoch: int) -> Any:
     wanted = (
         select(
             users.c.id,
@@ -173,10 +211,10 @@ def _living_user(tx: Transaction, payload: Payload) -> Any:
             _domains.c.enabled.label("domain_enabled"),
         )
         .join(_domains, _domains.c.id == users.c.domain_id)
-        .where(users.c.id == payload.user_id)
+        .where(users.c.id == user_id)
     )
     user = tx.row(wanted)
-    if user is None or not user.enabled or not user.domain_enabled or user.epoch != payload.epochs[0]:
+    if user is None or not user.enabled or not user.domain_enabled or user.epoch != epoch:
         raise Unauthenticated(REFUSED)
     return user
 
@@ -186,22 +224,29 @@ def _revoked(tx: Transaction, payload: Payload) -> bool:
     return tx.row(wanted) is not None
 
 
-def _scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], list[str]]:
-    """Keystone's description of what the token is for, and the role ids there."""
+def _scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
+    """Keystone's description of what the token is for."""
     if payload.scope == "project":
         return _project_scope(tx, payload)
     if payload.scope == "domain":
         domain = tx.row(select(projects).where(projects.c.id == payload.target, projects.c.is_domain))
         if domain is None or not domain.enabled or domain.epoch != payload.epochs[1]:
             raise Unauthenticated(REFUSED)
-        told = {"domain": {"id": domain.id, "name": domain.name}}
-        return told, access.domain_roles(tx, payload.user_id, domain.id)
-    if payload.scope == "system":
-        return {"system": {"all": True}}, access.system_roles(tx, payload.user_id)
-    return {}, []
+        return {"domain": {"id": domain.id, "name": domain.name}}
+    return {"system": {"all": True}} if payload.scope == "system" else {}
 
 
-def _project_scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], list[str]]:
+def _role_ids(tx: Transaction, payload: Payload) -> list[str]:
+    """The user's roles there, with those of the groups that the token brings along. One query."""
+    user_id, groups = payload.user_id, payload.facts.groups
+    if payload.scope == "project":
+        return access.project_roles(tx, user_id, payload.target, groups)
+    if payload.scope == "domain":
+        return access.domain_roles(tx, user_id, payload.target, groups)
+    return access.system_roles(tx, user_id, groups) if payload.scope == "system" else []
+
+
+def _project_scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
     wanted = (
         select(
             projects.c.id,
@@ -219,11 +264,13 @@ def _project_scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], l
     if project is None or not project.enabled or not project.domain_enabled or project.epoch != payload.epochs[1]:
         raise Unauthenticated(REFUSED)
     domain = {"id": project.domain_id, "name": project.domain_name}
-    told = {"project": {"domain": domain, "id": project.id, "name": project.name}, "is_domain": False}
-    return told, access.project_roles(tx, payload.user_id, project.id)
+    told: dict[str, Any] = {"project": {"domain": domain, "id": project.id, "name": project.name}}
+    if not payload.facts.trust_id:  # Keystone leaves it out for trusts
+        told["is_domain"] = False
+    return told
 
 
-def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]]) -> Caller:
+def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]], rules: Rules) -> Caller:
     project = scope.get("project")
     domain = scope.get("domain")
     return Caller(
@@ -240,4 +287,5 @@ def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tupl
         methods=payload.methods,
         expires_at=payload.expires_at * SECOND,
         token=payload,
+        access_rules=rules,
     )
