@@ -1,6 +1,8 @@
 """Identity's operations, one module per noun; importing this package declares all of them."""
 
 from cumulet.services.identity.api import (
+    access_rules,
+    application_credentials,
     auth,
     credentials,
     discovery,
@@ -19,6 +21,8 @@ from cumulet.services.identity.api import (
 )
 
 LOADED = (
+    access_rules,
+    application_credentials,
     auth,
     credentials,
     discovery,
