@@ -46,7 +46,7 @@ class Holding:
     whether roles that these imply come with them. `told`: more keys of the token's body; `told_of_user`: more keys of
     its ``user``, where None takes a key away. `behind`: id of another user (a trustor) who has to be alive and of the
     epoch `payload.epochs[2]`; with `acts_as_behind` the token's user is that one. `access_rules`: what the token may be
-    used for, as ``{"service", "method", "path"}`` (None: anything).
+    used for, as ``{"service", "method", "path"}`` (None: anything; an empty list of a credential means that too).
     """
 
     role_ids: list[str] | None = None
