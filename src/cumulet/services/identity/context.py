@@ -10,6 +10,7 @@ from typing import Protocol
 from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
+from cumulet.services.identity.model.vault import FOLDER, Vault
 from cumulet.store import Store, Transaction
 from cumulet.store.wakeups import Wakeups
 
@@ -45,6 +46,7 @@ class IdentityContext:
         self.secrets = secrets
         self.region = region
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
+        self.vault = Vault(secrets / FOLDER)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 
     def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:

@@ -7,7 +7,7 @@ target lacks says no.
 from __future__ import annotations
 
 from cumulet.auth import Rule
-from cumulet.services.identity.policies import revocations
+from cumulet.services.identity.policies import application_credentials, credentials, oauth1, revocations, trusts
 
 _ADMIN = "rule:admin_required"
 _SYSTEM = "(role:reader and system_scope:all)"
@@ -148,4 +148,8 @@ RULES = [
     Rule("identity:list_role_assignments_for_tree", f"{_ADMIN} or project_id:%(target.project.id)s"),
     *_nouns(),
     *revocations.RULES,
+    *credentials.RULES,
+    *application_credentials.RULES,
+    *trusts.RULES,
+    *oauth1.RULES,
 ]
