@@ -63,3 +63,12 @@ def test_overrides(tmp_path: Path) -> None:
 
 def test_an_unknown_rule_allows_nobody() -> None:
     assert not Policy([]).allows("nobody:declared", Caller("u", "u", "default", roles=("admin",)))
+
+
+@pytest.mark.parametrize(("scopes", "granted"), [((), 4), (("project",), 2), (("system", "domain"), 3)])
+def test_a_rule_is_for_tokens_of_its_scopes(scopes: tuple[str, ...], granted: int) -> None:
+    policy = Policy([Rule("r", "role:admin", scopes=scopes)])
+    places = ({"project_id": "p"}, {"domain_id": "d"}, {"system_scope": "all"}, {})
+    callers = [Caller("u", "u", "default", roles=("admin",), **place) for place in places]
+    assert sum(policy.allows("r", caller) for caller in callers) == granted, "an unscoped token is bound by the check"
+    assert not policy.allows("r", Caller("u", "u", "default", project_id="p"))

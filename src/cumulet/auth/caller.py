@@ -46,7 +46,15 @@ class Caller:
             system_scope=self.system_scope,
             is_admin_project=self.is_admin_project,
             is_admin=self.is_admin,
+            token={"domain": {"id": self.domain_id}, "project": {"domain": {"id": self.project_domain_id}}},
         )
+
+    @property
+    def scope(self) -> str:
+        """What the token is for: "system", "domain", "project", or nothing."""
+        if self.system_scope:
+            return "system"
+        return "domain" if self.domain_id else "project" if self.project_id else ""
 
     @property
     def is_admin(self) -> bool:

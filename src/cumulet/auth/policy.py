@@ -20,11 +20,16 @@ from cumulet.auth.caller import Caller
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of policy with its default, under OpenStack's name for it."""
+    """A rule of policy with its default, under OpenStack's name for it.
+
+    `scopes`: which scopes of a token it is for, of "system", "domain" and "project"; empty is all. A token without
+    a scope is bound by the check alone, as in oslo.policy.
+    """
 
     name: str
     check: str
     description: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 class Forbidden(Exception):
@@ -75,7 +80,7 @@ class Policy:
         """Whether `caller` passes `rule` on `target` (the caller's own project unless given). An unknown rule
         allows nobody."""
         check = self._checks.get(rule)
-        if check is None:
+        if check is None or not self._scoped(rule, caller):
             return False
         return check(caller.credentials if target is None else target, caller.credentials)
 
@@ -83,6 +88,12 @@ class Policy:
         """Raise `Forbidden` unless `caller` passes `rule` on `target`."""
         if not self.allows(rule, caller, target):
             raise Forbidden(rule)
+
+    def _scoped(self, rule: str, caller: Caller) -> bool:
+        """Whether the rule is for tokens of the caller's scope, whatever an override makes of its check."""
+        declared = self.defaults.get(rule)
+        scope = caller.scope
+        return declared is None or not declared.scopes or not scope or scope in declared.scopes
 
     def _compile(self, check: Any) -> Check:
         """oslo.policy's tree as closures: its own walk inspects each function's signature at every check."""

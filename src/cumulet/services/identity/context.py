@@ -11,6 +11,7 @@ from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.oidc import Issuers
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
+from cumulet.services.identity.model.vault import FOLDER, Vault
 from cumulet.store import Store, Transaction
 from cumulet.store.wakeups import Wakeups
 
@@ -48,6 +49,7 @@ class IdentityContext:
         self.region = region
         self.issuers = Issuers(secrets.parent / "federation.yaml")
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
+        self.vault = Vault(secrets / FOLDER)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 
     def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:

@@ -263,3 +263,120 @@ id_mappings = Table(  # which entry of a directory a user or group of ours stand
     Column("entity_type", String(5), nullable=False),  # user, group
     UniqueConstraint("domain_id", "local_id", "entity_type", name="uq_identity_id_mappings_entry"),
 )
+
+credentials = Table(
+    "identity_credentials",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(64), nullable=False, index=True),
+    Column("project_id", String(64), index=True),
+    Column("type", String(255), nullable=False),
+    Column("sealed", Text, nullable=False),  # the blob, by the credential keys
+    Column("key_hash", String(64), nullable=False),  # of the key that sealed it
+    Column("extra", JSON, nullable=False, default=dict),
+)
+
+application_credentials = Table(
+    "identity_application_credentials",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("secret_hash", String(255), nullable=False),
+    Column("description", Text),
+    Column("project_id", String(64), nullable=False, index=True),
+    Column("expires_at", BigInteger),
+    Column("unrestricted", Boolean, nullable=False, default=False),
+    UniqueConstraint("user_id", "name", name="uq_identity_application_credentials_user_name"),
+)
+
+application_credential_roles = Table(
+    "identity_application_credential_roles",
+    metadata,
+    Column("application_credential_id", String(64), primary_key=True),
+    Column("role_id", String(64), primary_key=True, index=True),
+)
+
+access_rules = Table(
+    "identity_access_rules",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", String(64), nullable=False),
+    Column("service", String(64), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("method", String(16), nullable=False),
+    UniqueConstraint("user_id", "service", "path", "method", name="uq_identity_access_rules_user_request"),
+)
+
+application_credential_access_rules = Table(
+    "identity_application_credential_access_rules",
+    metadata,
+    Column("application_credential_id", String(64), primary_key=True),
+    Column("access_rule_id", String(64), primary_key=True, index=True),
+)
+
+trusts = Table(
+    "identity_trusts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("trustor_user_id", String(64), nullable=False, index=True),
+    Column("trustee_user_id", String(64), nullable=False, index=True),
+    Column("project_id", String(64), index=True),
+    Column("impersonation", Boolean, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("remaining_uses", Integer),
+    Column("redelegated_trust_id", String(64), index=True),
+    Column("redelegation_count", Integer, nullable=False, default=0),
+    Column("extra", JSON, nullable=False, default=dict),
+)
+
+trust_roles = Table(
+    "identity_trust_roles",
+    metadata,
+    Column("trust_id", String(64), primary_key=True),
+    Column("role_id", String(64), primary_key=True, index=True),
+)
+
+oauth1_consumers = Table(
+    "identity_oauth1_consumers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("description", String(255)),
+    Column("sealed", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("extra", JSON, nullable=False, default=dict),
+)
+
+oauth1_request_tokens = Table(
+    "identity_oauth1_request_tokens",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("consumer_id", String(64), nullable=False, index=True),
+    Column("requested_project_id", String(64), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("verifier", String(64)),
+    Column("authorizing_user_id", String(64)),
+    Column("role_ids", JSON, nullable=False, default=list),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+oauth1_access_tokens = Table(
+    "identity_oauth1_access_tokens",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("consumer_id", String(64), nullable=False, index=True),
+    Column("authorizing_user_id", String(64), nullable=False, index=True),
+    Column("project_id", String(64), nullable=False, index=True),
+    Column("sealed", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("role_ids", JSON, nullable=False, default=list),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+oauth1_nonces = Table(
+    "identity_oauth1_nonces",
+    metadata,
+    Column("id", String(64), primary_key=True),  # a hash of the consumer, the token, the time and the nonce
+    Column("forget_at", BigInteger, nullable=False, index=True),
+)

@@ -1,9 +1,13 @@
 """Identity's operations, one module per noun; importing this package declares all of them."""
 
 from cumulet.services.identity.api import (
+    access_rules,
+    application_credentials,
     auth,
+    credentials,
     discovery,
     domains,
+    ec2_credentials,
     endpoints,
     federation,
     grants,
@@ -23,9 +27,13 @@ from cumulet.services.identity.api import (
 )
 
 LOADED = (
+    access_rules,
+    application_credentials,
     auth,
+    credentials,
     discovery,
     domains,
+    ec2_credentials,
     endpoints,
     federation,
     grants,

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, not_, select
 
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.model import lookups
+from cumulet.services.identity.model import delegations, lookups
 from cumulet.services.identity.tables import (
     FEDERATED,
     assignments,
@@ -99,6 +99,7 @@ def forget(tx: Transaction, where: ColumnElement[bool]) -> None:
     tx.delete(expiring_memberships, expiring_memberships.c.user_id.in_(gone))
     tx.delete(memberships, memberships.c.user_id.in_(gone))
     tx.delete(assignments, and_(assignments.c.actor_type == "user", assignments.c.actor_id.in_(gone)))
+    delegations.forget_users(tx, gone)
     tx.delete(users, users.c.id.in_(gone))
     tx.delete(federated_users, where)
 

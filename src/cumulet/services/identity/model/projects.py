@@ -13,7 +13,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
-from cumulet.services.identity.model import access, federated_users, generation, lookups, options, revocations
+from cumulet.services.identity.model import (
+    access,
+    delegations,
+    federated_users,
+    generation,
+    lookups,
+    options,
+    revocations,
+)
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
@@ -188,6 +196,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
             "you want to delete a whole subtree."
         )
     tx.delete(assignments, assignments.c.target_id == row.id)
+    delegations.forget_projects(tx, [row.id])
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
     tx.delete(projects, projects.c.id == row.id)
@@ -215,6 +224,9 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(memberships, or_(memberships.c.user_id.in_(its_users), memberships.c.group_id.in_(its_groups)))
     tx.delete(implied_roles, or_(implied_roles.c.prior_id.in_(its_roles), implied_roles.c.implied_id.in_(its_roles)))
     tx.delete(project_tags, project_tags.c.project_id.in_(inside))
+    delegations.forget_users(tx, its_users)
+    delegations.forget_projects(tx, inside)
+    delegations.forget_roles(tx, its_roles)
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
     federated_users.forget_providers(tx, identity_providers.c.domain_id == row.id)
     federated_users.forget_users(tx, its_users)

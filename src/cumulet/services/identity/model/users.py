@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import federated_users, generation, lookups, passwords, revocations
+from cumulet.services.identity.model import delegations, federated_users, generation, lookups, passwords, revocations
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, memberships, users
 from cumulet.store import Store, Transaction
@@ -72,9 +72,12 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: st
         values["name"] = values["name"].strip()
     if hashed is not None:
         values.update(password_hash=hashed, password_created_at=tx.now)
-    if hashed is not None or (row.enabled and values.get("enabled") is False):
+    disabled = row.enabled and values.get("enabled") is False
+    if hashed is not None or disabled:
         values["epoch"] = users.c.epoch + 1
         revocations.record(tx, user_id=row.id)
+    if disabled:
+        delegations.forget_disabled(tx, row.id)
     lookups.change(tx, users, row.id, values, _taken(values.get("name", row.name), row.domain_id))
     generation.bump(tx)
     return lookups.get(tx, "user", row.id)
@@ -85,6 +88,7 @@ def delete(tx: Transaction, user_id: str) -> None:
     tx.delete(memberships, memberships.c.user_id == user_id)
     tx.delete(assignments, assignments.c.actor_id == user_id)
     federated_users.forget_users(tx, select(users.c.id).where(users.c.id == user_id))
+    delegations.forget_users(tx, [user_id])
     tx.delete(users, users.c.id == user_id)
     generation.bump(tx)
 

@@ -7,7 +7,14 @@ target lacks says no.
 from __future__ import annotations
 
 from cumulet.auth import Rule
-from cumulet.services.identity.policies import federation, revocations
+from cumulet.services.identity.policies import (
+    application_credentials,
+    credentials,
+    federation,
+    oauth1,
+    revocations,
+    trusts,
+)
 
 _ADMIN = "rule:admin_required"
 _SYSTEM = "(role:reader and system_scope:all)"
@@ -149,4 +156,8 @@ RULES = [
     *_nouns(),
     *federation.RULES,
     *revocations.RULES,
+    *credentials.RULES,
+    *application_credentials.RULES,
+    *trusts.RULES,
+    *oauth1.RULES,
 ]
