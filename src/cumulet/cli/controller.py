@@ -60,7 +60,7 @@ def assemble(settings: Settings) -> Controller:
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
-    who = identity.IdentityContext(settings.secrets_dir, settings.region)
+    who = identity.IdentityContext(settings.secrets_dir, settings.region, settings.limit_model)
     images = image.ImageContext(settings.images_dir)
     image.recover_uploads(store, images)
     computing = compute.ComputeContext(

@@ -2,6 +2,9 @@
 
 `IdentityContext(secrets, region)` is made once per process; its `authenticate(tx, token) -> Caller` is what the HTTP
 app calls for each request of every service.
+
+`effective_limits(tx, project_id, service_type, names, region) -> {name: amount}` are the unified limits of a project:
+its own or the registered ones, -1 for no limit; a name that nobody registered is missing. One query.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from sqlalchemy import false, select
 
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model.bootstrap import bootstrap
+from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.tables import projects
 from cumulet.store import Transaction
 
-__all__ = ["IdentityContext", "bootstrap", "project_exists", "project_names"]
+__all__ = ["IdentityContext", "bootstrap", "effective_limits", "project_exists", "project_names"]
 
 
 def project_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:

@@ -31,9 +31,9 @@ def target(noun: str, row: Row[Any] | None) -> Target:
 
 
 def checked(call: Call, rule: str, noun: str, identifier: str) -> Row[Any]:
-    """The row, when the caller passes `rule` on it. Raises 403, 404. One query."""
+    """The row, when the caller passes `rule` on it and on the ids of the path. Raises 403, 404. One query."""
     row = lookups.find(call.tx, noun, identifier)
-    call.require(rule, target(noun, row))
+    call.require(rule, {**call.params, **target(noun, row)})
     if row is None:
         raise lookups.missing(noun, identifier)
     return row

@@ -20,6 +20,7 @@ from cumulet.services.identity.tables import (
     assignments,
     groups,
     implied_roles,
+    limits,
     memberships,
     project_tags,
     projects,
@@ -186,6 +187,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
             "you want to delete a whole subtree."
         )
     tx.delete(assignments, assignments.c.target_id == row.id)
+    tx.delete(limits, limits.c.project_id == row.id)
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
     tx.delete(projects, projects.c.id == row.id)
@@ -213,6 +215,7 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(memberships, or_(memberships.c.user_id.in_(its_users), memberships.c.group_id.in_(its_groups)))
     tx.delete(implied_roles, or_(implied_roles.c.prior_id.in_(its_roles), implied_roles.c.implied_id.in_(its_roles)))
     tx.delete(project_tags, project_tags.c.project_id.in_(inside))
+    tx.delete(limits, or_(limits.c.project_id.in_(inside), limits.c.domain_id == row.id))
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
     for table in (users, groups, roles, projects):
         tx.delete(table, table.c.domain_id == row.id)
