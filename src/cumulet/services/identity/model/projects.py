@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, tru
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import access, generation, lookups, options
+from cumulet.services.identity.model import project_tags as labels
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
@@ -111,14 +112,17 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
         values["parent_id"] = values.get("parent_id") or values["domain_id"]
         _check_parent(tx, values)
     lookups.store(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
-    tx.insert(project_tags, [{"project_id": values["id"], "name": name} for name in dict.fromkeys(tags)])
+    labels.replace(tx, values["id"], tags)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", values["id"])])[0]
 
 
 def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
-    lookups.get(tx, "domain", values["domain_id"])
-    parent = lookups.get(tx, "project", values["parent_id"])
+    parent = lookups.find(tx, "project", values["parent_id"])
+    for noun, row in (("domain", lookups.find(tx, "domain", values["domain_id"])), ("project", parent)):
+        if row is None:
+            raise BadRequest(lookups.missing(noun, values["domain_id" if noun == "domain" else "parent_id"]).message)
+    assert parent is not None
     its_domain = parent.id if parent.is_domain else parent.domain_id
     if its_domain != values["domain_id"]:
         if parent.is_domain:
@@ -161,8 +165,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
             raise NotAllowed(f"Cannot enable project {row.id} since it has disabled parents")
     lookups.change(tx, projects, row.id, values, _taken(values.get("name", row.name), row.is_domain))
     if tags is not None:
-        tx.delete(project_tags, project_tags.c.project_id == row.id)
-        tx.insert(project_tags, [{"project_id": row.id, "name": name} for name in dict.fromkeys(tags)])
+        labels.replace(tx, row.id, tags)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", row.id)])[0]
 
