@@ -61,7 +61,11 @@ def assemble(settings: Settings) -> Controller:
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
     who = identity.IdentityContext(
-        settings.secrets_dir, settings.region, token_seconds=settings.token_seconds, wakeups=store.wakeups
+        settings.secrets_dir,
+        settings.region,
+        settings.limit_model,
+        token_seconds=settings.token_seconds,
+        wakeups=store.wakeups,
     )
     images = image.ImageContext(settings.images_dir)
     image.recover_uploads(store, images)

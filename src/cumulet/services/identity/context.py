@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model.keys import FernetKeys
+from cumulet.services.identity.model.limits import FLAT
 from cumulet.services.identity.model.oidc import Issuers
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
 from cumulet.services.identity.model.vault import FOLDER, Vault
@@ -36,17 +37,24 @@ def _rows_only(_tx: Transaction, _domain_id: str) -> Backend | None:
 
 class IdentityContext:
     """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region,
-    `token_seconds` a token's life. `wakeups` are those of the store, given only in a process that alone writes the
-    database (`model/tokens.py`). `backend_of` tells the source of a domain's users; who has others sets it. Beside
-    `secrets` lies ``federation.yaml``."""
+    `token_seconds` a token's life, `limit_model` how limits of a domain and its projects have to agree. `wakeups` are
+    those of the store, given only in a process that alone writes the database (`model/tokens.py`). `backend_of` tells
+    the source of a domain's users; who has others sets it. Beside `secrets` lies ``federation.yaml``."""
 
     backend_of: BackendOf = staticmethod(_rows_only)
 
     def __init__(
-        self, secrets: Path, region: str = "RegionOne", *, token_seconds: int = LIFE_S, wakeups: Wakeups | None = None
+        self,
+        secrets: Path,
+        region: str = "RegionOne",
+        limit_model: str = FLAT,
+        *,
+        token_seconds: int = LIFE_S,
+        wakeups: Wakeups | None = None,
     ) -> None:
         self.secrets = secrets
         self.region = region
+        self.limit_model = limit_model
         self.issuers = Issuers(secrets.parent / "federation.yaml")
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
         self.vault = Vault(secrets / FOLDER)

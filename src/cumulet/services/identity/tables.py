@@ -177,6 +177,31 @@ endpoints = Table(
     Column("extra", JSON, nullable=False, default=dict),
 )
 
+registered_limits = Table(
+    "identity_registered_limits",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("service_id", String(64), nullable=False),
+    Column("region_id", String(255), nullable=False, default=""),  # empty: of no region, so that it is unique
+    Column("resource_name", String(255), nullable=False),
+    Column("default_limit", Integer, nullable=False),
+    Column("description", Text),
+    UniqueConstraint("service_id", "region_id", "resource_name", name="uq_identity_registered_limits"),
+)
+
+limits = Table(
+    "identity_limits",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("registered_limit_id", String(64), nullable=False),
+    Column("project_id", String(64), index=True),  # one of both; a domain is a project, but says so
+    Column("domain_id", String(64), index=True),
+    Column("resource_limit", Integer, nullable=False),
+    Column("description", Text),
+    UniqueConstraint("registered_limit_id", "project_id", name="uq_identity_limits_project"),
+    UniqueConstraint("registered_limit_id", "domain_id", name="uq_identity_limits_domain"),
+)
+
 revocations = Table(
     "identity_revocations",
     metadata,

@@ -26,8 +26,8 @@ def browse(call: Call) -> Any:
 def create(call: Call) -> Any:
     """Create a group."""
     fields = given(call.body.group, "name", "domain_id", "description")
+    call.require("identity:create_group", {f"target.group.{name}": fields[name] for name in fields if fields[name]})
     fields.setdefault("domain_id", own_domain(call))
-    call.require("identity:create_group", {"target.group.domain_id": fields["domain_id"]})
     fields["extra"] = extra(wire.GroupCreate, call.raw["group"])
     return {"group": wire.shown(call, model.create(call.tx, fields))}
 
@@ -50,7 +50,7 @@ def update(call: Call, group_id: str) -> Any:
 @identity.delete("/v3/groups/{group_id}", policy_in_handler="identity:delete_group")
 def delete(call: Call, group_id: str) -> None:
     """Delete a group."""
-    checked(call, "identity:delete_group", "group", group_id)
+    checked(call, "identity:delete_group", "group", group_id, first=True)
     model.delete(call.tx, group_id)
 
 
@@ -58,7 +58,9 @@ def delete(call: Call, group_id: str) -> None:
 def browse_users(call: Call, group_id: str) -> Any:
     """List the users in a group."""
     checked(call, "identity:list_users_in_group", "group", group_id)
-    return collection(call, "users", users.browse(call.tx, call.query, None, group_id), user_wire.shown)
+    return collection(
+        call, "users", users.browse(call.tx, call.query, call.caller.domain_id, group_id), user_wire.shown
+    )
 
 
 @identity.put("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:add_user_to_group", status=204)

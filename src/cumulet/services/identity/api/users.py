@@ -36,8 +36,8 @@ def create(call: Call) -> Any:
     """Create a user."""
     user: wire.UserCreate = call.body.user
     fields = given(user, "name", "domain_id", "default_project_id", "enabled")
+    call.require("identity:create_user", {f"target.user.{name}": fields[name] for name in fields if fields[name]})
     fields.setdefault("domain_id", own_domain(call))
-    call.require("identity:create_user", {"target.user.domain_id": fields["domain_id"]})
     fields["options"] = options.merged({}, user.options or {}, options.FOR_USERS)
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     hashed = model.digest(user.password)
@@ -92,7 +92,9 @@ async def change_password(call: Call, user_id: str) -> Reply:
 def browse_groups(call: Call, user_id: str) -> Any:
     """List the groups of a user."""
     checked(call, "identity:list_groups_for_user", "user", user_id)
-    return collection(call, "groups", groups.browse(call.tx, call.query, None, user_id), group_wire.shown)
+    return collection(
+        call, "groups", groups.browse(call.tx, call.query, call.caller.domain_id, user_id), group_wire.shown
+    )
 
 
 @identity.get("/v3/users/{user_id}/projects", policy_in_handler="identity:list_user_projects")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Table, select, update
@@ -59,6 +59,14 @@ def get(tx: Transaction, noun: str, identifier: str) -> Row[Any]:
     if row is None:
         raise missing(noun, identifier)
     return row
+
+
+def existing(tx: Transaction, noun: str, identifiers: Collection[str]) -> set[str]:
+    """Those of `identifiers` that are there. One query, none for no ids."""
+    if not identifiers:
+        return set()
+    table = TABLES[noun]
+    return {row.id for row in tx.rows(select(table.c.id).where(table.c.id.in_(list(identifiers))))}
 
 
 def conflict(kind: str, details: str) -> Conflict:

@@ -22,6 +22,7 @@ from cumulet.services.identity.model import (
     options,
     revocations,
 )
+from cumulet.services.identity.model import project_tags as labels
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
@@ -29,6 +30,7 @@ from cumulet.services.identity.tables import (
     groups,
     identity_providers,
     implied_roles,
+    limits,
     memberships,
     project_tags,
     projects,
@@ -119,14 +121,17 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
         values["parent_id"] = values.get("parent_id") or values["domain_id"]
         _check_parent(tx, values)
     lookups.store(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
-    tx.insert(project_tags, [{"project_id": values["id"], "name": name} for name in dict.fromkeys(tags)])
+    labels.replace(tx, values["id"], tags)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", values["id"])])[0]
 
 
 def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
-    lookups.get(tx, "domain", values["domain_id"])
-    parent = lookups.get(tx, "project", values["parent_id"])
+    parent = lookups.find(tx, "project", values["parent_id"])
+    for noun, row in (("domain", lookups.find(tx, "domain", values["domain_id"])), ("project", parent)):
+        if row is None:
+            raise BadRequest(lookups.missing(noun, values["domain_id" if noun == "domain" else "parent_id"]).message)
+    assert parent is not None
     its_domain = parent.id if parent.is_domain else parent.domain_id
     if its_domain != values["domain_id"]:
         if parent.is_domain:
@@ -170,8 +175,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
             raise NotAllowed(f"Cannot enable project {row.id} since it has disabled parents")
     lookups.change(tx, projects, row.id, values, _taken(values.get("name", row.name), row.is_domain))
     if tags is not None:
-        tx.delete(project_tags, project_tags.c.project_id == row.id)
-        tx.insert(project_tags, [{"project_id": row.id, "name": name} for name in dict.fromkeys(tags)])
+        labels.replace(tx, row.id, tags)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", row.id)])[0]
 
@@ -197,6 +201,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
         )
     tx.delete(assignments, assignments.c.target_id == row.id)
     delegations.forget_projects(tx, [row.id])
+    tx.delete(limits, limits.c.project_id == row.id)
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
     tx.delete(projects, projects.c.id == row.id)
@@ -227,6 +232,7 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     delegations.forget_users(tx, its_users)
     delegations.forget_projects(tx, inside)
     delegations.forget_roles(tx, its_roles)
+    tx.delete(limits, or_(limits.c.project_id.in_(inside), limits.c.domain_id == row.id))
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
     federated_users.forget_providers(tx, identity_providers.c.domain_id == row.id)
     federated_users.forget_users(tx, its_users)

@@ -36,8 +36,10 @@ class Wanted:
         """Raise 400 for what cannot be asked together."""
         if self.user_id and self.group_id:
             raise BadRequest("Specify a user or group, not both")
-        if sum(map(bool, (self.project_id, self.domain_id, self.system))) > 1:
-            raise BadRequest("Specify a domain or project, not both")
+        targets = {"system": self.system, "domain": self.domain_id, "project": self.project_id}
+        asked = [name for name, value in targets.items() if value]
+        if len(asked) > 1:
+            raise BadRequest(f"Specify {'' if self.system else 'a '}{asked[0]} or {asked[1]}, not both")
         if self.effective and self.group_id:
             raise BadRequest("Combining group and effective filter will always result in an empty list.")
         if self.effective and self.domain_id and self.inherited:

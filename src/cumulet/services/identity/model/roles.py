@@ -76,7 +76,9 @@ def imply(tx: Transaction, prior: Row[Any], following: Row[Any]) -> None:
     """`prior` implies `following` from now on; saying so again is fine. Raises 403."""
     if following.name in NOT_IMPLIED:
         raise NotAllowed(f"{following.id} cannot be an implied roles.")
-    if following.domain_id or prior.id == following.id or prior.id in snapshot.closure(tx).get(following.id, ()):
+    if following.domain_id and not prior.domain_id:
+        raise NotAllowed("Global role cannot imply a domain-specific role")
+    if prior.id == following.id or prior.id in snapshot.closure(tx).get(following.id, ()):
         raise NotAllowed(f"{following.id} cannot be an implied roles.")
     if not implies(tx, prior.id, following.id):
         tx.insert(implied_roles, {"prior_id": prior.id, "implied_id": following.id})

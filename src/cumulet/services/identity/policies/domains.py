@@ -1,0 +1,31 @@
+"""Rules of domains and of their configuration."""
+
+from __future__ import annotations
+
+from cumulet.auth import Rule
+from cumulet.services.identity.policies.checks import (
+    ADMIN,
+    ADMIN_OR_SYSTEM_READER,
+    ANYBODY,
+    CLOUD,
+    EVERYWHERE,
+    reader_of,
+)
+
+RULES = [
+    Rule(
+        "identity:get_domain",
+        f"{ADMIN_OR_SYSTEM_READER} or token.domain.id:%(target.domain.id)s "
+        "or token.project.domain.id:%(target.domain.id)s",
+        scopes=EVERYWHERE,
+    ),
+    Rule("identity:list_domains", f"{ADMIN_OR_SYSTEM_READER} or {reader_of('target.domain.id')}", scopes=EVERYWHERE),
+    *(
+        Rule(f"identity:{verb}_{noun}", ADMIN, scopes=CLOUD)
+        for noun in ("domain", "domain_config")
+        for verb in ("create", "update", "delete")
+    ),
+    Rule("identity:get_domain_config", ADMIN_OR_SYSTEM_READER, scopes=CLOUD),
+    Rule("identity:get_domain_config_default", ADMIN_OR_SYSTEM_READER, scopes=CLOUD),
+    Rule("identity:get_security_compliance_domain_config", ANYBODY, scopes=EVERYWHERE),
+]
