@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+from sqlalchemy import Row
+
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
 from cumulet.services.identity.context import IdentityContext
-from cumulet.services.identity.model import groups, lookups, options, projects
+from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
 from cumulet.services.identity.model import users as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import groups as group_wire
@@ -16,6 +19,7 @@ from cumulet.services.identity.wire import projects as project_wire
 from cumulet.services.identity.wire import users as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
+from cumulet.store import Transaction, iso
 
 
 @identity.get("/v3/users", policy_in_handler="identity:list_users")
@@ -42,13 +46,21 @@ def create(call: Call) -> Any:
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     hashed = model.digest(user.password)
     with call.store.transaction() as tx:
-        return {"user": wire.shown(call, model.create(tx, fields, hashed))}
+        return _federated(call, tx, model.create(tx, fields, hashed), user.federated)
 
 
 @identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user")
 def show(call: Call, user_id: str) -> Any:
     """Show a user."""
-    return {"user": wire.shown(call, checked(call, "identity:get_user", "user", user_id))}
+    return _federated(call, call.tx, checked(call, "identity:get_user", "user", user_id))
+
+
+def _federated(call: Call, tx: Transaction, row: Row[Any], objects: Any = None) -> Any:
+    """The user as shown, with who it is at identity providers: from now on what `objects` say, if they do."""
+    if objects:
+        federated_users.replace(tx, row.id, msgspec.to_builtins(objects))
+    known = federated_users.of_users(tx, [row.id]).get(row.id)
+    return {"user": wire.shown(call, row) | ({"federated": known} if known else {})}
 
 
 @identity.patch(
@@ -68,7 +80,7 @@ def update(call: Call, user_id: str) -> Any:
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
         fields["options"] = options.merged(row.options, user.options or {}, options.FOR_USERS)
         fields["extra"] = row.extra | extra(wire.UserUpdate, call.raw["user"])
-        return {"user": wire.shown(call, model.update(tx, row, fields, hashed))}
+        return _federated(call, tx, model.update(tx, row, fields, hashed), user.federated)
 
 
 @identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
@@ -92,9 +104,13 @@ async def change_password(call: Call, user_id: str) -> Reply:
 def browse_groups(call: Call, user_id: str) -> Any:
     """List the groups of a user."""
     checked(call, "identity:list_groups_for_user", "user", user_id)
-    return collection(
-        call, "groups", groups.browse(call.tx, call.query, call.caller.domain_id, user_id), group_wire.shown
-    )
+    ends = memberships.ends(call.tx, user_id)
+
+    def shown(call: Call, row: Any) -> Any:
+        end = ends.get(row.id)
+        return group_wire.shown(call, row) | ({"membership_expires_at": iso(end)} if end else {})
+
+    return collection(call, "groups", groups.browse(call.tx, call.query, call.caller.domain_id, user_id), shown)
 
 
 @identity.get("/v3/users/{user_id}/projects", policy_in_handler="identity:list_user_projects")

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 
-from cumulet.services.identity.tables import ROOT, assignments, memberships, projects
+from cumulet.services.identity.model import memberships
+from cumulet.services.identity.tables import ROOT, assignments, projects
 from cumulet.store import Transaction
 
 SYSTEM = "system"
@@ -20,8 +21,7 @@ Actor = tuple[str, Sequence[str]]
 
 def actors(user_id: str, groups: Sequence[str] = ()) -> ColumnElement[bool]:
     """Assignments of the user, of the user's groups, and of `groups` that a token brings along."""
-    of_user = select(memberships.c.group_id).where(memberships.c.user_id == user_id)
-    own = or_(assignments.c.actor_id == user_id, assignments.c.actor_id.in_(of_user))
+    own = or_(assignments.c.actor_id == user_id, assignments.c.actor_id.in_(memberships.groups_of(user_id)))
     return or_(own, assignments.c.actor_id.in_(groups)) if groups else own
 
 

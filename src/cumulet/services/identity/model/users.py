@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
 from cumulet.services.identity.model import delegations, federated_users, generation, lookups, passwords, revocations
+from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, memberships, users
 from cumulet.store import Store, Transaction
@@ -41,7 +42,10 @@ def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str |
     if domain_id is not None:
         wanted = wanted.where(users.c.domain_id == domain_id)
     if group_id is not None:
-        wanted = wanted.join(memberships, memberships.c.user_id == users.c.id).where(memberships.c.group_id == group_id)
+        wanted = wanted.where(users.c.id.in_(members.users_in(group_id)))
+    federated = federated_users.condition(query)
+    if federated is not None:
+        wanted = wanted.where(federated)
     return listed(tx, wanted, query, COLUMNS)
 
 
