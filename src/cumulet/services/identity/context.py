@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cumulet.auth import Caller, Unauthenticated
+from cumulet.services.identity.model.backends.directories import Directories
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.limits import FLAT
 from cumulet.services.identity.model.oidc import Issuers
@@ -31,17 +32,12 @@ class Backend(Protocol):
 BackendOf = Callable[[Transaction, str], Backend | None]
 
 
-def _rows_only(_tx: Transaction, _domain_id: str) -> Backend | None:
-    return None
-
-
 class IdentityContext:
     """One per process. `secrets` is the folder of keys and passwords (0700), `region` the cloud's first region,
     `token_seconds` a token's life, `limit_model` how limits of a domain and its projects have to agree. `wakeups` are
     those of the store, given only in a process that alone writes the database (`model/tokens.py`). `backend_of` tells
-    the source of a domain's users; who has others sets it. Beside `secrets` lies ``federation.yaml``."""
-
-    backend_of: BackendOf = staticmethod(_rows_only)
+    the source of a domain's users, where that is a directory. Beside `secrets` lie ``federation.yaml`` and the folder
+    ``domains``."""
 
     def __init__(
         self,
@@ -55,6 +51,8 @@ class IdentityContext:
         self.secrets = secrets
         self.region = region
         self.limit_model = limit_model
+        self.directories = Directories(secrets.parent / "domains")
+        self.backend_of: BackendOf = self.directories.of
         self.issuers = Issuers(secrets.parent / "federation.yaml")
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
         self.vault = Vault(secrets / FOLDER)

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Row
 
 from cumulet.http import Call, Reply
+from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
@@ -22,7 +23,8 @@ from cumulet.services.identity.wire.fields import extra, given
 from cumulet.store import Transaction, iso
 
 
-@identity.get("/v3/users", policy_in_handler="identity:list_users")
+@identity.get("/v3/users", policy_in_handler="identity:list_users", transaction="none")
+@fresh_list("user", "identity:list_users")
 def browse(call: Call) -> Any:
     """List users."""
     domain_id = listing_domain(call, "identity:list_users")
@@ -46,10 +48,12 @@ def create(call: Call) -> Any:
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     hashed = model.digest(user.password)
     with call.store.transaction() as tx:
+        check_new(call, tx, fields["domain_id"])
         return _federated(call, tx, model.create(tx, fields, hashed), user.federated)
 
 
-@identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user")
+@identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user", transaction="none")
+@fresh("user", "identity:get_user")
 def show(call: Call, user_id: str) -> Any:
     """Show a user."""
     return _federated(call, call.tx, checked(call, "identity:get_user", "user", user_id))
@@ -77,6 +81,7 @@ def update(call: Call, user_id: str) -> Any:
     hashed = model.digest(user.password)
     with call.store.transaction() as tx:
         row = lookups.get(tx, "user", user_id)
+        check_ours(row)
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
         fields["options"] = options.merged(row.options, user.options or {}, options.FOR_USERS)
         fields["extra"] = row.extra | extra(wire.UserUpdate, call.raw["user"])
@@ -86,7 +91,7 @@ def update(call: Call, user_id: str) -> Any:
 @identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
 def delete(call: Call, user_id: str) -> None:
     """Delete a user."""
-    checked(call, "identity:delete_user", "user", user_id)
+    check_ours(checked(call, "identity:delete_user", "user", user_id))
     model.delete(call.tx, user_id)
 
 
@@ -100,7 +105,8 @@ async def change_password(call: Call, user_id: str) -> Reply:
     return Reply()
 
 
-@identity.get("/v3/users/{user_id}/groups", policy_in_handler="identity:list_groups_for_user")
+@identity.get("/v3/users/{user_id}/groups", policy_in_handler="identity:list_groups_for_user", transaction="none")
+@fresh("user", "identity:list_groups_for_user")
 def browse_groups(call: Call, user_id: str) -> Any:
     """List the groups of a user."""
     checked(call, "identity:list_groups_for_user", "user", user_id)
