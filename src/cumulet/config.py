@@ -116,6 +116,7 @@ class Settings:
     workers: Annotated[int, "API processes"] = 1
     cors_origins: Annotated[tuple[str, ...], "web origins whose scripts may call the APIs (* allows all)"] = ()
     token_seconds: Annotated[int, "how long a token is valid"] = 3600
+    limit_model: Annotated[str, "flat, or strict_two_level: no project's limit exceeds its domain's"] = "flat"
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
     power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300
@@ -351,6 +352,8 @@ def _check(settings: Settings) -> None:
     _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
+    if settings.limit_model not in ("flat", "strict_two_level"):
+        raise ConfigError(f"limit_model must be flat or strict_two_level, not {settings.limit_model!r}")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}")
     try:

@@ -82,6 +82,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: str) 
         ("provider_cidr", "fd00::/64"),
         ("provider_cidr", "172.24.4.0/30"),
         ("virt_type", "xen"),
+        ("limit_model", "loose"),
         ("dns_servers", ("dns",)),
         ("token_seconds", 1),
         ("create_seconds", 0),

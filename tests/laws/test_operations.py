@@ -27,8 +27,10 @@ NO_RULE = {
     "image": re.compile(r"^/v2/schemas|^/v2/info"),
 }
 OPEN = {
-    # A password is changed with the old one, as it may have expired.
-    "identity": re.compile(r"^/$|^/v3/?$|^/v3/auth/tokens$|^/v3/users/\{user_id\}/password$"),
+    # A password is changed with the old one, as it may have expired. The list of revoked tokens is gone for everyone.
+    "identity": re.compile(
+        r"^/$|^/v3/?$|^/v3/auth/tokens(/OS-PKI/revoked)?$|^/v3/users/\{user_id\}/password$|^/v2\.0(/tokens)?$"
+    ),
     "compute": re.compile(r"^/$|^/v2/?$|^/v2\.1/?$"),
     "network": re.compile(r"^/$|^/v2\.0/?$"),
     "image": re.compile(r"^/$|^/versions|^/v2/?$|^/v1(/|$)"),

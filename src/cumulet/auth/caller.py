@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ class Unauthenticated(Exception):
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Ids are Keystone's 32 hex digits. `roles` are names and hold the implied ones; `project_id` is None for
-    unscoped, domain-scoped and system-scoped tokens. `expires_at` is in microseconds."""
+    unscoped, domain-scoped and system-scoped tokens. `expires_at` is in microseconds. `access_rules`: the only requests
+    that the token may be used for, as ``{"service", "method", "path"}``; None for any."""
 
     user_id: str
     user_name: str
@@ -28,6 +30,7 @@ class Caller:
     audit_ids: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     expires_at: int = 0
+    access_rules: tuple[Mapping[str, str], ...] | None = None
     token: Any = None  # identity's own record of the token; only the identity service reads it
     credentials: dict[str, Any] = field(default_factory=dict, repr=False)
 

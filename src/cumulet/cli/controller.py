@@ -84,7 +84,13 @@ def assemble(settings: Settings) -> Controller:
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
-    who = identity.IdentityContext(settings.secrets_dir, settings.region)
+    who = identity.IdentityContext(
+        settings.secrets_dir,
+        settings.region,
+        settings.limit_model,
+        token_seconds=settings.token_seconds,
+        wakeups=store.wakeups,
+    )
     images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state))
     image.recover_uploads(store, images)
     computing = compute.ComputeContext(
@@ -151,15 +157,17 @@ def run(settings: Settings) -> int:
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
     runner.start()
-    over = threading.Event()
-    threading.Thread(target=controller.policies.watch, args=(over,), name="policy", daemon=True).start()
+    ended = threading.Event()
+    threading.Thread(target=controller.policies.watch, args=(ended,), name="policy", daemon=True).start()
+    keeper = (settings.secrets_dir, ended)
+    threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
     gc.set_threshold(20_000, 50, 50)  # a list of a thousand servers is no reason to look for cycles; few are made
     sys.setswitchinterval(0.001)  # threads that work must not keep the event loop waiting for long
     try:
         uvloop.run(serve(controller.app, sockets(settings)))
     finally:
-        over.set()
+        ended.set()
         controller.engine.stop()
         runner.join(5)
     return 0

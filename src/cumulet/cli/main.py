@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from cumulet import __version__
-from cumulet.cli import checks, docs, down, explain, guest_image, openstack, policy, status, up
+from cumulet.cli import checks, docs, down, explain, guest_image, keys, openstack, policy, status, up
 from cumulet.cli.errors import CliError
 from cumulet.config import DEFAULT_STATE, ConfigError
 
-VERBS = (up, down, status, explain, guest_image, policy, docs)
+VERBS = (up, down, status, explain, guest_image, keys, policy, docs)
 
 
 def build_parser() -> argparse.ArgumentParser:

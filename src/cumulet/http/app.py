@@ -23,6 +23,7 @@ import msgspec
 
 from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
+from cumulet.auth.access_rules import allows
 from cumulet.http import encoding, health, openapi, reading
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
@@ -34,7 +35,9 @@ from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.http")
 
-Authenticate = Callable[[Transaction, str], Caller]
+Authenticate = Callable[..., Caller]
+"""(transaction, token) → caller; with a third argument when a service hands on a request: its own token, which lets
+the caller's have expired lately. Raises `Unauthenticated`."""
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -197,8 +200,15 @@ class _Exchange:
         token = self.headers.get("x-auth-token") or self.headers.get("x-storage-token")
         if not token:
             raise Unauthenticated(_MISSING_TOKEN)
+        service_token = self.headers.get("x-service-token")
         with self.app.store.read() as tx:
-            return self.app.authenticate(tx, token)
+            if service_token:
+                return self.app.authenticate(tx, token, service_token)
+            caller = self.app.authenticate(tx, token)
+        rules = caller.access_rules
+        if rules is not None and not allows(rules, operation.service, self.scope["method"], self.scope["path"]):
+            raise Unauthenticated(_MISSING_TOKEN)
+        return caller
 
     async def _read(self, call: Call) -> None:
         """Body and query of the request into the call."""

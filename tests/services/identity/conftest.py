@@ -76,7 +76,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     port = sock.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     door.bootstrap(store, secrets=secrets, endpoints=URLS | {"identity": f"{url}/v3"}, region="RegionOne")
-    context = door.IdentityContext(secrets, "RegionOne")
+    context = door.IdentityContext(secrets, "RegionOne", wakeups=store.wakeups)
     mount = Mount(service, context, Policy(service.rules), auth_url=url)
     app = App(store, {port: mount}, context.authenticate)
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False))

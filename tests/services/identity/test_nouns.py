@@ -125,7 +125,8 @@ def test_the_tree_of_projects(admin: httpx.Client) -> None:
     for query, expected in {"tags=a,b": True, "tags=a,c": False, "tags-any=a,c": True, "not-tags=a": False}.items():
         ids = [row["id"] for row in admin.get(f"/v3/projects?{query}").json()["projects"]]
         assert (parent["id"] in ids) is expected, query
-    assert admin.post("/v3/projects", json={"project": {"name": "z", "domain_id": "nowhere"}}).status_code == 404
+    for wrong in ({"domain_id": "nowhere"}, {"parent_id": "nothing"}):
+        assert admin.post("/v3/projects", json={"project": {"name": "z", **wrong}}).status_code == 400
 
 
 def test_pages(admin: httpx.Client) -> None:

@@ -7,6 +7,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from cumulet.auth import Unauthenticated
+from cumulet.services.identity.door import IdentityContext
+from cumulet.services.identity.model import generation
+
 from ..serving import counting
 from .conftest import Cloud, on_project
 from .test_nouns import fresh, made
@@ -28,15 +32,45 @@ def statements(cloud: Cloud) -> Counter:
     return since
 
 
-def test_validating_a_known_token_takes_one_statement_for_each_token(
-    cloud: Cloud, admin: httpx.Client, statements: Counter
-) -> None:
+def test_validating_a_known_token_takes_no_statement(cloud: Cloud, admin: httpx.Client, statements: Counter) -> None:
     subject = {"X-Subject-Token": cloud.token("demo", project="demo")}
     statements()
     admin.get("/v3/auth/tokens", headers=subject)
     assert statements() <= 2 * (1 + 4) + 3, "the first time"
     admin.get("/v3/auth/tokens", headers=subject)
-    assert statements() == 2
+    assert statements() == 0
+    made(admin, "region", id=fresh())
+    admin.get("/v3/users")
+    statements()
+    admin.get("/v3/auth/tokens", headers=subject)
+    assert 0 < statements() <= 1 + 5, "the generation has moved: the subject is looked at again"
+    admin.get("/v3/auth/tokens", headers=subject)
+    assert statements() == 0
+
+
+def test_a_process_that_is_not_alone_asks_for_the_generation(cloud: Cloud) -> None:
+    other, token = IdentityContext(cloud.secrets), cloud.token()
+    for most in (100, 1, 1):
+        with cloud.store.read() as tx:
+            other.authenticate(tx, token)
+            assert 0 < tx.statements <= most
+    alone = IdentityContext(cloud.secrets, wakeups=cloud.store.wakeups)
+    for most in (100, 0, 0):
+        with cloud.store.read() as tx:
+            alone.authenticate(tx, token)
+            assert tx.statements <= most
+
+
+def test_a_snapshot_from_before_a_change_makes_nobody_believe_it_is_new(cloud: Cloud, admin: httpx.Client) -> None:
+    """A reader whose snapshot is old remembers what it finds as old."""
+    alone, token = IdentityContext(cloud.secrets, wakeups=cloud.store.wakeups), cloud.token("demo", project="demo")
+    with cloud.store.read() as tx:
+        generation.current(tx)  # the snapshot stands from here on
+        gone = admin.delete("/v3/auth/tokens", headers={"X-Subject-Token": token})
+        assert gone.status_code == 204
+        assert alone.authenticate(tx, token), "as of the snapshot"
+    with cloud.store.read() as tx, pytest.raises(Unauthenticated):
+        alone.authenticate(tx, token)
 
 
 def test_issuing_a_token(cloud: Cloud, admin: httpx.Client, statements: Counter) -> None:

@@ -2,6 +2,9 @@
 
 `IdentityContext(secrets, region)` is made once per process; its `authenticate(tx, token) -> Caller` is what the HTTP
 app calls for each request of every service.
+
+`effective_limits(tx, project_id, service_type, names, region) -> {name: amount}` are the unified limits of a project:
+its own or the registered ones, -1 for no limit; a name that nobody registered is missing. One query.
 """
 
 from __future__ import annotations
@@ -11,11 +14,21 @@ from collections.abc import Iterable
 from sqlalchemy import false, select
 
 from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.bootstrap import bootstrap
+from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.tables import projects
 from cumulet.store import Transaction
 
-__all__ = ["IdentityContext", "bootstrap", "project_exists", "project_names"]
+__all__ = [
+    "IdentityContext",
+    "bootstrap",
+    "effective_limits",
+    "keep_keys_fresh",
+    "project_exists",
+    "project_names",
+    "rotate_keys",
+]
 
 
 def project_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:

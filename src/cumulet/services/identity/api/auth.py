@@ -18,8 +18,8 @@ def catalog(call: Call) -> Any:
     """Show the catalog of one's token."""
     context: IdentityContext = call.context
     record = context.tokens.find(call.tx, _token(call))
-    if record.payload.scope == "unscoped":
-        raise NotAllowed("You are not authorized to perform the requested action.")
+    if record.payload.scope != "project":
+        raise NotAllowed("A project-scoped token is required to produce a service catalog.")
     return {"catalog": record.catalog(), "links": self_link(call, "auth/catalog")}
 
 
@@ -27,22 +27,27 @@ def _token(call: Call) -> str:
     return call.headers.get("x-auth-token") or call.headers["x-storage-token"]
 
 
+def _self(call: Call) -> access.Actor:
+    """The caller, with the groups that an identity provider gave."""
+    return call.caller.user_id, call.caller.token.facts.groups
+
+
 @identity.get("/v3/auth/projects", policy="identity:get_auth_projects")
 def browse_projects(call: Call) -> Any:
     """List the projects one can get a token for."""
-    rows = projects.enabled_reachable(call.tx, call.query, call.caller.user_id, domains=False)
+    rows = projects.enabled_reachable(call.tx, call.query, _self(call), domains=False)
     return collection(call, "projects", projects.with_tags(call.tx, rows), wire.shown)
 
 
 @identity.get("/v3/auth/domains", policy="identity:get_auth_domains")
 def browse_domains(call: Call) -> Any:
     """List the domains one can get a token for."""
-    rows = projects.enabled_reachable(call.tx, call.query, call.caller.user_id, domains=True)
+    rows = projects.enabled_reachable(call.tx, call.query, _self(call), domains=True)
     return collection(call, "domains", projects.with_tags(call.tx, rows), wire.shown_domain)
 
 
 @identity.get("/v3/auth/system", policy="identity:get_auth_system")
 def show_system(call: Call) -> Any:
     """Tell whether one can get a token for the system."""
-    has = bool(access.system_roles(call.tx, call.caller.user_id))
+    has = bool(access.system_roles(call.tx, *_self(call)))
     return {"system": [{"all": True}] if has else [], "links": self_link(call, "auth/system")}

@@ -28,6 +28,8 @@ def create(call: Call) -> Any:
     """Create a domain."""
     fields = given(call.body.domain, *_FIELDS)
     fields["extra"] = extra(wire.DomainCreate, call.raw["domain"])
+    if call.body.domain.explicit_domain_id:
+        fields["id"] = call.body.domain.explicit_domain_id
     made = model.create(call.tx, {**fields, "is_domain": True}, call.body.domain.tags or ())
     return {"domain": wire.shown_domain(call, made)}
 
@@ -42,7 +44,7 @@ def show(call: Call, domain_id: str) -> Any:
 @identity.patch("/v3/domains/{domain_id}", policy_in_handler="identity:update_domain", request=wire.DomainUpdateRequest)
 def update(call: Call, domain_id: str) -> Any:
     """Update a domain."""
-    row = checked(call, "identity:update_domain", "domain", domain_id)
+    row = checked(call, "identity:update_domain", "domain", domain_id, first=True)
     fields = given(call.body.domain, *_FIELDS)
     fields["extra"] = row.extra | extra(wire.DomainUpdate, call.raw["domain"])
     tags = given(call.body.domain, "tags").get("tags")
@@ -52,4 +54,4 @@ def update(call: Call, domain_id: str) -> Any:
 @identity.delete("/v3/domains/{domain_id}", policy_in_handler="identity:delete_domain")
 def delete(call: Call, domain_id: str) -> None:
     """Delete a disabled domain with all that is in it."""
-    model.delete_domain(call.tx, checked(call, "identity:delete_domain", "domain", domain_id))
+    model.delete_domain(call.tx, checked(call, "identity:delete_domain", "domain", domain_id, first=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
 from cumulet.services.identity.model import groups as model
 from cumulet.services.identity.model import lookups, users
@@ -15,7 +16,8 @@ from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
 
 
-@identity.get("/v3/groups", policy_in_handler="identity:list_groups")
+@identity.get("/v3/groups", policy_in_handler="identity:list_groups", transaction="none")
+@fresh_list("group", "identity:list_groups")
 def browse(call: Call) -> Any:
     """List groups."""
     domain_id = listing_domain(call, "identity:list_groups", "target.group.domain_id")
@@ -26,13 +28,15 @@ def browse(call: Call) -> Any:
 def create(call: Call) -> Any:
     """Create a group."""
     fields = given(call.body.group, "name", "domain_id", "description")
+    call.require("identity:create_group", {f"target.group.{name}": fields[name] for name in fields if fields[name]})
     fields.setdefault("domain_id", own_domain(call))
-    call.require("identity:create_group", {"target.group.domain_id": fields["domain_id"]})
     fields["extra"] = extra(wire.GroupCreate, call.raw["group"])
+    check_new(call, call.tx, fields["domain_id"])
     return {"group": wire.shown(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/groups/{group_id}", policy_in_handler="identity:get_group")
+@identity.get("/v3/groups/{group_id}", policy_in_handler="identity:get_group", transaction="none")
+@fresh("group", "identity:get_group")
 def show(call: Call, group_id: str) -> Any:
     """Show a group."""
     return {"group": wire.shown(call, checked(call, "identity:get_group", "group", group_id))}
@@ -42,6 +46,7 @@ def show(call: Call, group_id: str) -> Any:
 def update(call: Call, group_id: str) -> Any:
     """Update a group."""
     row = checked(call, "identity:update_group", "group", group_id)
+    check_ours(row)
     fields = given(call.body.group, "name", "domain_id", "description")
     fields["extra"] = row.extra | extra(wire.GroupUpdate, call.raw["group"])
     return {"group": wire.shown(call, model.update(call.tx, row, fields))}
@@ -50,25 +55,34 @@ def update(call: Call, group_id: str) -> Any:
 @identity.delete("/v3/groups/{group_id}", policy_in_handler="identity:delete_group")
 def delete(call: Call, group_id: str) -> None:
     """Delete a group."""
-    checked(call, "identity:delete_group", "group", group_id)
+    check_ours(checked(call, "identity:delete_group", "group", group_id, first=True))
     model.delete(call.tx, group_id)
 
 
-@identity.get("/v3/groups/{group_id}/users", policy_in_handler="identity:list_users_in_group")
+@identity.get("/v3/groups/{group_id}/users", policy_in_handler="identity:list_users_in_group", transaction="none")
+@fresh("group", "identity:list_users_in_group")
 def browse_users(call: Call, group_id: str) -> Any:
     """List the users in a group."""
     checked(call, "identity:list_users_in_group", "group", group_id)
-    return collection(call, "users", users.browse(call.tx, call.query, None, group_id), user_wire.shown)
+    return collection(
+        call, "users", users.browse(call.tx, call.query, call.caller.domain_id, group_id), user_wire.shown
+    )
 
 
 @identity.put("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:add_user_to_group", status=204)
 def add_user(call: Call, group_id: str, user_id: str) -> None:
     """Add a user to a group."""
-    _both(call, "identity:add_user_to_group", group_id, user_id)
+    check_ours(_both(call, "identity:add_user_to_group", group_id, user_id))
     model.add(call.tx, group_id, user_id)
 
 
-@identity.get("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:check_user_in_group", status=204)
+@identity.get(
+    "/v3/groups/{group_id}/users/{user_id}",
+    policy_in_handler="identity:check_user_in_group",
+    status=204,
+    transaction="none",
+)
+@fresh("user", "identity:check_user_in_group")
 def check_user(call: Call, group_id: str, user_id: str) -> None:
     """Check whether a user is in a group."""
     _both(call, "identity:check_user_in_group", group_id, user_id)
@@ -79,14 +93,15 @@ def check_user(call: Call, group_id: str, user_id: str) -> None:
 @identity.delete("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:remove_user_from_group")
 def remove_user(call: Call, group_id: str, user_id: str) -> None:
     """Remove a user from a group."""
-    _both(call, "identity:remove_user_from_group", group_id, user_id)
+    check_ours(_both(call, "identity:remove_user_from_group", group_id, user_id))
     model.remove(call.tx, group_id, user_id)
 
 
-def _both(call: Call, rule: str, group_id: str, user_id: str) -> None:
-    """Check `rule` on the group and the user. Raises 403, 404."""
+def _both(call: Call, rule: str, group_id: str, user_id: str) -> Any:
+    """The group, when the caller passes `rule` on it and the user. Raises 403, 404."""
     group = lookups.find(call.tx, "group", group_id)
     user = lookups.find(call.tx, "user", user_id)
     call.require(rule, {**target("group", group), **target("user", user)})
     if group is None or user is None:
         raise lookups.missing("group", group_id) if group is None else lookups.missing("user", user_id)
+    return group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import listing_domain, target
+from cumulet.services.identity.api.targets import Target, listing_domain, target
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import role_assignments as model
 from cumulet.services.identity.model.filters import truth
@@ -29,6 +29,11 @@ def browse(call: Call) -> Any:
     }
 
 
+def _tree(call: Call, project_id: str) -> Target:
+    row = lookups.get(call.tx, "project", project_id)
+    return {**target("project", row), **({} if row.is_domain else {"target.domain_id": row.domain_id})}
+
+
 def _said(call: Call, name: str) -> bool:
     return name in call.query and truth(call.query[name][-1])
 
@@ -40,10 +45,11 @@ def _wanted(call: Call) -> Wanted:
 
     project_id, subtree = last("scope.project.id"), _said(call, "include_subtree")
     within = None
-    if subtree and project_id:
-        call.require(_TREE, target("project", lookups.find(call.tx, "project", project_id)))
+    if subtree:
+        call.require(_TREE, _tree(call, project_id) if project_id else {})
     else:
         within = listing_domain(call, "identity:list_role_assignments")
+    inherited = last("scope.OS-INHERIT:inherited_to")
     return Wanted(
         user_id=last("user.id"),
         group_id=last("group.id"),
@@ -51,7 +57,7 @@ def _wanted(call: Call) -> Wanted:
         project_id=project_id,
         domain_id=last("scope.domain.id"),
         system="scope.system" in call.query,
-        inherited=True if "scope.OS-INHERIT:inherited_to" in call.query else None,
+        inherited=None if inherited is None else inherited == "projects",
         effective=_said(call, "effective"),
         subtree=subtree,
         within_domain=within,

@@ -38,13 +38,20 @@ def create(call: Call) -> Any:
 @identity.get("/v3/roles/{role_id}", policy_in_handler="identity:get_role")
 def show(call: Call, role_id: str) -> Any:
     """Show a role."""
-    return {"role": wire.shown(call, checked(call, "identity:get_role", "role", role_id))}
+    return {"role": wire.shown(call, _checked(call, "get", role_id))}
+
+
+def _checked(call: Call, verb: str, role_id: str) -> Row[Any]:
+    """The role, when the caller may `verb` it, which for a role of a domain is another rule. Raises 403, 404."""
+    row = lookups.find(call.tx, "role", role_id)
+    rule = f"identity:{verb}_domain_role" if row is not None and row.domain_id else f"identity:{verb}_role"
+    return checked(call, rule, "role", role_id, first=True)
 
 
 @identity.patch("/v3/roles/{role_id}", policy_in_handler="identity:update_role", request=wire.RoleUpdateRequest)
 def update(call: Call, role_id: str) -> Any:
     """Update a role."""
-    row = checked(call, "identity:update_role", "role", role_id)
+    row = _checked(call, "update", role_id)
     fields = given(call.body.role, *_FIELDS)
     fields["extra"] = row.extra | extra(wire.RoleUpdate, call.raw["role"])
     return {"role": wire.shown(call, model.update(call.tx, row, fields))}
@@ -53,7 +60,7 @@ def update(call: Call, role_id: str) -> Any:
 @identity.delete("/v3/roles/{role_id}", policy_in_handler="identity:delete_role")
 def delete(call: Call, role_id: str) -> None:
     """Delete a role."""
-    model.delete(call.tx, checked(call, "identity:delete_role", "role", role_id))
+    model.delete(call.tx, _checked(call, "delete", role_id))
 
 
 def _rule(call: Call, prior: Row[Any], those: Sequence[Row[Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call
+from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
 
 Target = dict[str, Any]
@@ -24,26 +25,38 @@ def target(noun: str, row: Row[Any] | None) -> Target:
     if noun == "role":
         values.update({"target.role.domain_id": row.domain_id or None, "target.role.name": row.name})
     elif noun == "project":
-        values["target.project.domain_id"] = row.id if row.is_domain else row.domain_id
+        if not row.is_domain:  # which is in no domain: who manages it does so as a domain
+            values["target.project.domain_id"] = row.domain_id
     elif noun in ("user", "group"):
         values[f"target.{noun}.domain_id"] = row.domain_id
     return values
 
 
-def checked(call: Call, rule: str, noun: str, identifier: str) -> Row[Any]:
-    """The row, when the caller passes `rule` on it. Raises 403, 404. One query."""
+def checked(call: Call, rule: str, noun: str, identifier: str, *, first: bool = False) -> Row[Any]:
+    """The row, when the caller passes `rule` on it and on the ids of the path. Raises 403, 404, and 400 for a body
+    that would change the id. One query. `first`: say 404 even to who may not know, as Keystone does for some nouns."""
     row = lookups.find(call.tx, noun, identifier)
-    call.require(rule, target(noun, row))
+    if row is None and first:
+        raise lookups.missing(noun, identifier)
+    call.require(rule, {**call.params, **target(noun, row)})
     if row is None:
         raise lookups.missing(noun, identifier)
+    check_id(call, noun, identifier)
     return row
 
 
+def check_id(call: Call, noun: str, identifier: str) -> None:
+    """Raise 400 when the body names another id than the path."""
+    body = call.raw.get(noun) if isinstance(call.raw, dict) else None
+    if isinstance(body, dict) and body.get("id") not in (None, identifier):
+        raise BadRequest("Cannot change ID")
+
+
 def listing_domain(call: Call, rule: str, key: str = "target.domain_id") -> str | None:
-    """Check `rule` for a list; the domain it must be narrowed to, which is that of a caller who has only that."""
+    """Check `rule` for a list; the domain that it is narrowed to: the token's, also for an administrator."""
     domain_id = call.caller.domain_id
     call.require(rule, {key: domain_id} if domain_id else {})
-    return None if call.caller.is_admin else domain_id
+    return domain_id
 
 
 def own_domain(call: Call) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
-from cumulet.http.faults import JSON, NotFound
+from cumulet.http.faults import JSON, Fault, NotFound
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import login
 from cumulet.services.identity.model import tokens as model
+from cumulet.services.identity.model.methods import Attempt
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, Record
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
@@ -22,8 +24,14 @@ async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
     context: IdentityContext = call.context
     loop = asyncio.get_running_loop()
-    token, record = await loop.run_in_executor(context.logins, login.log_in, call.store, context.tokens, call.body.auth)
-    return _reply(call, token, record)
+    token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), call.body.auth)
+    return reply(call, token, record)
+
+
+def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
+    """The request as the methods see it; `assertion`: what an identity provider says."""
+    url = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")
+    return Attempt(call.store, call.context, call.method, url, call.headers, assertion)
 
 
 @identity.get("/v3/auth/tokens", policy_in_handler="identity:validate_token")
@@ -32,15 +40,21 @@ async def show(call: Call) -> Reply:
     with call.store.read() as tx:
         token, record = _subject(call, tx)
         call.require("identity:check_token" if call.method == "HEAD" else "identity:validate_token", _target(record))
-        return _reply(call, token, record)
+        return reply(call, token, record)
 
 
 @identity.delete("/v3/auth/tokens", policy_in_handler="identity:revoke_token")
 def revoke(call: Call) -> None:
-    """Revoke a token."""
+    """Revoke a token and what was made from it; with ``?cascade=false`` only the token."""
     _, record = _subject(call, call.tx)
     call.require("identity:revoke_token", _target(record))
-    model.revoke(call.tx, record.payload)
+    model.revoke(call.tx, record.payload, cascade=_true(call.query.get("cascade", ["true"])[-1]))
+
+
+@identity.get("/v3/auth/tokens/OS-PKI/revoked", auth=False, transaction="none")
+def list_revoked(call: Call) -> None:
+    """List revoked tokens: no longer possible, as tokens are not kept."""
+    raise Fault("The service you have requested is no longer available on this server.", status=410)
 
 
 def _subject(call: Call, tx: Transaction) -> tuple[str, Record]:
@@ -51,16 +65,28 @@ def _subject(call: Call, tx: Transaction) -> tuple[str, Record]:
     late = "allow_expired" in call.query and _true(call.query["allow_expired"][-1])
     context: IdentityContext = call.context
     try:
-        return token, context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
+        record = context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
     except Unauthenticated:
         raise NotFound("Failed to validate token") from None
+    if record.caller.access_rules is not None and not _keeps_access_rules(call):
+        raise NotFound("Failed to validate token")
+    return token, record
+
+
+def _keeps_access_rules(call: Call) -> bool:
+    """Whether who asks says to understand access rules; to others such a token is none."""
+    try:
+        return float(call.headers.get("openstack-identity-access-rules", "0")) >= 1
+    except ValueError:
+        return False
 
 
 def _target(record: Record) -> Mapping[str, str]:
     return {"target.token.user_id": record.caller.user_id}
 
 
-def _reply(call: Call, token: str, record: Record) -> Reply:
+def reply(call: Call, token: str, record: Record) -> Reply:
+    """The answer that hands out or shows `token`."""
     with_catalog = "nocatalog" not in call.query
     headers = {"X-Subject-Token": token, "Vary": "X-Auth-Token"}
     return Reply(record.body(with_catalog=with_catalog), headers=headers, content_type=JSON)

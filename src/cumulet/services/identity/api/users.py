@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+from sqlalchemy import Row
+
 from cumulet.http import Call, Reply
+from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
 from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
 from cumulet.services.identity.context import IdentityContext
-from cumulet.services.identity.model import groups, lookups, options, projects
+from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
 from cumulet.services.identity.model import users as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import groups as group_wire
@@ -16,9 +20,11 @@ from cumulet.services.identity.wire import projects as project_wire
 from cumulet.services.identity.wire import users as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
+from cumulet.store import Transaction, iso
 
 
-@identity.get("/v3/users", policy_in_handler="identity:list_users")
+@identity.get("/v3/users", policy_in_handler="identity:list_users", transaction="none")
+@fresh_list("user", "identity:list_users")
 def browse(call: Call) -> Any:
     """List users."""
     domain_id = listing_domain(call, "identity:list_users")
@@ -36,19 +42,29 @@ def create(call: Call) -> Any:
     """Create a user."""
     user: wire.UserCreate = call.body.user
     fields = given(user, "name", "domain_id", "default_project_id", "enabled")
+    call.require("identity:create_user", {f"target.user.{name}": fields[name] for name in fields if fields[name]})
     fields.setdefault("domain_id", own_domain(call))
-    call.require("identity:create_user", {"target.user.domain_id": fields["domain_id"]})
     fields["options"] = options.merged({}, user.options or {}, options.FOR_USERS)
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     hashed = model.digest(user.password)
     with call.store.transaction() as tx:
-        return {"user": wire.shown(call, model.create(tx, fields, hashed))}
+        check_new(call, tx, fields["domain_id"])
+        return _federated(call, tx, model.create(tx, fields, hashed), user.federated)
 
 
-@identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user")
+@identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user", transaction="none")
+@fresh("user", "identity:get_user")
 def show(call: Call, user_id: str) -> Any:
     """Show a user."""
-    return {"user": wire.shown(call, checked(call, "identity:get_user", "user", user_id))}
+    return _federated(call, call.tx, checked(call, "identity:get_user", "user", user_id))
+
+
+def _federated(call: Call, tx: Transaction, row: Row[Any], objects: Any = None) -> Any:
+    """The user as shown, with who it is at identity providers: from now on what `objects` say, if they do."""
+    if objects:
+        federated_users.replace(tx, row.id, msgspec.to_builtins(objects))
+    known = federated_users.of_users(tx, [row.id]).get(row.id)
+    return {"user": wire.shown(call, row) | ({"federated": known} if known else {})}
 
 
 @identity.patch(
@@ -65,16 +81,17 @@ def update(call: Call, user_id: str) -> Any:
     hashed = model.digest(user.password)
     with call.store.transaction() as tx:
         row = lookups.get(tx, "user", user_id)
+        check_ours(row)
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
         fields["options"] = options.merged(row.options, user.options or {}, options.FOR_USERS)
         fields["extra"] = row.extra | extra(wire.UserUpdate, call.raw["user"])
-        return {"user": wire.shown(call, model.update(tx, row, fields, hashed))}
+        return _federated(call, tx, model.update(tx, row, fields, hashed), user.federated)
 
 
 @identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
 def delete(call: Call, user_id: str) -> None:
     """Delete a user."""
-    checked(call, "identity:delete_user", "user", user_id)
+    check_ours(checked(call, "identity:delete_user", "user", user_id))
     model.delete(call.tx, user_id)
 
 
@@ -88,11 +105,18 @@ async def change_password(call: Call, user_id: str) -> Reply:
     return Reply()
 
 
-@identity.get("/v3/users/{user_id}/groups", policy_in_handler="identity:list_groups_for_user")
+@identity.get("/v3/users/{user_id}/groups", policy_in_handler="identity:list_groups_for_user", transaction="none")
+@fresh("user", "identity:list_groups_for_user")
 def browse_groups(call: Call, user_id: str) -> Any:
     """List the groups of a user."""
     checked(call, "identity:list_groups_for_user", "user", user_id)
-    return collection(call, "groups", groups.browse(call.tx, call.query, None, user_id), group_wire.shown)
+    ends = memberships.ends(call.tx, user_id)
+
+    def shown(call: Call, row: Any) -> Any:
+        end = ends.get(row.id)
+        return group_wire.shown(call, row) | ({"membership_expires_at": iso(end)} if end else {})
+
+    return collection(call, "groups", groups.browse(call.tx, call.query, call.caller.domain_id, user_id), shown)
 
 
 @identity.get("/v3/users/{user_id}/projects", policy_in_handler="identity:list_user_projects")

@@ -5,20 +5,24 @@ Implied roles are added by the caller from the snapshot. Reads only; `model/assi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 
-from cumulet.services.identity.tables import ROOT, assignments, memberships, projects
+from cumulet.services.identity.model import memberships
+from cumulet.services.identity.tables import ROOT, assignments, projects
 from cumulet.store import Transaction
 
 SYSTEM = "system"
+Actor = tuple[str, Sequence[str]]
+"""Id of a user, and ids of groups that its token brings along."""
 
 
-def actors(user_id: str) -> ColumnElement[bool]:
-    """Assignments of the user and of the user's groups."""
-    of_user = select(memberships.c.group_id).where(memberships.c.user_id == user_id)
-    return or_(assignments.c.actor_id == user_id, assignments.c.actor_id.in_(of_user))
+def actors(user_id: str, groups: Sequence[str] = ()) -> ColumnElement[bool]:
+    """Assignments of the user, of the user's groups, and of `groups` that a token brings along."""
+    own = or_(assignments.c.actor_id == user_id, assignments.c.actor_id.in_(memberships.groups_of(user_id)))
+    return or_(own, assignments.c.actor_id.in_(groups)) if groups else own
 
 
 def ancestors(project_id: str) -> Select[Any]:
@@ -29,7 +33,7 @@ def ancestors(project_id: str) -> Select[Any]:
     return select(above.c.id).where(above.c.id.is_not(None))
 
 
-def project_roles(tx: Transaction, user_id: str, project_id: str) -> list[str]:
+def project_roles(tx: Transaction, user_id: str, project_id: str, groups: Sequence[str] = ()) -> list[str]:
     """Role ids of the user on the project. One query."""
     on_target = or_(
         and_(
@@ -39,17 +43,17 @@ def project_roles(tx: Transaction, user_id: str, project_id: str) -> list[str]:
         ),
         and_(assignments.c.inherited == true(), assignments.c.target_id.in_(ancestors(project_id))),
     )
-    return _roles(tx, user_id, on_target)
+    return _roles(tx, actors(user_id, groups), on_target)
 
 
-def domain_roles(tx: Transaction, user_id: str, domain_id: str) -> list[str]:
+def domain_roles(tx: Transaction, user_id: str, domain_id: str, groups: Sequence[str] = ()) -> list[str]:
     """Role ids of the user on the domain itself. One query."""
-    return _roles(tx, user_id, _exactly("domain", domain_id))
+    return _roles(tx, actors(user_id, groups), _exactly("domain", domain_id))
 
 
-def system_roles(tx: Transaction, user_id: str) -> list[str]:
+def system_roles(tx: Transaction, user_id: str, groups: Sequence[str] = ()) -> list[str]:
     """Role ids of the user on the system. One query."""
-    return _roles(tx, user_id, _exactly(SYSTEM, SYSTEM))
+    return _roles(tx, actors(user_id, groups), _exactly(SYSTEM, SYSTEM))
 
 
 def _exactly(kind: str, target_id: str) -> ColumnElement[bool]:
@@ -58,26 +62,28 @@ def _exactly(kind: str, target_id: str) -> ColumnElement[bool]:
     )
 
 
-def _roles(tx: Transaction, user_id: str, on_target: ColumnElement[bool]) -> list[str]:
-    wanted = select(assignments.c.role_id).where(actors(user_id), on_target).distinct()
+def _roles(tx: Transaction, who: ColumnElement[bool], on_target: ColumnElement[bool]) -> list[str]:
+    wanted = select(assignments.c.role_id).where(who, on_target).distinct()
     return [row.role_id for row in tx.rows(wanted)]
 
 
-def reachable_projects(user_id: str) -> ColumnElement[bool]:
+def reachable_projects(user_id: str, groups: Sequence[str] = ()) -> ColumnElement[bool]:
     """Projects on which the user has a role, as a condition on `projects`."""
     direct = select(assignments.c.target_id).where(
-        actors(user_id), assignments.c.target_type == "project", assignments.c.inherited == false()
+        actors(user_id, groups), assignments.c.target_type == "project", assignments.c.inherited == false()
     )
-    start = select(assignments.c.target_id.label("id")).where(actors(user_id), assignments.c.inherited == true())
+    start = select(assignments.c.target_id.label("id")).where(
+        actors(user_id, groups), assignments.c.inherited == true()
+    )
     tops = start.cte("tops", recursive=True)
     below = tops.union(select(projects.c.id).join(tops, projects.c.parent_id == tops.c.id))
     inherited = select(projects.c.id).join(below, projects.c.parent_id == below.c.id)
     return and_(projects.c.is_domain == false(), or_(projects.c.id.in_(direct), projects.c.id.in_(inherited)))
 
 
-def reachable_domains(user_id: str) -> ColumnElement[bool]:
+def reachable_domains(user_id: str, groups: Sequence[str] = ()) -> ColumnElement[bool]:
     """Domains on which the user has a role, as a condition on `projects`."""
     direct = select(assignments.c.target_id).where(
-        actors(user_id), assignments.c.target_type == "domain", assignments.c.inherited == false()
+        actors(user_id, groups), assignments.c.target_type == "domain", assignments.c.inherited == false()
     )
     return and_(projects.c.domain_id == ROOT, projects.c.id.in_(direct))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, select
 
 from cumulet.http.faults import NotAllowed, NotFound
-from cumulet.services.identity.model import generation
+from cumulet.services.identity.model import delegations, generation
 from cumulet.services.identity.tables import assignments, roles
 from cumulet.store import Transaction
 
@@ -48,11 +48,10 @@ def check(tx: Transaction, place: Place, role_id: str) -> None:
 
 
 def grant(tx: Transaction, place: Place, role: Row[Any], target: Row[Any] | None) -> None:
-    """Grant the role; granting it again is fine. Raises 403 for a role of another domain."""
-    if role.domain_id and target is not None:
-        domain_id = target.id if target.is_domain else target.domain_id
-        if domain_id != role.domain_id:
-            raise NotAllowed(f"Project {target.id} must be in the same domain as the role {role.id} being assigned.")
+    """Grant the role; granting it again is fine. Raises 403 for a role of another domain than the project's."""
+    of_project = target is not None and place.target_type == "project"
+    if target is not None and of_project and role.domain_id and target.domain_id != role.domain_id:
+        raise NotAllowed(f"Project {target.id} must be in the same domain as the role {role.id} being assigned.")
     where = and_(place.condition(), assignments.c.role_id == role.id)
     if tx.row(select(assignments.c.role_id).where(where)) is not None:
         return
@@ -72,6 +71,8 @@ def revoke(tx: Transaction, place: Place, role_id: str) -> None:
     """Take the role away. Raises 404."""
     if not tx.delete(assignments, and_(place.condition(), assignments.c.role_id == role_id)):
         raise _nothing(place, role_id)
+    if place.actor_type == "user" and place.target_type == "project":
+        delegations.forget_grant(tx, place.actor_id, place.target_id)
     generation.bump(tx)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Table, func, select
 
-from cumulet.services.identity.model import generation, keys, passwords
+from cumulet.services.identity.model import generation, keys, passwords, vault
 from cumulet.services.identity.tables import (
     ROOT,
     assignments,
@@ -45,7 +45,8 @@ INTERFACES = ("public", "internal", "admin")
 
 def bootstrap(store: Store, *, secrets: Path, endpoints: Mapping[str, str], region: str) -> None:
     """Make what is missing. `endpoints`: service type → URL. Raises FileNotFoundError without the password files."""
-    keys.setup(secrets / "fernet-keys")
+    for folder in ("fernet-keys", "receipt-keys", vault.FOLDER):
+        keys.setup(secrets / folder)
     with store.read() as tx:
         known = {row.name for row in tx.rows(select(users.c.name).where(users.c.domain_id == DOMAIN))}
     hashes = {}

@@ -2,6 +2,9 @@
 
 Whoever keeps something derived from identity's rows keeps the generation beside it, and throws both away when the
 number has moved: so a change holds at once in every process. Never cache across a generation.
+
+Asking for the number costs a query. A process that is the only one to write the database hears of each rise without
+asking (`TOPIC` of its store's wake-ups, woken before the request that did it is answered): see `Tokens`.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from sqlalchemy import select
 from cumulet.services.identity.tables import generation
 from cumulet.store import Prepared, Transaction
 
+TOPIC = "identity generation"
 _CURRENT = Prepared(select(generation.c.value))
 
 
@@ -23,3 +27,4 @@ def bump(tx: Transaction) -> None:
     """Raise the generation, in the transaction that changes something."""
     if not tx.update(generation, generation.c.id == 1, value=generation.c.value + 1):
         tx.insert(generation, {"id": 1, "value": 1})
+    tx.wake(TOPIC)

@@ -10,8 +10,9 @@ from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.identity.model import generation, lookups
+from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import assignments, groups, memberships
+from cumulet.services.identity.tables import assignments, expiring_memberships, groups, memberships
 from cumulet.store import Transaction
 
 COLUMNS = {"id": groups.c.id, "name": groups.c.name, "domain_id": groups.c.domain_id}
@@ -23,7 +24,7 @@ def browse(tx: Transaction, query: Query, domain_id: str | None, user_id: str | 
     if domain_id is not None:
         wanted = wanted.where(groups.c.domain_id == domain_id)
     if user_id is not None:
-        wanted = wanted.join(memberships, memberships.c.group_id == groups.c.id).where(memberships.c.user_id == user_id)
+        wanted = wanted.where(groups.c.id.in_(members.groups_of(user_id)))
     return listed(tx, wanted, query, COLUMNS)
 
 
@@ -50,20 +51,21 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any
 def delete(tx: Transaction, group_id: str) -> None:
     """Delete a group with its memberships and grants."""
     tx.delete(memberships, memberships.c.group_id == group_id)
+    tx.delete(expiring_memberships, expiring_memberships.c.group_id == group_id)
     tx.delete(assignments, assignments.c.actor_id == group_id)
     tx.delete(groups, groups.c.id == group_id)
     generation.bump(tx)
 
 
 def contains(tx: Transaction, group_id: str, user_id: str) -> bool:
-    """Whether the user is in the group."""
-    wanted = select(memberships).where(memberships.c.group_id == group_id, memberships.c.user_id == user_id)
-    return tx.row(wanted) is not None
+    """Whether the user is in the group. One query."""
+    return bool(members.members(tx, [group_id], user_id))
 
 
 def add(tx: Transaction, group_id: str, user_id: str) -> None:
     """Put the user into the group; being there already is fine."""
-    if not contains(tx, group_id, user_id):
+    wanted = select(memberships).where(memberships.c.group_id == group_id, memberships.c.user_id == user_id)
+    if tx.row(wanted) is None:
         tx.insert(memberships, {"group_id": group_id, "user_id": user_id})
         generation.bump(tx)
 

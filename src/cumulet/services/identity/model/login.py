@@ -1,130 +1,137 @@
-"""From credentials to a token: who is it, what for, and for how long.
+"""From proofs to a token: who is it, what for, and for how long.
 
-Hashing happens outside every transaction. Every refusal is the same 401, and an unknown user takes as long as a
-wrong password, so that nobody learns which names exist.
+`methods/` proves, `scopes` settles what for, `Tokens.describe` with `kinds/` says what the new token is worth: it is
+issued only when that is something. Hashing happens outside every transaction. Every refusal is the same 401.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 
 from cumulet.auth import Unauthenticated
-from cumulet.http.faults import BadRequest, NotFound, Unauthorized
-from cumulet.services.identity.model import access, passwords, payloads
-from cumulet.services.identity.model.payloads import Payload
-from cumulet.services.identity.model.tokens import LIFE_S, REFUSED, Record, Tokens
-from cumulet.services.identity.tables import ROOT, projects, users
+from cumulet.http.faults import BadRequest, NotAllowed, Unauthorized
+from cumulet.services.identity.model import payloads, scopes
+from cumulet.services.identity.model.kinds import Scoped
+from cumulet.services.identity.model.methods import Attempt, Proof
+from cumulet.services.identity.model.methods.registry import method
+from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
+from cumulet.services.identity.model.tokens import REFUSED, Record
+from cumulet.services.identity.tables import users
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Store, Transaction
+from cumulet.store import Transaction
 
-_domains = projects.alias("domains")
-
-
-@dataclass(frozen=True)
-class Proven:
-    """Who has proven to be whom, by which methods. `parent`: the token this one is made from; `fresh_hash`: one that
-    shall take the place of an outdated `password_hash`."""
-
-    user_id: str
-    password_hash: str | None
-    methods: tuple[str, ...]
-    parent: Payload | None
-    fresh_hash: str | None = None
+Asked = wire.Scope | str | UnsetType
 
 
-def log_in(store: Store, tokens: Tokens, auth: wire.Auth) -> tuple[str, Record]:
-    """A token for `auth`, and its record. Raises `Unauthenticated`, 400 for a malformed scope."""
-    proven = _prove(store, tokens, auth.identity)
-    with store.read() as tx:
-        payload = _payload(tx, proven, auth.scope)
+def log_in(attempt: Attempt, auth: wire.Auth) -> tuple[str, Record]:
+    """A token for `auth`, and its record. Raises `Unauthenticated`, 400 for a malformed request."""
+    return issue(attempt, prove(attempt, auth.identity), auth.scope)
+
+
+def prove(attempt: Attempt, identity: wire.Identity) -> dict[str, Proof]:
+    """The proof of each method of the request, in its order."""
+    names = list(dict.fromkeys(identity.methods))
+    if not names:
+        raise BadRequest("Invalid input for field 'identity/methods': [] is too short")
+    blocks = []
+    for name in names:
+        proves, block = method(name), getattr(identity, name)
+        if isinstance(block, UnsetType):
+            raise BadRequest(scopes.expecting(name, "identity"))
+        blocks.append((name, proves, block))
+    return {name: proves(attempt, block) for name, proves, block in blocks}
+
+
+def issue(attempt: Attempt, proofs: dict[str, Proof], asked: Asked = UNSET) -> tuple[str, Record]:
+    """A token for who has given `proofs` (method → proof), for what was `asked`. Raises `Unauthenticated`, 400, 403."""
+    found = list(proofs.values())
+    if len({proof.user_id for proof in found}) != 1:
+        raise Unauthenticated(REFUSED)
+    tokens, store = attempt.context.tokens, attempt.store
+    settles = [proof.settle for proof in found if proof.settle]
+    opened: AbstractContextManager[Transaction] = (
+        store.transaction() if settles or scopes.writes(asked) else store.read()
+    )
+    with opened as tx:
+        payload = _payload(tx, proofs, asked, tokens.life_s)
+        for settle in settles:
+            settle(tx)
         record = tokens.describe(tx, payload)
-    if proven.fresh_hash is not None:
-        with store.transaction() as tx:  # the same password: no token ends by this
-            where = (users.c.id == proven.user_id) & (users.c.password_hash == proven.password_hash)
-            tx.update(users, where, password_hash=proven.fresh_hash)
     return payloads.seal(tokens.keys.box(), payload), record
 
 
-def _prove(store: Store, tokens: Tokens, identity: wire.Identity) -> Proven:
-    if not identity.methods:
-        raise BadRequest("Invalid input for field 'identity/methods': [] is too short")
-    user_id: str | None = None
-    hashed: str | None = None
-    parent: Payload | None = None
-    for method in dict.fromkeys(identity.methods):
-        if method == "password" and not isinstance(identity.password, UnsetType):
-            found, hashed = _by_password(store, identity.password.user)
-        elif method == "token" and not isinstance(identity.token, UnsetType):
-            with store.read() as tx:
-                parent = tokens.find(tx, identity.token.id).payload
-            found = parent.user_id
-        elif method in ("password", "token"):
-            raise BadRequest(
-                f"Expecting to find {method} in identity. The server could not comply with the request since it is "
-                "either malformed or otherwise incorrect. The client is assumed to be in error."
-            )
-        else:
-            raise Unauthorized("Attempted to authenticate with an unsupported method.")
-        if user_id not in (None, found):
-            raise Unauthenticated(REFUSED)
-        user_id = found
-    assert user_id is not None
-    fresh = None
-    if hashed is not None and not isinstance(identity.password, UnsetType) and passwords.outdated(hashed):
-        fresh = passwords.digest(identity.password.user.password)
-    used = {*identity.methods, *(parent.methods if parent else ())}
-    return Proven(user_id, hashed, tuple(m for m in payloads.METHODS if m in used), parent, fresh)
-
-
-def _by_password(store: Store, given: wire.PasswordUser) -> tuple[str, str | None]:
-    """Id and hash of the user who knows the password."""
-    wanted = select(users.c.id, users.c.password_hash).join(_domains, _domains.c.id == users.c.domain_id)
-    if given.id:
-        wanted = wanted.where(users.c.id == given.id)
-    elif given.name:
-        if isinstance(given.domain, UnsetType) or not (given.domain.id or given.domain.name):
-            raise BadRequest(
-                "Expecting to find domain in user. The server could not comply with the request since it is either "
-                "malformed or otherwise incorrect. The client is assumed to be in error."
-            )
-        wanted = wanted.where(users.c.name == given.name, *_domain_is(given.domain))
-    else:
-        raise BadRequest(
-            "Expecting to find id or name in user. The server could not comply with the request since it is either "
-            "malformed or otherwise incorrect. The client is assumed to be in error."
-        )
-    with store.read() as tx:
-        user = tx.row(wanted)
-    if not passwords.matches(given.password, user.password_hash if user else None) or user is None:
+def _payload(tx: Transaction, proofs: dict[str, Proof], asked: Asked, life_s: int) -> Payload:
+    found = list(proofs.values())
+    user = tx.row(select(users).where(users.c.id == found[0].user_id))
+    if user is None:
         raise Unauthenticated(REFUSED)
-    return str(user.id), str(user.password_hash)
-
-
-def _domain_is(domain: wire.Domain) -> list[Any]:
-    return [_domains.c.id == domain.id] if domain.id else [_domains.c.name == domain.name, _domains.c.domain_id == ROOT]
-
-
-def _payload(tx: Transaction, proven: Proven, asked: wire.Scope | str | UnsetType) -> Payload:
-    user = tx.row(select(users).where(users.c.id == proven.user_id))
-    if user is None or (proven.password_hash is not None and user.password_hash != proven.password_hash):
+    used = {*proofs, *(name for proof in found for name in proof.methods)}
+    methods = tuple(name for name in payloads.METHODS if name in used)
+    _check_user(tx, user, found)
+    if not _enough(user, methods):
         raise Unauthenticated(REFUSED)
-    if proven.parent is None and user.password_expires_at is not None and user.password_expires_at <= tx.now:
-        raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
-    if not _enough(user, proven.methods):
-        raise Unauthenticated(REFUSED)
-    scope, target, epoch = _scope(tx, user, asked)
+    facts = _facts(found)
+    scoped = _scope(tx, user, proofs, asked, facts.groups)
+    ends = [proof.expires_at for proof in found] + [scoped.expires_at]
     now_s = int(time.time())
-    audit_ids: tuple[str, ...] = (payloads.audit_id(),)
-    expires_at = now_s + LIFE_S
-    if proven.parent is not None:
-        audit_ids = (*audit_ids, proven.parent.audit_ids[-1])
-        expires_at = min(expires_at, proven.parent.expires_at)
-    return Payload(user.id, proven.methods, scope, target, now_s, expires_at, audit_ids, (user.epoch, epoch))
+    parent = next((proof.parent for proof in found if proof.parent is not None), None)
+    return Payload(
+        user_id=user.id,
+        methods=methods,
+        scope=scoped.scope,
+        target=scoped.target,
+        issued_at=now_s,
+        expires_at=min([now_s + life_s, *(end for end in ends if end is not None)]),
+        audit_ids=(payloads.audit_id(), *((parent.audit_ids[-1],) if parent else ())),
+        epochs=(user.epoch, scoped.epoch, scoped.behind_epoch),
+        facts=replace(facts, trust_id=scoped.facts.trust_id) if scoped.facts != PLAIN else facts,
+    )
+
+
+def _check_user(tx: Transaction, user: Any, found: Sequence[Proof]) -> None:
+    """Refuse when the password has changed since it was checked, or has expired."""
+    hashes = [proof.password_hash for proof in found if proof.password_hash is not None]
+    if any(hashed != user.password_hash for hashed in hashes):
+        raise Unauthenticated(REFUSED)
+    if hashes and user.password_expires_at is not None and user.password_expires_at <= tx.now:
+        raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
+
+
+def _facts(found: Sequence[Proof]) -> Facts:
+    """The facts of all proofs, of which one at most may have any."""
+    given = {proof.facts for proof in found if proof.facts != PLAIN}
+    if len(given) > 1:
+        raise Unauthenticated(REFUSED)
+    return given.pop() if given else PLAIN
+
+
+def _scope(tx: Transaction, user: Any, proofs: dict[str, Proof], asked: Asked, groups: tuple[str, ...]) -> Scoped:
+    """What the proofs fix, or else what was asked for."""
+    fixed = [(name, proof.scope) for name, proof in proofs.items() if proof.scope is not None]
+    if fixed:
+        name, scope = fixed[0]
+        if name == "application_credential" and asked is not UNSET:
+            raise Unauthorized(
+                "Error authenticating with application credential: Application credentials cannot request a scope."
+            )
+        assert scope is not None
+        return scope
+    parent = next((proof.parent for proof in proofs.values() if proof.parent is not None), None)
+    narrower = isinstance(asked, wire.Scope) and (asked.project is not UNSET or asked.domain is not UNSET)
+    if parent is not None and parent.scope == "system" and narrower:
+        raise NotAllowed(
+            "Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed."
+        )
+    if asked is UNSET and any(proof.facts.idp_id for proof in proofs.values()):
+        return Scoped()  # a federated user starts unscoped
+    return scopes.settled(tx, user, asked, groups)
 
 
 def _enough(user: Any, methods: tuple[str, ...]) -> bool:
@@ -133,74 +140,3 @@ def _enough(user: Any, methods: tuple[str, ...]) -> bool:
     if not rules or not user.options.get("multi_factor_auth_enabled", True):
         return True
     return any(set(rule) <= set(methods) for rule in rules)
-
-
-def _scope(tx: Transaction, user: Any, asked: wire.Scope | str | UnsetType) -> tuple[str, str, int]:
-    """(scope, id of its target, epoch of the target)."""
-    if isinstance(asked, UnsetType):
-        return _default_scope(tx, user)
-    if isinstance(asked, str):
-        return "unscoped", "", 0
-    given = [name for name in ("project", "domain", "system", "unscoped", "trust") if getattr(asked, name) is not UNSET]
-    if len(given) != 1:
-        raise BadRequest(
-            "Expecting to find project, domain, OS-TRUST:trust or unscoped in scope. The server could not comply with "
-            "the request since it is either malformed or otherwise incorrect. The client is assumed to be in error."
-        )
-    if isinstance(asked.project, wire.Project):
-        return _project(tx, asked.project)
-    if isinstance(asked.domain, wire.Domain):
-        found = tx.row(select(_domains.c.id, _domains.c.epoch).where(_domains.c.is_domain, *_named(asked.domain)))
-        if found is None:
-            raise Unauthenticated(REFUSED)
-        return "domain", found.id, found.epoch
-    if isinstance(asked.system, dict):
-        if asked.system.get("all") is not True:
-            raise BadRequest("Invalid input for field 'scope/system': 'all' is a required property")
-        return "system", "", 0
-    if isinstance(asked.trust, dict):
-        raise NotFound(f"Could not find trust: {asked.trust.get('id')}.")
-    return "unscoped", "", 0
-
-
-def _named(domain: wire.Domain) -> list[Any]:
-    if not domain.id and not domain.name:
-        raise BadRequest(
-            "Expecting to find id or name in domain. The server could not comply with the request since it is either "
-            "malformed or otherwise incorrect. The client is assumed to be in error."
-        )
-    return _domain_is(domain)
-
-
-def _project(tx: Transaction, asked: wire.Project) -> tuple[str, str, int]:
-    wanted = select(projects.c.id, projects.c.epoch).where(projects.c.is_domain.is_(False))
-    if asked.id:
-        wanted = wanted.where(projects.c.id == asked.id)
-    elif asked.name and isinstance(asked.domain, wire.Domain):
-        wanted = wanted.join(_domains, _domains.c.id == projects.c.domain_id)
-        wanted = wanted.where(projects.c.name == asked.name, *_named(asked.domain))
-    else:
-        raise BadRequest(
-            f"Expecting to find {'domain' if asked.name else 'id or name'} in project. The server could not comply "
-            "with the request since it is either malformed or otherwise incorrect. The client is assumed to be in "
-            "error."
-        )
-    found = tx.row(wanted)
-    if found is None:
-        raise Unauthenticated(REFUSED)
-    return "project", found.id, found.epoch
-
-
-def _default_scope(tx: Transaction, user: Any) -> tuple[str, str, int]:
-    """The user's default project when there is a role on it, nothing otherwise."""
-    if user.default_project_id:
-        wanted = select(projects.c.id, projects.c.epoch).where(
-            projects.c.id == user.default_project_id,
-            projects.c.is_domain.is_(False),
-            projects.c.enabled,
-            projects.c.domain_id.in_(select(_domains.c.id).where(_domains.c.enabled)),
-        )
-        project = tx.row(wanted)
-        if project is not None and access.project_roles(tx, user.id, project.id):
-            return "project", project.id, project.epoch
-    return "unscoped", "", 0

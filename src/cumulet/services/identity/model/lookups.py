@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.http.faults import Conflict, NotFound
-from cumulet.services.identity.tables import endpoints, groups, projects, regions, roles, services, users
+from cumulet.services.identity.tables import (
+    endpoints,
+    groups,
+    identity_providers,
+    mappings,
+    projects,
+    regions,
+    roles,
+    service_providers,
+    services,
+    users,
+)
 from cumulet.store import Transaction
 
 TABLES: dict[str, Table] = {
@@ -21,12 +32,16 @@ TABLES: dict[str, Table] = {
     "service": services,
     "endpoint": endpoints,
     "region": regions,
+    "idp": identity_providers,
+    "mapping": mappings,
+    "service_provider": service_providers,
 }
+_WORDS = {"idp": "Identity Provider", "service_provider": "Service Provider"}
 
 
 def missing(noun: str, identifier: str | None) -> NotFound:
     """Keystone's 404 for `noun`."""
-    return NotFound(f"Could not find {noun}: {identifier}.")
+    return NotFound(f"Could not find {_WORDS.get(noun, noun)}: {identifier}.")
 
 
 def find(tx: Transaction, noun: str, identifier: str) -> Row[Any] | None:
@@ -44,6 +59,14 @@ def get(tx: Transaction, noun: str, identifier: str) -> Row[Any]:
     if row is None:
         raise missing(noun, identifier)
     return row
+
+
+def existing(tx: Transaction, noun: str, identifiers: Collection[str]) -> set[str]:
+    """Those of `identifiers` that are there. One query, none for no ids."""
+    if not identifiers:
+        return set()
+    table = TABLES[noun]
+    return {row.id for row in tx.rows(select(table.c.id).where(table.c.id.in_(list(identifiers))))}
 
 
 def conflict(kind: str, details: str) -> Conflict:

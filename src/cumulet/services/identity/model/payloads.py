@@ -15,12 +15,23 @@ from typing import Any
 import msgspec
 from cryptography.fernet import InvalidToken, MultiFernet
 
-METHODS = ("external", "password", "token", "oauth1", "mapped", "application_credential", "totp")
+METHODS = (
+    "external",
+    "password",
+    "token",
+    "oauth1",
+    "mapped",
+    "application_credential",
+    "totp",
+    "openid",
+    "saml2",
+    "ec2credential",
+)  # a token holds them as bits: append only
 SCOPES = ("unscoped", "project", "domain", "system")
 
-_FORM = 1
+_FORM = 2
 _HEX = re.compile(r"^[0-9a-f]{32}$")
-_LONGEST = 2048
+_LONGEST = 4096  # a federated token names its groups
 
 
 class Invalid(Exception):
@@ -28,10 +39,26 @@ class Invalid(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What a token has been made by, beside its user: ids, empty for most tokens. Each has a module in `kinds/`.
+    `groups` are those that a mapping gave a federated user."""
+
+    trust_id: str = ""
+    application_credential_id: str = ""
+    access_token_id: str = ""
+    idp_id: str = ""
+    protocol_id: str = ""
+    groups: tuple[str, ...] = ()
+
+
+PLAIN = Facts()
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """`scope` is one of `SCOPES`, `target` the id of its project or domain. `issued_at` and `expires_at` in seconds.
-    `audit_ids`: the token's own and, after rescoping, that of the first of its chain. `epochs`: of the user and of
-    the target when the token was issued."""
+    `audit_ids`: the token's own and, after rescoping, that of the first of its chain. `epochs`: of the user, of
+    the target and of the user behind a trust, when the token was issued."""
 
     user_id: str
     methods: tuple[str, ...]
@@ -40,7 +67,8 @@ class Payload:
     issued_at: int
     expires_at: int
     audit_ids: tuple[str, ...]
-    epochs: tuple[int, int]
+    epochs: tuple[int, int, int]
+    facts: Facts = PLAIN
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -53,6 +81,8 @@ class _Packed(msgspec.Struct, array_like=True):
     audit_ids: list[bytes]
     user_epoch: int
     target_epoch: int
+    behind_epoch: int = 0
+    facts: tuple[Any, Any, Any, str, str, tuple[Any, ...]] | None = None
 
 
 _decoder = msgspec.msgpack.Decoder(_Packed)
@@ -76,6 +106,8 @@ def seal(box: MultiFernet, payload: Payload) -> str:
         audit_ids=[base64.urlsafe_b64decode(each + "==") for each in payload.audit_ids],
         user_epoch=payload.epochs[0],
         target_epoch=payload.epochs[1],
+        behind_epoch=payload.epochs[2],
+        facts=None if payload.facts == PLAIN else _packed_facts(payload.facts),
     )
     sealed = box.encrypt_at_time(_encoder.encode(packed), payload.issued_at)
     return sealed.rstrip(b"=").decode()
@@ -99,10 +131,22 @@ def unseal(box: MultiFernet, token: str) -> Payload:
             issued_at=issued_at,
             expires_at=packed.expires_at,
             audit_ids=tuple(_text(each) for each in packed.audit_ids),
-            epochs=(packed.user_epoch, packed.target_epoch),
+            epochs=(packed.user_epoch, packed.target_epoch, packed.behind_epoch),
+            facts=PLAIN if packed.facts is None else _unpacked_facts(packed.facts),
         )
     except (InvalidToken, msgspec.MsgspecError, binascii.Error, IndexError, ValueError):
         raise Invalid from None
+
+
+def _packed_facts(facts: Facts) -> tuple[Any, Any, Any, str, str, tuple[Any, ...]]:
+    ids = [_small(each) for each in (facts.trust_id, facts.application_credential_id, facts.access_token_id)]
+    return ids[0], ids[1], ids[2], facts.idp_id, facts.protocol_id, tuple(map(_small, facts.groups))
+
+
+def _unpacked_facts(packed: tuple[Any, Any, Any, str, str, tuple[Any, ...]]) -> Facts:
+    trust, credential, access_token, idp, protocol, groups = packed
+    ids = _large(trust), _large(credential), _large(access_token)
+    return Facts(*ids, idp, protocol, tuple(map(_large, groups)))
 
 
 def _small(identifier: str) -> bytes | str:

@@ -13,13 +13,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
-from cumulet.services.identity.model import access, generation, lookups, options
+from cumulet.services.identity.model import (
+    access,
+    delegations,
+    federated_users,
+    generation,
+    lookups,
+    options,
+    revocations,
+)
+from cumulet.services.identity.model import project_tags as labels
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
     assignments,
     groups,
+    identity_providers,
     implied_roles,
+    limits,
     memberships,
     project_tags,
     projects,
@@ -63,9 +74,9 @@ def reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool = Fa
     return listed(tx, select(projects).where(where), query, COLUMNS)
 
 
-def enabled_reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool) -> Sequence[Row[Any]]:
+def enabled_reachable(tx: Transaction, query: Query, who: access.Actor, *, domains: bool) -> Sequence[Row[Any]]:
     """Those of `reachable` for which a token can be had. One query."""
-    where = access.reachable_domains(user_id) if domains else access.reachable_projects(user_id)
+    where = access.reachable_domains(*who) if domains else access.reachable_projects(*who)
     above = projects.alias("above")
     living = select(above.c.id).where(above.c.enabled)
     usable = or_(projects.c.domain_id == ROOT, projects.c.domain_id.in_(living))
@@ -110,14 +121,17 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
         values["parent_id"] = values.get("parent_id") or values["domain_id"]
         _check_parent(tx, values)
     lookups.store(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
-    tx.insert(project_tags, [{"project_id": values["id"], "name": name} for name in dict.fromkeys(tags)])
+    labels.replace(tx, values["id"], tags)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", values["id"])])[0]
 
 
 def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
-    lookups.get(tx, "domain", values["domain_id"])
-    parent = lookups.get(tx, "project", values["parent_id"])
+    parent = lookups.find(tx, "project", values["parent_id"])
+    for noun, row in (("domain", lookups.find(tx, "domain", values["domain_id"])), ("project", parent)):
+        if row is None:
+            raise BadRequest(lookups.missing(noun, values["domain_id" if noun == "domain" else "parent_id"]).message)
+    assert parent is not None
     its_domain = parent.id if parent.is_domain else parent.domain_id
     if its_domain != values["domain_id"]:
         if parent.is_domain:
@@ -153,6 +167,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
         values["description"] = values["description"] or ""
     if row.enabled and values.get("enabled") is False:
         _disable(tx, row)
+        revocations.record(tx, **{"domain_id" if row.is_domain else "project_id": row.id})
         values["epoch"] = projects.c.epoch + 1
     elif not row.enabled and values.get("enabled"):
         above = select(projects.c.id).where(projects.c.id.in_(access.ancestors(row.id)), projects.c.enabled == false())
@@ -160,8 +175,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
             raise NotAllowed(f"Cannot enable project {row.id} since it has disabled parents")
     lookups.change(tx, projects, row.id, values, _taken(values.get("name", row.name), row.is_domain))
     if tags is not None:
-        tx.delete(project_tags, project_tags.c.project_id == row.id)
-        tx.insert(project_tags, [{"project_id": row.id, "name": name} for name in dict.fromkeys(tags)])
+        labels.replace(tx, row.id, tags)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", row.id)])[0]
 
@@ -186,6 +200,8 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
             "you want to delete a whole subtree."
         )
     tx.delete(assignments, assignments.c.target_id == row.id)
+    delegations.forget_projects(tx, [row.id])
+    tx.delete(limits, limits.c.project_id == row.id)
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
     tx.delete(projects, projects.c.id == row.id)
@@ -213,7 +229,13 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(memberships, or_(memberships.c.user_id.in_(its_users), memberships.c.group_id.in_(its_groups)))
     tx.delete(implied_roles, or_(implied_roles.c.prior_id.in_(its_roles), implied_roles.c.implied_id.in_(its_roles)))
     tx.delete(project_tags, project_tags.c.project_id.in_(inside))
+    delegations.forget_users(tx, its_users)
+    delegations.forget_projects(tx, inside)
+    delegations.forget_roles(tx, its_roles)
+    tx.delete(limits, or_(limits.c.project_id.in_(inside), limits.c.domain_id == row.id))
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
+    federated_users.forget_providers(tx, identity_providers.c.domain_id == row.id)
+    federated_users.forget_users(tx, its_users)
     for table in (users, groups, roles, projects):
         tx.delete(table, table.c.domain_id == row.id)
     tx.delete(projects, projects.c.id == row.id)

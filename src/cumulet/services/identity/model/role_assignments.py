@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.model import access, snapshot
-from cumulet.services.identity.tables import assignments, groups, memberships, projects, roles, users
+from cumulet.services.identity.model import access, memberships, snapshot
+from cumulet.services.identity.tables import assignments, groups, projects, roles, users
 from cumulet.store import Transaction
 
 
@@ -36,8 +36,10 @@ class Wanted:
         """Raise 400 for what cannot be asked together."""
         if self.user_id and self.group_id:
             raise BadRequest("Specify a user or group, not both")
-        if sum(map(bool, (self.project_id, self.domain_id, self.system))) > 1:
-            raise BadRequest("Specify a domain or project, not both")
+        targets = {"system": self.system, "domain": self.domain_id, "project": self.project_id}
+        asked = [name for name, value in targets.items() if value]
+        if len(asked) > 1:
+            raise BadRequest(f"Specify {'' if self.system else 'a '}{asked[0]} or {asked[1]}, not both")
         if self.effective and self.group_id:
             raise BadRequest("Combining group and effective filter will always result in an empty list.")
         if self.effective and self.domain_id and self.inherited:
@@ -125,13 +127,7 @@ def _on_target(wanted: Wanted) -> ColumnElement[bool]:
 
 def _through_groups(tx: Transaction, found: list[Entry], wanted: Wanted) -> list[Entry]:
     ids = {entry.actor_id for entry in found if entry.actor_type == "group"}
-    members: dict[str, list[str]] = {}
-    if ids:
-        query = select(memberships).where(memberships.c.group_id.in_(ids))
-        if wanted.user_id is not None:
-            query = query.where(memberships.c.user_id == wanted.user_id)
-        for row in tx.rows(query):
-            members.setdefault(row.group_id, []).append(row.user_id)
+    members = memberships.members(tx, ids, wanted.user_id) if ids else {}
     whole = []
     for entry in found:
         if entry.actor_type == "user":

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
-from cumulet.services.identity.model import generation, lookups, options, snapshot
+from cumulet.services.identity.model import delegations, generation, lookups, options, snapshot
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, implied_roles, roles
 from cumulet.store import Transaction
@@ -55,6 +55,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     options.check_delete("role", row)
     role_id = row.id
     tx.delete(assignments, assignments.c.role_id == role_id)
+    delegations.forget_roles(tx, [role_id])
     tx.delete(implied_roles, or_(implied_roles.c.prior_id == role_id, implied_roles.c.implied_id == role_id))
     tx.delete(roles, roles.c.id == role_id)
     generation.bump(tx)
@@ -75,7 +76,9 @@ def imply(tx: Transaction, prior: Row[Any], following: Row[Any]) -> None:
     """`prior` implies `following` from now on; saying so again is fine. Raises 403."""
     if following.name in NOT_IMPLIED:
         raise NotAllowed(f"{following.id} cannot be an implied roles.")
-    if following.domain_id or prior.id == following.id or prior.id in snapshot.closure(tx).get(following.id, ()):
+    if following.domain_id and not prior.domain_id:
+        raise NotAllowed("Global role cannot imply a domain-specific role")
+    if prior.id == following.id or prior.id in snapshot.closure(tx).get(following.id, ()):
         raise NotAllowed(f"{following.id} cannot be an implied roles.")
     if not implies(tx, prior.id, following.id):
         tx.insert(implied_roles, {"prior_id": prior.id, "implied_id": following.id})

@@ -11,33 +11,34 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cumulet.services.identity.tables import endpoints, implied_roles, roles, services
+from cumulet.services.identity.tables import endpoints, implied_roles, roles, service_providers, services
 from cumulet.store import Transaction
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """`roles`: id → (name, domain id or ""). `implied`: id → ids it implies, at any depth. `catalog`: services with
-    their enabled endpoints, URLs not yet filled in."""
+    their enabled endpoints, URLs not yet filled in. `service_providers`: the enabled ones, as tokens list them."""
 
     generation: int
     roles: dict[str, tuple[str, str]]
     implied: dict[str, frozenset[str]]
     catalog: list[dict[str, Any]]
+    service_providers: list[dict[str, str]]
 
-    def effective(self, role_ids: Iterable[str]) -> list[tuple[str, str]]:
+    def effective(self, role_ids: Iterable[str], *, implied: bool = True) -> list[tuple[str, str]]:
         """(id, name) of the roles and all they imply, without domain-specific ones, in the order of their names."""
         found: set[str] = set()
         for role_id in role_ids:
-            found |= {role_id, *self.implied.get(role_id, ())}
+            found |= {role_id, *(self.implied.get(role_id, ()) if implied else ())}
         known = [(i, self.roles[i][0]) for i in found if i in self.roles and not self.roles[i][1]]
         return sorted(known, key=lambda role: (role[1], role[0]))
 
 
 def load(tx: Transaction, generation: int) -> Snapshot:
-    """Read a snapshot. Three queries."""
+    """Read a snapshot. Four queries."""
     known = {row.id: (row.name, row.domain_id) for row in tx.rows(select(roles.c.id, roles.c.name, roles.c.domain_id))}
-    return Snapshot(generation, known, closure(tx), _catalog(tx))
+    return Snapshot(generation, known, closure(tx), _catalog(tx), _service_providers(tx))
 
 
 def closure(tx: Transaction) -> dict[str, frozenset[str]]:
@@ -56,6 +57,11 @@ def closure(tx: Transaction) -> dict[str, frozenset[str]]:
                     ahead.append(following)
         whole[start] = frozenset(seen - {start})
     return whole
+
+
+def _service_providers(tx: Transaction) -> list[dict[str, str]]:
+    wanted = select(service_providers).where(service_providers.c.enabled).order_by(service_providers.c.id)
+    return [{"id": row.id, "auth_url": row.auth_url, "sp_url": row.sp_url} for row in tx.rows(wanted)]
 
 
 def _catalog(tx: Transaction) -> list[dict[str, Any]]:

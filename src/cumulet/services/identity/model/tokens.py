@@ -1,14 +1,18 @@
 """Tokens: from the sealed statement to a caller and Keystone's description of it, and back.
 
 A token holds as long as its user, the user's domain and what it is scoped to are enabled, their epochs are those it
-was issued at, it is not revoked and it still has a role. The answer is kept in memory with the generation it was
+was issued at, it is not revoked, it still has a role, and whatever it was made by (`kinds/`: a trust, an application
+credential, OAuth1, an identity provider) lives.
+
+The answer is kept in memory with the generation it was
 found at; one query of the generation then decides. Nothing found inside a write transaction is kept.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,11 +20,14 @@ from cryptography.fernet import MultiFernet
 from sqlalchemy import select
 
 from cumulet.auth import Caller, Unauthenticated
-from cumulet.services.identity.model import access, catalog, generation, payloads, snapshot
+from cumulet.services.identity.model import access, catalog, generation, payloads, revocations, snapshot
 from cumulet.services.identity.model.keys import FernetKeys
+from cumulet.services.identity.model.kinds import NOTHING, Holding
+from cumulet.services.identity.model.kinds.registry import holdings
 from cumulet.services.identity.model.payloads import Payload
-from cumulet.services.identity.tables import projects, revocations, users
+from cumulet.services.identity.tables import projects, users
 from cumulet.store import Transaction, iso
+from cumulet.store.wakeups import Wakeups
 
 SECOND = 1_000_000
 LIFE_S = 3600
@@ -28,6 +35,7 @@ ALLOW_EXPIRED_WINDOW_S = 48 * 3600
 _KEPT = 4096
 
 _domains = projects.alias("domains")
+Rules = tuple[Mapping[str, str], ...] | None
 
 
 @dataclass(slots=True)
@@ -41,6 +49,7 @@ class Record:
     roles: list[tuple[str, str]]
     snapshot: snapshot.Snapshot
     bodies: dict[bool, bytes] = field(default_factory=dict)
+    ticket: int | None = None
 
     def catalog(self) -> list[dict[str, Any]]:
         """The catalog with the URLs of this token's project."""
@@ -66,14 +75,22 @@ class Record:
             told["roles"] = [{"id": role_id, "name": name} for role_id, name in self.roles]
             if with_catalog:
                 told["catalog"] = self.catalog()
+        if self.snapshot.service_providers:
+            told["service_providers"] = self.snapshot.service_providers
         return told
 
 
 class Tokens:
-    """Finds out what a token is worth, and remembers it until the generation moves."""
+    """Finds out what a token is worth, and remembers it until the generation moves.
 
-    def __init__(self, keys: FernetKeys) -> None:
+    `wakeups`: those of the store, in the process that alone writes the database. Then a token that was found once is
+    found again without a query, as long as nothing woke `generation.TOPIC`. Without them, one query of one row decides.
+    """
+
+    def __init__(self, keys: FernetKeys, life_s: int = LIFE_S, wakeups: Wakeups | None = None) -> None:
         self.keys = keys
+        self.life_s = life_s
+        self._wakeups = wakeups
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._snapshot: snapshot.Snapshot | None = None
         self._box: MultiFernet | None = None
@@ -81,14 +98,18 @@ class Tokens:
     def find(self, tx: Transaction, token: str, *, window_s: int = 0) -> Record:
         """The record of `token`, which may have expired `window_s` seconds ago at most. Raises `Unauthenticated`.
 
-        One query when the token is known; five more (and three when the generation has moved) when it is not.
+        No query when the token is known and this process writes the database alone, one when others may; five more
+        (and three when the generation has moved) when it is not known.
         """
-        now_s, current = tx.now / SECOND, generation.current(tx)
+        now_s, ticket = tx.now / SECOND, self._ticket(tx)
         box = self.keys.box()
         if box is not self._box:  # a key may have gone, and what it signed with it
             self._records.clear()
             self._box = box
         record = self._records.get(token)
+        if record is not None and ticket is not None and record.ticket == ticket:
+            return _in_time(record, now_s, window_s)
+        current = generation.current(tx)
         if record is None or record.snapshot.generation != current:
             try:
                 payload = record.payload if record else payloads.unseal(box, token)
@@ -98,30 +119,37 @@ class Tokens:
                 raise Unauthenticated(REFUSED)
             record = self.describe(tx, payload, current)
             self._keep(tx, token, record)
-        if record.payload.expires_at + window_s <= now_s:
-            raise Unauthenticated(REFUSED)
-        return record
+        record.ticket = ticket
+        return _in_time(record, now_s, window_s)
+
+    def _ticket(self, tx: Transaction) -> int | None:
+        """Where the generation stood before this transaction looked at anything; None when that cannot be told: the
+        snapshot of a transaction that has read already may be older than the ticket."""
+        if self._wakeups is None or tx.statements or tx.writes:
+            return None
+        return self._wakeups.ticket(generation.TOPIC)
 
     def describe(self, tx: Transaction, payload: Payload, current: int | None = None) -> Record:
         """What `payload` is worth now. Raises `Unauthenticated`."""
         if current is None:
             current = generation.current(tx)
-        user = _living_user(tx, payload)
-        if _revoked(tx, payload):
+        user = _living_user(tx, payload.user_id, payload.epochs[0])
+        if revocations.is_revoked(tx, payload):
             raise Unauthenticated(REFUSED)
+        holding = _holding(tx, payload)
+        if holding.behind is not None:
+            behind = _living_user(tx, holding.behind, payload.epochs[2])
+            user = behind if holding.acts_as_behind else user
         kept = self._current_snapshot(tx, current)
-        scope, role_ids = _scope(tx, payload)
-        roles = kept.effective(role_ids)
+        scope = _scope(tx, payload)
+        role_ids = _role_ids(tx, payload) if holding.role_ids is None else holding.role_ids
+        roles = kept.effective(role_ids, implied=holding.implied)
         if payload.scope != "unscoped" and not roles:
             raise Unauthenticated(REFUSED)
-        caller = _caller(payload, user, scope, roles)
-        described = {
-            "domain": {"id": user.domain_id, "name": user.domain_name},
-            "id": user.id,
-            "name": user.name,
-            "password_expires_at": iso(user.password_expires_at, micro=True) if user.password_expires_at else None,
-        }
-        return Record(payload, caller, described, scope, roles, kept)
+        caller = _caller(payload, user, scope, roles, holding.access_rules)
+        told = {**_user(user), **holding.told_of_user}
+        told = {key: value for key, value in told.items() if value is not None or key not in holding.told_of_user}
+        return Record(payload, caller, told, {**scope, **holding.told}, roles, kept)
 
     def forget_all(self) -> None:
         """Drop what is remembered (tests, and a process that wants its memory back)."""
@@ -150,17 +178,51 @@ class Tokens:
 REFUSED = "The request you have made requires authentication."
 
 
-def revoke(tx: Transaction, payload: Payload) -> None:
-    """The token of `payload` is worth nothing from now on; tokens that were made from it live on, as in Keystone."""
+def revoke(tx: Transaction, payload: Payload, *, cascade: bool = True) -> None:
+    """The token of `payload` is worth nothing from now on, nor, with `cascade`, is what was made from it."""
     forget_at = (payload.expires_at + ALLOW_EXPIRED_WINDOW_S) * SECOND
-    tx.delete(revocations, revocations.c.forget_at < tx.now)
-    audit_id = payload.audit_ids[0]
-    if not tx.update(revocations, revocations.c.audit_id == audit_id, forget_at=forget_at):
-        tx.insert(revocations, {"audit_id": audit_id, "forget_at": forget_at})
-    generation.bump(tx)
+    revocations.revoke(tx, payload, forget_at=forget_at, cascade=cascade)
 
 
-def _living_user(tx: Transaction, payload: Payload) -> Any:
+def _in_time(record: Record, now_s: float, window_s: int) -> Record:
+    if record.payload.expires_at + max(window_s, 0) <= now_s:
+        raise Unauthenticated(REFUSED)
+    return record
+
+
+def _holding(tx: Transaction, payload: Payload) -> Holding:
+    """What the kinds of the token make of it, together: the narrower one decides about roles."""
+    found = holdings(tx, payload)
+    if not found:
+        return NOTHING
+    whole = found[0]
+    for more in found[1:]:
+        ids = whole.role_ids if more.role_ids is None else more.role_ids
+        if whole.role_ids is not None and more.role_ids is not None:
+            ids = [role_id for role_id in whole.role_ids if role_id in more.role_ids]
+        whole = replace(
+            whole,
+            role_ids=ids,
+            implied=whole.implied and more.implied,
+            told={**whole.told, **more.told},
+            told_of_user={**whole.told_of_user, **more.told_of_user},
+            behind=whole.behind or more.behind,
+            acts_as_behind=whole.acts_as_behind or more.acts_as_behind,
+            access_rules=whole.access_rules if more.access_rules is None else more.access_rules,
+        )
+    return whole
+
+
+def _user(user: Any) -> dict[str, Any]:
+    return {
+        "domain": {"id": user.domain_id, "name": user.domain_name},
+        "id": user.id,
+        "name": user.name,
+        "password_expires_at": iso(user.password_expires_at, micro=True) if user.password_expires_at else None,
+    }
+
+
+def _living_user(tx: Transaction, user_id: str, epoch: int) -> Any:
     wanted = (
         select(
             users.c.id,
@@ -173,35 +235,37 @@ def _living_user(tx: Transaction, payload: Payload) -> Any:
             _domains.c.enabled.label("domain_enabled"),
         )
         .join(_domains, _domains.c.id == users.c.domain_id)
-        .where(users.c.id == payload.user_id)
+        .where(users.c.id == user_id)
     )
     user = tx.row(wanted)
-    if user is None or not user.enabled or not user.domain_enabled or user.epoch != payload.epochs[0]:
+    if user is None or not user.enabled or not user.domain_enabled or user.epoch != epoch:
         raise Unauthenticated(REFUSED)
     return user
 
 
-def _revoked(tx: Transaction, payload: Payload) -> bool:
-    wanted = select(revocations.c.audit_id).where(revocations.c.audit_id == payload.audit_ids[0])
-    return tx.row(wanted) is not None
-
-
-def _scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], list[str]]:
-    """Keystone's description of what the token is for, and the role ids there."""
+def _scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
+    """Keystone's description of what the token is for."""
     if payload.scope == "project":
         return _project_scope(tx, payload)
     if payload.scope == "domain":
         domain = tx.row(select(projects).where(projects.c.id == payload.target, projects.c.is_domain))
         if domain is None or not domain.enabled or domain.epoch != payload.epochs[1]:
             raise Unauthenticated(REFUSED)
-        told = {"domain": {"id": domain.id, "name": domain.name}}
-        return told, access.domain_roles(tx, payload.user_id, domain.id)
-    if payload.scope == "system":
-        return {"system": {"all": True}}, access.system_roles(tx, payload.user_id)
-    return {}, []
+        return {"domain": {"id": domain.id, "name": domain.name}}
+    return {"system": {"all": True}} if payload.scope == "system" else {}
 
 
-def _project_scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], list[str]]:
+def _role_ids(tx: Transaction, payload: Payload) -> list[str]:
+    """The user's roles there, with those of the groups that the token brings along. One query."""
+    user_id, groups = payload.user_id, payload.facts.groups
+    if payload.scope == "project":
+        return access.project_roles(tx, user_id, payload.target, groups)
+    if payload.scope == "domain":
+        return access.domain_roles(tx, user_id, payload.target, groups)
+    return access.system_roles(tx, user_id, groups) if payload.scope == "system" else []
+
+
+def _project_scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
     wanted = (
         select(
             projects.c.id,
@@ -219,11 +283,13 @@ def _project_scope(tx: Transaction, payload: Payload) -> tuple[dict[str, Any], l
     if project is None or not project.enabled or not project.domain_enabled or project.epoch != payload.epochs[1]:
         raise Unauthenticated(REFUSED)
     domain = {"id": project.domain_id, "name": project.domain_name}
-    told = {"project": {"domain": domain, "id": project.id, "name": project.name}, "is_domain": False}
-    return told, access.project_roles(tx, payload.user_id, project.id)
+    told: dict[str, Any] = {"project": {"domain": domain, "id": project.id, "name": project.name}}
+    if not payload.facts.trust_id:  # Keystone leaves it out for trusts
+        told["is_domain"] = False
+    return told
 
 
-def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]]) -> Caller:
+def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]], rules: Rules) -> Caller:
     project = scope.get("project")
     domain = scope.get("domain")
     return Caller(
@@ -240,4 +306,5 @@ def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tupl
         methods=payload.methods,
         expires_at=payload.expires_at * SECOND,
         token=payload,
+        access_rules=rules,
     )

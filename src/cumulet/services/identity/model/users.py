@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import generation, lookups, passwords
+from cumulet.services.identity.model import delegations, federated_users, generation, lookups, passwords, revocations
+from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, memberships, users
 from cumulet.store import Store, Transaction
@@ -41,7 +42,10 @@ def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str |
     if domain_id is not None:
         wanted = wanted.where(users.c.domain_id == domain_id)
     if group_id is not None:
-        wanted = wanted.join(memberships, memberships.c.user_id == users.c.id).where(memberships.c.group_id == group_id)
+        wanted = wanted.where(users.c.id.in_(members.users_in(group_id)))
+    federated = federated_users.condition(query)
+    if federated is not None:
+        wanted = wanted.where(federated)
     return listed(tx, wanted, query, COLUMNS)
 
 
@@ -72,8 +76,12 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: st
         values["name"] = values["name"].strip()
     if hashed is not None:
         values.update(password_hash=hashed, password_created_at=tx.now)
-    if hashed is not None or (row.enabled and values.get("enabled") is False):
+    disabled = row.enabled and values.get("enabled") is False
+    if hashed is not None or disabled:
         values["epoch"] = users.c.epoch + 1
+        revocations.record(tx, user_id=row.id)
+    if disabled:
+        delegations.forget_disabled(tx, row.id)
     lookups.change(tx, users, row.id, values, _taken(values.get("name", row.name), row.domain_id))
     generation.bump(tx)
     return lookups.get(tx, "user", row.id)
@@ -83,6 +91,8 @@ def delete(tx: Transaction, user_id: str) -> None:
     """Delete a user with its memberships and grants."""
     tx.delete(memberships, memberships.c.user_id == user_id)
     tx.delete(assignments, assignments.c.actor_id == user_id)
+    federated_users.forget_users(tx, select(users.c.id).where(users.c.id == user_id))
+    delegations.forget_users(tx, [user_id])
     tx.delete(users, users.c.id == user_id)
     generation.bump(tx)
 
@@ -104,6 +114,7 @@ def change_password(store: Store, user_id: str, original: str, password: str) ->
         values = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
         if not tx.update(users, where, **values):
             raise refused()
+        revocations.record(tx, user_id=user_id)
         generation.bump(tx)
 
 

@@ -47,6 +47,7 @@ class ProjectUpdateRequest(Open):
 
 class DomainCreate(Open):
     name: ShortName
+    explicit_domain_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")] | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
     enabled: bool = True
     tags: Tags | UnsetType = UNSET
@@ -67,6 +68,10 @@ class DomainUpdate(Open):
 
 class DomainUpdateRequest(Open):
     domain: DomainUpdate
+
+
+class TagsRequest(Open):
+    tags: Tags
 
 
 def shown(call: Call, tagged: tuple[Any, list[str]]) -> dict[str, Any]:

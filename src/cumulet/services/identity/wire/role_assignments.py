@@ -15,7 +15,7 @@ def shown(call: Call, entry: Entry, names: Names | None) -> dict[str, Any]:
         scope = {"system": {"all": True}}
     else:
         scope = {entry.target_type: _target(entry, names)}
-    if entry.inherited and entry.from_target is None:
+    if entry.inherited:
         scope["OS-INHERIT:inherited_to"] = "projects"
     role: dict[str, Any] = {"id": entry.role_id}
     if names is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http.shapes import Open
 
@@ -29,10 +29,48 @@ class Token(Open):
     id: str
 
 
+class TotpUser(Open):
+    passcode: str
+    id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    domain: Domain | UnsetType = UNSET
+
+
+class Totp(Open):
+    user: TotpUser
+
+
+class CredentialUser(Open):
+    id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    domain: Domain | UnsetType = UNSET
+
+
+class ApplicationCredential(Open):
+    secret: str
+    id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    user: CredentialUser | UnsetType = UNSET
+
+
+class Asserted(Open):
+    """What federation's own operations say about an attempt; a client's is never believed (`Attempt.assertion`)."""
+
+    identity_provider: str | UnsetType = UNSET
+    protocol: str | UnsetType = UNSET
+
+
 class Identity(Open):
-    methods: list[str]
+    methods: Annotated[list[str], Meta(max_length=16)]
     password: Password | UnsetType = UNSET
     token: Token | UnsetType = UNSET
+    totp: Totp | UnsetType = UNSET
+    application_credential: ApplicationCredential | UnsetType = UNSET
+    oauth1: dict[str, Any] | UnsetType = UNSET
+    mapped: Asserted | UnsetType = UNSET
+    openid: Asserted | UnsetType = UNSET
+    saml2: Asserted | UnsetType = UNSET
+    external: dict[str, Any] | UnsetType = UNSET
 
 
 class Project(Open):
@@ -41,12 +79,16 @@ class Project(Open):
     domain: Domain | UnsetType | None = UNSET
 
 
+class Trust(Open):
+    id: str
+
+
 class Scope(Open, rename={"trust": "OS-TRUST:trust"}):
     project: Project | UnsetType = UNSET
     domain: Domain | UnsetType = UNSET
     system: dict[str, bool] | UnsetType = UNSET
     unscoped: dict[str, Any] | UnsetType = UNSET
-    trust: dict[str, Any] | UnsetType = UNSET
+    trust: Trust | UnsetType = UNSET
 
 
 class Auth(Open):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, Options
 from cumulet.store import iso
+
+
+class FederatedProtocol(Open):
+    protocol_id: str
+    unique_id: Annotated[str, Meta(max_length=255)]
+
+
+class FederatedObject(Open):
+    idp_id: str
+    protocols: Annotated[list[FederatedProtocol], Meta(min_length=1)]
 
 
 class UserCreate(Open):
@@ -20,6 +30,7 @@ class UserCreate(Open):
     enabled: bool = True
     password: str | UnsetType | None = UNSET
     options: Options | UnsetType = UNSET
+    federated: list[FederatedObject] | UnsetType = UNSET
 
 
 class UserCreateRequest(Open):
@@ -33,6 +44,7 @@ class UserUpdate(Open):
     enabled: bool | UnsetType = UNSET
     password: str | UnsetType | None = UNSET
     options: Options | UnsetType = UNSET
+    federated: list[FederatedObject] | UnsetType = UNSET
 
 
 class UserUpdateRequest(Open):

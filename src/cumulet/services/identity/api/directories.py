@@ -1,0 +1,83 @@
+"""Operations on users and groups of domains that have a directory: ask it before the rows are read; never change it.
+
+The directory is asked only for who may see the answer, and outside of every transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from cumulet.http import Call
+from cumulet.services.identity.api.targets import target
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model import lookups
+from cumulet.services.identity.model.backends import mirror
+from cumulet.services.identity.model.backends.directories import read_only
+from cumulet.services.identity.model.backends.mirror import Kind
+from cumulet.services.identity.tables import LDAP
+
+Handler = Callable[..., Any]
+
+
+def fresh_list(kind: Kind, rule: str) -> Callable[[Handler], Handler]:
+    """For a handler without a transaction: the domain's users or groups are asked for first."""
+
+    def ask(call: Call, **_: str) -> None:
+        asked: list[str] = call.query.get("domain_id", [])
+        domain_id = call.caller.domain_id or (asked[-1] if asked else "")
+        if domain_id and call.allows(rule, {"target.domain_id": domain_id, f"target.{kind}.domain_id": domain_id}):
+            _ask(call, domain_id, kind, None)
+
+    return _before(ask)
+
+
+def fresh(kind: Kind, rule: str) -> Callable[[Handler], Handler]:
+    """For a handler without a transaction: the user or group of its path is asked for first, with who belongs to it."""
+
+    def ask(call: Call, **params: str) -> None:
+        identifier = params[f"{kind}_id"]
+        with call.store.read() as tx:
+            known = mirror.local(tx, kind, identifier)
+            if known is None or not call.allows(rule, {**params, **target(kind, lookups.find(tx, kind, identifier))}):
+                return
+        _ask(call, known[0], kind, known[1])
+
+    return _before(ask)
+
+
+def _ask(call: Call, domain_id: str, kind: Kind, local_id: str | None) -> None:
+    context: IdentityContext = call.context
+    with call.store.read() as tx:
+        source = context.directories.of(tx, domain_id)
+    if source is not None and local_id is None:
+        source.refresh_all(call.store, domain_id, kind)
+    elif source is not None and local_id is not None:
+        source.refresh(call.store, domain_id, kind, local_id)
+
+
+def _before(ask: Handler) -> Callable[[Handler], Handler]:
+    def around(handler: Handler) -> Handler:
+        @wraps(handler)
+        def run(call: Call, **params: str) -> Any:
+            ask(call, **params)
+            with call.reading():
+                return handler(call, **params)
+
+        return run
+
+    return around
+
+
+def check_new(call: Call, tx: Any, domain_id: str) -> None:
+    """Raise 403 when the domain's users and groups are a directory's."""
+    context: IdentityContext = call.context
+    if context.directories.of(tx, domain_id) is not None:
+        raise read_only()
+
+
+def check_ours(*rows: Any) -> None:
+    """Raise 403 when one of the users or groups is a directory's."""
+    if any(row is not None and row.origin == LDAP for row in rows):
+        raise read_only()

@@ -1,0 +1,70 @@
+"""EC2 credentials below their user, as the extension OS-EC2 has them: list, create, show, delete."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from cumulet.http import Call
+from cumulet.services.identity.model import credentials as model
+from cumulet.services.identity.model import delegation, lookups
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import credentials as wire
+from cumulet.services.identity.wire.collections import collection
+
+_ALL = "/v3/users/{user_id}/credentials/OS-EC2"
+_ONE = _ALL + "/{credential_id}"
+
+
+def _checked(call: Call, rule: str, user_id: str, access: str) -> Row[Any]:
+    """The row with this access key. Raises 404 first, as Keystone does here, then 403."""
+    row = model.find(call.tx, model.hashed(access))
+    if row is None or row.type.lower() != model.EC2:
+        raise lookups.missing("credential", model.hashed(access))
+    call.require(rule, {"target.credential.user_id": row.user_id})
+    lookups.get(call.tx, "user", user_id)
+    delegation.refuse_credentials(call.caller)
+    return row
+
+
+def _shown(call: Call, found: model.Opened) -> dict[str, Any]:
+    return wire.shown_ec2(call, found.row, model.ec2_blob(found.blob))
+
+
+@identity.get(_ALL, policy_in_handler="identity:ec2_list_credentials")
+def browse(call: Call, user_id: str) -> Any:
+    """List the EC2 credentials of a user."""
+    call.require("identity:ec2_list_credentials", {"user_id": user_id})
+    delegation.refuse_credentials(call.caller)
+    lookups.get(call.tx, "user", user_id)
+    found = model.of_user(call.tx, call.context.vault, user_id, model.EC2)
+    return collection(call, "credentials", found, _shown)
+
+
+@identity.post(_ALL, policy_in_handler="identity:ec2_create_credential", request=wire.Ec2CredentialRequest, status=201)
+def create(call: Call, user_id: str) -> Any:
+    """Create an EC2 credential."""
+    call.require("identity:ec2_create_credential", {"target.credential.user_id": user_id})
+    delegation.refuse_credentials(call.caller)
+    lookups.get(call.tx, "user", user_id)
+    project = lookups.get(call.tx, "project", call.body.tenant_id)
+    blob = {"access": uuid.uuid4().hex, "secret": uuid.uuid4().hex, "trust_id": None}
+    fields = {"type": model.EC2, "user_id": user_id, "project_id": project.id}
+    found = model.create(call.tx, call.context.vault, fields, msgspec.json.encode(blob).decode())
+    return {"credential": _shown(call, found)}
+
+
+@identity.get(_ONE, policy_in_handler="identity:ec2_get_credential")
+def show(call: Call, user_id: str, credential_id: str) -> Any:
+    """Show an EC2 credential."""
+    row = _checked(call, "identity:ec2_get_credential", user_id, credential_id)
+    return {"credential": _shown(call, model.Opened(row, call.context.vault.opened(row)))}
+
+
+@identity.delete(_ONE, policy_in_handler="identity:ec2_delete_credential")
+def delete(call: Call, user_id: str, credential_id: str) -> None:
+    """Delete an EC2 credential."""
+    model.delete(call.tx, _checked(call, "identity:ec2_delete_credential", user_id, credential_id).id)

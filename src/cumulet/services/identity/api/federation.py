@@ -1,0 +1,99 @@
+"""Federation: authenticating through an identity provider, and what a federated token gives access to.
+
+OpenID Connect is here: a bearer token of the identity provider, checked by its keys. SAML and logging in by a browser
+(WebSSO) are not, and their operations say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cumulet.http import Call, Reply
+from cumulet.http.faults import NotFound
+from cumulet.services.identity.api import auth
+from cumulet.services.identity.api.tokens import attempt, reply
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model import federation as model
+from cumulet.services.identity.service import identity
+
+_PROTOCOL = "/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}"
+_NO_SAML = "SAML is not configured: this service neither makes nor reads SAML assertions. Use OpenID Connect."
+_NO_WEBSSO = (
+    "Web single sign-on is not configured: this service takes bearer tokens of OpenID Connect at "
+    f"/v3{_PROTOCOL}/auth and runs no login pages."
+)
+
+
+@identity.get(f"/v3{_PROTOCOL}/auth", auth=False, status=201)
+async def authenticate(call: Call, idp_id: str, protocol_id: str) -> Reply:
+    """Get an unscoped token for a bearer token of an identity provider."""
+    return await _authenticated(call, idp_id, protocol_id)
+
+
+@identity.post(f"/v3{_PROTOCOL}/auth", auth=False, status=201)
+async def authenticate_by_post(call: Call, idp_id: str, protocol_id: str) -> Reply:
+    """Get an unscoped token for a bearer token of an identity provider."""
+    return await _authenticated(call, idp_id, protocol_id)
+
+
+async def _authenticated(call: Call, idp_id: str, protocol_id: str) -> Reply:
+    context: IdentityContext = call.context
+    loop = asyncio.get_running_loop()
+    trial = attempt(call)
+    token, record = await loop.run_in_executor(context.logins, model.log_in, trial, idp_id, protocol_id)
+    return reply(call, token, record)
+
+
+@identity.get("/v3/OS-FEDERATION/projects", policy="identity:get_auth_projects")
+def browse_projects(call: Call) -> Any:
+    """List the projects one can get a token for."""
+    return auth.browse_projects(call)
+
+
+@identity.get("/v3/OS-FEDERATION/domains", policy="identity:get_auth_domains")
+def browse_domains(call: Call) -> Any:
+    """List the domains one can get a token for."""
+    return auth.browse_domains(call)
+
+
+@identity.get("/v3/OS-FEDERATION/saml2/metadata", auth=False)
+def saml2_metadata(call: Call) -> Any:
+    """Say that there is no SAML metadata."""
+    raise NotFound(_NO_SAML)
+
+
+@identity.post("/v3/auth/OS-FEDERATION/saml2", auth=False, transaction="none")
+def saml2_assertion(call: Call) -> Any:
+    """Say that there are no SAML assertions."""
+    raise NotFound(_NO_SAML)
+
+
+@identity.post("/v3/auth/OS-FEDERATION/saml2/ecp", auth=False, transaction="none")
+def saml2_ecp_assertion(call: Call) -> Any:
+    """Say that there are no SAML assertions, wrapped or not."""
+    raise NotFound(_NO_SAML)
+
+
+@identity.get("/v3/auth/OS-FEDERATION/websso/{protocol_id}", auth=False)
+def websso(call: Call, protocol_id: str) -> Any:
+    """Say that there is no login by a browser."""
+    raise NotFound(_NO_WEBSSO)
+
+
+@identity.post("/v3/auth/OS-FEDERATION/websso/{protocol_id}", auth=False, transaction="none")
+def websso_by_post(call: Call, protocol_id: str) -> Any:
+    """Say that there is no login by a browser."""
+    raise NotFound(_NO_WEBSSO)
+
+
+@identity.get(f"/v3/auth{_PROTOCOL}/websso", auth=False)
+def websso_of_provider(call: Call, idp_id: str, protocol_id: str) -> Any:
+    """Say that there is no login by a browser."""
+    raise NotFound(_NO_WEBSSO)
+
+
+@identity.post(f"/v3/auth{_PROTOCOL}/websso", auth=False, transaction="none")
+def websso_of_provider_by_post(call: Call, idp_id: str, protocol_id: str) -> Any:
+    """Say that there is no login by a browser."""
+    raise NotFound(_NO_WEBSSO)

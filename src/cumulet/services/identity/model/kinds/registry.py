@@ -1,0 +1,26 @@
+"""Which kinds a token is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cumulet.services.identity.model.kinds import Holding, access_token, application_credential, federation, trust
+from cumulet.services.identity.model.payloads import PLAIN, Payload
+from cumulet.store import Transaction
+
+Hold = Callable[[Transaction, Payload], Holding]
+
+KINDS: dict[str, Hold] = {
+    "trust_id": trust.hold,
+    "application_credential_id": application_credential.hold,
+    "access_token_id": access_token.hold,
+    "idp_id": federation.hold,
+}
+"""Fact → what holds such a token."""
+
+
+def holdings(tx: Transaction, payload: Payload) -> list[Holding]:
+    """What each kind of the token makes of it; empty for most. Raises `Unauthenticated`."""
+    if payload.facts == PLAIN:
+        return []
+    return [hold(tx, payload) for fact, hold in KINDS.items() if getattr(payload.facts, fact)]

@@ -1,0 +1,70 @@
+"""By a password. An unknown user costs one hash and reads as a wrong password, so that nobody learns who exists.
+
+Users of another source (a directory) are proven by it: `context.backend_of(tx, domain_id)` gives the `Backend` of a
+domain, or None for one whose users are rows here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UnsetType
+from sqlalchemy import Row, select
+
+from cumulet.auth import Unauthenticated
+from cumulet.http.faults import BadRequest
+from cumulet.services.identity.model import passwords
+from cumulet.services.identity.model.methods import Attempt, Proof
+from cumulet.services.identity.model.scopes import domain_is, expecting
+from cumulet.services.identity.model.tokens import REFUSED
+from cumulet.services.identity.tables import projects, users
+from cumulet.services.identity.wire import tokens as wire
+from cumulet.store import Transaction
+
+_domains = projects.alias("domains")
+
+
+def prove(attempt: Attempt, block: wire.Password) -> Proof:
+    """The user who knows the password. Raises `Unauthenticated`."""
+    given = block.user
+    with attempt.store.read() as tx:
+        user = named_user(tx, given)
+        domain_id = str(user.domain_id) if user else _domain_id(tx, given)
+        backend = attempt.context.backend_of(tx, domain_id) if domain_id else None
+    if backend is not None and domain_id:
+        name = str(user.name) if user else str(given.name or "")
+        user_id = backend.authenticate(attempt.store, domain_id, name, given.password)
+        if user_id is None:
+            raise Unauthenticated(REFUSED)
+        return Proof(user_id)
+    if not passwords.matches(given.password, user.password_hash if user else None) or user is None:
+        raise Unauthenticated(REFUSED)
+    hashed = user.password_hash
+    if not passwords.outdated(hashed):
+        return Proof(user.id, password_hash=hashed)
+    fresh = passwords.digest(given.password)
+
+    def refresh(tx: Transaction) -> None:
+        """The same password under today's scheme: no token ends by this."""
+        tx.update(users, (users.c.id == user.id) & (users.c.password_hash == hashed), password_hash=fresh)
+
+    return Proof(user.id, password_hash=hashed, settle=refresh)
+
+
+def named_user(tx: Transaction, given: Any) -> Row[Any] | None:
+    """The row of the user that `id`, or `name` with `domain`, of a method's block means. One query. Raises 400."""
+    wanted = select(users).join(_domains, _domains.c.id == users.c.domain_id)
+    if given.id:
+        return tx.row(wanted.where(users.c.id == given.id))
+    if not given.name:
+        raise BadRequest(expecting("id or name", "user"))
+    if isinstance(given.domain, UnsetType) or not (given.domain.id or given.domain.name):
+        raise BadRequest(expecting("domain", "user"))
+    return tx.row(wanted.where(users.c.name == given.name, *domain_is(_domains, given.domain)))
+
+
+def _domain_id(tx: Transaction, given: wire.PasswordUser) -> str | None:
+    if isinstance(given.domain, UnsetType):
+        return None
+    row = tx.row(select(_domains.c.id).where(_domains.c.is_domain, *domain_is(_domains, given.domain)))
+    return row.id if row else None
