@@ -46,6 +46,7 @@ class Caller:
             system_scope=self.system_scope,
             is_admin_project=self.is_admin_project,
             is_admin=self.is_admin,
+            token={"domain": {"id": self.domain_id}, "project": {"domain": {"id": self.project_domain_id}}},
             token_scope="system" if self.system_scope else "domain" if self.domain_id else "project",
         )
 

@@ -102,18 +102,7 @@ def assemble(settings: Settings) -> Controller:
         deadlines=compute.Deadlines(settings.create_seconds, settings.delete_seconds, settings.power_seconds),
     )
     compute.register(engine, computing)
-    link = fleet.LinkContext(
-        join_token=settings.secret("link_secret"),
-        engine=engine,
-        renderers={**network.RENDERERS, **compute.renderers(computing)},
-        reports={**network.REPORTS, **compute.reports(engine)},
-        hosts_changed=[compute.hosts_changed, network.hosts_changed],
-        image_path=lambda tx, link_id, image_id: (
-            image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
-        ),
-        metadata=compute.metadata(computing),
-        find=[compute.find, network.find],
-    )
+    link = _link(settings, engine, computing, images)
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
         "identity": (identity_service.load, who),
         "identity_admin": (identity_service.load, who),
@@ -133,6 +122,24 @@ def assemble(settings: Settings) -> Controller:
     }
     app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
     return Controller(settings, store, engine, app, rules)
+
+
+def _link(
+    settings: Settings, engine: Engine, computing: compute.ComputeContext, images: image.ImageContext
+) -> fleet.LinkContext:
+    """What nodes are told and asked, by the services that know it."""
+    return fleet.LinkContext(
+        join_token=settings.secret("link_secret"),
+        engine=engine,
+        renderers={**network.RENDERERS, **compute.renderers(computing)},
+        reports={**network.REPORTS, **compute.reports(engine)},
+        hosts_changed=[compute.hosts_changed, network.hosts_changed],
+        image_path=lambda tx, link_id, image_id: (
+            image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
+        ),
+        metadata=compute.metadata(computing),
+        find=[compute.find, network.find],
+    )
 
 
 def sockets(settings: Settings) -> list[socket.socket]:

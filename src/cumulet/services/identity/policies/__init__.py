@@ -1,7 +1,7 @@
 """Identity's policy: Keystone's rule names with its defaults, one module per noun.
 
 Targets are flat mappings such as ``{"target.user.domain_id": …}``, made in `api/`. A rule that names a key which the
-target lacks says no. The check of a manager of a domain is narrowed further in `api/`: see `decisions/0034`.
+target lacks says no.
 """
 
 from __future__ import annotations
