@@ -222,6 +222,59 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "identity_access_rules",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("path", sa.String(length=255), nullable=False),
+        sa.Column("method", sa.String(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("user_id", "service", "path", "method", name="uq_identity_access_rules_user_request"),
+    )
+    op.create_table(
+        "identity_application_credential_access_rules",
+        sa.Column("application_credential_id", sa.String(length=64), nullable=False),
+        sa.Column("access_rule_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("application_credential_id", "access_rule_id"),
+    )
+    op.create_index(
+        ("ix_identity_application_credential_access_rules_access_rule_id"),
+        "identity_application_credential_access_rules",
+        ["access_rule_id"],
+        unique=False,
+    )
+    op.create_table(
+        "identity_application_credential_roles",
+        sa.Column("application_credential_id", sa.String(length=64), nullable=False),
+        sa.Column("role_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("application_credential_id", "role_id"),
+    )
+    op.create_index(
+        ("ix_identity_application_credential_roles_role_id"),
+        "identity_application_credential_roles",
+        ["role_id"],
+        unique=False,
+    )
+    op.create_table(
+        "identity_application_credentials",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("secret_hash", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("unrestricted", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("user_id", "name", name="uq_identity_application_credentials_user_name"),
+    )
+    op.create_index(
+        ("ix_identity_application_credentials_project_id"),
+        "identity_application_credentials",
+        ["project_id"],
+        unique=False,
+    )
+    op.create_table(
         "identity_assignments",
         sa.Column("actor_id", sa.String(length=64), nullable=False),
         sa.Column("target_type", sa.String(length=8), nullable=False),
@@ -234,6 +287,19 @@ def upgrade() -> None:
     op.create_index("ix_identity_assignments_role", "identity_assignments", ["role_id"], unique=False)
     op.create_index("ix_identity_assignments_target", "identity_assignments", ["target_id"], unique=False)
     op.create_table(
+        "identity_credentials",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(("ix_identity_credentials_project_id"), "identity_credentials", ["project_id"], unique=False)
+    op.create_index(("ix_identity_credentials_user_id"), "identity_credentials", ["user_id"], unique=False)
+    op.create_table(
         "identity_endpoints",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("service_id", sa.String(length=64), nullable=False),
@@ -244,8 +310,40 @@ def upgrade() -> None:
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_identity_endpoints_region_id"), "identity_endpoints", ["region_id"], unique=False)
-    op.create_index(op.f("ix_identity_endpoints_service_id"), "identity_endpoints", ["service_id"], unique=False)
+    op.create_index(("ix_identity_endpoints_region_id"), "identity_endpoints", ["region_id"], unique=False)
+    op.create_index(("ix_identity_endpoints_service_id"), "identity_endpoints", ["service_id"], unique=False)
+    op.create_table(
+        "identity_expiring_memberships",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("group_id", sa.String(length=64), nullable=False),
+        sa.Column("idp_id", sa.String(length=64), nullable=False),
+        sa.Column("verified_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "group_id", "idp_id"),
+    )
+    op.create_index(
+        ("ix_identity_expiring_memberships_group_id"), "identity_expiring_memberships", ["group_id"], unique=False
+    )
+    op.create_index(
+        ("ix_identity_expiring_memberships_idp_id"), "identity_expiring_memberships", ["idp_id"], unique=False
+    )
+    op.create_table(
+        "identity_federated_users",
+        sa.Column("idp_id", sa.String(length=64), nullable=False),
+        sa.Column("protocol_id", sa.String(length=64), nullable=False),
+        sa.Column("unique_id", sa.String(length=255), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("idp_id", "protocol_id", "unique_id"),
+    )
+    op.create_index(("ix_identity_federated_users_user_id"), "identity_federated_users", ["user_id"], unique=False)
+    op.create_table(
+        "identity_federation_protocols",
+        sa.Column("idp_id", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("mapping_id", sa.String(length=64), nullable=False),
+        sa.Column("remote_id_attribute", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("idp_id", "id"),
+    )
     op.create_table(
         "identity_generation",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -259,8 +357,26 @@ def upgrade() -> None:
         sa.Column("domain_id", sa.String(length=64), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("origin", sa.String(length=9), server_default="local", nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("domain_id", "name", name="uq_identity_groups_domain_name"),
+    )
+    op.create_index("ix_identity_groups_name", "identity_groups", ["name"], unique=False)
+    op.create_index(
+        "uq_identity_groups_domain_name",
+        "identity_groups",
+        ["domain_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("origin = 'local'"),
+        postgresql_where=sa.text("origin = 'local'"),
+    )
+    op.create_table(
+        "identity_id_mappings",
+        sa.Column("public_id", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("local_id", sa.String(length=255), nullable=False),
+        sa.Column("entity_type", sa.String(length=5), nullable=False),
+        sa.PrimaryKeyConstraint("public_id"),
+        sa.UniqueConstraint("domain_id", "local_id", "entity_type", name="uq_identity_id_mappings_entry"),
     )
     op.create_table(
         "identity_implied_roles",
@@ -268,8 +384,27 @@ def upgrade() -> None:
         sa.Column("implied_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("prior_id", "implied_id"),
     )
-    op.create_index(
-        op.f("ix_identity_implied_roles_implied_id"), "identity_implied_roles", ["implied_id"], unique=False
+    op.create_index(("ix_identity_implied_roles_implied_id"), "identity_implied_roles", ["implied_id"], unique=False)
+    op.create_table(
+        "identity_limits",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("registered_limit_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("domain_id", sa.String(length=64), nullable=True),
+        sa.Column("resource_limit", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("registered_limit_id", "domain_id", name="uq_identity_limits_domain"),
+        sa.UniqueConstraint("registered_limit_id", "project_id", name="uq_identity_limits_project"),
+    )
+    op.create_index(("ix_identity_limits_domain_id"), "identity_limits", ["domain_id"], unique=False)
+    op.create_index(("ix_identity_limits_project_id"), "identity_limits", ["project_id"], unique=False)
+    op.create_table(
+        "identity_mappings",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("schema_version", sa.String(length=5), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "identity_memberships",
@@ -277,7 +412,72 @@ def upgrade() -> None:
         sa.Column("group_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "group_id"),
     )
-    op.create_index(op.f("ix_identity_memberships_group_id"), "identity_memberships", ["group_id"], unique=False)
+    op.create_index(("ix_identity_memberships_group_id"), "identity_memberships", ["group_id"], unique=False)
+    op.create_table(
+        "identity_oauth1_access_tokens",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("consumer_id", sa.String(length=64), nullable=False),
+        sa.Column("authorizing_user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("role_ids", sa.JSON(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        ("ix_identity_oauth1_access_tokens_authorizing_user_id"),
+        "identity_oauth1_access_tokens",
+        ["authorizing_user_id"],
+        unique=False,
+    )
+    op.create_index(
+        ("ix_identity_oauth1_access_tokens_consumer_id"), "identity_oauth1_access_tokens", ["consumer_id"], unique=False
+    )
+    op.create_index(
+        ("ix_identity_oauth1_access_tokens_expires_at"), "identity_oauth1_access_tokens", ["expires_at"], unique=False
+    )
+    op.create_index(
+        ("ix_identity_oauth1_access_tokens_project_id"), "identity_oauth1_access_tokens", ["project_id"], unique=False
+    )
+    op.create_table(
+        "identity_oauth1_consumers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=True),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "identity_oauth1_nonces",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("forget_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(("ix_identity_oauth1_nonces_forget_at"), "identity_oauth1_nonces", ["forget_at"], unique=False)
+    op.create_table(
+        "identity_oauth1_request_tokens",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("consumer_id", sa.String(length=64), nullable=False),
+        sa.Column("requested_project_id", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("verifier", sa.String(length=64), nullable=True),
+        sa.Column("authorizing_user_id", sa.String(length=64), nullable=True),
+        sa.Column("role_ids", sa.JSON(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        ("ix_identity_oauth1_request_tokens_consumer_id"),
+        "identity_oauth1_request_tokens",
+        ["consumer_id"],
+        unique=False,
+    )
+    op.create_index(
+        ("ix_identity_oauth1_request_tokens_expires_at"), "identity_oauth1_request_tokens", ["expires_at"], unique=False
+    )
     op.create_table(
         "identity_project_tags",
         sa.Column("project_id", sa.String(length=64), nullable=False),
@@ -299,7 +499,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("domain_id", "name", name="uq_identity_projects_domain_name"),
     )
-    op.create_index(op.f("ix_identity_projects_parent_id"), "identity_projects", ["parent_id"], unique=False)
+    op.create_index(("ix_identity_projects_parent_id"), "identity_projects", ["parent_id"], unique=False)
+    op.create_table(
+        "identity_provider_remote_ids",
+        sa.Column("remote_id", sa.String(length=255), nullable=False),
+        sa.Column("idp_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("remote_id"),
+    )
+    op.create_index(
+        ("ix_identity_provider_remote_ids_idp_id"), "identity_provider_remote_ids", ["idp_id"], unique=False
+    )
+    op.create_table(
+        "identity_providers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("authorization_ttl", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(("ix_identity_providers_domain_id"), "identity_providers", ["domain_id"], unique=False)
     op.create_table(
         "identity_regions",
         sa.Column("id", sa.String(length=255), nullable=False),
@@ -308,16 +527,35 @@ def upgrade() -> None:
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_identity_regions_parent_region_id"), "identity_regions", ["parent_region_id"], unique=False
+    op.create_index(("ix_identity_regions_parent_region_id"), "identity_regions", ["parent_region_id"], unique=False)
+    op.create_table(
+        "identity_registered_limits",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("service_id", sa.String(length=64), nullable=False),
+        sa.Column("region_id", sa.String(length=255), nullable=False),
+        sa.Column("resource_name", sa.String(length=255), nullable=False),
+        sa.Column("default_limit", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("service_id", "region_id", "resource_name", name="uq_identity_registered_limits"),
     )
     op.create_table(
         "identity_revocations",
-        sa.Column("audit_id", sa.String(length=32), nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("audit_id", sa.String(length=32), nullable=True),
+        sa.Column("audit_chain_id", sa.String(length=32), nullable=True),
+        sa.Column("user_id", sa.String(length=64), nullable=True),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("domain_id", sa.String(length=64), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=False),
         sa.Column("forget_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("audit_id"),
+        sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(op.f("ix_identity_revocations_forget_at"), "identity_revocations", ["forget_at"], unique=False)
+    op.create_index(
+        ("ix_identity_revocations_audit_chain_id"), "identity_revocations", ["audit_chain_id"], unique=False
+    )
+    op.create_index(("ix_identity_revocations_audit_id"), "identity_revocations", ["audit_id"], unique=False)
+    op.create_index(("ix_identity_revocations_forget_at"), "identity_revocations", ["forget_at"], unique=False)
     op.create_table(
         "identity_roles",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -330,6 +568,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("domain_id", "name", name="uq_identity_roles_domain_name"),
     )
     op.create_table(
+        "identity_service_providers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("auth_url", sa.String(length=256), nullable=False),
+        sa.Column("sp_url", sa.String(length=256), nullable=False),
+        sa.Column("relay_state_prefix", sa.String(length=256), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "identity_services",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("type", sa.String(length=255), nullable=False),
@@ -339,6 +587,33 @@ def upgrade() -> None:
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "identity_trust_roles",
+        sa.Column("trust_id", sa.String(length=64), nullable=False),
+        sa.Column("role_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("trust_id", "role_id"),
+    )
+    op.create_index(("ix_identity_trust_roles_role_id"), "identity_trust_roles", ["role_id"], unique=False)
+    op.create_table(
+        "identity_trusts",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("trustor_user_id", sa.String(length=64), nullable=False),
+        sa.Column("trustee_user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("impersonation", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("remaining_uses", sa.Integer(), nullable=True),
+        sa.Column("redelegated_trust_id", sa.String(length=64), nullable=True),
+        sa.Column("redelegation_count", sa.Integer(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(("ix_identity_trusts_project_id"), "identity_trusts", ["project_id"], unique=False)
+    op.create_index(
+        ("ix_identity_trusts_redelegated_trust_id"), "identity_trusts", ["redelegated_trust_id"], unique=False
+    )
+    op.create_index(("ix_identity_trusts_trustee_user_id"), "identity_trusts", ["trustee_user_id"], unique=False)
+    op.create_index(("ix_identity_trusts_trustor_user_id"), "identity_trusts", ["trustor_user_id"], unique=False)
     op.create_table(
         "identity_users",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -353,9 +628,37 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("extra", sa.JSON(), nullable=False),
+        sa.Column("origin", sa.String(length=9), server_default="local", nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("domain_id", "name", name="uq_identity_users_domain_name"),
     )
+    op.create_index("ix_identity_users_name", "identity_users", ["name"], unique=False)
+    op.create_index(
+        "uq_identity_users_domain_name",
+        "identity_users",
+        ["domain_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("origin = 'local'"),
+        postgresql_where=sa.text("origin = 'local'"),
+    )
+    op.create_table(
+        "image_cached",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_modified", sa.BigInteger(), nullable=True),
+        sa.Column("last_accessed", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("image_id"),
+    )
+    op.create_table(
+        "image_erasures",
+        sa.Column("store", sa.String(length=255), nullable=False),
+        sa.Column("url", sa.String(length=1024), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("store", "url"),
+    )
+    op.create_index("image_erasures_due", "image_erasures", ["due_at"], unique=False)
     op.create_table(
         "image_images",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -376,6 +679,10 @@ def upgrade() -> None:
         sa.Column("os_hidden", sa.Boolean(), nullable=False),
         sa.Column("properties", sa.JSON(), nullable=False),
         sa.Column("upload_id", sa.String(length=32), nullable=True),
+        sa.Column("stores", sa.String(length=1024), nullable=True),
+        sa.Column("import_task", sa.String(length=36), nullable=True),
+        sa.Column("importing_to_stores", sa.String(length=1024), nullable=True),
+        sa.Column("failed_import", sa.String(length=1024), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
@@ -384,6 +691,17 @@ def upgrade() -> None:
     op.create_index("image_images_created", "image_images", ["created_at", "id"], unique=False)
     op.create_index("image_images_name", "image_images", ["name"], unique=False)
     op.create_index("image_images_owner", "image_images", ["owner"], unique=False)
+    op.create_table(
+        "image_locations",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("store", sa.String(length=255), nullable=True),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("image_locations_image", "image_locations", ["image_id", "id"], unique=False)
     op.create_table(
         "image_members",
         sa.Column("image_id", sa.String(length=36), nullable=False),
@@ -396,6 +714,78 @@ def upgrade() -> None:
     )
     op.create_index("image_members_member", "image_members", ["member", "status", "image_id"], unique=False)
     op.create_table(
+        "image_namespace_objects",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("namespace_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("required", sa.JSON(), nullable=True),
+        sa.Column("properties", sa.JSON(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("image_namespace_objects_name", "image_namespace_objects", ["namespace_id", "name"], unique=True)
+    op.create_table(
+        "image_namespace_properties",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("namespace_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("schema", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "image_namespace_properties_name", "image_namespace_properties", ["namespace_id", "name"], unique=True
+    )
+    op.create_table(
+        "image_namespace_tags",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("namespace_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("image_namespace_tags_name", "image_namespace_tags", ["namespace_id", "name"], unique=True)
+    op.create_table(
+        "image_namespaces",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("namespace", sa.String(length=80), nullable=False),
+        sa.Column("display_name", sa.String(length=80), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("visibility", sa.String(length=10), nullable=False),
+        sa.Column("protected", sa.Boolean(), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("namespace"),
+    )
+    op.create_index("image_namespaces_created", "image_namespaces", ["created_at", "id"], unique=False)
+    op.create_index("image_namespaces_owner", "image_namespaces", ["owner"], unique=False)
+    op.create_table(
+        "image_resource_type_associations",
+        sa.Column("namespace_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("prefix", sa.String(length=80), nullable=True),
+        sa.Column("properties_target", sa.String(length=80), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("namespace_id", "name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("image_resource_type_associations_name", "image_resource_type_associations", ["name"], unique=False)
+    op.create_table(
+        "image_resource_types",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "image_tags",
         sa.Column("image_id", sa.String(length=36), nullable=False),
         sa.Column("value", sa.String(length=255), nullable=False),
@@ -403,6 +793,27 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("image_tags_value", "image_tags", ["value", "image_id"], unique=False)
+    op.create_table(
+        "image_tasks",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("type", sa.String(length=30), nullable=False),
+        sa.Column("status", sa.String(length=30), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=True),
+        sa.Column("image_id", sa.String(length=36), nullable=True),
+        sa.Column("user_id", sa.String(length=64), nullable=True),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.Column("input", sa.JSON(), nullable=True),
+        sa.Column("result", sa.JSON(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("image_tasks_created", "image_tasks", ["created_at", "id"], unique=False)
+    op.create_index("image_tasks_expires", "image_tasks", ["expires_at"], unique=False)
+    op.create_index("image_tasks_image", "image_tasks", ["image_id"], unique=False)
+    op.create_index("image_tasks_status", "image_tasks", ["status"], unique=False)
     op.create_table(
         "network_floatingips",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -574,9 +985,13 @@ def upgrade() -> None:
         sa.Column("allocation_ratio", sa.Float(), nullable=False),
         sa.Column("capacity", sa.BigInteger(), nullable=False),
         sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.Column("free", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("resource_class", "provider_uuid"),
         sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "placement_inventories_free", "placement_inventories", ["resource_class", "free", "provider_uuid"], unique=False
     )
     op.create_index("placement_inventories_provider", "placement_inventories", ["provider_uuid"], unique=False)
     op.create_table(
@@ -614,7 +1029,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("uuid"),
         sa.UniqueConstraint("name"),
     )
-    op.create_index(op.f("ix_placement_providers_root_uuid"), "placement_providers", ["root_uuid"], unique=False)
+    op.create_index(("ix_placement_providers_parent_uuid"), "placement_providers", ["parent_uuid"], unique=False)
+    op.create_index(("ix_placement_providers_root_uuid"), "placement_providers", ["root_uuid"], unique=False)
     op.create_table(
         "placement_resource_classes",
         sa.Column("name", sa.String(length=255), nullable=False),
