@@ -17,6 +17,7 @@ from cumulet.services.identity.api import (
     roles,
     services,
     tokens,
+    trusts,
     users,
 )
 
@@ -37,5 +38,6 @@ LOADED = (
     roles,
     services,
     tokens,
+    trusts,
     users,
 )

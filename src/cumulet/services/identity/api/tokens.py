@@ -18,6 +18,9 @@ from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
 
+_ACCESS_RULES_HEADER = "openstack-identity-access-rules"
+_ACCESS_RULES_SINCE = 1.0
+
 
 @identity.post("/v3/auth/tokens", auth=False, request=wire.AuthRequest, status=201)
 async def issue(call: Call) -> Reply:
@@ -59,9 +62,18 @@ def _subject(call: Call, tx: Transaction) -> tuple[str, Record]:
     late = "allow_expired" in call.query and _true(call.query["allow_expired"][-1])
     context: IdentityContext = call.context
     try:
-        return token, context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
+        record = context.tokens.find(tx, token, window_s=ALLOW_EXPIRED_WINDOW_S if late else 0)
     except Unauthenticated:
         raise NotFound("Failed to validate token") from None
+    if record.caller.access_rules is not None and not _knows_access_rules(call):
+        raise NotFound("Failed to validate token")
+    return token, record
+
+
+def _knows_access_rules(call: Call) -> bool:
+    """Whether who asks says that it keeps access rules; for who does not, a token that has some is no token."""
+    version = call.headers.get(_ACCESS_RULES_HEADER, "")
+    return version.replace(".", "", 1).isdecimal() and float(version) >= _ACCESS_RULES_SINCE
 
 
 def _target(record: Record) -> Mapping[str, str]:
