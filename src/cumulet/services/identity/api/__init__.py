@@ -26,6 +26,7 @@ from cumulet.services.identity.api import (
     service_providers,
     services,
     tokens,
+    trusts,
     users,
 )
 
@@ -55,5 +56,6 @@ LOADED = (
     service_providers,
     services,
     tokens,
+    trusts,
     users,
 )
