@@ -11,7 +11,6 @@ from typing import Any
 
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
-from cumulet.services.identity import door as identity
 
 
 def add(verbs: Any) -> None:
@@ -23,6 +22,8 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Rotate; prints the numbers of the keys that are there."""
+    from cumulet.services.identity import door as identity  # other verbs start without the services
+
     settings = Settings.load(args.state)
     try:
         found = identity.rotate_keys(settings.secrets_dir)

@@ -55,6 +55,7 @@ class IdentityContext:
         self.backend_of: BackendOf = self.directories.of
         self.issuers = Issuers(secrets.parent / "federation.yaml")
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
+        self.receipt_keys = FernetKeys(secrets / "receipt-keys")
         self.vault = Vault(secrets / FOLDER)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 

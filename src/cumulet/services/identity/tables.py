@@ -215,6 +215,15 @@ revocations = Table(
     Column("forget_at", BigInteger, nullable=False, index=True),
 )
 
+totp_uses = Table(
+    "identity_totp_uses",
+    metadata,
+    Column("user_id", String(64), primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("forget_at", BigInteger, nullable=False, index=True),
+)
+"""Steps of time whose code a user has used."""
+
 identity_providers = Table(
     "identity_providers",
     metadata,

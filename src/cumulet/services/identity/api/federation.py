@@ -6,14 +6,12 @@ OpenID Connect is here: a bearer token of the identity provider, checked by its 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from cumulet.http import Call, Reply
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.api import auth
-from cumulet.services.identity.api.tokens import attempt, reply
-from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.api.tokens import issued
 from cumulet.services.identity.model import federation as model
 from cumulet.services.identity.service import identity
 
@@ -38,11 +36,7 @@ async def authenticate_by_post(call: Call, idp_id: str, protocol_id: str) -> Rep
 
 
 async def _authenticated(call: Call, idp_id: str, protocol_id: str) -> Reply:
-    context: IdentityContext = call.context
-    loop = asyncio.get_running_loop()
-    trial = attempt(call)
-    token, record = await loop.run_in_executor(context.logins, model.log_in, trial, idp_id, protocol_id)
-    return reply(call, token, record)
+    return await issued(call, model.log_in, idp_id, protocol_id)
 
 
 @identity.get("/v3/OS-FEDERATION/projects", policy="identity:get_auth_projects")

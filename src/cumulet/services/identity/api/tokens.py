@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from cumulet.auth import Unauthenticated
@@ -13,6 +14,7 @@ from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import login
 from cumulet.services.identity.model import tokens as model
 from cumulet.services.identity.model.methods import Attempt
+from cumulet.services.identity.model.receipts import Incomplete
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, Record
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
@@ -22,9 +24,17 @@ from cumulet.store import Transaction
 @identity.post("/v3/auth/tokens", auth=False, request=wire.AuthRequest, status=201)
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
+    return await issued(call, login.log_in, call.body.auth)
+
+
+async def issued(call: Call, prove: Callable[..., tuple[str, Record]], *arguments: Any) -> Reply:
+    """The answer of a login: `prove` runs with the attempt and `arguments` on a thread for logins."""
     context: IdentityContext = call.context
-    loop = asyncio.get_running_loop()
-    token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), call.body.auth)
+    work = partial(prove, attempt(call), *arguments)
+    try:
+        token, record = await asyncio.get_running_loop().run_in_executor(context.logins, work)
+    except Incomplete as further:
+        return Reply(further.body, 401, {"Openstack-Auth-Receipt": further.receipt, "Vary": "X-Auth-Token"})
     return reply(call, token, record)
 
 

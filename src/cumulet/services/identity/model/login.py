@@ -13,19 +13,21 @@ from dataclasses import replace
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import BadRequest, NotAllowed, Unauthorized
-from cumulet.services.identity.model import payloads, scopes
+from cumulet.services.identity.model import payloads, receipts, scopes
 from cumulet.services.identity.model.kinds import Scoped
 from cumulet.services.identity.model.methods import Attempt, Proof
-from cumulet.services.identity.model.methods.registry import method
+from cumulet.services.identity.model.methods.registry import METHODS, method
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
 from cumulet.services.identity.model.tokens import REFUSED, Record
-from cumulet.services.identity.tables import users
+from cumulet.services.identity.tables import projects, users
 from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
+
+_domains = projects.alias("domains")
 
 Asked = wire.Scope | str | UnsetType
 
@@ -60,27 +62,22 @@ def issue(attempt: Attempt, proofs: dict[str, Proof], asked: Asked = UNSET) -> t
         store.transaction() if settles or scopes.writes(asked) else store.read()
     )
     with opened as tx:
-        payload = _payload(tx, proofs, asked, tokens.life_s)
+        payload = _payload(tx, attempt, proofs, asked)
         for settle in settles:
             settle(tx)
         record = tokens.describe(tx, payload)
     return payloads.seal(tokens.keys.box(), payload), record
 
 
-def _payload(tx: Transaction, proofs: dict[str, Proof], asked: Asked, life_s: int) -> Payload:
+def _payload(tx: Transaction, attempt: Attempt, proofs: dict[str, Proof], asked: Asked) -> Payload:
     found = list(proofs.values())
-    user = tx.row(select(users).where(users.c.id == found[0].user_id))
-    if user is None:
-        raise Unauthenticated(REFUSED)
-    used = {*proofs, *(name for proof in found for name in proof.methods)}
-    methods = tuple(name for name in payloads.METHODS if name in used)
+    user = _user(tx, found[0].user_id)
     _check_user(tx, user, found)
-    if not _enough(user, methods):
-        raise Unauthenticated(REFUSED)
+    now_s = int(time.time())
+    methods = _methods(attempt, user, proofs, now_s)
     facts = _facts(found)
     scoped = _scope(tx, user, proofs, asked, facts.groups)
     ends = [proof.expires_at for proof in found] + [scoped.expires_at]
-    now_s = int(time.time())
     parent = next((proof.parent for proof in found if proof.parent is not None), None)
     return Payload(
         user_id=user.id,
@@ -88,11 +85,33 @@ def _payload(tx: Transaction, proofs: dict[str, Proof], asked: Asked, life_s: in
         scope=scoped.scope,
         target=scoped.target,
         issued_at=now_s,
-        expires_at=min([now_s + life_s, *(end for end in ends if end is not None)]),
+        expires_at=min([now_s + attempt.context.tokens.life_s, *(end for end in ends if end is not None)]),
         audit_ids=(payloads.audit_id(), *((parent.audit_ids[-1],) if parent else ())),
         epochs=(user.epoch, scoped.epoch, scoped.behind_epoch),
         facts=replace(facts, trust_id=scoped.facts.trust_id) if scoped.facts != PLAIN else facts,
     )
+
+
+def _user(tx: Transaction, user_id: str) -> Row[Any]:
+    joined = select(users, _domains.c.name.label("domain_name")).join(_domains, _domains.c.id == users.c.domain_id)
+    user = tx.row(joined.where(users.c.id == user_id))
+    if user is None:
+        raise Unauthenticated(REFUSED)
+    return user
+
+
+def _methods(attempt: Attempt, user: Row[Any], proofs: dict[str, Proof], now_s: int) -> tuple[str, ...]:
+    """All methods that stand behind the proofs, those of a receipt included. Raises `receipts.Incomplete` when the
+    user's rules want more."""
+    used = {*proofs, *(name for proof in proofs.values() for name in proof.methods)}
+    box = attempt.context.receipt_keys.box()
+    if receipt := attempt.headers.get(receipts.HEADER):
+        used.update(receipts.methods_of(box, receipt, user.id, now_s))
+    methods = tuple(name for name in payloads.METHODS if name in used)
+    wanted = receipts.missing(user.options, methods, METHODS)
+    if wanted is not None:
+        raise receipts.incomplete(box, user, methods, wanted, now_s)
+    return methods
 
 
 def _check_user(tx: Transaction, user: Any, found: Sequence[Proof]) -> None:
@@ -132,11 +151,3 @@ def _scope(tx: Transaction, user: Any, proofs: dict[str, Proof], asked: Asked, g
     if asked is UNSET and any(proof.facts.idp_id for proof in proofs.values()):
         return Scoped()  # a federated user starts unscoped
     return scopes.settled(tx, user, asked, groups)
-
-
-def _enough(user: Any, methods: tuple[str, ...]) -> bool:
-    """Whether `methods` fulfil one of the user's rules of multi-factor authentication, if there are any."""
-    rules = user.options.get("multi_factor_auth_rules") or []
-    if not rules or not user.options.get("multi_factor_auth_enabled", True):
-        return True
-    return any(set(rule) <= set(methods) for rule in rules)

@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,16 @@ _decoder = msgspec.msgpack.Decoder(_Packed)
 _encoder = msgspec.msgpack.Encoder()
 
 
+def bits(methods: Iterable[str]) -> int:
+    """Methods as one number."""
+    return sum(1 << METHODS.index(name) for name in set(methods))
+
+
+def names(packed: int) -> tuple[str, ...]:
+    """The methods in a number, in the order of `METHODS`."""
+    return tuple(name for bit, name in enumerate(METHODS) if packed >> bit & 1)
+
+
 def audit_id() -> str:
     """A fresh audit id: 16 random bytes as URL-safe text."""
     return _text(secrets.token_bytes(16))
@@ -99,7 +110,7 @@ def seal(box: MultiFernet, payload: Payload) -> str:
     packed = _Packed(
         form=_FORM,
         user=_small(payload.user_id),
-        methods=sum(1 << METHODS.index(method) for method in payload.methods),
+        methods=bits(payload.methods),
         scope=SCOPES.index(payload.scope),
         target=_small(payload.target),
         expires_at=payload.expires_at,
@@ -125,7 +136,7 @@ def unseal(box: MultiFernet, token: str) -> Payload:
             raise Invalid
         return Payload(
             user_id=_large(packed.user),
-            methods=tuple(method for bit, method in enumerate(METHODS) if packed.methods >> bit & 1),
+            methods=names(packed.methods),
             scope=SCOPES[packed.scope],
             target=_large(packed.target),
             issued_at=issued_at,

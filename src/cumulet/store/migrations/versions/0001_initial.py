@@ -588,6 +588,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "identity_totp_uses",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("forget_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "step"),
+    )
+    op.create_index(("ix_identity_totp_uses_forget_at"), "identity_totp_uses", ["forget_at"], unique=False)
+    op.create_table(
         "identity_trust_roles",
         sa.Column("trust_id", sa.String(length=64), nullable=False),
         sa.Column("role_id", sa.String(length=64), nullable=False),

@@ -1,13 +1,74 @@
-"""By a code of the moment from the user's generator (RFC 6238)."""
+"""By a code of the moment from the user's generator (RFC 6238: SHA-1, six digits, thirty seconds).
+
+The secrets are the user's credentials of type ``totp``. A code is good in its own step of time and the next one, once:
+the step is used up when the code is found right, whatever becomes of the login.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import binascii
+import hashlib
+import hmac
+import time
 
-from cumulet.http.faults import Unauthorized
+from sqlalchemy.exc import IntegrityError
+
+from cumulet.auth import Unauthenticated
+from cumulet.services.identity.model import credentials
 from cumulet.services.identity.model.methods import Attempt, Proof
+from cumulet.services.identity.model.methods.password import named_user
+from cumulet.services.identity.model.tokens import REFUSED
+from cumulet.services.identity.tables import totp_uses
+from cumulet.services.identity.wire import tokens as wire
+
+STEP_S = 30
+PREVIOUS = 1
+DIGITS = 6
+_SECOND = 1_000_000
 
 
-def prove(attempt: Attempt, block: Any) -> Proof:
-    """Whose proof it is. Raises `Unauthenticated`."""
-    raise Unauthorized("Attempted to authenticate with an unsupported method.")
+def prove(attempt: Attempt, block: wire.Totp) -> Proof:
+    """The user whose generator shows the code. Raises `Unauthenticated`."""
+    with attempt.store.read() as tx:
+        user = named_user(tx, block.user)
+        secrets = credentials.totp_secrets(tx, attempt.context.vault, user.id if user else "")
+    step = matching_step(secrets, block.user.passcode, time.time())
+    if user is None or step is None:
+        raise Unauthenticated(REFUSED)
+    try:
+        with attempt.store.transaction() as tx:
+            tx.delete(totp_uses, totp_uses.c.forget_at < tx.now)
+            ends = (step + PREVIOUS + 2) * STEP_S * _SECOND
+            tx.insert(totp_uses, {"user_id": user.id, "step": step, "forget_at": ends})
+    except IntegrityError:
+        raise Unauthenticated(REFUSED) from None
+    return Proof(user.id)
+
+
+def matching_step(secrets: list[str], passcode: str, now_s: float) -> int | None:
+    """The step of time whose code is `passcode` under one of `secrets`, if any is now good."""
+    current = int(now_s) // STEP_S
+    found = None
+    for secret in secrets:
+        key = _key(secret)
+        for step in range(current - PREVIOUS, current + 1):
+            if key and hmac.compare_digest(code(key, step).encode(), passcode.encode("utf-8", "replace")):
+                found = step
+    return found
+
+
+def code(key: bytes, step: int) -> str:
+    """RFC 4226's code for the counter `step`."""
+    digest = hmac.new(key, step.to_bytes(8, "big"), hashlib.sha1).digest()
+    start = digest[-1] & 15
+    number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
+    return f"{number % 10**DIGITS:0{DIGITS}d}"
+
+
+def _key(secret: str) -> bytes:
+    text = secret.strip().upper()
+    try:
+        return base64.b32decode(text + "=" * (-len(text) % 8))
+    except (binascii.Error, ValueError):
+        return b""
