@@ -105,7 +105,7 @@ class Operation:
             found.add(401)
         if self.rule is not None:
             found.add(403)
-        if self.path_parameters or self.since or self.until:
+        if self.path_parameters or self.request is not None or self.since or self.until:  # a body may name rows, too
             found.add(404)
         if self.method in ("POST", "PUT", "PATCH", "DELETE"):
             found.update((409, 413))

@@ -18,7 +18,7 @@ def _version(call: Call) -> dict[str, Any]:
     }
 
 
-@identity.get("/", auth=False, transaction="none")
+@identity.get("/", status=300, auth=False, transaction="none")
 def versions(call: Call) -> Reply:
     """List the versions of the API."""
     headers = {"Vary": "X-Auth-Token", "Location": f"{call.base_url}/v3/"}

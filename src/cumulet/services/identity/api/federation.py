@@ -51,19 +51,19 @@ def browse_domains(call: Call) -> Any:
     return auth.browse_domains(call)
 
 
-@identity.get("/v3/OS-FEDERATION/saml2/metadata", auth=False)
+@identity.get("/v3/OS-FEDERATION/saml2/metadata", auth=False, faults=(404,))
 def saml2_metadata(call: Call) -> Any:
     """Say that there is no SAML metadata."""
     raise NotFound(_NO_SAML)
 
 
-@identity.post("/v3/auth/OS-FEDERATION/saml2", auth=False, transaction="none")
+@identity.post("/v3/auth/OS-FEDERATION/saml2", auth=False, faults=(404,), transaction="none")
 def saml2_assertion(call: Call) -> Any:
     """Say that there are no SAML assertions."""
     raise NotFound(_NO_SAML)
 
 
-@identity.post("/v3/auth/OS-FEDERATION/saml2/ecp", auth=False, transaction="none")
+@identity.post("/v3/auth/OS-FEDERATION/saml2/ecp", auth=False, faults=(404,), transaction="none")
 def saml2_ecp_assertion(call: Call) -> Any:
     """Say that there are no SAML assertions, wrapped or not."""
     raise NotFound(_NO_SAML)

@@ -21,7 +21,7 @@ from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
 
 
-@identity.post("/v3/auth/tokens", auth=False, request=wire.AuthRequest, status=201)
+@identity.post("/v3/auth/tokens", auth=False, faults=(401, 403), request=wire.AuthRequest, status=201)
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
     return await issued(call, login.log_in, call.body.auth)
@@ -44,7 +44,7 @@ def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
     return Attempt(call.store, call.context, call.method, url, call.headers, assertion)
 
 
-@identity.get("/v3/auth/tokens", policy_in_handler="identity:validate_token")
+@identity.get("/v3/auth/tokens", faults=(404,), policy_in_handler="identity:validate_token")
 async def show(call: Call) -> Reply:
     """Validate a token and show what it is for; HEAD only checks it."""
     with call.store.read() as tx:
@@ -53,7 +53,7 @@ async def show(call: Call) -> Reply:
         return reply(call, token, record)
 
 
-@identity.delete("/v3/auth/tokens", policy_in_handler="identity:revoke_token")
+@identity.delete("/v3/auth/tokens", faults=(404,), policy_in_handler="identity:revoke_token")
 def revoke(call: Call) -> None:
     """Revoke a token and what was made from it; with ``?cascade=false`` only the token."""
     _, record = _subject(call, call.tx)
@@ -61,7 +61,7 @@ def revoke(call: Call) -> None:
     model.revoke(call.tx, record.payload, cascade=_true(call.query.get("cascade", ["true"])[-1]))
 
 
-@identity.get("/v3/auth/tokens/OS-PKI/revoked", auth=False, transaction="none")
+@identity.get("/v3/auth/tokens/OS-PKI/revoked", auth=False, faults=(410,), transaction="none")
 def list_revoked(call: Call) -> None:
     """List revoked tokens: no longer possible, as tokens are not kept."""
     raise Fault("The service you have requested is no longer available on this server.", status=410)

@@ -95,7 +95,9 @@ def delete(call: Call, user_id: str) -> None:
     model.delete(call.tx, user_id)
 
 
-@identity.post("/v3/users/{user_id}/password", auth=False, request=wire.PasswordChangeRequest, status=204)
+@identity.post(
+    "/v3/users/{user_id}/password", auth=False, faults=(401,), request=wire.PasswordChangeRequest, status=204
+)
 async def change_password(call: Call, user_id: str) -> Reply:
     """Change one's own password."""
     context: IdentityContext = call.context

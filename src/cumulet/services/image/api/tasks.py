@@ -38,7 +38,7 @@ def show(call: Call, task_id: str) -> dict[str, Any]:
     return wire.shown(model.get(call.tx, task_id))
 
 
-@service.delete("/v2/tasks/{task_id}", policy="tasks_api_access")
+@service.delete("/v2/tasks/{task_id}", policy="tasks_api_access", faults=(405,))
 def delete(call: Call, task_id: str) -> None:
     """Delete a task: refused, a task goes by itself some time after its end."""
     raise Fault(
