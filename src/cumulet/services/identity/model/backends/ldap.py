@@ -44,7 +44,7 @@ class LdapDirectory:
     def users(self, *, name: str | None = None, local_id: str | None = None) -> Sequence[Entry]:
         """All users, or those of that name or id."""
         s = self._settings
-        equal = {s.user_name_attribute: name, s.user_id_attribute: local_id}
+        equal = [(s.user_name_attribute, name), (s.user_id_attribute, local_id)]  # often the same attribute
         with self._connection() as connection:
             found = self._search(connection, s.users_dn, _filter(s.user_objectclass, s.user_filter, equal))
             enabled = self._emulated(connection) if s.user_enabled_emulation else None
@@ -53,12 +53,12 @@ class LdapDirectory:
 
     def groups(self, *, local_id: str | None = None) -> Sequence[Entry]:
         """All groups, or the one of that id."""
-        return self._groups({self._settings.group_id_attribute: local_id})
+        return self._groups(self._settings.group_id_attribute, local_id)
 
     def groups_of(self, user: Entry) -> Sequence[Entry]:
         """The groups that the user is in."""
         member = user.local_id if self._settings.group_members_are_ids else user.where
-        return self._groups({self._settings.group_member_attribute: member})
+        return self._groups(self._settings.group_member_attribute, member)
 
     def users_in(self, group: Entry) -> Sequence[Entry]:
         """The users who are in the group: two searches, however many there are."""
@@ -133,10 +133,12 @@ class LdapDirectory:
         member = self._settings.group_member_attribute.lower()
         return {_normal(dn) for _, attributes in found for dn in attributes.get(member, ())}
 
-    def _groups(self, equal: dict[str, str | None]) -> list[Entry]:
+    def _groups(self, attribute: str, value: str | None) -> list[Entry]:
         s = self._settings
         with self._connection() as connection:
-            found = self._search(connection, s.groups_dn, _filter(s.group_objectclass, s.group_filter, equal))
+            found = self._search(
+                connection, s.groups_dn, _filter(s.group_objectclass, s.group_filter, [(attribute, value)])
+            )
         groups = []
         for dn, attributes in found:
             local_id, name = _first(attributes, s.group_id_attribute), _first(attributes, s.group_name_attribute)
@@ -173,9 +175,9 @@ def _close(connection: Any) -> None:
         log.debug("a connection was gone before its end")
 
 
-def _filter(objectclass: str, more: str, equal: dict[str, str | None]) -> str:
+def _filter(objectclass: str, more: str, equal: Sequence[tuple[str, str | None]]) -> str:
     """Entries of that class that fit the deployer's own filter and have these values."""
-    parts = [f"({name}={escape_filter_chars(value)})" for name, value in equal.items() if value is not None]
+    parts = [f"({name}={escape_filter_chars(value)})" for name, value in equal if value is not None]
     return f"(&(objectClass={objectclass}){more}{''.join(parts)})"
 
 
