@@ -174,6 +174,7 @@ ANYBODY = {
     "/v3/credentials",  # one's own
     "/v3/OS-FEDERATION/projects",
     "/v3/OS-FEDERATION/domains",
+    "/v2.0/tenants",
 }
 _NOT_THERE = re.compile(r"^/v3/users/.*/OS-EC2/.|^/v3/OS-TRUST/trusts/.")  # Keystone looks before it asks whose
 _LIMIT = {"service_id": "f", "resource_name": "n"}

@@ -28,6 +28,7 @@ from cumulet.services.identity.api import (
     tokens,
     trusts,
     users,
+    version2,
 )
 
 LOADED = (
@@ -58,4 +59,5 @@ LOADED = (
     tokens,
     trusts,
     users,
+    version2,
 )

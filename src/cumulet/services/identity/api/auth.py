@@ -27,7 +27,7 @@ def _token(call: Call) -> str:
     return call.headers.get("x-auth-token") or call.headers["x-storage-token"]
 
 
-def _self(call: Call) -> access.Actor:
+def own_actor(call: Call) -> access.Actor:
     """The caller, with the groups that an identity provider gave."""
     return call.caller.user_id, call.caller.token.facts.groups
 
@@ -35,19 +35,19 @@ def _self(call: Call) -> access.Actor:
 @identity.get("/v3/auth/projects", policy="identity:get_auth_projects")
 def browse_projects(call: Call) -> Any:
     """List the projects one can get a token for."""
-    rows = projects.enabled_reachable(call.tx, call.query, _self(call), domains=False)
+    rows = projects.enabled_reachable(call.tx, call.query, own_actor(call), domains=False)
     return collection(call, "projects", projects.with_tags(call.tx, rows), wire.shown)
 
 
 @identity.get("/v3/auth/domains", policy="identity:get_auth_domains")
 def browse_domains(call: Call) -> Any:
     """List the domains one can get a token for."""
-    rows = projects.enabled_reachable(call.tx, call.query, _self(call), domains=True)
+    rows = projects.enabled_reachable(call.tx, call.query, own_actor(call), domains=True)
     return collection(call, "domains", projects.with_tags(call.tx, rows), wire.shown_domain)
 
 
 @identity.get("/v3/auth/system", policy="identity:get_auth_system")
 def show_system(call: Call) -> Any:
     """Tell whether one can get a token for the system."""
-    has = bool(access.system_roles(call.tx, *_self(call)))
+    has = bool(access.system_roles(call.tx, *own_actor(call)))
     return {"system": [{"all": True}] if has else [], "links": self_link(call, "auth/system")}

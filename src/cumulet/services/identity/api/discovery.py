@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call, Reply
+from cumulet.services.identity.api import version2
 from cumulet.services.identity.service import identity
 
 
@@ -22,7 +23,7 @@ def _version(call: Call) -> dict[str, Any]:
 def versions(call: Call) -> Reply:
     """List the versions of the API."""
     headers = {"Vary": "X-Auth-Token", "Location": f"{call.base_url}/v3/"}
-    return Reply({"versions": {"values": [_version(call)]}}, 300, headers)
+    return Reply({"versions": {"values": [_version(call), version2.description(call)]}}, 300, headers)
 
 
 @identity.get("/v3", auth=False, transaction="none")

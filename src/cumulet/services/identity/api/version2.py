@@ -1,0 +1,56 @@
+"""The v2.0 API as far as old clients need it to log in: a thin view on v3, on the default domain alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cumulet.auth import Unauthenticated
+from cumulet.http import Call, Reply
+from cumulet.services.identity.api.auth import own_actor
+from cumulet.services.identity.api.tokens import attempt
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model import login, projects
+from cumulet.services.identity.model.receipts import Incomplete
+from cumulet.services.identity.model.tokens import REFUSED
+from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import version2 as wire
+
+
+def description(call: Call) -> dict[str, Any]:
+    """How version discovery lists this version."""
+    return {
+        "id": "v2.0",
+        "status": "deprecated",
+        "updated": "2016-08-04T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{call.base_url}/v2.0/"}],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v2.0+json"}],
+    }
+
+
+@identity.get("/v2.0", auth=False, transaction="none")
+def version(call: Call) -> Reply:
+    """Show version 2.0."""
+    return Reply({"version": description(call)}, headers={"Vary": "X-Auth-Token"})
+
+
+@identity.post("/v2.0/tokens", auth=False, request=wire.AuthRequest, faults=(401, 403))
+async def issue(call: Call) -> Reply:
+    """Authenticate and get a token, as clients of v2.0 do."""
+    context: IdentityContext = call.context
+    auth = wire.as_version3(call.body.auth)
+    loop = asyncio.get_running_loop()
+    try:
+        token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), auth)
+    except Incomplete:  # v2.0 has no word for a second factor
+        raise Unauthenticated(REFUSED) from None
+    if not wire.can_tell(record):
+        raise Unauthenticated(REFUSED)
+    return Reply(wire.access(token, record), headers={"Vary": "X-Auth-Token"})
+
+
+@identity.get("/v2.0/tenants", policy="identity:get_auth_projects")
+def browse_tenants(call: Call) -> dict[str, Any]:
+    """List the projects of the default domain that one can get a token for."""
+    rows = projects.enabled_reachable(call.tx, call.query, own_actor(call), domains=False)
+    return {"tenants": [wire.tenant(row) for row in rows if row.domain_id == wire.DOMAIN], "tenants_links": []}
