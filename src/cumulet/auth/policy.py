@@ -25,8 +25,8 @@ class PolicyError(ValueError):
 class Rule:
     """A rule of policy with its default, under OpenStack's name for it.
 
-    `scope_types`: the kinds of tokens ("system", "domain", "project") that may pass it; an empty tuple for all of
-    them, None for what its service says of all its rules.
+    `scope_types`: the kinds of tokens ("system", "domain", "default_domain", "project") that may pass it; an empty
+    tuple for all of them, None for what its service says of all its rules.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Policy:
         rule = self.defaults.get(name)
         if rule is None or not rule.scope_types:
             return check
-        kinds = frozenset(rule.scope_types)
+        kinds = {*rule.scope_types, *(("default_domain",) if "domain" in rule.scope_types else ())}
         return lambda target, creds: creds["token_scope"] in kinds and check(target, creds)
 
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> bool:

@@ -12,8 +12,8 @@ ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
 ANYBODY = ""
 
 EVERYWHERE = ("system", "domain", "project")
-CLOUD = ("system", "project")
-"""Nouns of the whole cloud: what an administrator of one domain must not change."""
+CLOUD = ("system", "default_domain", "project")
+"""Nouns of the whole cloud: what an administrator of one domain must not change, unless it is the first one."""
 
 
 def reader_of(*keys: str) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cumulet.auth import Rule
+from cumulet.services.identity.policies.checks import CLOUD
 
-_MOST = ("system", "project")
+_MOST = CLOUD
 _DOMAIN_TOO = """
     add_user_to_group check_grant check_token check_user_in_group create_credential create_grant create_group
     create_project create_project_tag create_user delete_credential delete_group delete_project
