@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import target
+from cumulet.services.identity.api.targets import narrowed, target
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.backends import mirror
@@ -26,7 +26,7 @@ def fresh_list(kind: Kind, rule: str) -> Callable[[Handler], Handler]:
 
     def ask(call: Call, **_: str) -> None:
         asked: list[str] = call.query.get("domain_id", [])
-        domain_id = call.caller.domain_id or (asked[-1] if asked else "")
+        domain_id = narrowed(call) or (asked[-1] if asked else "")
         if domain_id and call.allows(rule, {"target.domain_id": domain_id, f"target.{kind}.domain_id": domain_id}):
             _ask(call, domain_id, kind, None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cumulet.http import Call
 from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
-from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
+from cumulet.services.identity.api.targets import checked, listing_domain, narrowed, own_domain, target
 from cumulet.services.identity.model import groups as model
 from cumulet.services.identity.model import lookups, users
 from cumulet.services.identity.service import identity
@@ -65,7 +65,7 @@ def browse_users(call: Call, group_id: str) -> Any:
     """List the users in a group."""
     checked(call, "identity:list_users_in_group", "group", group_id)
     return collection(
-        call, "users", users.browse(call.tx, call.query, call.caller.domain_id, group_id), user_wire.shown
+        call, "users", users.browse(call.tx, call.query, narrowed(call), group_id), user_wire.shown
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.auth.caller import DEFAULT_DOMAIN
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
@@ -53,10 +54,17 @@ def check_id(call: Call, noun: str, identifier: str) -> None:
 
 
 def listing_domain(call: Call, rule: str, key: str = "target.domain_id") -> str | None:
-    """Check `rule` for a list; the domain that it is narrowed to: the token's, also for an administrator."""
+    """Check `rule` for a list; the domain that it is narrowed to, as `narrowed` says."""
     domain_id = call.caller.domain_id
     call.require(rule, {key: domain_id} if domain_id else {})
-    return domain_id
+    return narrowed(call)
+
+
+def narrowed(call: Call) -> str | None:
+    """The domain that lists are narrowed to: the token's, also for an administrator, but of the first domain, who sees
+    the cloud (`decisions/0017`). None: to none."""
+    domain_id = call.caller.domain_id
+    return None if domain_id == DEFAULT_DOMAIN and call.caller.is_admin else domain_id
 
 
 def own_domain(call: Call) -> str:

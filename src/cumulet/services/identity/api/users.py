@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
-from cumulet.services.identity.api.targets import checked, listing_domain, own_domain, target
+from cumulet.services.identity.api.targets import checked, listing_domain, narrowed, own_domain, target
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
 from cumulet.services.identity.model import users as model
@@ -118,7 +118,7 @@ def browse_groups(call: Call, user_id: str) -> Any:
         end = ends.get(row.id)
         return group_wire.shown(call, row) | ({"membership_expires_at": iso(end)} if end else {})
 
-    return collection(call, "groups", groups.browse(call.tx, call.query, call.caller.domain_id, user_id), shown)
+    return collection(call, "groups", groups.browse(call.tx, call.query, narrowed(call), user_id), shown)
 
 
 @identity.get("/v3/users/{user_id}/projects", policy_in_handler="identity:list_user_projects")
