@@ -116,6 +116,14 @@ class Settings:
     workers: Annotated[int, "API processes"] = 1
     cors_origins: Annotated[tuple[str, ...], "web origins whose scripts may call the APIs (* allows all)"] = ()
     token_seconds: Annotated[int, "how long a token is valid"] = 3600
+    lockout_failure_attempts: Annotated[int, "wrong passwords in a row that lock a user out (0: never)"] = 0
+    lockout_duration: Annotated[int, "seconds that a user is locked out"] = 1800
+    password_expires_days: Annotated[int, "days after which a password has to be changed (0: never)"] = 0
+    unique_last_password_count: Annotated[int, "a user's new password differs from that many of the last"] = 0
+    minimum_password_age: Annotated[int, "days before users may change their passwords again"] = 0
+    password_regex: Annotated[str, "what passwords have to match (empty: anything)"] = ""
+    password_regex_description: Annotated[str, "the same in words, for who chose a bad one"] = ""
+    change_password_upon_first_use: Annotated[bool, "a password that somebody else set is to be changed first"] = False
     limit_model: Annotated[str, "flat, or strict_two_level: no project's limit exceeds its domain's"] = "flat"
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
@@ -317,6 +325,11 @@ def _from_text(name: str, kind: object, text: str) -> object:
     parts = typing.get_args(kind) or (kind,)
     if type(None) in parts and not text:
         return None
+    if kind is bool:
+        known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if text.strip().lower() not in known:
+            raise ConfigError(f"{name} must be true or false, not {text!r}")
+        return known[text.strip().lower()]
     if int in parts:
         try:
             return int(text)
@@ -328,6 +341,8 @@ def _from_text(name: str, kind: object, text: str) -> object:
 def _to_toml(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_to_toml(part) for part in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=True)
 
 
@@ -352,6 +367,14 @@ def _check(settings: Settings) -> None:
     _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
+    for name in ("lockout_failure_attempts", "password_expires_days", "minimum_password_age"):
+        _check_range(name, getattr(settings, name), 0, 10_000)
+    _check_range("unique_last_password_count", settings.unique_last_password_count, 0, 24)
+    _check_range("lockout_duration", settings.lockout_duration, 1, 86_400 * 365)
+    try:
+        re.compile(settings.password_regex)
+    except re.error as error:
+        raise ConfigError(f"password_regex is no regular expression: {error}") from None
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise ConfigError(f"limit_model must be flat or strict_two_level, not {settings.limit_model!r}")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

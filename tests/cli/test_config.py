@@ -51,7 +51,18 @@ def test_the_file_explains_every_option(tmp_path: Path) -> None:
     text = settings.to_toml()
     assert all(doc and f"# {doc}\n" in text for name, doc in documentation().items() if name != "state")
     assert len(documentation()) <= 40
-    assert not any("secret" in name or "password" in name for name in tomllib.loads(text))
+    assert not any("secret" in name or name.endswith("password") for name in tomllib.loads(text))
+    assert "\nchange_password_upon_first_use = false\n" in text
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("0", False), ("no", False)])
+def test_a_switch_is_set_by_the_environment(tmp_path: Path, text: str, value: bool) -> None:
+    settings = Settings.resolve(tmp_path, {}, {"CUMULET_CHANGE_PASSWORD_UPON_FIRST_USE": text})
+    assert settings.change_password_upon_first_use is value
+    settings.save()
+    assert Settings.load(tmp_path).change_password_upon_first_use is value
+    with pytest.raises(ConfigError, match="true or false"):
+        Settings.resolve(tmp_path, {}, {"CUMULET_CHANGE_PASSWORD_UPON_FIRST_USE": "perhaps"})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,9 @@ def assemble(settings: Settings) -> Controller:
         settings.limit_model,
         token_seconds=settings.token_seconds,
         wakeups=store.wakeups,
+        password_rules=identity.PasswordRules(
+            **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
+        ),
     )
     images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state))
     image.recover_uploads(store, images)

@@ -12,6 +12,7 @@ from cumulet.services.identity.model.backends.directories import Directories
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.limits import FLAT
 from cumulet.services.identity.model.oidc import Issuers
+from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
 from cumulet.services.identity.model.vault import FOLDER, Vault
 from cumulet.store import Store, Transaction
@@ -47,6 +48,7 @@ class IdentityContext:
         *,
         token_seconds: int = LIFE_S,
         wakeups: Wakeups | None = None,
+        password_rules: PasswordRules | None = None,
     ) -> None:
         self.secrets = secrets
         self.region = region
@@ -56,6 +58,7 @@ class IdentityContext:
         self.issuers = Issuers(secrets.parent / "federation.yaml")
         self.tokens = Tokens(FernetKeys(secrets / "fernet-keys"), token_seconds, wakeups)
         self.receipt_keys = FernetKeys(secrets / "receipt-keys")
+        self.password_rules = password_rules or PasswordRules()
         self.vault = Vault(secrets / FOLDER)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 

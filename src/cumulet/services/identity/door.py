@@ -17,11 +17,13 @@ from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.model.limits import effective as effective_limits
+from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.tables import projects
 from cumulet.store import Transaction
 
 __all__ = [
     "IdentityContext",
+    "PasswordRules",
     "bootstrap",
     "effective_limits",
     "keep_keys_fresh",

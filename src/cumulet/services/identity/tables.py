@@ -70,6 +70,8 @@ users = Table(
     Column("password_hash", String(255)),
     Column("password_created_at", BigInteger),
     Column("password_expires_at", BigInteger),
+    Column("failed_logins", Integer, nullable=False, default=0),
+    Column("failed_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False, default=0),
     Column("options", JSON, nullable=False, default=dict),
@@ -213,6 +215,14 @@ revocations = Table(
     Column("domain_id", String(64)),
     Column("revoked_at", BigInteger, nullable=False),
     Column("forget_at", BigInteger, nullable=False, index=True),
+)
+
+old_passwords = Table(
+    "identity_old_passwords",
+    metadata,
+    Column("user_id", String(64), primary_key=True),
+    Column("created_at", BigInteger, primary_key=True),
+    Column("hash", String(255), nullable=False),
 )
 
 totp_uses = Table(

@@ -64,9 +64,7 @@ def delete(call: Call, group_id: str) -> None:
 def browse_users(call: Call, group_id: str) -> Any:
     """List the users in a group."""
     checked(call, "identity:list_users_in_group", "group", group_id)
-    return collection(
-        call, "users", users.browse(call.tx, call.query, narrowed(call), group_id), user_wire.shown
-    )
+    return collection(call, "users", users.browse(call.tx, call.query, narrowed(call), group_id), user_wire.shown)
 
 
 @identity.put("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:add_user_to_group", status=204)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from cumulet.services.identity.api.targets import checked, listing_domain, narro
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
 from cumulet.services.identity.model import users as model
+from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import groups as group_wire
 from cumulet.services.identity.wire import projects as project_wire
@@ -46,10 +48,11 @@ def create(call: Call) -> Any:
     fields.setdefault("domain_id", own_domain(call))
     fields["options"] = options.merged({}, user.options or {}, options.FOR_USERS)
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
-    hashed = model.digest(user.password)
+    rules: PasswordRules = call.context.password_rules
+    hashed = model.digest(user.password, rules)
     with call.store.transaction() as tx:
         check_new(call, tx, fields["domain_id"])
-        return _federated(call, tx, model.create(tx, fields, hashed), user.federated)
+        return _federated(call, tx, model.create(tx, fields, hashed, rules), user.federated)
 
 
 @identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user", transaction="none")
@@ -78,14 +81,15 @@ def update(call: Call, user_id: str) -> Any:
     user: wire.UserUpdate = call.body.user
     with call.store.read() as tx:
         call.require("identity:update_user", target("user", lookups.find(tx, "user", user_id)))
-    hashed = model.digest(user.password)
+    rules: PasswordRules = call.context.password_rules
+    hashed = model.digest(user.password, rules)
     with call.store.transaction() as tx:
         row = lookups.get(tx, "user", user_id)
         check_ours(row)
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
         fields["options"] = options.merged(row.options, user.options or {}, options.FOR_USERS)
         fields["extra"] = row.extra | extra(wire.UserUpdate, call.raw["user"])
-        return _federated(call, tx, model.update(tx, row, fields, hashed), user.federated)
+        return _federated(call, tx, model.update(tx, row, fields, hashed, rules), user.federated)
 
 
 @identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
@@ -101,9 +105,10 @@ def delete(call: Call, user_id: str) -> None:
 async def change_password(call: Call, user_id: str) -> Reply:
     """Change one's own password."""
     context: IdentityContext = call.context
-    passwords = (call.body.user.original_password, call.body.user.password)
+    change: wire.PasswordChange = call.body.user
+    work = partial(model.change_password, call.store, context.password_rules, user_id)
     loop = asyncio.get_running_loop()
-    await loop.run_in_executor(context.logins, model.change_password, call.store, user_id, *passwords)
+    await loop.run_in_executor(context.logins, work, change.original_password, change.password)
     return Reply()
 
 

@@ -119,7 +119,8 @@ def _check_user(tx: Transaction, user: Any, found: Sequence[Proof]) -> None:
     hashes = [proof.password_hash for proof in found if proof.password_hash is not None]
     if any(hashed != user.password_hash for hashed in hashes):
         raise Unauthenticated(REFUSED)
-    if hashes and user.password_expires_at is not None and user.password_expires_at <= tx.now:
+    spared = user.options.get("ignore_password_expiry")
+    if hashes and not spared and user.password_expires_at is not None and user.password_expires_at <= tx.now:
         raise Unauthorized(f"The password is expired and needs to be changed for user: {user.id}.")
 
 

@@ -9,11 +9,21 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import delegations, federated_users, generation, lookups, passwords, revocations
+from cumulet.services.identity.model import (
+    delegations,
+    federated_users,
+    generation,
+    lookups,
+    password_rules,
+    passwords,
+    revocations,
+)
 from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import assignments, memberships, users
+from cumulet.services.identity.model.password_rules import PasswordRules
+from cumulet.services.identity.tables import assignments, memberships, old_passwords, users
 from cumulet.store import Store, Transaction
+from cumulet.store.times import now_us
 
 COLUMNS = {
     "id": users.c.id,
@@ -24,10 +34,12 @@ COLUMNS = {
 }
 
 
-def digest(password: Any) -> str | None:
-    """The hash to store for a password of a request, None for none. Slow. Raises 403 for one that is too long."""
+def digest(password: Any, rules: PasswordRules) -> str | None:
+    """The hash to store for a password of a request, None for none. Slow. Raises 403 for one that is too long, 400 for
+    one that the rules do not allow."""
     if not isinstance(password, str):
         return None
+    rules.check(password)
     if len(password) > passwords.LONGEST:
         raise NotAllowed(
             f"The password length must be less than or equal to {passwords.LONGEST}. The server could not comply with "
@@ -49,7 +61,12 @@ def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str |
     return listed(tx, wanted, query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None) -> Row[Any]:
+def _expiry(rules: PasswordRules, now: int, options: Mapping[str, Any], *, by_user: bool) -> int | None:
+    first = by_user or bool(options.get("ignore_change_password_upon_first_use"))
+    return rules.expires_at(now, by_user=first)
+
+
+def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None, rules: PasswordRules) -> Row[Any]:
     """A new user. `fields`: columns. Raises 404 for the domain, 409 for the name."""
     lookups.get(tx, "domain", fields["domain_id"])
     user_id = uuid.uuid4().hex
@@ -60,6 +77,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None) -> Ro
         "name": name,
         "password_hash": hashed,
         "password_created_at": tx.now if hashed else None,
+        "password_expires_at": _expiry(rules, tx.now, fields.get("options", {}), by_user=False) if hashed else None,
         "created_at": tx.now,
     }
     lookups.store(tx, users, row, _taken(name, fields["domain_id"]))
@@ -67,7 +85,9 @@ def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None) -> Ro
     return lookups.get(tx, "user", user_id)
 
 
-def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: str | None) -> Row[Any]:
+def update(
+    tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: str | None, rules: PasswordRules
+) -> Row[Any]:
     """Change a user; a new password, or being disabled, ends its tokens. Raises 400, 409."""
     values = dict(fields)
     if values.pop("domain_id", row.domain_id) != row.domain_id:
@@ -75,7 +95,9 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: st
     if "name" in values:
         values["name"] = values["name"].strip()
     if hashed is not None:
-        values.update(password_hash=hashed, password_created_at=tx.now)
+        password_rules.remember(tx, rules, row)
+        values.update(password_hash=hashed, password_created_at=tx.now, failed_logins=0, failed_at=None)
+        values["password_expires_at"] = _expiry(rules, tx.now, values.get("options", row.options), by_user=False)
     disabled = row.enabled and values.get("enabled") is False
     if hashed is not None or disabled:
         values["epoch"] = users.c.epoch + 1
@@ -93,27 +115,37 @@ def delete(tx: Transaction, user_id: str) -> None:
     tx.delete(assignments, assignments.c.actor_id == user_id)
     federated_users.forget_users(tx, select(users.c.id).where(users.c.id == user_id))
     delegations.forget_users(tx, [user_id])
+    tx.delete(old_passwords, old_passwords.c.user_id == user_id)
     tx.delete(users, users.c.id == user_id)
     generation.bump(tx)
 
 
-def change_password(store: Store, user_id: str, original: str, password: str) -> None:
-    """A user's own change, who proves to know the old one. Raises 401; 400 when passwords are locked."""
+def change_password(store: Store, rules: PasswordRules, user_id: str, original: str, password: str) -> None:
+    """A user's own change, who proves to know the old one. Raises 401; 400 when passwords are locked, or the rules do
+    not allow this one."""
     with store.read() as tx:
         row = lookups.find(tx, "user", user_id)
-    if not passwords.matches(original, row.password_hash if row else None) or row is None or not row.enabled:
+    known = passwords.matches(original, row.password_hash if row else None)
+    if row is None or not row.enabled or password_rules.is_locked(rules, row, now_us()):
+        raise refused()
+    if not known:
+        password_rules.count_failure(store, rules, row)
         raise refused()
     if row.options.get("lock_password"):
         raise BadRequest(
             "You cannot change your password at this time due to password policy disallowing password changes. Please "
             "contact your administrator to reset your password."
         )
-    hashed = digest(password)
+    password_rules.check_change(store, rules, row, password)
+    hashed = digest(password, rules)
     with store.transaction() as tx:
         where = (users.c.id == user_id) & (users.c.password_hash == row.password_hash)
         values = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
+        values |= {"failed_logins": 0, "failed_at": None}
+        values["password_expires_at"] = _expiry(rules, tx.now, row.options, by_user=True)
         if not tx.update(users, where, **values):
             raise refused()
+        password_rules.remember(tx, rules, row)
         revocations.record(tx, user_id=user_id)
         generation.bump(tx)
 

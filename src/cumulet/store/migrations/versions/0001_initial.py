@@ -479,6 +479,13 @@ def upgrade() -> None:
         ("ix_identity_oauth1_request_tokens_expires_at"), "identity_oauth1_request_tokens", ["expires_at"], unique=False
     )
     op.create_table(
+        "identity_old_passwords",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "created_at"),
+    )
+    op.create_table(
         "identity_project_tags",
         sa.Column("project_id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -632,6 +639,8 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(length=255), nullable=True),
         sa.Column("password_created_at", sa.BigInteger(), nullable=True),
         sa.Column("password_expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("failed_logins", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),

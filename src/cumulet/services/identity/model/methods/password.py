@@ -13,13 +13,14 @@ from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.model import passwords
+from cumulet.services.identity.model import password_rules, passwords
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.scopes import domain_is, expecting
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.tables import projects, users
 from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
+from cumulet.store.times import now_us
 
 _domains = projects.alias("domains")
 
@@ -37,18 +38,24 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
         if user_id is None:
             raise Unauthenticated(REFUSED)
         return Proof(user_id)
-    if not passwords.matches(given.password, user.password_hash if user else None) or user is None:
+    known = passwords.matches(given.password, user.password_hash if user else None)
+    rules = attempt.context.password_rules
+    if user is None or password_rules.is_locked(rules, user, now_us()):
+        raise Unauthenticated(REFUSED)
+    if not known:
+        password_rules.count_failure(attempt.store, rules, user)
         raise Unauthenticated(REFUSED)
     hashed = user.password_hash
-    if not passwords.outdated(hashed):
-        return Proof(user.id, password_hash=hashed)
-    fresh = passwords.digest(given.password)
+    fresh = passwords.digest(given.password) if passwords.outdated(hashed) else None
 
-    def refresh(tx: Transaction) -> None:
+    def settle(tx: Transaction) -> None:
         """The same password under today's scheme: no token ends by this."""
-        tx.update(users, (users.c.id == user.id) & (users.c.password_hash == hashed), password_hash=fresh)
+        if fresh is not None:
+            tx.update(users, (users.c.id == user.id) & (users.c.password_hash == hashed), password_hash=fresh)
+        if user.failed_logins:
+            password_rules.forget_failures(tx, user)
 
-    return Proof(user.id, password_hash=hashed, settle=refresh)
+    return Proof(user.id, password_hash=hashed, settle=settle if fresh or user.failed_logins else None)
 
 
 def named_user(tx: Transaction, given: Any) -> Row[Any] | None:

@@ -1,7 +1,8 @@
 """By a code of the moment from the user's generator (RFC 6238: SHA-1, six digits, thirty seconds).
 
 The secrets are the user's credentials of type ``totp``. A code is good in its own step of time and the next one, once:
-the step is used up when the code is found right, whatever becomes of the login.
+the step is used up when the code is found right, whatever becomes of the login. Wrong codes count as wrong
+passwords do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth import Unauthenticated
-from cumulet.services.identity.model import credentials
+from cumulet.services.identity.model import credentials, password_rules
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.methods.password import named_user
 from cumulet.services.identity.model.tokens import REFUSED
@@ -30,11 +31,15 @@ _SECOND = 1_000_000
 
 def prove(attempt: Attempt, block: wire.Totp) -> Proof:
     """The user whose generator shows the code. Raises `Unauthenticated`."""
+    rules = attempt.context.password_rules
     with attempt.store.read() as tx:
         user = named_user(tx, block.user)
         secrets = credentials.totp_secrets(tx, attempt.context.vault, user.id if user else "")
+        locked = user is not None and password_rules.is_locked(rules, user, tx.now)
     step = matching_step(secrets, block.user.passcode, time.time())
-    if user is None or step is None:
+    if user is None or locked or step is None:
+        if user is not None and not locked:
+            password_rules.count_failure(attempt.store, rules, user)
         raise Unauthenticated(REFUSED)
     try:
         with attempt.store.transaction() as tx:
