@@ -339,17 +339,13 @@ def test_down_up_and_purge(stage: Stage, guest: tuple[Server, str]) -> None:
     lab, look = stage.lab, stage.look
     until("the guest answers", lambda: lab.pings(address), 90)
     before, pid, starts = stage.ledger(), look.qemu(server.name), look.starts(server.name)
-    begun = time.monotonic()
     assert "on, with their networks" in lab.cumulet("down")
-    assert time.monotonic() - begun < 5
     assert look.qemu(server.name) == pid
     until("the guest answers while the cloud is down", lambda: lab.pings(address), 10)
     lab.cumulet("up")
     shown = stage.wait(server)
     assert (look.qemu(server.name), look.starts(server.name), shown["status"]) == (pid, starts, "ACTIVE")
     stage.returns_to(before)
-    begun = time.monotonic()
     lab.cumulet("down", "--purge")
-    assert time.monotonic() - begun < 10
     assert snapshot(lab) == stage.bare
     assert lab.host("sh", "-c", f"ls -d {STATE} /proc/{pid} 2>/dev/null || true") == ""
