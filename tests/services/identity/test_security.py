@@ -181,6 +181,10 @@ _NOT_THERE = re.compile(r"^/v3/users/.*/OS-EC2/.|^/v3/OS-TRUST/trusts/.")  # Key
 _LIMIT = {"service_id": "f", "resource_name": "n"}
 _RULE = {"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "sub"}]}
 BODIES: dict[str, Any] = {
+    "/v3/policies": {"policy": {"type": "t", "blob": "b"}},
+    "/v3/policies/{policy_id}": {"policy": {"blob": "b"}},
+    "/v3/OS-EP-FILTER/endpoint_groups": {"endpoint_group": {"name": "n", "filters": {"interface": "public"}}},
+    "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}": {"endpoint_group": {"name": "n"}},
     "/v3/OS-OAUTH1/consumers": {"consumer": {}},
     "/v3/OS-OAUTH1/consumers/{consumer_id}": {"consumer": {"description": "d"}},
     "/v3/OS-OAUTH1/authorize/{request_token_id}": {"roles": []},

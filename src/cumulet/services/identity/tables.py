@@ -179,6 +179,47 @@ endpoints = Table(
     Column("extra", JSON, nullable=False, default=dict),
 )
 
+project_endpoints = Table(  # which endpoints a project sees, when it is not to see all
+    "identity_project_endpoints",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("endpoint_id", String(64), primary_key=True, index=True),
+)
+
+endpoint_groups = Table(
+    "identity_endpoint_groups",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("description", Text),
+    Column("filters", JSON, nullable=False),
+)
+
+project_endpoint_groups = Table(
+    "identity_project_endpoint_groups",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("endpoint_group_id", String(64), primary_key=True, index=True),
+)
+
+policies = Table(  # rules of other services, kept for them as text
+    "identity_policies",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("extra", JSON, nullable=False, default=dict),
+)
+
+policy_associations = Table(  # one policy for each target; what a target does not name is empty
+    "identity_policy_associations",
+    metadata,
+    Column("endpoint_id", String(64), primary_key=True),
+    Column("service_id", String(64), primary_key=True),
+    Column("region_id", String(255), primary_key=True),
+    Column("policy_id", String(64), nullable=False, index=True),
+)
+
 registered_limits = Table(
     "identity_registered_limits",
     metadata,
