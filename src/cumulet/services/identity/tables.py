@@ -349,6 +349,27 @@ id_mappings = Table(  # which entry of a directory a user or group of ours stand
     UniqueConstraint("domain_id", "local_id", "entity_type", name="uq_identity_id_mappings_entry"),
 )
 
+domain_options = Table(  # how a domain is configured, as far as everybody who may look may see it
+    "identity_domain_options",
+    metadata,
+    Column("domain_id", String(64), primary_key=True),
+    Column("section", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+domain_secrets = Table(  # and what nobody sees
+    "identity_domain_secrets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("domain_id", String(64), nullable=False),
+    Column("section", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    UniqueConstraint("domain_id", "section", "name", name="uq_identity_domain_secrets"),
+)
+
 credentials = Table(
     "identity_credentials",
     metadata,

@@ -16,6 +16,7 @@ from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import (
     access,
     delegations,
+    domain_configs,
     endpoint_filters,
     federated_users,
     generation,
@@ -239,6 +240,7 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
     federated_users.forget_providers(tx, identity_providers.c.domain_id == row.id)
     federated_users.forget_users(tx, its_users)
+    domain_configs.forget(tx, row.id)
     for table in (users, groups, roles, projects):
         tx.delete(table, table.c.domain_id == row.id)
     tx.delete(projects, projects.c.id == row.id)
