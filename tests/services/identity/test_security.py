@@ -181,6 +181,8 @@ _NOT_THERE = re.compile(r"^/v3/users/.*/OS-EC2/.|^/v3/OS-TRUST/trusts/.")  # Key
 _LIMIT = {"service_id": "f", "resource_name": "n"}
 _RULE = {"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "sub"}]}
 BODIES: dict[str, Any] = {
+    "/v3/ec2tokens": {"credentials": {}},
+    "/v3/s3tokens": {"credentials": {}},
     "/v3/domains/{domain_id}/config": {"config": {"identity": {"driver": "sql"}}},
     "/v3/domains/{domain_id}/config/{group}": {"config": {"identity": {"driver": "sql"}}},
     "/v3/domains/{domain_id}/config/{group}/{option}": {"config": {"driver": "sql"}},
