@@ -128,9 +128,10 @@ def test_a_role_of_a_domain_stays_in_it(cloud: Cloud, admin: httpx.Client) -> No
 def test_roles_of_a_domain_are_no_effective_ones(admin: httpx.Client) -> None:
     """They count for what they imply alone, as in tokens."""
     domain = made(admin, "domain", name=fresh())["id"]
-    user, project = made(admin, "user", name=fresh())["id"], made(admin, "project", name=fresh())["id"]
-    role = made(admin, "role", name=fresh(), domain_id=domain)["id"]
-    admin.put(f"/v3/projects/{project}/users/{user}/roles/{role}")
+    user, project, role = (
+        made(admin, noun, name=fresh(), domain_id=domain)["id"] for noun in ("user", "project", "role")
+    )
+    assert admin.put(f"/v3/projects/{project}/users/{user}/roles/{role}").status_code == 204
     asked = {"user.id": user, "scope.project.id": project}
 
     def listed(**more: str) -> list[str]:
