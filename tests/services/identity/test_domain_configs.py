@@ -62,6 +62,18 @@ def test_life_of_a_configuration(admin: httpx.Client, path: str) -> None:
     assert admin.delete(path).status_code == 204
 
 
+def test_values_of_any_kind_are_kept(admin: httpx.Client, path: str) -> None:
+    values = {
+        "user": None,
+        "page_size": 5,
+        "use_tls": True,
+        "user_attribute_ignore": ["a", "b"],
+        "pool_retry_delay": 0.5,
+    }
+    assert put(admin, path, {"ldap": values}).json() == {"config": {"ldap": values}}
+    assert admin.get(f"{path}/ldap/user").json() == {"config": {"user": None}}
+
+
 def test_groups_and_options_one_by_one(admin: httpx.Client, path: str) -> None:
     put(admin, path)
     answer = patch(admin, f"{path}/ldap", {"ldap": {"suffix": "dc=a"}})

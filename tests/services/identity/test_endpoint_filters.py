@@ -131,6 +131,8 @@ def test_what_a_group_gathers_and_who_has_it(tenant: Tenant) -> None:
     tenant.admin.put(tenant.membership(group))
     listed = tenant.admin.get(f"{GROUPS}/{group}/endpoints").json()["endpoints"]
     assert {each["id"] for each in listed} == {tenant.public, tenant.internal}
+    both = tenant.admin.get(f"{GROUPS}/{group}/endpoints", params={"limit": 2}).json()
+    assert len(both["endpoints"]) == 2 and both["links"]["next"] is None  # there are no pages of these
     listed = tenant.admin.get(f"{GROUPS}/{group}/projects").json()["projects"]
     assert [each["id"] for each in listed] == [tenant.project]
     listed = tenant.admin.get(f"/v3/OS-EP-FILTER/projects/{tenant.project}/endpoint_groups").json()["endpoint_groups"]

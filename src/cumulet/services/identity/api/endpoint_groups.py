@@ -72,7 +72,7 @@ def delete(call: Call, endpoint_group_id: str) -> None:
 def browse_endpoints(call: Call, endpoint_group_id: str) -> Any:
     """List the endpoints that an endpoint group gathers."""
     rows = model.in_group(call.tx, lookups.get(call.tx, _NOUN, endpoint_group_id))
-    return collection(call, "endpoints", rows, catalog.endpoint)
+    return collection(call, "endpoints", rows, catalog.endpoint, whole=True)
 
 
 @identity.get(f"{_ONE}/projects", policy="identity:list_projects_associated_with_endpoint_group")
@@ -80,7 +80,7 @@ def browse_projects(call: Call, endpoint_group_id: str) -> Any:
     """List the projects that have an endpoint group."""
     lookups.get(call.tx, _NOUN, endpoint_group_id)
     rows = model.projects_of(call.tx, _NOUN, endpoint_group_id)
-    return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown)
+    return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown, whole=True)
 
 
 def _checked(call: Call, endpoint_group_id: str, project_id: str) -> tuple[str, str, str]:

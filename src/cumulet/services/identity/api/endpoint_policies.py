@@ -21,7 +21,7 @@ _REGION = _SERVICE + "/regions/{region_id}"
 def endpoints(call: Call, policy_id: str) -> Any:
     """List the endpoints that a policy is for."""
     lookups.get(call.tx, "policy", policy_id)
-    return collection(call, "endpoints", model.endpoints_of(call.tx, policy_id), catalog.endpoint)
+    return collection(call, "endpoints", model.endpoints_of(call.tx, policy_id), catalog.endpoint, whole=True)
 
 
 @identity.get("/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", policy="identity:get_policy_for_endpoint")

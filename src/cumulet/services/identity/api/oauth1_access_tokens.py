@@ -56,7 +56,7 @@ def delete(call: Call, user_id: str, access_token_id: str) -> None:
 def browse_roles(call: Call, user_id: str, access_token_id: str) -> Any:
     """List the roles that an access token was authorized for."""
     rows = model.roles_of(call.tx, _of(call, user_id, access_token_id))
-    return collection(call, "roles", rows, role_wire.shown)
+    return collection(call, "roles", rows, role_wire.shown, whole=True)
 
 
 @identity.get(f"{_ONE}/roles/{{role_id}}", policy="identity:get_access_token_role")

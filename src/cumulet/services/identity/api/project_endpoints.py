@@ -21,21 +21,21 @@ def browse_projects(call: Call, endpoint_id: str) -> Any:
     """List the projects that an endpoint is associated with."""
     lookups.get(call.tx, "endpoint", endpoint_id)
     rows = model.projects_of(call.tx, "endpoint", endpoint_id)
-    return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown)
+    return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown, whole=True)
 
 
 @identity.get(f"{_PROJECT}/endpoints", policy="identity:list_endpoints_for_project")
 def browse(call: Call, project_id: str) -> Any:
     """List the endpoints that are associated with a project, singly or by groups."""
     lookups.get(call.tx, "project", project_id)
-    return collection(call, "endpoints", model.of_project(call.tx, project_id), catalog.endpoint)
+    return collection(call, "endpoints", model.of_project(call.tx, project_id), catalog.endpoint, whole=True)
 
 
 @identity.get(f"{_PROJECT}/endpoint_groups", policy="identity:list_endpoint_groups_for_project")
 def browse_groups(call: Call, project_id: str) -> Any:
     """List the endpoint groups of a project."""
     lookups.get(call.tx, "project", project_id)
-    return collection(call, "endpoint_groups", model.groups_of(call.tx, project_id), endpoint_groups.shown)
+    return collection(call, "endpoint_groups", model.groups_of(call.tx, project_id), endpoint_groups.shown, whole=True)
 
 
 def _checked(call: Call, project_id: str, endpoint_id: str) -> tuple[str, str, str]:
