@@ -253,3 +253,34 @@ def test_signatures_are_those_of_keystoneclient(version: str, params: dict[str, 
     ec2_signatures.check_ec2("secret", Signed(signature=signature, **body), time.time())
     with pytest.raises(Unauthorized):
         ec2_signatures.check_ec2("other", Signed(signature=signature, **body), time.time())
+
+
+def test_a_request_that_botocore_signs(holder: Holder) -> None:
+    """As a service would hand it on: the headers and the query that it was sent."""
+    pytest.importorskip("botocore")
+    from botocore.auth import SigV4Auth, SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    keys = Credentials(holder.access, holder.secret)
+    url = "http://ec2.example:8773/services/Cloud"
+    for kind in (SigV4Auth, SigV4QueryAuth):
+        sent = AWSRequest("GET", url, params={"Action": "Describe it", "Filter.1": "a/b~c"})
+        kind(keys, "ec2", "RegionOne").add_auth(sent)
+        prepared = sent.prepare()
+        query = dict(httpx.URL(prepared.url).params)
+        headers = {**{key: str(value) for key, value in prepared.headers.items()}, "Host": "ec2.example:8773"}
+        said = headers.get("Authorization", f"Signature={query.pop('X-Amz-Signature', '')}")
+        body = {
+            "access": holder.access,
+            "signature": said.partition("Signature=")[2],
+            "host": "ec2.example:8773",
+            "verb": "GET",
+            "path": "/services/Cloud",
+            "headers": headers,
+            "params": query,
+            "body_hash": hashlib.sha256(b"").hexdigest(),
+        }
+        answer = holder.ask(body)
+        assert answer.status_code == 200, (kind, answer.text)
+        assert holder.ask({**body, "params": {**query, "Action": "Delete it"}}).status_code == 401
