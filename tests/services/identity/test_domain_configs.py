@@ -7,6 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+from keystoneclient.v3.client import Client
 from sqlalchemy import select
 
 from cumulet.services.identity.model import domain_configs
@@ -233,3 +236,12 @@ def test_only_of_the_first_domain(admin: httpx.Client, path: str) -> None:
     assert (
         patch(admin, f"{path}/security_compliance", {"security_compliance": {"password_regex": "a"}}).status_code == 403
     )
+
+
+def test_with_keystoneclient(cloud: Cloud, path: str) -> None:
+    client = Client(session=Session(auth=Token(f"{cloud.url}/v3", cloud.token())))
+    domain = path.split("/")[3]
+    assert client.domain_configs.create(domain, CONFIG).ldap == CONFIG["ldap"]
+    assert client.domain_configs.get(domain).identity == {"driver": "ldap"}
+    assert client.domain_configs.update(domain, {"ldap": {"page_size": 5}}).ldap["page_size"] == 5
+    client.domain_configs.delete(domain)

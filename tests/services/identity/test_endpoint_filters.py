@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token
+from keystoneclient.v3.client import Client
 
 from .conftest import PASSWORD, Cloud
 from .test_nouns import fresh, made, message
@@ -196,3 +199,20 @@ def test_what_is_not_there(tenant: Tenant) -> None:
         f"/v3/OS-EP-FILTER/endpoints/{ABSENT}/projects",
     ):
         assert tenant.admin.get(path).status_code == 404
+
+
+def test_with_keystoneclient(cloud: Cloud, tenant: Tenant) -> None:
+    client = Client(session=Session(auth=Token(f"{cloud.url}/v3", cloud.token())))
+    group = client.endpoint_groups.create(fresh(), {"interface": "internal", "service_id": tenant.service})
+    client.endpoint_filter.add_endpoint_group_to_project(group, tenant.project)
+    client.endpoint_filter.check_endpoint_group_in_project(group, tenant.project)
+    assert [each.id for each in client.endpoint_filter.list_endpoint_groups_for_project(tenant.project)] == [group.id]
+    assert [each.id for each in client.endpoint_filter.list_projects_for_endpoint_group(group)] == [tenant.project]
+    client.endpoint_filter.add_endpoint_to_project(tenant.project, tenant.public)
+    client.endpoint_filter.check_endpoint_in_project(tenant.project, tenant.public)
+    found = {each.id for each in client.endpoint_filter.list_endpoints_for_project(tenant.project)}
+    assert found == {tenant.public, tenant.internal} == tenant.seen()
+    client.endpoint_filter.delete_endpoint_from_project(tenant.project, tenant.public)
+    client.endpoint_filter.delete_endpoint_group_from_project(group, tenant.project)
+    client.endpoint_groups.delete(group)
+    assert len(tenant.seen()) > 2
