@@ -141,6 +141,19 @@ def test_users_and_groups_are_listed_with_ids_that_stay(company: Company, admin:
     assert admin.head(f"/v3/groups/{groups['engineers']}/users/{users['eve']}").status_code == 404
 
 
+def test_the_api_may_declare_a_directory(cloud: Cloud, company: Company, admin: httpx.Client) -> None:
+    declared = yaml.safe_load((cloud.secrets.parent / "domains" / f"{company.domain}.yaml").read_text())
+    domain = made(admin, "domain", name=fresh())["id"]
+    path = f"/v3/domains/{domain}/config"
+    assert admin.put(path, json={"config": declared}).status_code == 201
+    assert cloud.login("ada", "lovelace", domain=domain).status_code == 201
+    assert cloud.login("ada", "wrong", domain=domain).status_code == 401
+    users = admin.get("/v3/users", params={"domain_id": domain}).json()["users"]
+    assert {user["name"] for user in users} == {"ada", "bob", "eve"}
+    assert admin.patch(f"{path}/ldap/password", json={"config": {"password": "wrong"}}).status_code == 200
+    assert admin.get("/v3/users", params={"domain_id": domain}).status_code == 503
+
+
 def test_a_bind_proves_a_user_and_a_group_gives_roles(company: Company, admin: httpx.Client) -> None:
     users, groups = ids(company, admin, "users"), ids(company, admin, "groups")
     assert company.login("ada", "lovelace").status_code == 201

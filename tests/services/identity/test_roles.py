@@ -123,3 +123,21 @@ def test_a_role_of_a_domain_stays_in_it(cloud: Cloud, admin: httpx.Client) -> No
     assert own["id"] not in {role["id"] for role in admin.get("/v3/roles").json()["roles"]}
     found = admin.get("/v3/roles", params={"domain_id": domain["id"]}).json()["roles"]
     assert [role["id"] for role in found] == [own["id"]]
+
+
+def test_roles_of_a_domain_are_no_effective_ones(admin: httpx.Client) -> None:
+    """They count for what they imply alone, as in tokens."""
+    domain = made(admin, "domain", name=fresh())["id"]
+    user, project, role = (
+        made(admin, noun, name=fresh(), domain_id=domain)["id"] for noun in ("user", "project", "role")
+    )
+    assert admin.put(f"/v3/projects/{project}/users/{user}/roles/{role}").status_code == 204
+    asked = {"user.id": user, "scope.project.id": project}
+
+    def listed(**more: str) -> list[str]:
+        found = admin.get("/v3/role_assignments", params=asked | more).json()["role_assignments"]
+        return [each["role"]["id"] for each in found]
+
+    assert listed() == [role] and listed(effective="") == []
+    admin.put(f"/v3/roles/{role}/implies/{role_id(admin, 'reader')}")
+    assert listed() == [role] and listed(effective="") == [role_id(admin, "reader")]

@@ -20,8 +20,8 @@ from .conftest import PASSWORD, Cloud
 from .test_nouns import fresh, made, message
 from .test_roles import role_id
 
-# Cases 18 to 21 (EC2 credentials, application credentials, OAuth1, trusts), 23 (credentials) and 27 (federation): those
-# operations do not exist here. 25 (LDAP): there is no LDAP; `enabled` is a boolean column and the schema takes no text.
+# Cases 18 to 20 (EC2 credentials) are in tests/regressions, 21 in test_oauth1 and test_trusts, 23 in test_credentials,
+# 25 in test_directories and 27 in test_federation.
 
 
 def test_26_forged_headers_are_ignored(cloud: Cloud, demo: httpx.Client) -> None:
@@ -157,6 +157,7 @@ def test_rules_of_several_factors_fail_closed(cloud: Cloud, admin: httpx.Client)
 
 OPEN = {("GET", "/"), ("GET", "/v3"), ("POST", "/v3/auth/tokens"), ("POST", "/v3/users/{user_id}/password")}
 OPEN |= {("GET", "/v3/auth/tokens/OS-PKI/revoked"), ("GET", "/v2.0"), ("POST", "/v2.0/tokens")}
+OPEN |= {("POST", "/v3/OS-OAUTH1/request_token"), ("POST", "/v3/OS-OAUTH1/access_token")}
 _LOGIN = re.compile(r"^/v3/(auth/)?OS-FEDERATION/(.*/auth$|.*websso|saml2)")
 """Where federated users log in, and what tells that SAML is not configured."""
 ANYBODY = {
@@ -180,6 +181,18 @@ _NOT_THERE = re.compile(r"^/v3/users/.*/OS-EC2/.|^/v3/OS-TRUST/trusts/.")  # Key
 _LIMIT = {"service_id": "f", "resource_name": "n"}
 _RULE = {"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "sub"}]}
 BODIES: dict[str, Any] = {
+    "/v3/ec2tokens": {"credentials": {}},
+    "/v3/s3tokens": {"credentials": {}},
+    "/v3/domains/{domain_id}/config": {"config": {"identity": {"driver": "sql"}}},
+    "/v3/domains/{domain_id}/config/{group}": {"config": {"identity": {"driver": "sql"}}},
+    "/v3/domains/{domain_id}/config/{group}/{option}": {"config": {"driver": "sql"}},
+    "/v3/policies": {"policy": {"type": "t", "blob": "b"}},
+    "/v3/policies/{policy_id}": {"policy": {"blob": "b"}},
+    "/v3/OS-EP-FILTER/endpoint_groups": {"endpoint_group": {"name": "n", "filters": {"interface": "public"}}},
+    "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}": {"endpoint_group": {"name": "n"}},
+    "/v3/OS-OAUTH1/consumers": {"consumer": {}},
+    "/v3/OS-OAUTH1/consumers/{consumer_id}": {"consumer": {"description": "d"}},
+    "/v3/OS-OAUTH1/authorize/{request_token_id}": {"roles": []},
     "/v3/projects/{project_id}/tags": {"tags": ["n"]},
     "/v3/registered_limits": {"registered_limits": [{**_LIMIT, "default_limit": 1}]},
     "/v3/registered_limits/{registered_limit_id}": {"registered_limit": {}},

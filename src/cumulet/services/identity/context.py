@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from cumulet.auth import Caller, Unauthenticated
+from cumulet.services.identity.model import domain_configs
 from cumulet.services.identity.model.backends.directories import Directories
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.limits import FLAT
@@ -60,6 +62,7 @@ class IdentityContext:
         self.receipt_keys = FernetKeys(secrets / "receipt-keys")
         self.password_rules = password_rules or PasswordRules()
         self.vault = Vault(secrets / FOLDER)
+        self.directories.from_rows = partial(domain_configs.of_directory, self.vault)
         self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
 
     def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:

@@ -179,6 +179,47 @@ endpoints = Table(
     Column("extra", JSON, nullable=False, default=dict),
 )
 
+project_endpoints = Table(  # which endpoints a project sees, when it is not to see all
+    "identity_project_endpoints",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("endpoint_id", String(64), primary_key=True, index=True),
+)
+
+endpoint_groups = Table(
+    "identity_endpoint_groups",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("description", Text),
+    Column("filters", JSON, nullable=False),
+)
+
+project_endpoint_groups = Table(
+    "identity_project_endpoint_groups",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("endpoint_group_id", String(64), primary_key=True, index=True),
+)
+
+policies = Table(  # rules of other services, kept for them as text
+    "identity_policies",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("extra", JSON, nullable=False, default=dict),
+)
+
+policy_associations = Table(  # one policy for each target; what a target does not name is empty
+    "identity_policy_associations",
+    metadata,
+    Column("endpoint_id", String(64), primary_key=True),
+    Column("service_id", String(64), primary_key=True),
+    Column("region_id", String(255), primary_key=True),
+    Column("policy_id", String(64), nullable=False, index=True),
+)
+
 registered_limits = Table(
     "identity_registered_limits",
     metadata,
@@ -306,6 +347,27 @@ id_mappings = Table(  # which entry of a directory a user or group of ours stand
     Column("local_id", String(255), nullable=False),
     Column("entity_type", String(5), nullable=False),  # user, group
     UniqueConstraint("domain_id", "local_id", "entity_type", name="uq_identity_id_mappings_entry"),
+)
+
+domain_options = Table(  # how a domain is configured, as far as everybody who may look may see it
+    "identity_domain_options",
+    metadata,
+    Column("domain_id", String(64), primary_key=True),
+    Column("section", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+domain_secrets = Table(  # and what nobody sees
+    "identity_domain_secrets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("domain_id", String(64), nullable=False),
+    Column("section", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    UniqueConstraint("domain_id", "section", "name", name="uq_identity_domain_secrets"),
 )
 
 credentials = Table(

@@ -41,7 +41,7 @@ def browse(call: Call, user_id: str) -> Any:
     delegation.refuse_credentials(call.caller)
     lookups.get(call.tx, "user", user_id)
     found = model.of_user(call.tx, call.context.vault, user_id, model.EC2)
-    return collection(call, "credentials", found, _shown)
+    return collection(call, "credentials", found, _shown, whole=True)
 
 
 @identity.post(_ALL, policy_in_handler="identity:ec2_create_credential", request=wire.Ec2CredentialRequest, status=201)

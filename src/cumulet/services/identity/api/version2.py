@@ -7,6 +7,7 @@ from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
+from cumulet.http.faults import NotFound
 from cumulet.services.identity.api.auth import own_actor
 from cumulet.services.identity.api.tokens import attempt
 from cumulet.services.identity.context import IdentityContext
@@ -42,7 +43,7 @@ async def issue(call: Call) -> Reply:
     loop = asyncio.get_running_loop()
     try:
         token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), auth)
-    except Incomplete:  # v2.0 has no word for a second factor
+    except (Incomplete, NotFound):  # v2.0 has no word for a second factor, and none for a token that is nothing
         raise Unauthenticated(REFUSED) from None
     if not wire.can_tell(record):
         raise Unauthenticated(REFUSED)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.model import generation, lookups, regions
+from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, regions
 from cumulet.services.identity.model.catalog import SLOTS
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints
@@ -49,6 +49,8 @@ def update(tx: Transaction, endpoint_id: str, fields: Mapping[str, Any]) -> Row[
 
 def delete(tx: Transaction, endpoint_id: str) -> None:
     """Delete an endpoint."""
+    endpoint_filters.forget(tx, endpoint_ids=[endpoint_id])
+    policies.forget(tx, endpoint_ids=[endpoint_id])
     tx.delete(endpoints, endpoints.c.id == endpoint_id)
     generation.bump(tx)
 

@@ -108,6 +108,8 @@ def _methods(attempt: Attempt, user: Row[Any], proofs: dict[str, Proof], now_s: 
     if receipt := attempt.headers.get(receipts.HEADER):
         used.update(receipts.methods_of(box, receipt, user.id, now_s))
     methods = tuple(name for name in payloads.METHODS if name in used)
+    if "ec2credential" in proofs:  # a signature is all that a service has got: no second factor, as in Keystone
+        return methods
     wanted = receipts.missing(user.options, methods, METHODS)
     if wanted is not None:
         raise receipts.incomplete(box, user, methods, wanted, now_s)

@@ -10,10 +10,12 @@ from sqlalchemy.exc import IntegrityError
 
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.identity.tables import (
+    endpoint_groups,
     endpoints,
     groups,
     identity_providers,
     mappings,
+    policies,
     projects,
     regions,
     roles,
@@ -31,12 +33,14 @@ TABLES: dict[str, Table] = {
     "role": roles,
     "service": services,
     "endpoint": endpoints,
+    "endpoint_group": endpoint_groups,
     "region": regions,
     "idp": identity_providers,
     "mapping": mappings,
+    "policy": policies,
     "service_provider": service_providers,
 }
-_WORDS = {"idp": "Identity Provider", "service_provider": "Service Provider"}
+_WORDS = {"endpoint_group": "Endpoint Group", "idp": "Identity Provider", "service_provider": "Service Provider"}
 
 
 def missing(noun: str, identifier: str | None) -> NotFound:

@@ -16,6 +16,8 @@ from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import (
     access,
     delegations,
+    domain_configs,
+    endpoint_filters,
     federated_users,
     generation,
     lookups,
@@ -201,6 +203,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
         )
     tx.delete(assignments, assignments.c.target_id == row.id)
     delegations.forget_projects(tx, [row.id])
+    endpoint_filters.forget(tx, project_ids=[row.id])
     tx.delete(limits, limits.c.project_id == row.id)
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
@@ -231,11 +234,13 @@ def delete_domain(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(project_tags, project_tags.c.project_id.in_(inside))
     delegations.forget_users(tx, its_users)
     delegations.forget_projects(tx, inside)
+    endpoint_filters.forget(tx, project_ids=inside)
     delegations.forget_roles(tx, its_roles)
     tx.delete(limits, or_(limits.c.project_id.in_(inside), limits.c.domain_id == row.id))
     tx.update(users, users.c.default_project_id.in_(inside), default_project_id=None)
     federated_users.forget_providers(tx, identity_providers.c.domain_id == row.id)
     federated_users.forget_users(tx, its_users)
+    domain_configs.forget(tx, row.id)
     for table in (users, groups, roles, projects):
         tx.delete(table, table.c.domain_id == row.id)
     tx.delete(projects, projects.c.id == row.id)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, NotAllowed
-from cumulet.services.identity.model import generation, lookups, registered_limits
+from cumulet.services.identity.model import generation, lookups, policies, registered_limits
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints, regions
 from cumulet.store import Transaction
@@ -64,5 +64,6 @@ def delete(tx: Transaction, region_id: str) -> None:
             f"Unable to delete region {region_id} because it or its child regions have associated endpoints."
         )
     registered_limits.forget(tx, region_ids=ids)
+    policies.forget(tx, region_ids=ids)
     tx.delete(regions, regions.c.id.in_(ids))
     generation.bump(tx)

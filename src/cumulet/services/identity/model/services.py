@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from cumulet.services.identity.model import generation, lookups, registered_limits
+from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, registered_limits
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints, services
 from cumulet.store import Transaction
@@ -39,6 +39,9 @@ def update(tx: Transaction, service_id: str, fields: Mapping[str, Any]) -> Row[A
 def delete(tx: Transaction, service_id: str) -> None:
     """Delete a service with its endpoints and the limits on what it has."""
     registered_limits.forget(tx, service_id=service_id)
+    its_endpoints = select(endpoints.c.id).where(endpoints.c.service_id == service_id)
+    endpoint_filters.forget(tx, endpoint_ids=its_endpoints)
+    policies.forget(tx, endpoint_ids=its_endpoints, service_ids=[service_id])
     tx.delete(endpoints, endpoints.c.service_id == service_id)
     tx.delete(services, services.c.id == service_id)
     generation.bump(tx)

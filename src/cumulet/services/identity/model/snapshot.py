@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cumulet.services.identity.model import endpoint_filters
 from cumulet.services.identity.tables import endpoints, implied_roles, roles, service_providers, services
 from cumulet.store import Transaction
 
@@ -18,13 +19,27 @@ from cumulet.store import Transaction
 @dataclass(frozen=True)
 class Snapshot:
     """`roles`: id → (name, domain id or ""). `implied`: id → ids it implies, at any depth. `catalog`: services with
-    their enabled endpoints, URLs not yet filled in. `service_providers`: the enabled ones, as tokens list them."""
+    their enabled endpoints, URLs not yet filled in. `service_providers`: the enabled ones, as tokens list them.
+    `endpoints_of`: project id → ids of the endpoints it sees, of projects that do not see all."""
 
     generation: int
     roles: dict[str, tuple[str, str]]
     implied: dict[str, frozenset[str]]
     catalog: list[dict[str, Any]]
     service_providers: list[dict[str, str]]
+    endpoints_of: dict[str, frozenset[str]]
+
+    def catalog_of(self, project_id: str | None) -> list[dict[str, Any]]:
+        """The catalog that a project sees: all of it, or the endpoints associated with the project."""
+        seen = self.endpoints_of.get(project_id) if project_id else None
+        if seen is None:
+            return self.catalog
+        found = []
+        for service in self.catalog:
+            endpoints = [endpoint for endpoint in service["endpoints"] if endpoint["id"] in seen]
+            if endpoints:
+                found.append({**service, "endpoints": endpoints})
+        return found
 
     def effective(self, role_ids: Iterable[str], *, implied: bool = True) -> list[tuple[str, str]]:
         """(id, name) of the roles and all they imply, without domain-specific ones, in the order of their names."""
@@ -36,9 +51,9 @@ class Snapshot:
 
 
 def load(tx: Transaction, generation: int) -> Snapshot:
-    """Read a snapshot. Four queries."""
+    """Read a snapshot. Six queries, seven when there are endpoint groups."""
     known = {row.id: (row.name, row.domain_id) for row in tx.rows(select(roles.c.id, roles.c.name, roles.c.domain_id))}
-    return Snapshot(generation, known, closure(tx), _catalog(tx), _service_providers(tx))
+    return Snapshot(generation, known, closure(tx), _catalog(tx), _service_providers(tx), endpoint_filters.narrowed(tx))
 
 
 def closure(tx: Transaction) -> dict[str, frozenset[str]]:

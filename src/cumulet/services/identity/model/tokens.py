@@ -53,7 +53,8 @@ class Record:
 
     def catalog(self) -> list[dict[str, Any]]:
         """The catalog with the URLs of this token's project."""
-        return catalog.filled(self.snapshot.catalog, self.payload.user_id, self.caller.project_id)
+        seen = self.snapshot.catalog_of(self.caller.project_id)
+        return catalog.filled(seen, self.payload.user_id, self.caller.project_id)
 
     def body(self, *, with_catalog: bool = True) -> bytes:
         """``{"token": …}`` as JSON."""

@@ -18,13 +18,14 @@ from cumulet.services.identity.model import keys
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.tables import (
     credentials,
+    domain_secrets,
     oauth1_access_tokens,
     oauth1_consumers,
     oauth1_request_tokens,
 )
 from cumulet.store import Store, Transaction
 
-SEALED = (credentials, oauth1_consumers, oauth1_request_tokens, oauth1_access_tokens)
+SEALED = (credentials, domain_secrets, oauth1_consumers, oauth1_request_tokens, oauth1_access_tokens)
 FOLDER = "credential-keys"
 
 

@@ -10,12 +10,14 @@ from cumulet.http import Call
 from cumulet.services.identity.model.filters import page
 
 
-def collection(call: Call, key: str, rows: Sequence[Any], render: Callable[[Call, Any], dict[str, Any]]) -> Any:
-    """The answer of a list."""
+def collection(
+    call: Call, key: str, rows: Sequence[Any], render: Callable[[Call, Any], dict[str, Any]], *, whole: bool = False
+) -> Any:
+    """The answer of a list. `whole`: it is one that is never cut into pages, and so has no next one."""
     items = [render(call, row) for row in rows]
     limit = page(call.query).limit
     following = None
-    if limit is not None and len(items) == limit:
+    if limit is not None and len(items) == limit and not whole:
         pairs = [pair for pair in parse_qsl(call.raw_query, keep_blank_values=True) if pair[0] != "marker"]
         following = f"{call.base_url}{call.path}?{urlencode([*pairs, ('marker', items[-1]['id'])])}"
     here = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")

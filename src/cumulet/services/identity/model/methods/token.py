@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cumulet.http.faults import NotAllowed
+from cumulet.auth import Unauthenticated
+from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.payloads import Facts, Payload
 from cumulet.services.identity.wire import tokens as wire
@@ -12,9 +13,12 @@ PRIMARY = frozenset({"external", "mapped", "openid", "password", "saml2", "token
 
 
 def prove(attempt: Attempt, block: wire.Token) -> Proof:
-    """The user of the token. Raises `Unauthenticated`, 403 for a token that makes no other."""
-    with attempt.store.read() as tx:
-        parent = attempt.context.tokens.find(tx, block.id).payload
+    """The user of the token. Raises 404 for one that is worth nothing, as Keystone; 403 for one that makes no other."""
+    try:
+        with attempt.store.read() as tx:
+            parent = attempt.context.tokens.find(tx, block.id).payload
+    except Unauthenticated:
+        raise NotFound("Failed to validate token") from None
     refuse_delegated(parent)
     of_provider = Facts(idp_id=parent.facts.idp_id, protocol_id=parent.facts.protocol_id, groups=parent.facts.groups)
     return Proof(parent.user_id, parent.methods, parent, of_provider, expires_at=parent.expires_at)

@@ -1,0 +1,51 @@
+"""Shapes of OAuth 1.0a: consumers, and the access tokens that users have authorized for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from cumulet.http import Call
+from cumulet.http.shapes import Open
+from cumulet.services.identity.wire.application_credentials import RoleReference
+from cumulet.services.identity.wire.collections import self_link
+from cumulet.store import iso
+
+Description = Annotated[str, Meta(max_length=255)]
+
+
+class Consumer(Open):
+    description: Description | UnsetType | None = UNSET
+
+
+class ConsumerRequest(Open):
+    consumer: Consumer
+
+
+class AuthorizeRequest(Open):
+    roles: Sequence[RoleReference] = ()
+
+
+def consumer(call: Call, row: Any) -> dict[str, Any]:
+    """A consumer as Keystone shows it; its secret is told once, when it is made."""
+    return {
+        **row.extra,
+        "id": row.id,
+        "description": row.description,
+        "links": self_link(call, f"OS-OAUTH1/consumers/{row.id}"),
+    }
+
+
+def access_token(call: Call, row: Any) -> dict[str, Any]:
+    """An access token as Keystone shows it; never its secret."""
+    path = f"users/{row.authorizing_user_id}/OS-OAUTH1/access_tokens/{row.id}"
+    return {
+        "id": row.id,
+        "consumer_id": row.consumer_id,
+        "authorizing_user_id": row.authorizing_user_id,
+        "project_id": row.project_id,
+        "expires_at": iso(row.expires_at, micro=True),
+        "links": {**self_link(call, path), "roles": self_link(call, f"{path}/roles")["self"]},
+    }
