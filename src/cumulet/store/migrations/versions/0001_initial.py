@@ -300,6 +300,33 @@ def upgrade() -> None:
     op.create_index(("ix_identity_credentials_project_id"), "identity_credentials", ["project_id"], unique=False)
     op.create_index(("ix_identity_credentials_user_id"), "identity_credentials", ["user_id"], unique=False)
     op.create_table(
+        "identity_domain_options",
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("section", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("domain_id", "section", "name"),
+    )
+    op.create_table(
+        "identity_domain_secrets",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("section", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("domain_id", "section", "name", name="uq_identity_domain_secrets"),
+    )
+    op.create_table(
+        "identity_endpoint_groups",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("filters", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "identity_endpoints",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("service_id", sa.String(length=64), nullable=False),
@@ -484,6 +511,46 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.String(length=255), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "created_at"),
+    )
+    op.create_table(
+        "identity_policies",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("extra", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "identity_policy_associations",
+        sa.Column("endpoint_id", sa.String(length=64), nullable=False),
+        sa.Column("service_id", sa.String(length=64), nullable=False),
+        sa.Column("region_id", sa.String(length=255), nullable=False),
+        sa.Column("policy_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint_id", "service_id", "region_id"),
+    )
+    op.create_index(
+        ("ix_identity_policy_associations_policy_id"), "identity_policy_associations", ["policy_id"], unique=False
+    )
+    op.create_table(
+        "identity_project_endpoint_groups",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_group_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "endpoint_group_id"),
+    )
+    op.create_index(
+        ("ix_identity_project_endpoint_groups_endpoint_group_id"),
+        "identity_project_endpoint_groups",
+        ["endpoint_group_id"],
+        unique=False,
+    )
+    op.create_table(
+        "identity_project_endpoints",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "endpoint_id"),
+    )
+    op.create_index(
+        ("ix_identity_project_endpoints_endpoint_id"), "identity_project_endpoints", ["endpoint_id"], unique=False
     )
     op.create_table(
         "identity_project_tags",
