@@ -11,8 +11,8 @@ from cumulet.engine import Engine
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
 from cumulet.http.shapes import Invalid
-from cumulet.services.image.model.protections import Protections
 from cumulet.services.image.model.fetching import Rules
+from cumulet.services.image.model.protections import Protections
 from cumulet.services.image.model.quota import Limits, unlimited
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore

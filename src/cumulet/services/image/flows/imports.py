@@ -1,8 +1,8 @@
 """The flow of an import: fetch to the staging folder, then screen and store, once per store.
 
-The flow's one step starts a worker on a thread, and looks after it: the worker says from time to time that it lives, and
-when it has been silent for longer than a lease, because its process died, the step starts another, which goes on from
-what it finds. A worker that comes back from the dead finds another task's id on the image, or none, and stops.
+The flow's one step starts a worker on a thread, and looks after it: the worker says from time to time that it lives,
+and when it has been silent for longer than a lease, because its process died, the step starts another, which goes on
+from what it finds. A worker that comes back from the dead finds another task's id on the image, or none, and stops.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Imports: what a client may ask for, and the record that an import keeps while it runs.
 
-An import is a flow (one per image) and a task (what the owner sees of it). While it runs the image's row bears the task's
-id: nobody else imports into it, and whoever finds another id there has lost and changes nothing. What is done is not
-counted but seen: bytes that were fetched have their name in the staging folder, bytes that were stored have a location.
-So a process may die anywhere, and the flow goes on from there in the next one.
+An import is a flow (one per image) and a task (what the owner sees of it). While it runs the image's row bears the
+task's id: nobody else imports into it, and whoever finds another id there has lost and changes nothing. What is done is
+not counted but seen: bytes that were fetched have their name in the staging folder, bytes that were stored have a
+location. So a process may die anywhere, and the flow goes on from there in the next one.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def described(body: Any) -> Described:
     if not isinstance(body.get("size"), int):
         raise ValueError("its size is not known")
     try:
-        formats = [wire.checked(name, body.get(name)) for name in ("disk_format", "container_format")]
+        disk, container = (wire.checked(name, body.get(name)) for name in ("disk_format", "container_format"))
         found = {
             name: wire.checked(name, value)
             for name, value in body.items()
@@ -61,9 +61,9 @@ def described(body: Any) -> Described:
         }
     except Fault as fault:
         raise ValueError(fault.message) from None
-    if None in formats or len(found) > wire.MAX_PROPERTIES:
+    if disk is None or container is None or len(found) > wire.MAX_PROPERTIES:
         raise ValueError("its description is not one that an image may have")
-    return Described(*formats, found)
+    return Described(disk, container, found)
 
 
 def take(tx: Transaction, image: Row[Any], found: Described) -> None:
