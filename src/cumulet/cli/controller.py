@@ -94,7 +94,8 @@ def assemble(settings: Settings) -> Controller:
             **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
         ),
     )
-    images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state))
+    images = _images(settings)
+    image.register(engine, images, store)
     image.recover_uploads(store, images)
     computing = compute.ComputeContext(
         engine=engine,
@@ -125,6 +126,21 @@ def assemble(settings: Settings) -> Controller:
     }
     app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
     return Controller(settings, store, engine, app, rules)
+
+
+def _images(settings: Settings) -> image.ImageContext:
+    """The image service's stores and rules, with identity's limits and catalog."""
+    found = image.declared(settings.images_dir, settings.state, settings.secrets_dir)
+    return image.ImageContext(
+        settings.images_dir,
+        declared=found.stores,
+        limits=lambda tx, project_id: identity.effective_limits(
+            tx, project_id, "image", image.LIMITED, settings.region
+        ),
+        protections=image.property_protections(settings.state),
+        rules=found.rules,
+        endpoint=lambda tx, region, interface: identity.endpoint_url(tx, "image", region, interface),
+    )
 
 
 def _link(
@@ -162,7 +178,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
     try:
         controller = assemble(settings)
-    except PolicyError as error:
+    except (PolicyError, image.DeclarationError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)

@@ -1,20 +1,11 @@
-"""Imports into images, and what import methods there are."""
+"""Imports into images."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from cumulet.http.call import Call, Reply
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import imports
 from cumulet.services.image.service import image as service
-
-
-@service.get("/v2/info/import", transaction="none")
-def import_info(call: Call) -> dict[str, Any]:
-    """Import methods."""
-    methods = list(imports.METHODS)
-    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": methods}}
 
 
 @service.post("/v2/images/{image_id}/import", status=202, request=dict, policy_in_handler="modify_image")

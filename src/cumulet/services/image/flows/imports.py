@@ -24,7 +24,7 @@ from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetc
 from cumulet.services.image.model.intake import BLOCK, Intake, Stored
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
 from cumulet.services.image.service import ImageContext
-from cumulet.services.image.states import ACTIVE
+from cumulet.services.image.states import ACTIVE, IMPORTING
 from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.image")
@@ -269,13 +269,15 @@ class Import:
         if not locations.adopt(tx, self.image_id, intake.store, intake.writing.url):
             raise Stop(f"Store {intake.store.id} was too slow.")
         values: dict[str, Any] = {} if row.os_hash_value is not None else content.described(stored)
-        if not self.state["must"] or intake.store.id == self.state["stores"][-1]:
+        ready = not self.state["must"] or intake.store.id == self.state["stores"][-1]
+        if row.status == IMPORTING and ready:
             values["status"] = ACTIVE
         imports.store_done(tx, row, intake.store.id, values)
 
     def _finish(self) -> None:
         with self._held() as (tx, row):
-            if row.status != ACTIVE:
+            failed = (row.failed_import or "").split(",")
+            if row.status == IMPORTING or all(name in failed for name in self.state["stores"]):
                 raise Stop("None of the uploads finished!")
             imports.succeed(tx, self.context, row, self.task_id)
             self.engine.cancel(tx, imports.KIND, self.image_id)

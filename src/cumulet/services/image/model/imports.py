@@ -33,6 +33,8 @@ KIND = "image_import"
 DIRECT, WEB, COPY, REMOTE = "glance-direct", "web-download", "copy-image", "glance-download"
 METHODS = (DIRECT, WEB, COPY, REMOTE)
 LONGEST_S = 24 * 3600.0
+TAKEN = ("disk_format", "container_format", "properties")
+"""What an image takes over from another region's, and gets back when the import fails."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ def _method(body: Mapping[str, Any]) -> Mapping[str, Any]:
             uuid.UUID(method["glance_image_id"])
         except ValueError:
             raise BadRequest(f"Remote image id does not look like a UUID: {method['glance_image_id']}") from None
-        if method.get("glance_service_interface", "public") not in ("public", "internal", "admin"):
-            raise BadRequest("'glance_service_interface' must be public, internal or admin")
+        if not isinstance(method.get("glance_service_interface", "public"), str):
+            raise BadRequest("'glance_service_interface' must be the name of an interface")
     return method
 
 
@@ -153,7 +155,8 @@ def start(
     stores = targets(tx, image.row, asked, context)
     if not stores:
         return None
-    quota.require(tx, context, image.row.owner, **{quota.SIZE: 0, quota.UPLOADS: 1})
+    # staged bytes make an image count as one that is being uploaded already
+    quota.require(tx, context, image.row.owner, **{quota.SIZE: 0, quota.UPLOADS: 0 if asked.name == DIRECT else 1})
     given = {
         "image_id": image.id,
         "import_req": {"method": dict(asked.method), "all_stores_must_succeed": asked.must_all_succeed},
@@ -171,6 +174,7 @@ def start(
         "stores": stores,
         "must": asked.must_all_succeed,
         "tries": 0,
+        "before": {name: getattr(image.row, name) for name in TAKEN},
     }
     assert context.engine is not None, "the service runs without a flow engine"
     context.engine.start(tx, KIND, image.id, "work", deadline_s=LONGEST_S, state=state, after_s=0)
@@ -210,6 +214,8 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
     if image.status == IMPORTING:
         emptied = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
         values |= {"status": QUEUED, **dict.fromkeys(emptied)}
+        if state["method"]["name"] == REMOTE:
+            values |= state["before"]
     _release(tx, context, image_id, values)
 
 
