@@ -52,6 +52,7 @@ class Controller:
     engine: Engine
     app: App
     policies: Policies
+    images: image.ImageContext
 
 
 LOADERS: dict[str, Callable[[], Service]] = {
@@ -125,7 +126,7 @@ def assemble(settings: Settings) -> Controller:
         for name, (load, context) in contexts.items()
     }
     app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
-    return Controller(settings, store, engine, app, rules)
+    return Controller(settings, store, engine, app, rules, images)
 
 
 def _images(settings: Settings) -> image.ImageContext:
@@ -185,6 +186,8 @@ def run(settings: Settings) -> int:
     runner.start()
     ended = threading.Event()
     threading.Thread(target=controller.policies.watch, args=(ended,), name="policy", daemon=True).start()
+    tending = (controller.store, controller.images, ended)
+    threading.Thread(target=image.tend, args=tending, name="images", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again

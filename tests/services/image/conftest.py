@@ -45,11 +45,17 @@ def served(context: ImageContext, database: Path) -> Iterator[Images]:
         door.register(engine, context, serving.store)
         runner = threading.Thread(target=engine.run, daemon=True)
         runner.start()
+        ended = threading.Event()
+        tender = threading.Thread(target=door.tend, args=(serving.store, context, ended), daemon=True)
+        tender.start()
         try:
             yield Images(serving, context, engine)
         finally:
             engine.stop()
+            ended.set()
+            context.wishes.put("")
             runner.join(10)
+            tender.join(10)
 
 
 @pytest.fixture

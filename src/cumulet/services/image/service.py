@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 
 from cumulet.engine import Engine
 from cumulet.http import Service
@@ -40,7 +41,8 @@ class ImageContext:
     by its id. Beside it are the folders of staged and of cached bytes. All belong to the API's user (0700). `threads`
     hash, write and read image data, so that a long upload never takes a thread from other operations. `rules` say
     what imports may fetch, `endpoint` where a region's image service is (region, interface). `tokens` are those of
-    imports from other regions that run, by task: they are kept nowhere else.
+    imports from other regions that run, by task: they are kept nowhere else. `wishes` are images that somebody wants
+    to have near, `cache_bytes` is how large the cache may be.
     """
 
     folder: Path
@@ -51,6 +53,8 @@ class ImageContext:
     endpoint: Callable[[Transaction, str, str], str | None] = lambda _tx, _region, _interface: None
     engine: Engine | None = None
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    cache_bytes: int = 10 << 30
+    wishes: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="image-data"), repr=False
     )

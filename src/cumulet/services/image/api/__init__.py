@@ -1,6 +1,7 @@
 """Operations of image; importing this package registers them all."""
 
 from cumulet.services.image.api import (
+    cache,
     data,
     downloads,
     images,
@@ -20,6 +21,7 @@ from cumulet.services.image.api import (
 )
 
 __all__ = [
+    "cache",
     "data",
     "downloads",
     "images",
