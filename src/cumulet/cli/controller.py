@@ -140,6 +140,7 @@ def _images(settings: Settings) -> image.ImageContext:
         ),
         protections=image.property_protections(settings.state),
         rules=found.rules,
+        cache_bytes=found.cache_bytes,
         endpoint=lambda tx, region, interface: identity.endpoint_url(tx, "image", region, interface),
     )
 

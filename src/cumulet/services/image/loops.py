@@ -35,7 +35,6 @@ def tend(store: Store, context: ImageContext, ended: Event) -> None:
         try:
             if wish:
                 cache.grant(store, context, wish)
-                resting.pop(wish, None)
             tend_once(store, context, resting)
         except Exception:
             log.exception("looking after images failed, and is tried again")

@@ -61,9 +61,10 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
         return found.row, None
     if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:
         return found.row, reading
+    reading = _first(context, found.row, places)
     if far:
         context.wishes.put(found.id)
-    return found.row, _first(context, found.row, places)
+    return found.row, reading
 
 
 def _preferred(call: Call) -> list[str]:

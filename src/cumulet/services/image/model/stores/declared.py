@@ -20,6 +20,9 @@
     ports = [80, 443, 8080]
     max_gib = 1024
 
+    [cache]                                # images of far stores that are kept near as well
+    max_gib = 10
+
 A bucket's keys are in ``secrets/image_store_<name>`` (mode 0600): two lines, the access key and the secret key. The
 folder ``images`` of the state folder is always there as the store `file`.
 """
@@ -50,7 +53,7 @@ _KINDS: dict[str, dict[str, type]] = {
     "s3": {"endpoint": str, "bucket": str, "region": str, "prefix": str},
     "http": {},
 }
-_TOP = {"default_store": str, "stores": dict, "import": dict}
+_TOP = {"default_store": str, "stores": dict, "import": dict, "cache": dict}
 _IMPORT = {"allowed_hosts": list, "ports": list, "max_gib": int}
 
 
@@ -64,6 +67,7 @@ class Declared:
 
     stores: Stores
     rules: Rules
+    cache_bytes: int
 
 
 def declared(folder: Path, state: Path, secrets: Path) -> Declared:
@@ -84,7 +88,8 @@ def declared(folder: Path, state: Path, secrets: Path) -> Declared:
     stores = {store.id: store for store in made}
     if default not in stores or stores[default].read_only:
         raise DeclarationError(f"{path}: default_store names no store that takes bytes: {default!r}")
-    return Declared(Stores(made, default), rules)
+    cache = _gib(path, "cache", _entry(path, "cache", found.get("cache", {}), {"max_gib": int}), 10)
+    return Declared(Stores(made, default), rules, cache)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -115,10 +120,16 @@ def _rules(path: Path, table: Mapping[str, Any]) -> Rules:
         raise DeclarationError(f"{path}: import.allowed_hosts must be a list of names, addresses and networks")
     if not all(isinstance(port, int) and 0 < port < 65536 for port in ports):
         raise DeclarationError(f"{path}: import.ports must be a list of ports")
-    most = table.get("max_gib", 1024)
+    most = _gib(path, "import", table, 1024)
+    return Rules(tuple(host.lower() for host in hosts), tuple(ports), most_bytes=most)
+
+
+def _gib(path: Path, name: str, table: Mapping[str, Any], usual: int) -> int:
+    """An entry in GiB, as bytes."""
+    most = int(table.get("max_gib", usual))
     if not 1 <= most <= 1 << 20:
-        raise DeclarationError(f"{path}: import.max_gib must be between 1 and {1 << 20}")
-    return Rules(tuple(host.lower() for host in hosts), tuple(ports), most_bytes=most << 30)
+        raise DeclarationError(f"{path}: {name}.max_gib must be between 1 and {1 << 20}")
+    return most << 30
 
 
 def _store(path: Path, name: str, table: Any, rules: Rules, places: tuple[Path, Path]) -> ImageStore:
