@@ -148,20 +148,19 @@ def test_what_a_dead_writer_left_is_erased_by_its_url(store: ImageStore) -> None
     assert leftovers(store) == []
 
 
-def test_two_writers_of_one_image_do_not_meet(store: ImageStore) -> None:
-    if isinstance(store, FileStore):
-        pytest.skip("a file bears the image's name; the record lets only one writer finish")
+def test_two_writers_of_one_image_do_not_meet(s3: S3Store) -> None:
+    """In a bucket; a file bears the image's name alone, and the record lets only one writer finish."""
     image_id = str(uuid.uuid4())
-    one, two = (store.create(image_id, uuid.uuid4().hex) for _ in range(2))
+    one, two = (s3.create(image_id, uuid.uuid4().hex) for _ in range(2))
     one.write(b"one")
     two.write(b"two")
     one.finish()
     two.finish()
     one.discard()
-    reading = store.open(two.url)
+    reading = s3.open(two.url)
     assert reading.read(10, 0) == b"two"
-    store.erase(two.url)
-    assert leftovers(store) == []
+    s3.erase(two.url)
+    assert leftovers(s3) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from what it finds. A worker that comes back from the dead finds another task's 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import threading
@@ -21,10 +22,12 @@ from cumulet.engine.flows import Done, Flow, Outcome, Wait
 from cumulet.http.faults import Fault
 from cumulet.services.image.model import content, imports, locations, quota, remote, tasks
 from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetch
-from cumulet.services.image.model.intake import BLOCK, Intake, Stored
+from cumulet.services.image.model.intake import BLOCK, HASH, Intake, Stored
+from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE, IMPORTING
+from cumulet.services.image.tables import images
 from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.image")
@@ -89,7 +92,8 @@ class Workers:
 
     def _run(self, image_id: str, state: dict[str, Any]) -> None:
         try:
-            Import(self, image_id, state).run()
+            work = Registration if state["method"]["name"] == imports.LOCATION else Import
+            work(self, image_id, state).run()
         except Exception:
             log.exception("import to image %s went wrong, and is tried again", image_id)
         finally:
@@ -109,16 +113,19 @@ class Import:
     def run(self) -> None:
         """Do what is left to do."""
         try:
-            self._fetch()
-            for name in self.state["stores"]:
-                self._to_store(name)
-            self._finish()
+            self._work()
         except Lost:
             self._end(lambda tx: tasks.fail(tx, self.task_id, "The image was deleted during the import."))
         except (Stop, Fault, StoreFault, Failed, Refused) as error:
             why = _in_words(error)
             log.info("import to image %s failed: %s", self.image_id, why)
             self._end(lambda tx: imports.fail(tx, self.context, self.image_id, self.state, why))
+
+    def _work(self) -> None:
+        self._fetch()
+        for name in self.state["stores"]:
+            self._to_store(name)
+        self._finish()
 
     def _end(self, conclude: Callable[[Transaction], object]) -> None:
         with self.store.transaction() as tx:
@@ -264,8 +271,9 @@ class Import:
             source.close()
 
     def _adopt(self, tx: Transaction, row: Any, intake: Intake, stored: Stored) -> None:
-        if row.os_hash_value is not None and row.os_hash_value != stored.os_hash_value:
-            raise Stop("The bytes are not those that the image's hash speaks of.")
+        wrong_hash = row.os_hash_algo == HASH and row.os_hash_value != stored.os_hash_value
+        if wrong_hash or row.checksum not in (None, stored.checksum):
+            raise Stop("The bytes are not those that the image's hashes speak of.")
         if not locations.adopt(tx, self.image_id, intake.store, intake.writing.url):
             raise Stop(f"Store {intake.store.id} was too slow.")
         values: dict[str, Any] = {} if row.os_hash_value is not None else content.described(stored)
@@ -282,6 +290,52 @@ class Import:
             imports.succeed(tx, self.context, row, self.task_id)
             self.engine.cancel(tx, imports.KIND, self.image_id)
         self.context.tokens.pop(self.task_id, None)
+
+
+class Registration(Import):
+    """One worker's go at a location that somebody added: its bytes are looked at and hashed where they are, and the
+    image is active when they are what they are said to be."""
+
+    def _work(self) -> None:
+        url, algorithm = self.method["uri"], self.method["algorithm"]
+        store = self.context.stores.get(self.method["store"])
+        with self._held() as (tx, row):
+            if not locations.of(tx, self.image_id):
+                locations.add(tx, self.image_id, store.id, url)
+        reading = store.open(url)
+        try:
+            facts = self._looked_at(_read_on(reading, close=False), row, algorithm)
+        finally:
+            reading.close()
+        if self.method["expected"] not in (None, facts["os_hash_value"]):
+            raise Stop(
+                f"os_hash_value: ({self.method['expected']}) not matched with actual os_hash_value: "
+                f"({facts['os_hash_value']})"
+            )
+        with self._held() as (tx, row):
+            tx.update(images, images.c.id == self.image_id, **facts, status=ACTIVE)
+            imports.succeed(tx, self.context, row, self.task_id)
+            self.engine.cancel(tx, imports.KIND, self.image_id)
+
+    def _looked_at(self, read: Callable[[], bytes], row: Any, algorithm: str) -> dict[str, Any]:
+        """Columns of the image that its bytes decide. Raises 415 and Failed."""
+        screen = Screen(row.disk_format) if screened(row.container_format) else None
+        digests = [hashlib.md5(usedforsecurity=False), hashlib.new(algorithm, usedforsecurity=False)]
+        size = 0
+        while piece := read():
+            for digest in digests:
+                digest.update(piece)
+            if screen is not None:
+                screen.eat(piece)
+            size += len(piece)
+            self._renew()
+        return {
+            "size": size,
+            "virtual_size": screen.finish(size) if screen is not None else None,
+            "checksum": digests[0].hexdigest(),
+            "os_hash_algo": algorithm,
+            "os_hash_value": digests[1].hexdigest(),
+        }
 
 
 def _read_on(reading: Reading, *, close: bool = True) -> Callable[[], bytes]:
@@ -309,4 +363,4 @@ def _in_words(error: Exception) -> str:
     return str(error)
 
 
-__all__ = ["Import", "Lost", "Stop", "Workers", "register"]
+__all__ = ["Import", "Lost", "Registration", "Stop", "Workers", "register"]

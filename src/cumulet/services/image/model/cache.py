@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
+from cumulet.http.faults import Fault
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.intake import BLOCK, HASH
+from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, Writing
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import cached, images
@@ -151,16 +153,24 @@ def _copied(context: ImageContext, row: Row[Any], places: Sequence[Row[Any]], wr
     """The bytes from the first place that has them; how many, or None when they are not the image's. Raises StoreFault
     and OSError."""
     reading = _opened(context, places)
-    digest, position = hashlib.sha512(), 0
+    digest = hashlib.new(row.os_hash_algo or HASH, usedforsecurity=False)
+    screen = Screen(row.disk_format) if screened(row.container_format) else None
+    position = 0
     try:
         while piece := reading.read(BLOCK, position):
             digest.update(piece)
             writing.write(piece)
             position += len(piece)
+            if screen is not None:
+                screen.eat(piece)
+        if screen is not None:
+            screen.finish(position)
+    except Fault as fault:
+        log.error("the bytes of image %s in store %s are not as they were: %s", row.id, places[0].store, fault.message)
+        return None
     finally:
         reading.close()
-    wrong = row.os_hash_algo == HASH and row.os_hash_value != digest.hexdigest()
-    if wrong or position != row.size:
+    if row.os_hash_value not in (None, digest.hexdigest()) or row.size not in (None, position):
         log.error("the bytes of image %s in store %s are not those of its record", row.id, places[0].store)
         return None
     return position

@@ -47,6 +47,7 @@ def _from_queued(tx: Transaction, row: Any, status: str, intake: Intake) -> None
     where = (images.c.id == row.id) & (images.c.status == QUEUED) & images.c.deleted_at.is_(None)
     if not tx.update(images, where, status=status, upload_id=intake.upload_id, updated_at=tx.now):
         raise Conflict(f"Image status transition from {row.status} to {status} is not allowed")
+    locations.disown(tx, row)
 
 
 def complete(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> None:

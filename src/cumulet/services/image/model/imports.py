@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 KIND = "image_import"
 DIRECT, WEB, COPY, REMOTE = "glance-direct", "web-download", "copy-image", "glance-download"
+LOCATION, TASK = "location", "task"
+"""Not for clients to ask for by these names: a location that is added by a call of its own, and a task of the oldest
+kind, which makes the image that it imports into."""
 METHODS = (DIRECT, WEB, COPY, REMOTE)
 LONGEST_S = 24 * 3600.0
 TAKEN = ("disk_format", "container_format", "properties")
@@ -157,19 +160,28 @@ def start(
         return None
     # staged bytes make an image count as one that is being uploaded already
     quota.require(tx, context, image.row.owner, **{quota.SIZE: 0, quota.UPLOADS: 0 if asked.name == DIRECT else 1})
-    given = {
-        "image_id": image.id,
-        "import_req": {"method": dict(asked.method), "all_stores_must_succeed": asked.must_all_succeed},
-        "backend": stores,
-    }
+    request = {"method": dict(asked.method), "all_stores_must_succeed": asked.must_all_succeed}
+    given = {"image_id": image.id, "import_req": request, "backend": stores}
     task = tasks.create(tx, caller, tasks.IMAGE_IMPORT, given, image_id=image.id, request_id=request_id)
+    launch(tx, context, image, str(task.id), asked, stores)
+    return str(task.id)
+
+
+def launch(
+    tx: Transaction, context: ImageContext, image: model.Image, task_id: str, asked: Asked, stores: list[str]
+) -> None:
+    """Begin the flow of a task: the image is the task's from here on. Raises 409 while it is another one's."""
     free = (images.c.id == image.id) & images.c.import_task.is_(None) & (images.c.status == image.row.status)
     status = ACTIVE if asked.name == COPY else IMPORTING
-    marks = {"import_task": task.id, "importing_to_stores": ",".join(stores), "failed_import": ""}
+    marks: dict[str, Any] = {"import_task": task_id}
+    if asked.name != LOCATION:
+        marks |= {"importing_to_stores": ",".join(stores), "failed_import": ""}
     if not tx.update(images, free & images.c.deleted_at.is_(None), status=status, **marks, updated_at=tx.now):
         raise Conflict(f"New operation on image '{image.id}' is not permitted as prior operation is still in progress")
+    if image.row.status == QUEUED:
+        locations.disown(tx, image.row)
     state = {
-        "task": task.id,
+        "task": task_id,
         "method": dict(asked.method),
         "stores": stores,
         "must": asked.must_all_succeed,
@@ -178,7 +190,6 @@ def start(
     }
     assert context.engine is not None, "the service runs without a flow engine"
     context.engine.start(tx, KIND, image.id, "work", deadline_s=LONGEST_S, state=state, after_s=0)
-    return str(task.id)
 
 
 def current(tx: Transaction, image_id: str, task_id: str) -> Row[Any] | None:
@@ -191,7 +202,7 @@ def current(tx: Transaction, image_id: str, task_id: str) -> Row[Any] | None:
 
 def succeed(tx: Transaction, context: ImageContext, image: Row[Any], task_id: str) -> None:
     """The import is over, and the image is active."""
-    _release(tx, context, image.id, {"importing_to_stores": ""})
+    _release(tx, context, image.id, {} if image.importing_to_stores is None else {"importing_to_stores": ""})
     tasks.succeed(tx, task_id, {"image_id": image.id})
 
 
@@ -210,13 +221,17 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
         store = context.stores.find(name)
         if store is not None and store.kind == "file":
             locations.forget(tx, store, store.url(image_id))  # type: ignore[attr-defined]
-    values: dict[str, Any] = {"importing_to_stores": "", "failed_import": ",".join(stores)}
+    values: dict[str, Any] = {}
+    if state["method"]["name"] != LOCATION:
+        values = {"importing_to_stores": "", "failed_import": ",".join(stores)}
     if image.status == IMPORTING:
         emptied = ("size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value")
         values |= {"status": QUEUED, **dict.fromkeys(emptied)}
         if state["method"]["name"] == REMOTE:
             values |= state["before"]
     _release(tx, context, image_id, values)
+    if state["method"]["name"] == TASK:  # it made the image, which nobody ever had
+        model.destroy(tx, model.Image(image), context)
 
 
 def _release(tx: Transaction, context: ImageContext, image_id: str, values: Mapping[str, Any]) -> None:

@@ -79,6 +79,13 @@ def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
         _forget_all(tx, stores, rows)
 
 
+def disown(tx: Transaction, image: Row[Any]) -> None:
+    """Forget addresses that a queued image has: somebody added them, and they did not hold what they were said to."""
+    if image.stores is not None:
+        tx.delete(locations, locations.c.image_id == image.id)
+        tx.update(images, images.c.id == image.id, stores=None)
+
+
 def remove_from_store(tx: Transaction, stores: Stores, image: Row[Any], store_id: str) -> None:
     """Forget the image's bytes in one store. Raises 403 for the last place, 404 where they are not, 409 unless the
     image is active and nothing copies it."""
