@@ -98,6 +98,7 @@ def assemble(settings: Settings) -> Controller:
     images = _images(settings)
     image.register(engine, images, store)
     image.recover_uploads(store, images)
+    image.sow_definitions(store)
     computing = compute.ComputeContext(
         engine=engine,
         metadata_secret=settings.secret("metadata_secret"),

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 
 from cumulet.auth import Caller
 from cumulet.services.image.flows.imports import register
-from cumulet.services.image.loops import recover_uploads, tend
+from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import load as property_protections
@@ -34,6 +34,7 @@ __all__ = [
     "property_protections",
     "recover_uploads",
     "register",
+    "sow_definitions",
     "tend",
 ]
 

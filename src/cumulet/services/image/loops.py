@@ -7,7 +7,7 @@ import time
 from queue import Empty
 from threading import Event
 
-from cumulet.services.image.model import cache, content, locations, tasks
+from cumulet.services.image.model import cache, content, locations, metadef_seeds, tasks
 from cumulet.services.image.service import ImageContext
 from cumulet.store import Store
 
@@ -22,6 +22,12 @@ def recover_uploads(store: Store, context: ImageContext) -> None:
     """When the controller starts: nothing that a dead upload left stays. Safe beside uploads that run."""
     for what in content.recover(store, context.stores, context.staging, context.caching):
         log.warning("image: removed or put back after an upload that died: %s", what)
+
+
+def sow_definitions(store: Store) -> None:
+    """When the controller starts: a fresh cloud has metadata definitions to begin with."""
+    with store.transaction() as tx:
+        metadef_seeds.sow(tx)
 
 
 def tend(store: Store, context: ImageContext, ended: Event) -> None:
