@@ -1,10 +1,10 @@
 """Images: how image services have been broken, tried against ours. Each test is named after its advisory.
 
-Of the cases that concern images, these have no counterpart in the image service:
+Imports from URLs have a file of their own, `test_image_import_advisories.py`. Of the cases that concern images, these
+have no counterpart in the image service:
 - OSSA-2016-001, OSSA-2016-007, OSSA-2026-002 (a guest writes an image header onto its own disk): the node's business,
   which gives every disk's format explicitly.
 - OSSA-2016-012 (an image that keeps qemu-img busy): the image service runs no program on images at all.
-- OSSA-2026-004, CVE-2024-29007 (imports that follow redirects): there is no import from URLs.
 - CloudStack CVE-2026-25077 (a file name that is executed): files are named by ids, names of clients are only rows.
 """
 

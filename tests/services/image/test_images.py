@@ -262,6 +262,3 @@ def test_schemas_and_info(demo: httpx.Client) -> None:
     image = demo.get("/v2/schemas/image").json()
     assert set(made(demo)) <= set(image["properties"]), "what is shown is in the schema"
     assert demo.get("/v2/schemas/nope").status_code == 404
-    assert demo.get("/v2/info/import").json()["import-methods"]["value"] == []
-    path = f"/v2/images/{made(demo)['id']}/import"
-    assert demo.post(path, json={"method": {"name": "web-download"}}).status_code == 409

@@ -13,7 +13,7 @@ from cumulet.http.faults import BadRequest, Fault, TooLarge, Unavailable, Unsupp
 from cumulet.services.image.model import content, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.intake import BLOCK, Intake, Stored
-from cumulet.services.image.model.stores import ImageStore, ReadOnly, StoreAway, StoreFull, UnknownStore
+from cumulet.services.image.model.stores import ImageStore, ReadOnly, StoreAway, StoreFault, StoreFull, UnknownStore
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.service import image as service
 
@@ -80,7 +80,11 @@ def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
     with call.store.read() as tx:
         found = model.get(tx, call.caller, image_id)
     call.require("upload_image", found.target(call.caller))
-    return _begin(call, image_id, Intake(store, found.id, call.context.staging), content.begin, quota.SIZE)
+    try:
+        intake = Intake(store, found.id, call.context.staging)
+    except (StoreFault, OSError) as error:
+        raise _explained(error) from None
+    return _begin(call, image_id, intake, content.begin, quota.SIZE)
 
 
 def _begin_staging(call: Call, image_id: str) -> Intake:
@@ -88,7 +92,10 @@ def _begin_staging(call: Call, image_id: str) -> Intake:
         found = model.get(tx, call.caller, image_id)
     call.require("modify_image", found.target(call.caller))
     staging = call.context.staging
-    intake = Intake(staging, found.id, staging, hashed=False)
+    try:
+        intake = Intake(staging, found.id, staging, hashed=False)
+    except OSError as error:
+        raise _explained(error) from None
     return _begin(call, image_id, intake, content.begin_staging, quota.STAGED)
 
 

@@ -52,7 +52,8 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
     with call.store.read() as tx:
         found = content.readable(tx, call.caller, image_id)
         places = locations.best(tx, context.stores, found.id, prefer)
-        near = not cache.is_local(context, places) and cache.is_cached(tx, found.id)
+        far = not cache.is_local(context, places)
+        near = far and cache.is_cached(tx, found.id)
     call.require("download_image", found.target(call.caller))
     if prefer:
         call.require("download_from_store", found.target(call.caller))
@@ -60,7 +61,10 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
         return found.row, None
     if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:
         return found.row, reading
-    return found.row, _first(context, found.row, places)
+    reading = _first(context, found.row, places)
+    if far:
+        context.wishes.put(found.id)
+    return found.row, reading
 
 
 def _preferred(call: Call) -> list[str]:

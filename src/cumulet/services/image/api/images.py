@@ -10,7 +10,7 @@ from cumulet.auth import Forbidden
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import NotAllowed, UnsupportedMedia
 from cumulet.services.image.api import access, places
-from cumulet.services.image.model import filters, patches, quota
+from cumulet.services.image.model import filters, imports, patches, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.service import image as service
@@ -53,6 +53,7 @@ def create(call: Call) -> Reply:
     made = model.create(call.tx, image_id, {**columns, "properties": draft.properties}, draft.tags)
     headers = {
         "Location": f"{call.base_url}/v2/images/{made.id}",
+        "OpenStack-image-import-methods": ",".join(imports.METHODS),
         "OpenStack-image-store-ids": ",".join(store.id for store in call.context.stores),
     }
     return Reply(view(call, call.tx, made), headers=headers)
