@@ -10,6 +10,7 @@ import pytest
 
 from cumulet.services.placement.service import load
 from cumulet.store import Store, metadata
+from tests.databases import place
 from tests.services.serving import Running, running
 
 
@@ -28,7 +29,7 @@ def api(served: Running) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "door.db", durable=False)
+    store = Store(place(tmp_path / "door.db"), durable=False)
     metadata.create_all(store.engine)
     yield store
     store.close()

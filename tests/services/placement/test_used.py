@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from cumulet.services.placement import door
 from cumulet.services.placement.tables import allocations, consumers, inventories
 from cumulet.store import Store, Transaction, metadata
+from tests.databases import place
 
 PROVIDERS = ["p0", "p1", "p2"]
 STOCK = {"VCPU": {"total": 4, "allocation_ratio": 1.5}, "MEMORY_MB": {"total": 1000, "reserved": 100}}
@@ -43,7 +44,7 @@ def agree(tx: Transaction) -> None:
 @given(st.lists(st.one_of(claims, claims, releases, resizes), max_size=25))
 def test_used_is_the_sum_of_allocations(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     with TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "s.db", durable=False)
+        store = Store(place(Path(folder) / "s.db"), durable=False)
         metadata.create_all(store.engine)
         with store.transaction() as tx:
             for name in PROVIDERS:
