@@ -38,6 +38,9 @@ from cumulet.store.wakeups import Wakeups
 
 metadata = MetaData()
 
+Unstorable = DataError
+"""A value that a column cannot hold. SQLite keeps any text and 64 bits; PostgreSQL minds what is declared."""
+
 
 class Transaction:
     """One transaction of the database. `now` (µs) is the same for everything in it."""

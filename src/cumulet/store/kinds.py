@@ -154,7 +154,7 @@ class Postgresql:
 def postgresql_url(text: str) -> URL:
     """The URL with the driver that is used. Raises ValueError, which never shows the password."""
     try:
-        url = make_url(text)
+        url = make_url(text.replace("postgres://", "postgresql://", 1) if text.startswith("postgres://") else text)
     except Exception:
         raise ValueError("the database's URL cannot be read") from None
     if url.get_backend_name() != "postgresql":
