@@ -1,9 +1,10 @@
-"""Transactions, wake-ups and paging on a real SQLite file."""
+"""Transactions, wake-ups and paging on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cumulet.store import Page, Prepared, Store, iso, paged
 from cumulet.store.among import among_bound
 from cumulet.store.paging import MarkerNotFound
 from cumulet.store.times import parse_iso
+from tests.databases import KINDS, place
 
 tables = MetaData()
 things = Table(
@@ -23,12 +25,13 @@ things = Table(
 )
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "db.sqlite", durable=False)
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = Store(place(tmp_path / "db.sqlite", request.param), durable=False)
     with made.engine.connect() as connection:
         tables.create_all(connection)
-    return made
+    yield made
+    made.close()
 
 
 def count(store: Store) -> int:

@@ -79,7 +79,7 @@ def policies(state: Path, services: Mapping[str, Service]) -> Policies:
 
 def assemble(settings: Settings) -> Controller:
     """Prepare the database and put the services together. Opens no socket."""
-    store = Store(settings.state / "db" / "cumulet.sqlite", durable=settings.simulated is None)
+    store = Store(settings.database, durable=settings.simulated is None)
     prepare(store)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
@@ -89,7 +89,7 @@ def assemble(settings: Settings) -> Controller:
         settings.region,
         settings.limit_model,
         token_seconds=settings.token_seconds,
-        wakeups=store.wakeups,
+        wakeups=store.wakeups if store.alone else None,
         password_rules=identity.PasswordRules(
             **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
         ),
@@ -169,6 +169,7 @@ def run(settings: Settings) -> int:
     runner.start()
     ended = threading.Event()
     threading.Thread(target=controller.policies.watch, args=(ended,), name="policy", daemon=True).start()
+    threading.Thread(target=controller.store.listen, args=(ended,), name="wake-ups", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again

@@ -31,7 +31,7 @@ from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, T
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
 from cumulet.http.versions import Version
-from cumulet.store import Store, Transaction
+from cumulet.store import Store, Transaction, Unstorable
 
 log = logging.getLogger("cumulet.http")
 
@@ -375,6 +375,9 @@ def _run(call: Call) -> Any:
     if kind == "none":
         return handler(call, **call.params)
     opened: AbstractContextManager[Transaction] = call.store.transaction() if kind == "write" else call.store.read()
-    with opened as tx:
-        call._tx = tx
-        return handler(call, **call.params)
+    try:
+        with opened as tx:
+            call._tx = tx
+            return handler(call, **call.params)
+    except Unstorable:  # a text with a NUL, a number beyond the column's: what no check of shapes stopped
+        raise BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.") from None

@@ -1,6 +1,6 @@
 """Statements that are made once and run by the driver itself, for the ways that every request takes.
 
-Making a statement, keying it and setting up its result cost SQLAlchemy several times what SQLite needs to run it.
+Making a statement, keying it and setting up its result cost SQLAlchemy several times what the database needs to run it.
 A `Prepared` is compiled at its first run; after that a run is the driver's call and the rows. Values are named by
 bindparams; lists are bound with `among_bound`. Nothing here opens or ends a transaction.
 """
@@ -12,24 +12,28 @@ from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Executable, Row, Table, and_, bindparam, insert, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.result import SimpleResultMetaData
 
 Process = Callable[[Any], Any]
 
 
 class Prepared:
-    """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times."""
+    """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times. One whose words differ
+    between databases is a function: dialect's name → statement."""
 
-    def __init__(self, statement: Executable) -> None:
-        self.statement: Any = statement
-        self._compiled: Compiled | None = None
+    def __init__(self, statement: Executable | Callable[[str], Executable]) -> None:
+        self._statement: Any = statement
+        self._compiled: dict[str, Compiled] = {}
 
     def compiled(self, dialect: Any) -> Compiled:
-        """The statement in the words of SQLite."""
-        if self._compiled is None:
-            self._compiled = Compiled(self.statement, dialect)
-        return self._compiled
+        """The statement in the words of the dialect's database."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            made = self._statement
+            made = made if isinstance(made, ClauseElement) else made(dialect.name)
+            found = self._compiled[dialect.name] = Compiled(made, dialect)
+        return found
 
 
 class Compiled:
@@ -98,9 +102,14 @@ def insertion(table: Table, names: tuple[str, ...]) -> Prepared:
 def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
     """Insert the row of `keys`, or give the other columns to the one that is there."""
     columns = (*keys, *names, *_missing(table, (*keys, *names)))
-    statement = sqlite.insert(table).values({name: _value(table, name) for name in columns})
-    changed = {name: statement.excluded[name] for name in names}
-    return Prepared(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+    def made(dialect: str) -> Executable:
+        insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        statement = insert_into(table).values({name: _value(table, name) for name in columns})
+        changed = {name: statement.excluded[name] for name in names}
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+    return Prepared(made)
 
 
 @lru_cache(maxsize=2000)

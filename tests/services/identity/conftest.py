@@ -19,6 +19,7 @@ from cumulet.http.server import listen
 from cumulet.services.identity import door
 from cumulet.services.identity.service import load
 from cumulet.store import Store, metadata
+from tests.databases import place
 
 PASSWORD = "correct horse battery staple"
 URLS = {
@@ -69,14 +70,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     secrets.mkdir(mode=0o700)
     for name in ("admin", "demo", "service"):
         (secrets / f"{name}_password").write_text(PASSWORD + "\n")
-    store = Store(folder / "test.db", durable=False)
+    store = Store(place(folder / "test.db"), durable=False)
     service = load()
     metadata.create_all(store.engine)
     sock = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     door.bootstrap(store, secrets=secrets, endpoints=URLS | {"identity": f"{url}/v3"}, region="RegionOne")
-    context = door.IdentityContext(secrets, "RegionOne", wakeups=store.wakeups)
+    context = door.IdentityContext(secrets, "RegionOne", wakeups=store.wakeups if store.alone else None)
     mount = Mount(service, context, Policy(service.rules), auth_url=url)
     app = App(store, {port: mount}, context.authenticate)
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False))
@@ -86,6 +87,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield Cloud(url, store, context, secrets, http)
     server.should_exit = True
     thread.join(10)
+    store.close()
 
 
 @pytest.fixture
