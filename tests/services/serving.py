@@ -65,9 +65,9 @@ class Running:
 
 
 @contextmanager
-def running(service: Service, context: Any, database: Path) -> Iterator[Running]:
+def running(service: Service, context: Any, database: Path, kind: str | None = None) -> Iterator[Running]:
     """Serve `service` until the block ends. `statements` grows by the number of statements of each transaction."""
-    store = Store(place(database), durable=False)
+    store = Store(place(database, kind), durable=False)
     metadata.create_all(store.engine)
     counts = counting(store)
     sock = listen("127.0.0.1", 0)

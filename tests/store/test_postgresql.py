@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from cumulet.config import ConfigError, Settings
 from cumulet.store import Prepared, Store, Unstorable
 from cumulet.store.kinds import postgresql_url
-from cumulet.store.schema import prepare
+from cumulet.store.schema import SchemaError, prepare
 from cumulet.store.texts import place_in
 from tests.databases import KINDS, place, url
 
@@ -193,6 +193,15 @@ def test_controllers_that_start_at_once_make_the_tables_once() -> None:
     for store in stores:
         store.close()
     assert failed == []
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    for where in (f"postgresql://u:hush@/x?host={tmp_path}", f"{url()}0&password=hush".replace("/test", "/none")):
+        store = Store(where, durable=False)
+        with pytest.raises(SchemaError, match="cannot be used") as told:
+            prepare(store)
+        assert "hush" not in str(told.value)
+        store.close()
 
 
 def test_the_url_is_a_secret(tmp_path: Path) -> None:

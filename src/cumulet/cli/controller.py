@@ -36,7 +36,7 @@ from cumulet.services.network import door as network
 from cumulet.services.network import service as network_service
 from cumulet.services.placement import service as placement_service
 from cumulet.store import Store
-from cumulet.store.schema import prepare
+from cumulet.store.schema import SchemaError, prepare
 
 log = logging.getLogger("cumulet.controller")
 
@@ -162,7 +162,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
     try:
         controller = assemble(settings)
-    except PolicyError as error:
+    except (PolicyError, SchemaError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)

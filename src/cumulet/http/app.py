@@ -305,6 +305,8 @@ class _Exchange:
             fault = service.invalidity(error)
         elif isinstance(error, Fault):
             fault = error
+        elif isinstance(error, Unstorable):  # beyond what a column holds: what no check of shapes stopped
+            fault = BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.")
         else:
             log.error("request %s failed", self.request_id, exc_info=error)
             fault = Fault(
@@ -375,9 +377,6 @@ def _run(call: Call) -> Any:
     if kind == "none":
         return handler(call, **call.params)
     opened: AbstractContextManager[Transaction] = call.store.transaction() if kind == "write" else call.store.read()
-    try:
-        with opened as tx:
-            call._tx = tx
-            return handler(call, **call.params)
-    except Unstorable:  # a text with a NUL, a number beyond the column's: what no check of shapes stopped
-        raise BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.") from None
+    with opened as tx:
+        call._tx = tx
+        return handler(call, **call.params)

@@ -3,7 +3,7 @@
 Both keep the same promise: one writer at a time, who sees everything that writers before it committed, and readers
 who see one moment and never wait. On SQLite that is ``BEGIN IMMEDIATE`` and WAL. On PostgreSQL a writer takes one
 advisory lock for the length of its transaction and reads what is committed, statement by statement (nobody else
-commits meanwhile); a reader has a snapshot. See decisions/0020-postgresql.md. Nothing here knows a table.
+commits meanwhile); a reader has a snapshot. See decisions/0020-postgresql-through-psycopg.md. No table is known here.
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Executable, Row, Table, and_, bindparam, insert, select, update
+from sqlalchemy import ClauseElement, Executable, Float, Row, Table, and_, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.types import TypeEngine
 
 Process = Callable[[Any], Any]
 
@@ -36,6 +37,15 @@ class Prepared:
         return found
 
 
+_FLOAT8 = 701
+"""The object id of PostgreSQL's double precision: what a Float there comes as, which SQLAlchemy asks the driver for."""
+
+
+def _result(kind: TypeEngine[Any], dialect: Any) -> Any:
+    """What turns a value of the driver into one of this type; None when they are the same."""
+    return kind.dialect_impl(dialect).result_processor(dialect, _FLOAT8 if isinstance(kind, Float) else None)
+
+
 class Compiled:
     """A statement as the driver takes it, with what turns values and rows into its types and back."""
 
@@ -48,7 +58,7 @@ class Compiled:
         ]
         columns = list(getattr(statement, "exported_columns", ()))
         self._meta = SimpleResultMetaData([column.key for column in columns])
-        processes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        processes = [_result(column.type, dialect) for column in columns]
         self._processes = processes if any(processes) else None
 
     def parameters(self, values: Mapping[str, Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import URL, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from cumulet.store.database import Store, metadata
 
@@ -18,11 +19,18 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class SchemaError(Exception):
-    """The database is newer than this program, or is not a database of Cumulet."""
+    """The database cannot be reached, is newer than this program, or is not a database of Cumulet."""
 
 
 def prepare(store: Store) -> None:
     """Bring the database to `HEAD`. Raises SchemaError when it cannot be."""
+    try:
+        _prepare(store)
+    except OperationalError as error:  # what the driver says names host and user, never the password
+        raise SchemaError(f"the database cannot be used: {error.orig}") from None
+
+
+def _prepare(store: Store) -> None:
     if isinstance(store.where, Path):
         store.where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with store.transaction() as tx:  # of several controllers that start at once, one makes the tables

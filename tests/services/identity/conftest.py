@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,18 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    folder = tmp_path_factory.mktemp("cloud")
+    with cloud_in(tmp_path_factory.mktemp("cloud")) as made:
+        yield made
+
+
+@contextmanager
+def cloud_in(folder: Path, kind: str | None = None) -> Iterator[Cloud]:
+    """A cloud's identity on a new database of that kind."""
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700)
     for name in ("admin", "demo", "service"):
         (secrets / f"{name}_password").write_text(PASSWORD + "\n")
-    store = Store(place(folder / "test.db"), durable=False)
+    store = Store(place(folder / "test.db", kind), durable=False)
     service = load()
     metadata.create_all(store.engine)
     sock = listen("127.0.0.1", 0)
