@@ -96,8 +96,10 @@ def url() -> str:
     return f"postgresql://cumulet@/{name}?host={folder}"
 
 
-def place(path: Path, kind: str | None = None) -> Path | str:
-    """Where a test's store is: the file, or a new database of PostgreSQL."""
+def place(path: Path | str, kind: str | None = None) -> Path | str:
+    """Where a test's store is: the file, or a new database of PostgreSQL; a URL is the place itself."""
+    if isinstance(path, str):
+        return path
     wanted = kind or os.environ.get("CUMULET_TEST_DATABASE", "sqlite")
     assert wanted in KINDS, wanted
     return path if wanted == "sqlite" else url()

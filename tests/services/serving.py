@@ -65,7 +65,7 @@ class Running:
 
 
 @contextmanager
-def running(service: Service, context: Any, database: Path, kind: str | None = None) -> Iterator[Running]:
+def running(service: Service, context: Any, database: Path | str, kind: str | None = None) -> Iterator[Running]:
     """Serve `service` until the block ends. `statements` grows by the number of statements of each transaction."""
     store = Store(place(database, kind), durable=False)
     metadata.create_all(store.engine)
