@@ -36,7 +36,7 @@ from cumulet.services.network import door as network
 from cumulet.services.network import service as network_service
 from cumulet.services.placement import service as placement_service
 from cumulet.store import Store
-from cumulet.store.schema import prepare
+from cumulet.store.schema import SchemaError, prepare
 
 log = logging.getLogger("cumulet.controller")
 
@@ -80,7 +80,7 @@ def policies(state: Path, services: Mapping[str, Service]) -> Policies:
 
 def assemble(settings: Settings) -> Controller:
     """Prepare the database and put the services together. Opens no socket."""
-    store = Store(settings.state / "db" / "cumulet.sqlite", durable=settings.simulated is None)
+    store = Store(settings.database, durable=settings.simulated is None)
     prepare(store)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
@@ -90,7 +90,7 @@ def assemble(settings: Settings) -> Controller:
         settings.region,
         settings.limit_model,
         token_seconds=settings.token_seconds,
-        wakeups=store.wakeups,
+        wakeups=store.wakeups if store.alone else None,
         password_rules=identity.PasswordRules(
             **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
         ),
@@ -181,7 +181,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
     try:
         controller = assemble(settings)
-    except (PolicyError, image.DeclarationError) as error:
+    except (PolicyError, SchemaError, image.DeclarationError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
@@ -190,6 +190,7 @@ def run(settings: Settings) -> int:
     threading.Thread(target=controller.policies.watch, args=(ended,), name="policy", daemon=True).start()
     tending = (controller.store, controller.images, ended)
     threading.Thread(target=image.tend, args=tending, name="images", daemon=True).start()
+    threading.Thread(target=controller.store.listen, args=(ended,), name="wake-ups", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again

@@ -159,7 +159,9 @@ with running(load(), ImageContext(folder / "images"), folder / "state.db") as se
 
 
 def test_a_killed_upload_leaves_no_half_image(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-c", SERVER, str(tmp_path)]
+    environ = os.environ | {"CUMULET_TEST_DATABASE": "sqlite"}  # the file that this process opens afterwards
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environ)
     assert process.stdout is not None
     port = int(process.stdout.readline())
     context = ImageContext(tmp_path / "images")
