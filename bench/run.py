@@ -27,9 +27,11 @@ ROOT = Path(__file__).parents[1]
 FIGURES = json.loads(Path(__file__).with_name("openstack.json").read_text())
 
 
-def launch(state: Path, *words: str) -> None:
-    """Run a verb of the cloud's launcher."""
-    subprocess.run([ROOT / "cumulet", words[0], "--state", state, *words[1:]], check=True, stdout=sys.stderr)
+def launch(state: Path, *words: str, checkout: Path = ROOT) -> None:
+    """Run a verb of the cloud's launcher. Another checkout makes an environment of its own."""
+    env = {name: text for name, text in os.environ.items() if checkout == ROOT or not name.startswith("CUMULET_")}
+    command = [checkout / "cumulet", words[0], "--state", state, *words[1:]]
+    subprocess.run(command, check=True, stdout=sys.stderr, env=env)
 
 
 def environment(state: Path) -> dict[str, str]:

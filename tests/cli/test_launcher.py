@@ -12,6 +12,7 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "cumulet"
 MAIN = "import sys; print(sys.prefix, sys.flags.safe_path, *sys.argv[1:])\n"
+NAMES = "import os; print(os.environ['CUMULET_CLIENT_ENV'], os.environ.get('CUMULET_TEMPEST_ENV'))\n"
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     for folder in (root / "src" / "cumulet", root / "src" / "cumulet" / "cli"):
         (folder / "__init__.py").touch()
     (root / "src" / "cumulet" / "cli" / "main.py").write_text(MAIN)
-    for group in ("", "-test", "-client"):
+    for group in ("", "-test", "-client", "-tempest"):
         (root / f"requirements{group}.lock").write_text("# nothing\n")
     shutil.copy(SCRIPT, root / "cumulet")
     return root
@@ -65,6 +66,14 @@ def test_the_environment_is_made_once_and_again_when_a_lock_file_changes(checkou
     (checkout / ".venv" / "bin" / "python").unlink()
     mended = launch(checkout, "up")
     assert (mended.returncode, "Installing" in mended.stderr) == (0, True)
+
+
+def test_the_test_verb_makes_an_environment_for_each_of_other_peoples_tools(checkout: Path) -> None:
+    (checkout / "src" / "cumulet" / "cli" / "main.py").write_text(NAMES)
+    assert launch(checkout, "up").stdout == f"{checkout}/.venv-client None\n"
+    assert launch(checkout, "test").stdout == f"{checkout}/.venv-client {checkout}/.venv-tempest\n"
+    for name in (".venv-client", ".venv-tempest"):
+        assert (checkout / name / "bin" / "python").exists()
 
 
 def test_two_at_once_make_it_once(checkout: Path) -> None:

@@ -1,0 +1,1 @@
+"""Other people's suites against a cloud of ours."""
