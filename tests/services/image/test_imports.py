@@ -118,6 +118,21 @@ def test_glance_direct(glance: Images, demo: httpx.Client) -> None:
     active(glance, demo, image_id)
 
 
+def test_the_heaviest_store_comes_first(glance: Images, demo: httpx.Client) -> None:
+    image_id = staged(demo)["id"]
+    assert ask(demo, image_id, "glance-direct", all_stores=True).status_code == 202
+    assert ended(demo, image_id)["status"] == "success"
+    assert demo.get(f"/v2/images/{image_id}").json()["stores"] == "file,moody"
+    moody(glance).weight = 10
+    assert demo.get(f"/v2/images/{image_id}").json()["stores"] == "moody,file"
+    assert demo.get("/v2/images").json()["images"][0]["stores"] == "moody,file"
+    (glance.context.folder / image_id).write_bytes(b"x" * len(DATA))
+    assert demo.get(f"/v2/images/{image_id}/file").content == DATA, "the heaviest is read"
+    preferred = demo.get(f"/v2/images/{image_id}/file?prefer=file")
+    assert preferred.status_code == 200 and preferred.content != DATA
+    assert demo.get(f"/v2/images/{image_id}/file?prefer=nope").status_code == 400
+
+
 def test_web_download(glance: Images, demo: httpx.Client, web: Web) -> None:
     image_id = made(demo)["id"]
     answer = ask(demo, image_id, "web-download", {"uri": f"{web.url}/disk.raw"}, stores=["moody", "file", "moody"])

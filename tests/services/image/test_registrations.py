@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.services.image import door
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
@@ -87,11 +88,22 @@ def test_a_location_that_is_not_what_it_says(glance: Images, demo: httpx.Client,
     assert demo.get(f"/v2/images/{image_id}/file").content == b"x" * 512
 
 
-def test_bytes_of_another_format(glance: Images, demo: httpx.Client, web: Web) -> None:
+def test_bytes_of_another_format_reach_no_node(glance: Images, demo: httpx.Client, web: Web) -> None:
+    """A location's format is not judged when it is added; but nobody boots from it, and no copy is made of it."""
     image_id = made(demo, disk_format="qcow2")["id"]
     assert add(demo, image_id, f"{web.url}/disk").status_code == 202
-    assert "does not match disk_format qcow2" in ended(demo, image_id)["message"]
-    assert demo.get(f"/v2/images/{image_id}").json()["status"] == "queued"
+    assert ended(demo, image_id)["status"] == "success"
+    asked = len(web.seen)
+    with glance.running.store.read() as tx:
+        assert door.data_path(tx, glance.context, image_id) is None
+    until(lambda: len(web.seen) > asked)
+    with glance.client("admin") as admin:
+        until(lambda: admin.get("/v2/cache").json() == {"cached_images": [], "queued_images": []})
+        assert list(glance.context.caching.folder.iterdir()) == []
+        copy = {"method": {"name": "copy-image"}, "stores": ["file"]}
+        assert admin.post(f"/v2/images/{image_id}/import", json=copy).status_code == 202
+    assert "does not match disk_format qcow2" in ended(demo, image_id, 2)["message"]
+    assert glance.files() == [] and demo.get(f"/v2/images/{image_id}").json()["stores"] == "web"
 
 
 @pytest.mark.parametrize(

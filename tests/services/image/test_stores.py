@@ -318,6 +318,7 @@ def test_the_example(tmp_path: Path) -> None:
         ('[stores.x]\ntype = "rbd"', "stores.x.type must be one of file, s3, http"),
         ("[stores]\nx = 5", "stores.x.type must be one of"),
         ('[stores.x]\ntype = "file"', "stores.x.folder is missing"),
+        ('[stores.x]\ntype = "file"\nfolder = "/dev/null/x"', "stores.x.folder cannot be used"),
         ('[stores.x]\ntype = "http"\nbucket = "y"', "there is no option stores.x.bucket"),
         ('[stores.x]\ntype = "http"\nweight = "y"', "stores.x.weight has a value of the wrong type"),
         ('[stores.archive]\ntype = "s3"\nbucket = "y"', "stores.archive.endpoint is missing"),

@@ -29,7 +29,9 @@ def _forbidden(rule: str) -> Fault:
     return NotAllowed(f"You are not authorized to complete {rule} action.")
 
 
-image = Service("image", faults=webob_body, invalidity=_invalid, forbidden=_forbidden, scope_types=("project",))
+image = Service(
+    "image", faults=webob_body, invalidity=_invalid, forbidden=_forbidden, scope_types=("project",), slash_ends=False
+)
 image.add_rules(RULES)
 
 

@@ -31,7 +31,11 @@ def views(call: Call, tx: Transaction, found: Sequence[model.Image]) -> list[dic
     """Images as this caller sees them: without the properties and the locations that are not for it."""
     properties = guard(call)
     located = places.visible(call, tx, found)
-    return [wire.shown(one, properties.readable(one.row.properties), located.get(one.id, ())) for one in found]
+    shown = [wire.shown(one, properties.readable(one.row.properties), located.get(one.id, ())) for one in found]
+    for made in shown:
+        if "stores" in made:
+            made["stores"] = call.context.stores.by_weight(made["stores"])
+    return shown
 
 
 def view(call: Call, tx: Transaction, found: model.Image) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from cumulet.http.faults import Fault
 from cumulet.services.image.model import content, imports, locations, quota, remote, tasks
 from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetch
 from cumulet.services.image.model.intake import BLOCK, HASH, Intake, Stored
-from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE, IMPORTING
@@ -293,8 +292,12 @@ class Import:
 
 
 class Registration(Import):
-    """One worker's go at a location that somebody added: its bytes are looked at and hashed where they are, and the
-    image is active when they are what they are said to be."""
+    """One worker's go at a location that somebody added: its bytes are hashed where they are, and the image is active
+    when they are what they are said to be.
+
+    Their format is not judged here, as in Glance; a node gets them only after they were screened on their way into the
+    cache, and an import that copies them screens them as well.
+    """
 
     def _work(self) -> None:
         url, algorithm = self.method["uri"], self.method["algorithm"]
@@ -304,7 +307,7 @@ class Registration(Import):
                 locations.add(tx, self.image_id, store.id, url)
         reading = store.open(url)
         try:
-            facts = self._looked_at(_read_on(reading, close=False), row, algorithm)
+            facts = self._hashed(_read_on(reading, close=False), algorithm)
         finally:
             reading.close()
         if self.method["expected"] not in (None, facts["os_hash_value"]):
@@ -317,21 +320,17 @@ class Registration(Import):
             imports.succeed(tx, self.context, row, self.task_id)
             self.engine.cancel(tx, imports.KIND, self.image_id)
 
-    def _looked_at(self, read: Callable[[], bytes], row: Any, algorithm: str) -> dict[str, Any]:
-        """Columns of the image that its bytes decide. Raises 415 and Failed."""
-        screen = Screen(row.disk_format) if screened(row.container_format) else None
+    def _hashed(self, read: Callable[[], bytes], algorithm: str) -> dict[str, Any]:
+        """Columns of the image that its bytes decide. Raises StoreFault."""
         digests = [hashlib.md5(usedforsecurity=False), hashlib.new(algorithm, usedforsecurity=False)]
         size = 0
         while piece := read():
             for digest in digests:
                 digest.update(piece)
-            if screen is not None:
-                screen.eat(piece)
             size += len(piece)
             self._renew()
         return {
             "size": size,
-            "virtual_size": screen.finish(size) if screen is not None else None,
             "checksum": digests[0].hexdigest(),
             "os_hash_algo": algorithm,
             "os_hash_value": digests[1].hexdigest(),

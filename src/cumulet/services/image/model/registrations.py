@@ -1,4 +1,4 @@
-"""Locations that are added by a call of their own: what may be added, and the task that looks at the bytes there.
+"""Locations that are added by a call of their own: what may be added, and the task that hashes the bytes there.
 
 The bytes stay where they are, so whoever adds a location may say what they hash to; the image becomes active when they
 do. Only addresses of a store that reads web servers can be added, by whomever: a file of this host never, and no other
@@ -60,7 +60,7 @@ def start(
     store: ImageStore,
     request_id: str,
 ) -> None:
-    """Begin: the image is `importing` until its bytes were looked at."""
+    """Begin: the image is `importing` until its bytes were hashed."""
     given = {"image_id": image.id, "loc_url": url, "validation_data": dict(validation)}
     task = tasks.create(tx, caller, tasks.LOCATION_IMPORT, given, image_id=image.id, request_id=request_id)
     method: dict[str, Any] = {

@@ -144,7 +144,10 @@ def _store(path: Path, name: str, table: Any, rules: Rules, places: tuple[Path, 
     if kind == "file":
         if "folder" not in given and name != "file":
             raise DeclarationError(f"{path}: stores.{name}.folder is missing")
-        return FileStore(name, Path(given.get("folder", folder)), **common)
+        try:
+            return FileStore(name, Path(given.get("folder", folder)), **common)
+        except OSError as error:
+            raise DeclarationError(f"{path}: stores.{name}.folder cannot be used: {error}") from None
     for needed in ("endpoint", "bucket"):
         if not given.get(needed):
             raise DeclarationError(f"{path}: stores.{name}.{needed} is missing")
