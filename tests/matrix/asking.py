@@ -14,7 +14,8 @@ from typing import Any
 @dataclass(frozen=True)
 class Ask:
     """`label` tells several requests to one operation apart. `where`: parameters of the path that differ from the
-    service's usual ones. `shows`: what must be in the answer for the object to have been shown, of lists."""
+    service's usual ones. `shows`: what must be in the answer for the object to have been shown, of lists. `kept`: it
+    takes several transactions that build on each other, so what it writes is kept, and it gets a fresh object."""
 
     body: Any = None
     label: str = ""
@@ -22,6 +23,7 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, str] = field(default_factory=dict)
     shows: str = ""
+    kept: bool = False
 
 
 def filled(value: Any, ids: Mapping[str, Any]) -> Any:

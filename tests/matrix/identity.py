@@ -34,9 +34,15 @@ _CREDENTIAL = {"type": "cert", "blob": "b", "user_id": "$user_id", "project_id":
 _EC2 = {"credential_id": "$ec2_id"}
 _CONFIGURED = {"domain_id": "$configured", "group": "ldap", "option": "url"}
 _LDAP = {"ldap": {"url": "ldap://directory.example", "user_tree_dn": "cn=users"}}
+_FAR = {"project_id": "$far"}
 _MEMBER = {"role_id": "$member"}
 _ACTORS = {"user_id": "$trustee_id", "group_id": "$crew"}
-_GRANTED = [Ask(where={**_ACTORS, "role_id": f"${role}"}, label=label) for role, label in (("member", ""), ("admin", "admin"))]
+_GRANTED = [
+    Ask(where={**_ACTORS, "role_id": "$member"}),
+    Ask(where={**_ACTORS, "role_id": "$admin"}, label="admin"),
+]
+_OF_DOMAIN = {"role_id": "$domain_role"}
+_CHANGED_ROLE = {"role": {"description": "d"}}
 _ONE = "/v3/domains/{domain_id}/config"
 
 
@@ -70,7 +76,10 @@ def _grants() -> dict[str, list[Ask]]:
     found: dict[str, list[Ask]] = {}
     for actor in ("users/{user_id}", "groups/{group_id}"):
         for place in ("projects/{project_id}", "domains/{domain_id}"):
-            for path, end in ((f"/v3/{place}/{actor}/roles", ""), (f"/v3/OS-INHERIT/{place}/{actor}/roles", "inherited_to_projects")):
+            for path, end in (
+                (f"/v3/{place}/{actor}/roles", ""),
+                (f"/v3/OS-INHERIT/{place}/{actor}/roles", "inherited_to_projects"),
+            ):
                 found[f"GET {path}{'/' + end if end else ''}"] = [Ask(where=_ACTORS)]
                 for verb in ("GET", "PUT", "DELETE"):
                     found[f"{verb} {path}/{{role_id}}{'/' + end if end else ''}"] = _GRANTED
@@ -122,7 +131,16 @@ REQUESTS: dict[str, list[Ask]] = {
     "GET /v3/auth/tokens": [Ask(headers={"x-subject-token": "$owner_token"})],
     "DELETE /v3/auth/tokens": [Ask(headers={"x-subject-token": "$owner_token"})],
     "POST /v3/auth/tokens": [
-        Ask({"auth": {"identity": {"methods": ["password"], "password": {"user": {"id": "$user_id", "password": PASSWORD}}}}})
+        Ask(
+            {
+                "auth": {
+                    "identity": {
+                        "methods": ["password"],
+                        "password": {"user": {"id": "$user_id", "password": PASSWORD}},
+                    }
+                }
+            }
+        )
     ],
     "POST /v2.0/tokens": [
         Ask({"auth": {"passwordCredentials": {"username": "first_domain_admin", "password": PASSWORD}}})
@@ -158,15 +176,17 @@ REQUESTS: dict[str, list[Ask]] = {
     "GET /v3/domains/config/{group}/default": [Ask(where=_CONFIGURED)],
     "GET /v3/domains/config/{group}/{option}/default": [Ask(where=_CONFIGURED)],
     "GET /v3/roles": [Ask(shows="$role_id"), Ask(label="of a domain", query="domain_id=$inner", shows="$domain_role")],
-    "POST /v3/roles": [Ask({"role": {"name": "new"}}), Ask({"role": {"name": "new", "domain_id": "$inner"}}, "of a domain")],
-    "GET /v3/roles/{role_id}": [Ask(), Ask(label="member", where=_MEMBER), Ask(label="of a domain", where={"role_id": "$domain_role"})],
-    **{
-        f"{verb} /v3/roles/{{role_id}}": [
-            Ask({"role": {"description": "d"}} if verb == "PATCH" else None),
-            Ask({"role": {"description": "d"}} if verb == "PATCH" else None, "of a domain", where={"role_id": "$domain_role"}),
-        ]
-        for verb in ("PATCH", "DELETE")
-    },
+    "POST /v3/roles": [
+        Ask({"role": {"name": "new"}}),
+        Ask({"role": {"name": "new", "domain_id": "$inner"}}, "of a domain"),
+    ],
+    "GET /v3/roles/{role_id}": [
+        Ask(),
+        Ask(label="member", where=_MEMBER),
+        Ask(label="of a domain", where=_OF_DOMAIN),
+    ],
+    "PATCH /v3/roles/{role_id}": [Ask(_CHANGED_ROLE), Ask(_CHANGED_ROLE, "of a domain", where=_OF_DOMAIN)],
+    "DELETE /v3/roles/{role_id}": [Ask(), Ask(label="of a domain", where=_OF_DOMAIN)],
     **_plain("""
         GET /v3/roles/{prior_role_id}/implies
         GET /v3/roles/{prior_role_id}/implies/{implied_role_id}
@@ -213,7 +233,9 @@ REQUESTS: dict[str, list[Ask]] = {
         for verb in ("PUT", "GET", "DELETE")
         for what in ("endpoints/{endpoint_id}", "services/{service_id}", "services/{service_id}/regions/{region_id}")
     },
-    "PUT /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}": [Ask(where={"project_id": "$far"})],
+    "PUT /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}": [
+        Ask(where={"project_id": "$far"})
+    ],
     "PUT /v3/OS-EP-FILTER/projects/{project_id}/endpoints/{endpoint_id}": [Ask(where={"project_id": "$far"})],
     **_noun("/v3/policies", "policy", "policy_id", {"type": "text", "blob": "{}"}, {"blob": "[]"}),
     "GET /v3/credentials": [Ask(shows="$credential_id")],
@@ -299,10 +321,10 @@ def build(world: World) -> None:
     ids["endpoint_group_id"] = make("/v3/OS-EP-FILTER/endpoint_groups", "endpoint_group", name="g", filters=filters)
     ids["policy_id"] = make("/v3/policies", "policy", type="text", blob="{}")
     _build_grants(world)
+    _build_oauth1(world)
     _build_owned(world)
     _build_limits(world)
     _build_federation(world)
-    _build_oauth1(world)
 
 
 def _build_grants(world: World) -> None:

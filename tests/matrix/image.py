@@ -11,6 +11,7 @@ _RAW = {"disk_format": "raw", "container_format": "bare"}
 _OCTETS = {"content-type": "application/octet-stream"}
 _PATCH = {"content-type": "application/openstack-images-v2.1-json-patch"}
 _RENAME = [{"op": "replace", "path": "/name", "value": "renamed"}]
+_FRESH = {"image_id": "$fresh"}
 _QUEUED = {"image_id": "$queued"}
 _SHARED = {"image_id": "$shared"}
 _PROPERTY = {"name": "cores", "title": "Cores", "type": "integer"}
@@ -53,8 +54,8 @@ REQUESTS: dict[str, list[Ask]] = {
     "GET /v1/{*rest}": [Ask()],
     "POST /v1/{*rest}": [Ask()],
     "GET /v2": [Ask()],
-    "PUT /v2/images/{image_id}/file": [Ask(b"bytes", headers=_OCTETS, where=_QUEUED)],
-    "PUT /v2/images/{image_id}/stage": [Ask(b"bytes", headers=_OCTETS, where=_QUEUED)],
+    "PUT /v2/images/{image_id}/file": [Ask(b"bytes", headers=_OCTETS, where=_FRESH, kept=True)],
+    "PUT /v2/images/{image_id}/stage": [Ask(b"bytes", headers=_OCTETS, where=_FRESH, kept=True)],
     "GET /v2/images/{image_id}/file": _each(),
     "POST /v2/images": [
         Ask(_RAW | {"name": "new"}),
@@ -63,11 +64,11 @@ REQUESTS: dict[str, list[Ask]] = {
         Ask(_RAW | {"name": "new", "visibility": "public"}, "public"),
     ],
     "GET /v2/images": [
-        Ask(shows="$image_id"),
-        Ask(label="of the project own", query="owner=$own", shows="$image_id"),
-        Ask(label="shared", query="visibility=shared&member_status=all", shows="$shared"),
-        Ask(label="community", query="visibility=community", shows="$community"),
-        Ask(label="public", query="visibility=public", shows="$public"),
+        Ask(query="name=image_id", shows="$image_id"),
+        Ask(label="of the project own", query="name=image_id&owner=$own", shows="$image_id"),
+        Ask(label="shared", query="name=shared&visibility=shared&member_status=all", shows="$shared"),
+        Ask(label="community", query="name=community&visibility=community", shows="$community"),
+        Ask(label="public", query="name=public&visibility=public", shows="$public"),
     ],
     "GET /v2/images/{image_id}": _each(),
     "PATCH /v2/images/{image_id}": [
@@ -104,6 +105,18 @@ REQUESTS: dict[str, list[Ask]] = {
     f"POST {_NAMESPACE}/tags/{{name}}": _both(name="new"),
     "GET /v2/schemas/{name}": [Ask(where={"name": "image"})],
     "GET /v2/schemas/metadefs/{name}": [Ask(where={"name": "namespace"})],
+    "GET /v2/cache": [Ask()],
+    "DELETE /v2/cache": [Ask()],
+    "PUT /v2/cache/{image_id}": [Ask()],
+    "DELETE /v2/cache/{image_id}": [Ask()],
+    "POST /v2/cache/clean": [Ask()],
+    "POST /v2/cache/prune": [Ask()],
+    "GET /v2/info/stores/detail": [Ask()],
+    "GET /v2/info/usage": [Ask()],
+    "POST /v2/images/{image_id}/locations": [Ask({"url": "http://192.0.2.1/image"}, where=_QUEUED)],
+    "GET /v2/images/{image_id}/locations": _each(),
+    "DELETE /v2/stores/{store_id}/{image_id}": _each(),
+    "POST /v2/tasks": [Ask({"type": "import", "input": {}})],
     "GET /v2/tasks": [Ask()],
     "GET /v2/tasks/{task_id}": [Ask()],
     "DELETE /v2/tasks/{task_id}": [Ask()],
@@ -118,7 +131,7 @@ def build(world: World) -> None:
     def ask(method: str, path: str, body: Any, **headers: str) -> Any:
         return world.ask(method, path, body, admin, headers, "image")
 
-    ids.update(member_id=ids["near"], tag="tag", rest="images", task_id="6d4c1a62-7d2e-4a4c-9a86-2a51b1d6a1f0")
+    ids.update(member_id=ids["near"], tag="tag", rest="images", store_id="file", task_id="6d4c1a62-7d2e-4a4c-9a86-2a51b1d6a1f0")
     ids["namespace"] = "owns"
     for name, visibility in (
         ("queued", "private"),
@@ -138,3 +151,10 @@ def build(world: World) -> None:
         ask("POST", f"{_NAMESPACES}/{name}/properties", _PROPERTY | {"name": "property"})
         ask("POST", f"{_NAMESPACES}/{name}/tags/tag", None)
         ask("POST", f"{_NAMESPACES}/{name}/resource_types", {"name": "OS::Thing"})
+
+
+def renew(world: World) -> None:
+    """Another image without bytes, as ``$fresh``."""
+    fields = _RAW | {"name": "fresh", "visibility": "private", "owner": world.ids["own"]}
+    token = world.tokens["own admin"]
+    world.ids["fresh"] = world.ask("POST", "/v2/images", fields, token, None, "image")["id"]

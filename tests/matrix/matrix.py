@@ -6,13 +6,15 @@ A table has one line per request: a cell per persona, then the operation. What a
     1  401               3  403               4  404, as if it were not there
     0  400               9  409               x  any other refusal
 
-Lines that begin with ``#`` say why the line below is not what the original's rules say.
+The tables were measured: the same requests went to Keystone 30.0.0, Glance 33.0.0 and Placement 16.0.0 with their
+default policies, and the answers were read line by line. Lines that begin with ``#`` say why the line below is another.
+A new operation gets its line from the original's default policy, never from what ours happens to answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from tests.matrix.world import World
 
 EXPECTED = Path(__file__).parent / "expected"
 CODES = {401: "1", 403: "3", 404: "4", 400: "0", 409: "9"}
+
+_PARAMETER = re.compile(r"\{\*?(\w+)\}")
 
 Send = Callable[[str, str, Any, str, dict[str, str]], tuple[int, str]]
 """(method, path, body, query, headers) → status and text of the answer."""
@@ -38,23 +42,22 @@ def cell(status: int, text: str, shown: str) -> str:
     return CODES.get(status, "x")
 
 
-def rows(
-    operation: str, asks: Iterable[Ask], send: Send, world: World, headers: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Ask as everybody; per request the name of its line and the cells."""
+def row(
+    operation: str, ask: Ask, send: Send, world: World, headers: Mapping[str, str], renew: Callable[[World], None]
+) -> str:
+    """Ask as everybody; the cells."""
     method, path = operation.partition(" up to ")[0].split(" ", 1)
-    ids = world.ids
-    for ask in asks:
-        places = {**ids, **filled(ask.where, ids)}
-        place = re.sub(r"\{\*?(\w+)\}", lambda found, places=places: str(places[found[1]]), path)
-        cells = ""
-        for persona in PERSONAS:
-            sent = {**headers, **filled(ask.headers, ids)}
-            if persona.place:
-                sent["x-auth-token"] = world.tokens[persona.name]
-            status, text = send(method, place, filled(ask.body, ids), filled(ask.query, ids), sent)
-            cells += cell(status, text, filled(ask.shows, ids))
-        yield key(operation, ask), split(cells)
+    ids, cells = world.ids, ""
+    for persona in PERSONAS:
+        if ask.kept:
+            renew(world)
+        sent = {**headers, **filled(ask.headers, ids)}
+        if persona.place:
+            sent["x-auth-token"] = world.tokens[persona.name]
+        place = filled(_PARAMETER.sub(r"${\1}", path), ids | filled(ask.where, ids))
+        status, text = send(method, place, filled(ask.body, ids), filled(ask.query, ids), sent)
+        cells += cell(status, text, filled(ask.shows, ids))
+    return split(cells)
 
 
 def load(service: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ class Persona:
 
     @property
     def name(self) -> str:
-        return f"{self.group} {self.role or self.place}".strip()
+        return self.group if self.role in ("", self.group) else f"{self.group} {self.role}"
 
 
 def _in(group: str, place: str, roles: str) -> list[Persona]:

@@ -8,7 +8,8 @@ from tests.matrix.asking import Ask
 from tests.matrix.world import World
 
 _ONE = "/resource_providers/{provider}"
-_GENERATION = {"resource_provider_generation": 1}
+_GENERATION = {"resource_provider_generation": 2}
+_FIRST = {"resource_provider_generation": 1}
 _STOCK = {"VCPU": {"total": 8}}
 _USES = {"project_id": "$own", "user_id": "$user_id"}
 _ALLOCATIONS = {
@@ -53,7 +54,7 @@ REQUESTS: dict[str, list[Ask]] = {
     "POST /reshaper": [
         Ask(
             {
-                "inventories": {"$spare_provider": {"inventories": _STOCK, **_GENERATION}},
+                "inventories": {"$spare_provider": {"inventories": _STOCK, **_FIRST}},
                 "allocations": {},
             }
         )

@@ -13,15 +13,16 @@ from tests.matrix.world import World
 
 @dataclass(frozen=True)
 class Part:
-    """A service: `requests` by operation, and what makes the things they are about."""
+    """A service: `requests` by operation, what makes the things they are about, and what makes fresh ones."""
 
     requests: Mapping[str, list[Ask]]
     build: Callable[[World], None]
+    renew: Callable[[World], None] = lambda world: None
 
 
 PARTS: dict[str, Part] = {
     "identity": Part(identity.REQUESTS, identity.build),
-    "image": Part(image.REQUESTS, image.build),
+    "image": Part(image.REQUESTS, image.build, image.renew),
     "placement": Part(placement.REQUESTS, placement.build),
 }
 

@@ -6,7 +6,9 @@ off ours (see `matrix`). An operation that is declared without a request here, o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from cumulet.cli.controller import declared
 from tests.assembled import Assembled
 from tests.matrix import matrix
+from tests.matrix.personas import PERSONAS
 from tests.matrix.services import PARTS, name_of, version_of
 from tests.matrix.world import Reply, World
 
@@ -55,9 +58,11 @@ def asked(cloud: Assembled, world: World, name: str) -> dict[str, str]:
         answer = cloud.ask(name, method, path, body=sent, query=query, headers=headers)
         return answer.status, answer.body.decode("utf-8", "replace")
 
-    with cloud.keeps_nothing():
-        for operation, asks in PARTS[name].requests.items():
-            found.update(matrix.rows(operation, asks, send, world, version_of(service, operation)))
+    for operation, asks in PARTS[name].requests.items():
+        headers = version_of(service, operation)
+        for ask in asks:
+            with nullcontext() if ask.kept else cloud.keeps_nothing():
+                found[matrix.key(operation, ask)] = matrix.row(operation, ask, send, world, headers, PARTS[name].renew)
     return found
 
 
@@ -69,3 +74,39 @@ def test_every_operation_has_its_request(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_who_may_do_what(cloud: Assembled, world: World, name: str) -> None:
     assert list(matrix.differences(matrix.load(name), asked(cloud, world, name))) == []
+
+
+FOR_OTHERS = re.compile(
+    r"\((shared|community|public|member)\)$"  # meant for others, as the label says; a role's name is no secret
+    r"|^(GET|POST) /(versions|v1.*|v2|v2\.0|v3)?$|^GET /v2/(schemas|info)/|^GET /v2/metadefs/resource_types$"
+    r"|^GET /(v2\.0/tenants|v3/(auth/|limits/model|regions|registered_limits|OS-FEDERATION/(projects|domains)))"
+    r"|^POST /(v2\.0|v3/auth)/tokens$|^POST /v3/users/\{user_id\}/password$"  # with a password, which they know
+    r"|^GET /v3/domains/\{domain_id\}$"  # near is in the same domain
+    r"|^POST /v2/images( \(community\))?$"  # an image of their own
+    r"|^(GET|PUT) /v2/images/\{image_id\}/members"  # of an image that is shared with near
+)
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_what_is_owns_is_closed_to_other_projects(name: str) -> None:
+    """The tables themselves: who is in another project and no administrator gets nowhere, but for what is above."""
+    others = {
+        number
+        for number, persona in enumerate(PERSONAS)
+        if persona.group in ("no role", "near", "far") and persona.role != "admin"
+    }
+    table = matrix.load(name)
+    inside = {line for line, cells in table.items() if any(cells.replace(" ", "")[at] == "+" for at in others)}
+    assert sorted(line for line in inside if not FOR_OTHERS.search(line)) == []
+    assert len(inside) < len(table) / 2, "the exceptions are no rule"
+
+
+def test_a_difference_is_told() -> None:
+    table = matrix.load("placement")
+    line = "GET /resource_providers"
+    opened = {**table, line: table[line].replace("3", "+", 1)}
+    assert list(matrix.differences(table, opened)) == [f"{line}: no role has '+' and should have '3'"]
+    (new,) = matrix.differences(table, {**table, "GET /new": table[line]})
+    assert new.startswith("GET /new: has no line in the table")
+    (gone,) = matrix.differences({**table, "GET /gone": table[line]}, table)
+    assert gone.startswith("GET /gone: the table has it")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.matrix.personas import PERSONAS, Persona, scope
 
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
 ROLES = ("reader", "member", "manager", "admin", "service")
 
 
@@ -62,7 +62,7 @@ class World:
 
     @property
     def owner(self) -> str:
-        return self.tokens["owner own"]
+        return self.tokens["owner"]
 
     def log_in(self, user: str, place: str) -> str:
         """A token of `user`, whose name is known in `ids`, for `place`."""
@@ -108,7 +108,8 @@ class World:
         domain = "outer" if persona.place in ("far", "outer") else "inner"
         if persona.place in ("system", "default", "nothing"):
             domain = "default"
-        self.ids[name] = self._user(name, domain)
+        key = f"user {name}"
+        self.ids[key] = self._user(name, domain)
         if persona.role:
-            self._grant(name, persona.place, persona.role)
-        return self.log_in(name, persona.place)
+            self._grant(key, persona.place, persona.role)
+        return self.log_in(key, persona.place)
