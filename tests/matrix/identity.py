@@ -127,6 +127,7 @@ REQUESTS: dict[str, list[Ask]] = {
         POST /v3/auth/OS-FEDERATION/saml2/ecp
         POST /v3/OS-OAUTH1/request_token
         POST /v3/OS-OAUTH1/access_token
+        POST /v3/OS-OAUTH2/token
         """),
     "GET /v3/auth/tokens": [Ask(headers={"x-subject-token": "$owner_token"})],
     "DELETE /v3/auth/tokens": [Ask(headers={"x-subject-token": "$owner_token"})],

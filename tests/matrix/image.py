@@ -131,7 +131,9 @@ def build(world: World) -> None:
     def ask(method: str, path: str, body: Any, **headers: str) -> Any:
         return world.ask(method, path, body, admin, headers, "image")
 
-    ids.update(member_id=ids["near"], tag="tag", rest="images", store_id="file", task_id="6d4c1a62-7d2e-4a4c-9a86-2a51b1d6a1f0")
+    ids.update(
+        member_id=ids["near"], tag="tag", rest="images", store_id="file", task_id="6d4c1a62-7d2e-4a4c-9a86-2a51b1d6a1f0"
+    )
     ids["namespace"] = "owns"
     for name, visibility in (
         ("queued", "private"),

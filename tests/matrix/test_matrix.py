@@ -58,7 +58,10 @@ def asked(cloud: Assembled, world: World, name: str) -> dict[str, str]:
         answer = cloud.ask(name, method, path, body=sent, query=query, headers=headers)
         return answer.status, answer.body.decode("utf-8", "replace")
 
+    known = {name_of(operation) for operation in service.operations}
     for operation, asks in PARTS[name].requests.items():
+        if operation not in known:
+            continue  # declared in another release
         headers = version_of(service, operation)
         for ask in asks:
             with nullcontext() if ask.kept else cloud.keeps_nothing():
@@ -68,7 +71,10 @@ def asked(cloud: Assembled, world: World, name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_every_operation_has_its_request(name: str) -> None:
-    assert {name_of(operation) for operation in declared()[name].operations} == set(PARTS[name].requests)
+    requests = PARTS[name].requests
+    assert {name_of(operation) for operation in declared()[name].operations} - requests.keys() == set()
+    lines = {matrix.key(operation, ask) for operation, asks in requests.items() for ask in asks}
+    assert lines ^ matrix.load(name).keys() == set(), "a request without its line, or a line without its request"
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
@@ -108,5 +114,3 @@ def test_a_difference_is_told() -> None:
     assert list(matrix.differences(table, opened)) == [f"{line}: no role has '+' and should have '3'"]
     (new,) = matrix.differences(table, {**table, "GET /new": table[line]})
     assert new.startswith("GET /new: has no line in the table")
-    (gone,) = matrix.differences({**table, "GET /gone": table[line]}, table)
-    assert gone.startswith("GET /gone: the table has it")
