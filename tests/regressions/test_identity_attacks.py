@@ -1,14 +1,14 @@
 """Where each case of identity's past advisories is tried, and those that have no better place.
 
-18  EC2 credentials of others and of limited scopes   `test_identity_advisories`, `test_credentials` of identity
-19  signatures that last for ever, presigned requests  `test_identity_advisories`, `test_signed_requests`; `decisions/0025`
+18  EC2 credentials of others and of limited scopes    `test_identity_advisories`, `test_credentials` of identity
+19  signatures that last for ever, presigned requests  `test_identity_advisories`, `test_signed_requests`
 20  application credentials that make EC2 credentials  `test_identity_advisories`, `test_application_credentials`
 21  roles of OAuth 1.0a tokens and trusts              `test_oauth1`, `test_trusts`
 22  revocation of a chain of tokens, mutated tokens    here, `test_security`, `test_revocation`
 23  other people's credentials                         `test_credentials`
 24  who exists, who is locked out                      here, `test_security`, `test_password_rules`
 25  a directory's text for enabled                     `test_directories`
-26  forged headers                                     `test_security`, tests/laws/test_operations.py, tests/http/test_front.py
+26  forged headers                                     `test_security`, tests/http, tests/laws/test_operations.py
 27  mappings that grant too much                       `test_federation`, `test_mapping_rules`
 28  administrators of other domains, second factors    here, `test_security`
 29  passwords longer than bcrypt looks                 `test_security`
