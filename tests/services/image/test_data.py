@@ -235,3 +235,12 @@ def test_what_the_door_shows_is_what_the_api_shows(
             with glance.running.store.read() as tx:
                 found = door.boot_image(tx, caller(token), token == "admin", image["id"])
             assert (found is not None) == (client.get(f"/v2/images/{image['id']}").status_code == 200)
+
+
+@pytest.mark.parametrize(("verb", "end"), [("GET", "file"), ("PUT", "file"), ("PUT", "stage")])
+def test_who_sees_no_image_is_not_told_of_it(glance: Images, verb: str, end: str) -> None:
+    """Glance hides what somebody may not look at, from its bytes too: a community image from who is no reader."""
+    with glance.client("demo") as demo, glance.client("service") as nobody:
+        image = made(demo, visibility="community")
+        answer = nobody.request(verb, f"/v2/images/{image['id']}/{end}", content=b"x", headers=OCTETS)
+        assert nobody.get(f"/v2/images/{image['id']}").status_code == answer.status_code == 404
