@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, literal, or_, select
 
 from cumulet.store.database import Transaction
 
@@ -40,22 +40,45 @@ def paged(
 
     One query, two with a marker. Raises KeyError for an unknown sort key and `MarkerNotFound`.
     """
-    order = [(columns[key], down != page.reverse) for key, down in page.sort]
-    order.append((identity, page.reverse))
+    order = _order(columns, page, identity)
     if page.marker is not None:
         at = tx.row(select(*[column for column, _ in order]).where(identity == page.marker))
         if at is None:
             raise MarkerNotFound(page.marker)
         statement = statement.where(_after(order, at))
-    for column, down in order:
-        statement = statement.order_by(column.desc().nulls_last() if down else column.asc().nulls_first())
+    statement = _ordered(statement, order)
     if page.limit is not None:
         statement = statement.limit(page.limit)
     found = tx.rows(statement)
     return list(reversed(found)) if page.reverse else found
 
 
-def _after(order: list[tuple[ColumnElement[Any], bool]], at: Row[Any]) -> ColumnElement[bool]:
+def first_page(
+    statement: Select[Any],
+    columns: Mapping[str, ColumnElement[Any]],
+    sort: tuple[tuple[str, bool], ...],
+    identity: ColumnElement[Any],
+) -> Select[Any]:
+    """`statement` in the order of a page without a marker, as many rows as are bound as ``limit``: to be prepared."""
+    ordered = _ordered(statement, _order(columns, Page(sort=sort), identity))
+    return ordered.limit(bindparam("limit", type_=Integer))
+
+
+_Order = list[tuple[ColumnElement[Any], bool]]
+
+
+def _order(columns: Mapping[str, ColumnElement[Any]], page: Page, identity: ColumnElement[Any]) -> _Order:
+    order = [(columns[key], down != page.reverse) for key, down in page.sort]
+    return [*order, (identity, page.reverse)]
+
+
+def _ordered(statement: Select[Any], order: _Order) -> Select[Any]:
+    for column, down in order:
+        statement = statement.order_by(column.desc().nulls_last() if down else column.asc().nulls_first())
+    return statement
+
+
+def _after(order: _Order, at: Row[Any]) -> ColumnElement[bool]:
     """Rows behind `at`; NULL sorts before every value."""
     choices: list[ColumnElement[bool]] = []
     same: list[ColumnElement[bool]] = []

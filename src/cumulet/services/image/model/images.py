@@ -13,7 +13,8 @@ from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model import locations
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, DELETED, QUEUED, allowed
 from cumulet.services.image.tables import cached, images, members, tags
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 
 if TYPE_CHECKING:
     from cumulet.services.image.service import ImageContext
@@ -30,6 +31,10 @@ BASE = (
     "os_hidden",
 )
 """Attributes that have a column and that a client may set."""
+
+
+Project = str | None | ColumnElement[str]
+"""A project's id, or what stands for it in a prepared statement."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def not_found(image_id: str) -> NotFound:
     return NotFound(f"No image found with ID {image_id}")
 
 
-def _membership(project_id: str | None, status: str | None) -> ColumnElement[bool]:
+def _membership(project_id: Project, status: str | None) -> ColumnElement[bool]:
     """Images shared with the project; in this member status, or in any."""
     query = select(members.c.image_id).where(members.c.member == project_id)
     if status is not None:
@@ -72,10 +77,15 @@ def _membership(project_id: str | None, status: str | None) -> ColumnElement[boo
 
 def visible(caller: Caller, member_status: str | None = None) -> ColumnElement[bool]:
     """What the caller may see at all, whether or not a plain list shows it."""
-    if caller.is_admin:
-        return true()
-    shared = and_(images.c.visibility == "shared", _membership(caller.project_id, member_status))
-    return or_(images.c.owner == caller.project_id, images.c.visibility.in_(("public", "community")), shared)
+    return true() if caller.is_admin else visible_to(caller.project_id, member_status)
+
+
+def visible_to(project_id: Project, member_status: str | None = None) -> ColumnElement[bool]:
+    """What a project sees whose caller is no admin."""
+    shared = and_(images.c.visibility == "shared", _membership(project_id, member_status))
+    # One comparison each: a prepared statement has no lists written into it.
+    everyones = or_(images.c.visibility == "public", images.c.visibility == "community")
+    return or_(images.c.owner == project_id, everyones, shared)
 
 
 def sees(tx: Transaction, caller: Caller, row: Row[Any]) -> bool:
@@ -97,11 +107,14 @@ def get(tx: Transaction, caller: Caller, image_id: str, *, missing: str = "No im
     return Image(row, tags_of(tx, [image_id]).get(image_id, []), shared)
 
 
+_TAGS = Prepared(select(tags).where(among_bound(tags.c.image_id, "ids")).order_by(tags.c.value))
+
+
 def tags_of(tx: Transaction, ids: Collection[str]) -> dict[str, list[str]]:
     """Tags by image, sorted. One query."""
     found: dict[str, list[str]] = {}
     if ids:
-        for row in tx.rows(select(tags).where(tags.c.image_id.in_(ids)).order_by(tags.c.value)):
+        for row in tx.rows(_TAGS, {"ids": ids}):
             found.setdefault(row.image_id, []).append(row.value)
     return found
 

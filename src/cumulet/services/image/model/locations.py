@@ -18,7 +18,8 @@ from cumulet.services.image.model.location_changes import Place
 from cumulet.services.image.model.stores import ImageStore, Stores
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import erasures, images, locations
-from cumulet.store import Store, Transaction
+from cumulet.store import Prepared, Store, Transaction
+from cumulet.store.among import among_bound
 from cumulet.store.times import SECOND
 
 log = logging.getLogger("cumulet.image")
@@ -33,11 +34,14 @@ def of(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
     return tx.rows(select(locations).where(locations.c.image_id == image_id).order_by(locations.c.id))
 
 
+_OF_MANY = Prepared(select(locations).where(among_bound(locations.c.image_id, "ids")).order_by(locations.c.id))
+
+
 def of_many(tx: Transaction, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
     """Locations by image, in their order. One query."""
     found: dict[str, list[Row[Any]]] = {}
     if ids:
-        for row in tx.rows(select(locations).where(locations.c.image_id.in_(ids)).order_by(locations.c.id)):
+        for row in tx.rows(_OF_MANY, {"ids": ids}):
             found.setdefault(row.image_id, []).append(row)
     return found
 
