@@ -230,7 +230,6 @@ def test_what_an_image_can_be_imported_says(demo: httpx.Client, glance: Images) 
         (400, {"method": {"name": "glance-direct"}, "stores": [{}]}, "'stores' must be a list"),
         (409, {"method": {"name": "glance-direct"}, "stores": ["nope"]}, "Store for identifier nope not found"),
         (409, {"method": {"name": "glance-direct"}}, "Image needs to be staged before 'glance-direct' method"),
-        (409, {"method": {"name": "copy-image"}}, "Only images with status active can be targeted for copying"),
         (400, {"method": {"name": "web-download"}}, "URI for web-download does not pass filtering: None"),
         (400, {"method": {"name": "web-download", "uri": 5}}, "URI for web-download does not pass filtering: 5"),
         (400, {"method": {"name": "glance-download"}}, "'glance_region' needs to be set for glance-download"),
@@ -247,6 +246,14 @@ def test_what_is_refused(demo: httpx.Client, status: int, body: dict[str, Any], 
     assert answer.status_code == status and words in answer.json()["message"], answer.text
     assert demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued"
     assert demo.get(f"/v2/images/{image['id']}/tasks").json()["tasks"] == []
+
+
+def test_a_copy_is_of_an_active_image_and_for_administrators(demo: httpx.Client, admin: httpx.Client) -> None:
+    image, body = made(demo), {"method": {"name": "copy-image"}}
+    answer = admin.post(f"/v2/images/{image['id']}/import", json=body)
+    assert answer.status_code == 409
+    assert answer.json()["message"] == "Only images with status active can be targeted for copying"
+    assert demo.post(f"/v2/images/{image['id']}/import", json=body).status_code == 403
 
 
 def test_states_that_are_not_for_an_import(glance: Images, demo: httpx.Client, other: httpx.Client, web: Web) -> None:

@@ -13,8 +13,8 @@ def import_image(call: Call, image_id: str) -> Reply:
     """Import bytes: those that are staged, those of a URL, another region's, or this image's to further stores."""
     asked = imports.parse(call.body, call.headers.get("x-image-meta-store"), call.context)
     found = model.get(call.tx, call.caller, image_id)
-    imports.require_possible(found.row, asked, call.context)
     call.require("copy_image" if asked.name == imports.COPY else "modify_image", found.target(call.caller))
+    imports.require_possible(found.row, asked, call.context)
     task_id = imports.start(call.tx, call.context, call.caller, found, asked, call.request_id)
     if task_id is not None and asked.name == imports.REMOTE:
         call.context.tokens[task_id] = call.headers.get("x-auth-token", "")
