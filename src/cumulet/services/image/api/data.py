@@ -10,6 +10,7 @@ from typing import Any
 
 from cumulet.http.call import Call
 from cumulet.http.faults import BadRequest, Fault, TooLarge, Unavailable, UnsupportedMedia
+from cumulet.services.image.api import access
 from cumulet.services.image.model import content, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.intake import BLOCK, Intake, Stored
@@ -79,7 +80,7 @@ def _store(call: Call) -> ImageStore:
 def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
     with call.store.read() as tx:
         found = model.get(tx, call.caller, image_id)
-    call.require("upload_image", found.target(call.caller))
+    access.require(call, "upload_image", found.target(call.caller))
     try:
         intake = Intake(store, found.id, call.context.staging)
     except (StoreFault, OSError) as error:
@@ -90,7 +91,7 @@ def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
 def _begin_staging(call: Call, image_id: str) -> Intake:
     with call.store.read() as tx:
         found = model.get(tx, call.caller, image_id)
-    call.require("modify_image", found.target(call.caller))
+    access.require(call, "modify_image", found.target(call.caller))
     staging = call.context.staging
     try:
         intake = Intake(staging, found.id, staging, hashed=False)

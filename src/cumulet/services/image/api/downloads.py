@@ -11,6 +11,7 @@ from typing import Any
 
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Fault, Unavailable
+from cumulet.services.image.api import access
 from cumulet.services.image.model import cache, content, locations
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, UnknownStore
@@ -54,9 +55,9 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
         places = locations.best(tx, context.stores, found.id, prefer)
         far = not cache.is_local(context, places)
         near = far and cache.is_cached(tx, found.id)
-    call.require("download_image", found.target(call.caller))
+    access.require(call, "download_image", found.target(call.caller))
     if prefer:
-        call.require("download_from_store", found.target(call.caller))
+        access.require(call, "download_from_store", found.target(call.caller))
     if not places or found.row.size is None:
         return found.row, None
     if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:

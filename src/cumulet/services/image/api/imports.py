@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cumulet.http.call import Call, Reply
+from cumulet.services.image.api import access
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import imports
 from cumulet.services.image.service import image as service
@@ -14,7 +15,7 @@ def import_image(call: Call, image_id: str) -> Reply:
     asked = imports.parse(call.body, call.headers.get("x-image-meta-store"), call.context)
     found = model.get(call.tx, call.caller, image_id)
     imports.require_possible(found.row, asked, call.context)
-    call.require("copy_image" if asked.name == imports.COPY else "modify_image", found.target(call.caller))
+    access.require(call, "copy_image" if asked.name == imports.COPY else "modify_image", found.target(call.caller))
     task_id = imports.start(call.tx, call.context, call.caller, found, asked, call.request_id)
     if task_id is not None and asked.name == imports.REMOTE:
         call.context.tokens[task_id] = call.headers.get("x-auth-token", "")
