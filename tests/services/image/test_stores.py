@@ -244,31 +244,9 @@ def test_a_bucket_that_is_away() -> None:
 
 # ---- what the operator declares
 
-EXAMPLE = """
-default_store = "archive"
-
-[stores.archive]
-type = "s3"
-description = "the bucket next door"
-weight = 10
-endpoint = "https://s3.example.org"
-bucket = "images"
-
-[stores.fast]
-type = "file"
-folder = "{folder}"
-
-[stores.web]
-type = "http"
-
-[import]
-allowed_hosts = ["Mirror.lan", "10.1.0.0/16"]
-ports = [80, 8080]
-max_gib = 2
-
-[cache]
-max_gib = 3
-"""
+EXAMPLE = (Path(__file__).parents[3] / "docs" / "images.md").read_text().split("```toml\n")[1].split("```")[0]
+EXAMPLE = EXAMPLE.replace("/srv/images", "{folder}")
+"""The example of the documentation, with a folder that tests may write to."""
 
 
 def declare(state: Path, text: str | None, keys: str | None = "the-access-key\nthe-secret-key\n") -> Any:
@@ -299,8 +277,8 @@ def test_the_example(tmp_path: Path) -> None:
     archive = found.stores.default
     assert archive.id == "archive" and archive.weight == 10 and archive.description == "the bucket next door"
     assert archive.access.secret_key == "the-secret-key" and (tmp_path / "fast").is_dir()
-    assert found.rules.allowed_hosts == ("mirror.lan", "10.1.0.0/16") and found.rules.ports == (80, 8080)
-    assert found.rules.most_bytes == 2 << 30 and found.cache_bytes == 3 << 30
+    assert found.rules.allowed_hosts == ("mirror.lan", "10.1.0.0/16") and found.rules.ports == (80, 443, 8080)
+    assert found.rules.most_bytes == 1024 << 30 and found.cache_bytes == 10 << 30
     assert found.stores.get("web").rules is found.rules
 
 

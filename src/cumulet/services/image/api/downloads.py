@@ -25,7 +25,13 @@ _CONTENT_RANGE = re.compile(r"^bytes\s+(\d+)-(\d+)/(\d+|\*)$")
 _CHUNK = 1 << 20
 
 
-@service.get("/v2/images/{image_id}/file", policy_in_handler="download_image")
+@service.get(
+    "/v2/images/{image_id}/file",
+    policy_in_handler="download_image",
+    also=(204, 206),
+    faults=(416, 503),
+    parameters=("prefer",),
+)
 async def download(call: Call, image_id: str) -> Reply:
     """Download an image's bytes, or a range of them."""
     row, reading = await call.in_thread(_open, call, image_id)
