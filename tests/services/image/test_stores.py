@@ -229,6 +229,20 @@ def test_a_web_server_that_does_not_do_as_it_says(web: Web, page: Page) -> None:
             reading.close()
 
 
+def test_a_connection_to_a_bucket_that_breaks(s3: S3Store) -> None:
+    """What is left is asked for anew, and only that; an object that is another by now is not gone on with."""
+    url = kept(s3)
+    reading: Any = s3.open(url)
+    assert read(reading, 1000, 0) == DATA[:1000]
+    reading._body._raw_stream.close()
+    assert read(reading, len(DATA) - 1000, 1000) == DATA[1000:]
+    s3.client.put_object(Bucket=s3.access.bucket, Key=s3.key(url), Body=b"evil" * 1000)
+    with pytest.raises(StoreAway):
+        reading.read(100, 0)
+    reading.close()
+    s3.erase(url)
+
+
 def test_a_bucket_that_is_away() -> None:
     with bucket() as store:
         url = kept(store, b"x")
