@@ -14,7 +14,7 @@ from cumulet.services.image.model.stores.s3 import S3Access, S3Store
 
 @contextmanager
 def bucket() -> Iterator[S3Store]:
-    """A store on a bucket of a server of its own, until the block ends. All servers of a process share their buckets."""
+    """A store on a new bucket of a server of its own. All servers of a process share their buckets."""
     name = f"images-{uuid.uuid4().hex}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
