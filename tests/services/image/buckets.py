@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,8 +13,9 @@ from cumulet.services.image.model.stores.s3 import S3Access, S3Store
 
 
 @contextmanager
-def bucket(name: str = "images") -> Iterator[S3Store]:
-    """A store on a bucket of a server of its own, until the block ends."""
+def bucket() -> Iterator[S3Store]:
+    """A store on a new bucket of a server of its own. All servers of a process share their buckets."""
+    name = f"images-{uuid.uuid4().hex}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

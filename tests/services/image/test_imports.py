@@ -412,6 +412,19 @@ def test_the_process_dies_during_the_import(
             assert second.engine.waiting(tx, image_id) == []
 
 
+def test_a_process_that_starts_goes_on_at_once(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not wait until the dead worker's lease is over, which is longer than this test waits."""
+    with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:
+        image_id = staged(client)["id"]
+        calls = _at_first(monkeypatch, Intake, "finish", after=True)
+        assert ask(client, image_id, "glance-direct").status_code == 202
+        until(lambda: calls)
+    with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
+        recover_uploads(second.running.store, second.context)
+        assert ended(client, image_id)["status"] == "success"
+        active(second, client, image_id)
+
+
 def test_an_import_that_wears_out_every_process(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(*_: Any) -> None:
         raise Killed

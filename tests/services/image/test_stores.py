@@ -229,6 +229,20 @@ def test_a_web_server_that_does_not_do_as_it_says(web: Web, page: Page) -> None:
             reading.close()
 
 
+def test_a_connection_to_a_bucket_that_breaks(s3: S3Store) -> None:
+    """What is left is asked for anew, and only that; an object that is another by now is not gone on with."""
+    url = kept(s3)
+    reading: Any = s3.open(url)
+    assert read(reading, 1000, 0) == DATA[:1000]
+    reading._body._raw_stream.close()
+    assert read(reading, len(DATA) - 1000, 1000) == DATA[1000:]
+    s3.client.put_object(Bucket=s3.access.bucket, Key=s3.key(url), Body=b"evil" * 1000)
+    with pytest.raises(StoreAway):
+        reading.read(100, 0)
+    reading.close()
+    s3.erase(url)
+
+
 def test_a_bucket_that_is_away() -> None:
     with bucket() as store:
         url = kept(store, b"x")
@@ -244,31 +258,9 @@ def test_a_bucket_that_is_away() -> None:
 
 # ---- what the operator declares
 
-EXAMPLE = """
-default_store = "archive"
-
-[stores.archive]
-type = "s3"
-description = "the bucket next door"
-weight = 10
-endpoint = "https://s3.example.org"
-bucket = "images"
-
-[stores.fast]
-type = "file"
-folder = "{folder}"
-
-[stores.web]
-type = "http"
-
-[import]
-allowed_hosts = ["Mirror.lan", "10.1.0.0/16"]
-ports = [80, 8080]
-max_gib = 2
-
-[cache]
-max_gib = 3
-"""
+EXAMPLE = (Path(__file__).parents[3] / "docs" / "images.md").read_text().split("```toml\n")[1].split("```")[0]
+EXAMPLE = EXAMPLE.replace("/srv/images", "{folder}")
+"""The example of the documentation, with a folder that tests may write to."""
 
 
 def declare(state: Path, text: str | None, keys: str | None = "the-access-key\nthe-secret-key\n") -> Any:
@@ -299,8 +291,8 @@ def test_the_example(tmp_path: Path) -> None:
     archive = found.stores.default
     assert archive.id == "archive" and archive.weight == 10 and archive.description == "the bucket next door"
     assert archive.access.secret_key == "the-secret-key" and (tmp_path / "fast").is_dir()
-    assert found.rules.allowed_hosts == ("mirror.lan", "10.1.0.0/16") and found.rules.ports == (80, 8080)
-    assert found.rules.most_bytes == 2 << 30 and found.cache_bytes == 3 << 30
+    assert found.rules.allowed_hosts == ("mirror.lan", "10.1.0.0/16") and found.rules.ports == (80, 443, 8080)
+    assert found.rules.most_bytes == 1024 << 30 and found.cache_bytes == 10 << 30
     assert found.stores.get("web").rules is found.rules
 
 

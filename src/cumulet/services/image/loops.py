@@ -7,7 +7,7 @@ import time
 from queue import Empty
 from threading import Event
 
-from cumulet.services.image.model import cache, content, locations, metadef_seeds, tasks
+from cumulet.services.image.model import cache, content, imports, locations, metadef_seeds, tasks
 from cumulet.services.image.service import ImageContext
 from cumulet.store import Store
 
@@ -19,9 +19,11 @@ AGAIN_S = 60.0
 
 
 def recover_uploads(store: Store, context: ImageContext) -> None:
-    """When the controller starts: nothing that a dead upload left stays. Safe beside uploads that run."""
+    """When the controller starts: nothing that a dead upload left stays, and imports go on. Safe beside what runs."""
     for what in content.recover(store, context.stores, context.staging, context.caching):
         log.warning("image: removed or put back after an upload that died: %s", what)
+    with store.transaction() as tx:
+        imports.resume(tx, context)
 
 
 def sow_definitions(store: Store) -> None:

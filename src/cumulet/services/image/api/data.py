@@ -26,7 +26,13 @@ SIZE_CAP = 1 << 40
 Complete = Callable[[Any, str, Intake, Stored], None]
 
 
-@service.put("/v2/images/{image_id}/file", status=204, body_limit=None, policy_in_handler="upload_image")
+@service.put(
+    "/v2/images/{image_id}/file",
+    status=204,
+    body_limit=None,
+    policy_in_handler="upload_image",
+    faults=(408, 410, 503),
+)
 async def upload(call: Call, image_id: str) -> None:
     """Upload an image's bytes."""
     _require_octets(call)
@@ -35,7 +41,13 @@ async def upload(call: Call, image_id: str) -> None:
     await _take(call, image_id, intake, _completed)
 
 
-@service.put("/v2/images/{image_id}/stage", status=204, body_limit=None, policy_in_handler="modify_image")
+@service.put(
+    "/v2/images/{image_id}/stage",
+    status=204,
+    body_limit=None,
+    policy_in_handler="modify_image",
+    faults=(408, 410, 503),
+)
 async def stage(call: Call, image_id: str) -> None:
     """Keep an image's bytes until they are imported."""
     _require_octets(call)

@@ -25,7 +25,13 @@ _CONTENT_RANGE = re.compile(r"^bytes\s+(\d+)-(\d+)/(\d+|\*)$")
 _CHUNK = 1 << 20
 
 
-@service.get("/v2/images/{image_id}/file", policy_in_handler="download_image")
+@service.get(
+    "/v2/images/{image_id}/file",
+    policy_in_handler="download_image",
+    also=(204, 206),
+    faults=(416, 503),
+    parameters=("prefer",),
+)
 async def download(call: Call, image_id: str) -> Reply:
     """Download an image's bytes, or a range of them."""
     row, reading = await call.in_thread(_open, call, image_id)
@@ -57,7 +63,7 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
         near = far and cache.is_cached(tx, found.id)
     access.require(call, "download_image", found.target(call.caller))
     if prefer:
-        call.require("download_from_store", found.target(call.caller))
+        access.require(call, "download_from_store", found.target(call.caller))
     if not places or found.row.size is None:
         return found.row, None
     if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:

@@ -85,7 +85,7 @@ def queue(tx: Transaction, context: ImageContext, image_id: str) -> None:
     """Have the image's bytes brought near; nothing when they are, or are on their way."""
     if not tx.where(cached, image_id=image_id):
         tx.insert(cached, {"image_id": image_id, "state": QUEUED, "size": None, "hits": 0, "created_at": tx.now})
-    tx.on_commit(lambda: context.wishes.put(image_id))
+    tx.on_commit(lambda: context.wishes.put(""))  # only wakes: a wish would queue again what is found to be no good
 
 
 def forget(tx: Transaction, context: ImageContext, image_id: str) -> bool:

@@ -192,6 +192,16 @@ def launch(
     context.engine.start(tx, KIND, image.id, "work", deadline_s=LONGEST_S, state=state, after_s=0)
 
 
+def resume(tx: Transaction, context: ImageContext) -> int:
+    """Have somebody work at every import that is under way, without waiting until its last worker is missed; how many
+    there are. For a process that starts."""
+    rows = tx.rows(select(images.c.id).where(images.c.import_task.is_not(None), images.c.deleted_at.is_(None)))
+    for row in rows:
+        if context.engine is not None:
+            context.engine.advance(tx, KIND, row.id)
+    return len(rows)
+
+
 def current(tx: Transaction, image_id: str, task_id: str) -> Row[Any] | None:
     """The image while this import holds it, else None."""
     query = select(images).where(

@@ -1,30 +1,8 @@
 """What the operator declares about images: ``image.toml`` in the state folder, read once when the controller starts.
 
-    default_store = "archive"              # where uploads go that name no store; "file" unless said otherwise
-
-    [stores.archive]
-    type = "s3"                            # file, s3 or http
-    description = "the bucket next door"
-    weight = 10                            # the store with the largest is read first
-    endpoint = "https://s3.example.org"
-    bucket = "images"
-    region = "eu-west-1"
-    prefix = "cumulet/"
-
-    [stores.fast]
-    type = "file"
-    folder = "/srv/images"
-
-    [import]
-    allowed_hosts = ["mirror.lan", "10.1.0.0/16"]   # let through though they are private
-    ports = [80, 443, 8080]
-    max_gib = 1024
-
-    [cache]                                # images of far stores that are kept near as well
-    max_gib = 10
-
-A bucket's keys are in ``secrets/image_store_<name>`` (mode 0600): two lines, the access key and the secret key. The
-folder ``images`` of the state folder is always there as the store `file`.
+Tables ``stores.<name>`` (with ``type``), ``import`` and ``cache``, and ``default_store``: the example in docs/images.md
+is one that the tests read. A bucket's keys are in ``secrets/image_store_<name>`` (mode 0600): two lines, the access key
+and the secret key. The folder ``images`` of the state folder is always there as the store `file`.
 """
 
 from __future__ import annotations

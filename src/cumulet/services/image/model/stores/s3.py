@@ -7,6 +7,7 @@ by its key.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -125,6 +126,7 @@ class S3Store(ImageStore):
 def asking(store: S3Store) -> Iterator[None]:
     """A conversation with the bucket: its errors become the contract's, and none of them shows a key."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -135,7 +137,7 @@ def asking(store: S3Store) -> Iterator[None]:
         if code in _FULL:
             raise StoreFull(f"The bucket answered {code}.") from None
         raise StoreAway(f"The bucket answered {code or 'with an error'}.") from None
-    except BotoCoreError as error:
+    except (BotoCoreError, HTTPError, OSError) as error:
         raise StoreAway(f"The bucket of store {store.id} does not answer ({type(error).__name__}).") from None
 
 
@@ -196,27 +198,61 @@ class _S3Writing(Writing):
 
 
 class _S3Reading(Reading):
-    """An object that is read in ranges, each by a request of its own."""
+    """An object that is read on and on by one request; another place is asked for anew, and so is the rest when the
+    connection breaks, as it does when a slow client leaves it idle."""
 
     def __init__(self, store: S3Store, key: str) -> None:
         self._store, self._key = store, key
+        self._lock = threading.Lock()
+        self._body: Any = None
+        self._at = 0
         with asking(store):
             found = store.client.head_object(Bucket=store.access.bucket, Key=key)
-        self.size = int(found["ContentLength"])
+        self.size: int = int(found["ContentLength"])
+        self._version = found["ETag"]
 
     def read(self, count: int, at: int) -> bytes:
-        assert self.size is not None
         count = min(count, self.size - at)
         if count <= 0:
             return b""
-        with asking(self._store):
-            found = self._store.client.get_object(
-                Bucket=self._store.access.bucket, Key=self._key, Range=f"bytes={at}-{at + count - 1}"
-            )
-            piece: bytes = found["Body"].read()
-        if len(piece) != count:
-            raise StoreFault("The bucket gave fewer bytes than were asked for.")
+        with self._lock:
+            going_on = self._body is not None and self._at == at
+            try:
+                return self._piece(count, at)
+            except StoreAway:
+                if not going_on:
+                    raise
+            return self._piece(count, at)
+
+    def _piece(self, count: int, at: int) -> bytes:
+        """The next bytes, fewer than `count` only when the connection gives no more. Raises StoreFault."""
+        if self._body is None or self._at != at:
+            self._drop()
+            self._body = self._ask(at)
+            self._at = at
+        try:
+            with asking(self._store):
+                piece: bytes = self._body.read(count)
+            if not piece:
+                raise StoreAway("The bucket gave fewer bytes than were asked for.")
+        except StoreFault:
+            self._drop()
+            raise
+        self._at += len(piece)
         return piece
 
+    def _ask(self, at: int) -> Any:
+        with asking(self._store):
+            found = self._store.client.get_object(
+                Bucket=self._store.access.bucket, Key=self._key, Range=f"bytes={at}-", IfMatch=self._version
+            )
+        return found["Body"]
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
     def close(self) -> None:
-        return None
+        with self._lock:
+            self._drop()
