@@ -69,31 +69,31 @@ class Transaction:
     def run(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
         """Run a prepared statement that changes rows; how many it changed."""
         compiled = statement.compiled(self._connection.dialect)
-        return int(self._driven(compiled.text, compiled.parameters(values or {})).rowcount)
+        return int(self._driven(compiled, compiled.parameters(values or {})).rowcount)
 
-    def _driven(self, text: str, parameters: Sequence[Any], *, many: bool = False) -> Any:
+    def _driven(self, compiled: prepared.Compiled, parameters: Sequence[Any], *, many: bool = False) -> Any:
         self.statements += 1
         try:
             if many:
-                return self.driver.cursor().executemany(text, parameters)
-            return self.driver.execute(text, parameters)
+                return self.driver.cursor().executemany(compiled.text, parameters)
+            return self.driver.execute(compiled.text, parameters, **compiled.options)
         except self._kind.integrity_error as error:
-            raise IntegrityError(text, None, error) from error
+            raise IntegrityError(compiled.text, None, error) from error
         except self._kind.data_error as error:
-            raise DataError(text, None, error) from error
+            raise DataError(compiled.text, None, error) from error
 
     def rows(self, statement: Executable | Prepared, parameters: Any = None) -> Sequence[Row[Any]]:
         """All rows."""
         if not isinstance(statement, Prepared):
             return self.execute(statement, parameters).fetchall()
         compiled = statement.compiled(self._connection.dialect)
-        found = self._driven(compiled.text, compiled.parameters(parameters or {}))
+        found = self._driven(compiled, compiled.parameters(parameters or {}))
         return [*map(compiled.row, found.fetchall())]
 
     def raw(self, statement: Prepared, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows as the driver gives them: for thousands of rows of texts and numbers."""
         compiled = statement.compiled(self._connection.dialect)
-        return list(self._driven(compiled.text, compiled.parameters(parameters or {})).fetchall())
+        return list(self._driven(compiled, compiled.parameters(parameters or {})).fetchall())
 
     def row(self, statement: Executable | Prepared, parameters: Any = None) -> Row[Any] | None:
         """The first row, or None."""
@@ -122,7 +122,7 @@ class Transaction:
         names = tuple(rows[0])
         compiled = prepared.insertion(table, names).compiled(self._connection.dialect)
         self._driven(
-            compiled.text,
+            compiled,
             [compiled.parameters(prepared.complete(table, names, row)) for row in rows],
             many=True,
         )

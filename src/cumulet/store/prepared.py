@@ -21,10 +21,12 @@ Process = Callable[[Any], Any]
 
 class Prepared:
     """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times. One whose words differ
-    between databases is a function: dialect's name → statement."""
+    between databases is a function: dialect's name → statement. `by_values`: PostgreSQL plans each run anew, because
+    the values decide which way is short; otherwise it soon keeps one plan for all values."""
 
-    def __init__(self, statement: Executable | Callable[[str], Executable]) -> None:
+    def __init__(self, statement: Executable | Callable[[str], Executable], *, by_values: bool = False) -> None:
         self._statement: Any = statement
+        self._by_values = by_values
         self._compiled: dict[str, Compiled] = {}
 
     def compiled(self, dialect: Any) -> Compiled:
@@ -33,7 +35,10 @@ class Prepared:
         if found is None:
             made = self._statement
             made = made if isinstance(made, ClauseElement) else made(dialect.name)
-            found = self._compiled[dialect.name] = Compiled(made, dialect)
+            found = Compiled(made, dialect)
+            if self._by_values and dialect.name == "postgresql":
+                found.options = {"prepare": False}
+            self._compiled[dialect.name] = found
         return found
 
 
@@ -52,6 +57,7 @@ class Compiled:
     def __init__(self, statement: Any, dialect: Any) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
+        self.options: dict[str, Any] = {}  # words of the driver's `execute`
         binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
         self._places = [
             (name, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds

@@ -6,11 +6,14 @@ import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from cumulet.services.placement import door
+from cumulet.services.placement.model.candidates import Form, _walk
+from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.tables import allocations, consumers, inventories
 from cumulet.store import Store, Transaction, metadata
 from tests.databases import place
@@ -149,3 +152,18 @@ def test_candidates_and_shortfalls_agree(store: Store) -> None:
         assert [(one.resource_class, one.needed, one.free) for one in lacking if one.name == "h2"] == [
             ("MEMORY_MB", 400, 300)
         ]
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(any_traits=[{"HW_CPU_X86_VMX"}], outside={"a"})])
+def test_candidates_are_walked_to_not_sorted(tmp_path: Path, filters: Filters) -> None:
+    """What the docstring promises, as SQLite plans it: along the index in its order, everything else by key."""
+    store = Store(tmp_path / "s.db", durable=False)
+    metadata.create_all(store.engine)
+    walk = _walk(("MEMORY_MB", "DISK_GB", "VCPU"), Form(limited=True, ids_alone=True), filters)
+    bound = walk.params(need_0=1, need_1=1, need_2=1, most=1)
+    text = str(bound.compile(store.engine, compile_kwargs={"render_postcompile": True}))
+    with store.read() as tx:
+        plan = [row[3] for row in tx.driver.execute(f"EXPLAIN QUERY PLAN {text}", [1] * text.count("?")).fetchall()]
+    store.close()
+    assert "placement_inventories_free" in plan[0]
+    assert not [step for step in plan if "SCAN" in step or "ORDER BY" in step], plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.http.call import Call, Reply
-from cumulet.http.faults import BadRequest
+from cumulet.http.faults import JSON, BadRequest
 from cumulet.services.placement.model import classes, search
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import candidates as wire
@@ -21,4 +21,6 @@ def index(call: Call) -> Reply:
     if unknown:
         raise BadRequest(f"Invalid resource class in resources parameter: No such resource class {unknown[0]}.")
     found, summaries = search.find(call.tx, request, nested_aware=call.version >= (1, 29))
-    return dated(call, wire.shown(found, summaries, request.classes, call.version))
+    reply = dated(call, wire.shown(found, summaries, request.classes, call.version))
+    reply.content_type = JSON
+    return reply

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, exists, func, select
 
-from cumulet.services.placement.model import candidates, providers, traits
+from cumulet.services.placement.model import candidates, traits
 from cumulet.services.placement.model.combining import Part, combined
 from cumulet.services.placement.model.filters import Filters, Request
 from cumulet.services.placement.tables import inventories, provider_aggregates, provider_traits
@@ -37,11 +37,11 @@ class Found:
 
 @dataclass(slots=True)
 class Summary:
-    """A provider of a tree that a candidate takes from. `resources`: class → (capacity, used)."""
+    """A provider of a tree that a candidate takes from. `resources`: class → its ``capacity`` and ``used``."""
 
     parent: str | None
     root: str
-    resources: dict[str, tuple[int, int]] = field(default_factory=dict)
+    resources: dict[str, dict[str, int]] = field(default_factory=dict)
     traits: list[str] = field(default_factory=list)
 
 
@@ -77,15 +77,14 @@ def _flat(tx: Transaction, request: Request) -> tuple[list[Found], dict[str, Sum
     """One group, and every provider is a tree of its own that shares nothing."""
     ((suffix, group),) = request.groups.items()
     filters = Filters(
-        in_tree=group.in_tree,
+        uuid=group.in_tree,
         member_of=group.member_of,
         outside=group.outside,
         any_traits=[*group.any_traits, *({name} for name in request.root_traits)],
         without_traits=group.without_traits | request.without_root_traits,
     )
-    where = providers.conditions(tx, filters)
     asked = dict(group.resources)
-    uuids = candidates.fitting(tx, asked, limit=request.limit, where=where)
+    uuids = candidates.fitting(tx, asked, limit=request.limit, filters=filters)
     found = [Found({uuid: asked}, {suffix: [uuid]}) for uuid in uuids]
     summaries = {uuid: Summary(None, uuid) for uuid in uuids}
     _fill(tx, summaries)
@@ -121,7 +120,7 @@ def _fill(tx: Transaction, summaries: dict[str, Summary]) -> None:
         return
     ids = {"ids": list(summaries)}
     for uuid, name, capacity, used in tx.raw(_STOCK, ids):
-        summaries[uuid].resources[name] = (capacity, used)
+        summaries[uuid].resources[name] = {"capacity": capacity, "used": used}
     for uuid, name in tx.raw(_TRAITS, ids):
         summaries[uuid].traits.append(name)
     for summary in summaries.values():
