@@ -154,6 +154,13 @@ def change_password(store: Store, rules: PasswordRules, user_id: str, original: 
         generation.bump(tx)
 
 
+def end_tokens(tx: Transaction, user_id: str) -> None:
+    """Whatever tokens the user has are worth nothing from now on; new ones may be had at once."""
+    tx.update(users, users.c.id == user_id, epoch=users.c.epoch + 1)
+    revocations.record(tx, user_id=user_id)
+    generation.bump(tx)
+
+
 def refused() -> Fault:
     """The one answer to every failed proof."""
     return Unauthorized("The request you have made requires authentication.")
