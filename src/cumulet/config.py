@@ -125,6 +125,7 @@ class Settings:
     password_regex: Annotated[str, "what passwords have to match (empty: anything)"] = ""
     password_regex_description: Annotated[str, "the same in words, for who chose a bad one"] = ""
     change_password_upon_first_use: Annotated[bool, "a password that somebody else set is to be changed first"] = False
+    disable_user_account_days_inactive: Annotated[int, "days without a login that disable a user (0: never)"] = 0
     limit_model: Annotated[str, "flat, or strict_two_level: no project's limit exceeds its domain's"] = "flat"
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
@@ -382,7 +383,8 @@ def _check(settings: Settings) -> None:
     _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
-    for name in ("lockout_failure_attempts", "password_expires_days", "minimum_password_age"):
+    days = ("password_expires_days", "minimum_password_age", "disable_user_account_days_inactive")
+    for name in ("lockout_failure_attempts", *days):
         _check_range(name, getattr(settings, name), 0, 10_000)
     _check_range("unique_last_password_count", settings.unique_last_password_count, 0, 24)
     _check_range("lockout_duration", settings.lockout_duration, 1, 86_400 * 365)

@@ -148,6 +148,7 @@ REQUESTS: dict[str, list[Ask]] = {
     ],
     "POST /v3/users/{user_id}/password": [Ask({"user": {"original_password": PASSWORD, "password": PASSWORD + "2"}})],
     **_noun("/v3/users", "user", "user_id", {"name": "new", "domain_id": "$inner", "password": "secret"}),
+    "DELETE /v3/users/{user_id}/tokens": [Ask()],
     "GET /v3/users/{user_id}/groups": [Ask(shows="$group_id")],
     "GET /v3/users/{user_id}/projects": [Ask(shows="$own")],
     **_noun("/v3/groups", "group", "group_id", {"name": "new", "domain_id": "$inner"}),
