@@ -4,9 +4,9 @@
 
 Makes a simulated cloud, asks for the list of images from one connection without pause, first with nothing else going
 on and then while eight processes move images of that size, again and again, and prints the median and the 99th
-percentile of both, with what was moved meanwhile. The movers read and write as fast as they can and take processor time
-of the same machine, which a list has to wait for as well: so the floor (an answer that stands ready, of a server process
-that moves nothing) is asked in the same minutes, and what it loses is the machine's doing, not the API's.
+percentile of both, with what was moved meanwhile. The movers read and write as fast as they can and take processor
+time of the same machine, which a list has to wait for as well: so the floor (an answer that stands ready, of a server
+process that moves nothing) is asked in the same minutes. What it loses is the machine's doing, not the API's.
 """
 
 from __future__ import annotations
