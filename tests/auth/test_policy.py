@@ -21,25 +21,46 @@ RULES = [
     Rule("all", "@"),
     Rule("none", "!"),
     Rule("missing", "rule:there-is-none"),
+    Rule("three", "role:admin or role:manager or role:reader and project_id:%(project_id)s"),
+    Rule("capitals", "role:ADMIN or role:Auditor"),
+    Rule("role of the target", "role:%(visibility)s"),
+    Rule("one of a list", "roles:%(visibility)s"),
+    Rule("no such attribute", "favourite_colour:%(visibility)s"),
+    Rule("not in the target", "project_id:%(there_is_none)s or 'x':%(there_is_none)s"),
+    Rule("true", "True:%(enabled)s"),
+    Rule("number", "7:%(enabled)s"),
+    Rule("deep", "token.project.domain.id:%(visibility)s"),
 ]
 
 
 def callers() -> st.SearchStrategy[Caller]:
-    roles = st.sets(st.sampled_from(["admin", "manager", "member", "reader"])).map(tuple)
+    roles = st.sets(st.sampled_from(["admin", "Admin", "manager", "member", "reader", "AUDITOR", "shared"])).map(tuple)
     return st.builds(
-        lambda roles, project, user: Caller(user, user, "default", roles=roles, project_id=project),
+        lambda roles, project, user, domain: Caller(
+            user, user, "default", roles=roles, project_id=project, project_domain_id=domain
+        ),
         roles,
         st.sampled_from(["p1", "p2"]) | st.none(),
         st.sampled_from(["u1", "u2"]),
+        st.sampled_from(["shared", "default"]) | st.none(),
     )
 
 
-@given(callers(), st.sampled_from(["p1", "p2"]), st.sampled_from(["u1", "u2"]), st.sampled_from(["shared", "private"]))
-def test_same_answers_as_the_enforcer(caller: Caller, project: str, user: str, visibility: str) -> None:
+@given(
+    callers(),
+    st.sampled_from(["p1", "p2"]) | st.none(),
+    st.sampled_from(["u1", "u2"]),
+    st.sampled_from(["shared", "private"]),
+    st.sampled_from([True, False, 7]),
+)
+def test_same_answers_as_the_enforcer(
+    caller: Caller, project: str | None, user: str, visibility: str, enabled: bool | int
+) -> None:
     ours = Policy(RULES)
     theirs = oslo.Enforcer(cfg.ConfigOpts(), use_conf=False)
     theirs.set_rules(oslo.Rules.from_dict({rule.name: rule.check for rule in (*SHARED, *RULES)}), use_conf=False)
     target = {"project_id": project, "user_id": user, "visibility": visibility, "network.project_id": project}
+    target["enabled"] = enabled
     for rule in RULES:
         assert ours.allows(rule.name, caller, target) == bool(
             theirs.enforce(rule.name, target, dict(caller.credentials))

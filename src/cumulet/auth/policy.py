@@ -7,9 +7,10 @@ originals do by default: whoever comes with another kind of token is refused wha
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from oslo_policy import _checks, _parser
@@ -144,17 +145,68 @@ def _refuse_circles(trees: Mapping[str, Any]) -> None:
 def _compile(check: Any, parts: Mapping[str, Check]) -> Check:
     """oslo.policy's tree as closures: its own walk inspects each function's signature at every check."""
     if isinstance(check, _checks.AndCheck):
-        every = [_compile(part, parts) for part in check.rules]
-        return lambda target, creds: all(part(target, creds) for part in every)
+        return reduce(_both, [_compile(part, parts) for part in check.rules])
     if isinstance(check, _checks.OrCheck):
-        some = [_compile(part, parts) for part in check.rules]
-        return lambda target, creds: any(part(target, creds) for part in some)
+        return reduce(_either, [_compile(part, parts) for part in check.rules])
     if isinstance(check, _checks.NotCheck):
         inner = _compile(check.rule, parts)
         return lambda target, creds: not inner(target, creds)
     if isinstance(check, _checks.RuleCheck):
         name = str(check.match)
         return lambda target, creds: (found := parts.get(name)) is not None and found(target, creds)
+    if type(check) is _checks.RoleCheck and "%" not in check.match:
+        return _role(check.match.lower())
+    if type(check) is _checks.GenericCheck:
+        return _generic(check)
+    return _other(check)
+
+
+def _both(one: Check, other: Check) -> Check:
+    return lambda target, creds: one(target, creds) and other(target, creds)
+
+
+def _either(one: Check, other: Check) -> Check:
+    return lambda target, creds: one(target, creds) or other(target, creds)
+
+
+def _role(name: str) -> Check:
+    """``role:name``. Names of roles are compared without their case."""
+    return lambda _, creds: name in creds["roles"] or name in [role.lower() for role in creds["roles"]]
+
+
+def _generic(check: Any) -> Check:
+    """``kind:match``, where kind is a literal or the path to something of the caller's: oslo.policy finds out which
+    by parsing it as Python at every check, which costs more than the rest of a rule."""
+    kind, match = check.kind, check.match
+    try:
+        literal = str(ast.literal_eval(kind))
+    except ValueError:
+        return _other(check) if "." in kind else _attribute(kind, match)
+    except SyntaxError:
+        return _other(check)
+    return lambda target, _: _filled(match, target) == literal
+
+
+def _attribute(kind: str, match: str) -> Check:
+    def same(target: Mapping[str, Any], creds: Mapping[str, Any]) -> bool:
+        wanted = _filled(match, target)
+        if wanted is None or kind not in creds:
+            return False
+        value = creds[kind]
+        return wanted in map(str, value) if isinstance(value, list) else wanted == str(value)
+
+    return same
+
+
+def _filled(match: str, target: Mapping[str, Any]) -> str | None:
+    """What a rule compares with; None when the target has no such thing."""
+    try:
+        return match % target
+    except KeyError:
+        return None
+
+
+def _other(check: Any) -> Check:
     return lambda target, creds: bool(check(target, creds, None))
 
 

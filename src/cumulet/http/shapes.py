@@ -234,13 +234,14 @@ def trimmed(body: Any, version: Version) -> Any:
                 setattr(body, field.name, msgspec.UNSET)
         for name, _inner in _nested_names(shape):
             trimmed(getattr(body, name), version)
-    elif isinstance(body, list):
-        for item in body:
-            trimmed(item, version)
-    elif isinstance(body, dict):
-        for item in body.values():
-            trimmed(item, version)
+    elif isinstance(body, list | dict):
+        for item in body.values() if isinstance(body, dict) else body:
+            if not isinstance(item, _LEAVES):  # most are: a call for each would cost more than encoding them
+                trimmed(item, version)
     return body
+
+
+_LEAVES = (str, int, float, type(None))
 
 
 @cache

@@ -6,12 +6,14 @@ from email.utils import formatdate
 from typing import Any
 
 from cumulet.http.call import Call, Reply
+from cumulet.http.faults import JSON
 from cumulet.store.times import SECOND, now_us
 
 
 def dated(call: Call, body: Any = None, changed_us: int | None = None, *, status: int | None = None) -> Reply:
-    """`body` with the time when it last changed (µs; now unless given)."""
+    """`body` with the time when it last changed (µs; now unless given). Bytes are JSON already."""
+    kind = JSON if isinstance(body, bytes) else None
     if call.version < (1, 15):
-        return Reply(body, status)
+        return Reply(body, status, content_type=kind)
     at = formatdate((changed_us or now_us()) // SECOND, usegmt=True)
-    return Reply(body, status, {"Last-Modified": at, "Cache-Control": "no-cache"})
+    return Reply(body, status, {"Last-Modified": at, "Cache-Control": "no-cache"}, kind)
