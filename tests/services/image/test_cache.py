@@ -259,7 +259,8 @@ def test_the_cache_after_the_process_died(glance: Images, demo: httpx.Client, ad
     recover_uploads(glance.running.store, glance.context)
     assert near(glance) == [kept]
     assert demo.get(f"/v2/images/{lost}/file").content == DATA, "from the bucket"
-    until(lambda: near(glance) == sorted([kept, lost]))
+    in_cache(admin, lost)
+    assert near(glance) == sorted([kept, lost])
     with glance.running.store.read() as tx:
         assert {row.state for row in tx.rows(select(cached))} == {cache.CACHED}
 
