@@ -1,11 +1,13 @@
 """What moving an image's bytes costs, beside what the machine needs for the bytes alone, in one run.
 
-    python bench/image_bytes.py [--mib 512] [--runs 3]
+    python bench/image_bytes.py [--mib 512] [--runs 3] [--glance PORT]
 
 The floor of an upload is a copy of the file with fsync, and MD5 and SHA-512 over it one after the other; the floor of a
 download is a copy. The image service runs in a process of its own as the controller runs it (uvloop, a database that
 survives power loss); the client sends and takes bytes by the kernel's shortest way, so that what is measured is the
-service. The best of the runs counts: others use the machine as well.
+service. The best of the runs counts: others use the machine as well. With ``--glance`` the same is asked of a Glance on
+that port of this machine, in turn with ours: one without a token check (the paste flavor of no name), under uWSGI with
+two processes, its folder on the same disk.
 """
 
 from __future__ import annotations
@@ -92,21 +94,22 @@ def download(port: int, image_id: str, size: int) -> None:
             got += count
 
 
-def rows(port: int, source: Path, runs: int) -> dict[str, float]:
-    """Best time of each row, in seconds."""
+def rows(ports: dict[str, int], source: Path, runs: int) -> dict[str, float]:
+    """Best time of each row, in seconds. `ports` are services by the prefix of their rows."""
     size, best = source.stat().st_size, dict[str, float]()
 
     def note(name: str, work: Callable[[], None]) -> None:
         best[name] = min(best.get(name, 1e9), timed(work))
 
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-Auth-Token": "demo"}) as client:
-        for _ in range(runs):
-            made = client.post("/v2/images", json={"disk_format": "raw", "container_format": "bare"}).json()
-            note("cp", lambda: copy(source, source.with_suffix(".copy")))
-            note("hashes", lambda: hashes(source))
-            note("upload", lambda image=made["id"]: upload(port, image, source))  # type: ignore[misc]
-            note("download", lambda image=made["id"]: download(port, image, size))  # type: ignore[misc]
-            client.delete(f"/v2/images/{made['id']}")
+    for _ in range(runs):
+        note("cp", lambda: copy(source, source.with_suffix(".copy")))
+        note("hashes", lambda: hashes(source))
+        for prefix, port in ports.items():
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"X-Auth-Token": "demo"}) as client:
+                made = client.post("/v2/images", json={"disk_format": "raw", "container_format": "bare"}).json()["id"]
+                note(f"{prefix}upload", lambda: upload(port, made, source))  # noqa: B023
+                note(f"{prefix}download", lambda: download(port, made, size))  # noqa: B023
+                client.delete(f"/v2/images/{made}")
     return best
 
 
@@ -114,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--glance", type=int, metavar="PORT", help="a Glance to measure beside")
     asked = parser.parse_args()
     root = Path(__file__).resolve().parents[1]
     path = os.pathsep.join((str(root), str(root / "src"), os.environ.get("PYTHONPATH", "")))
@@ -127,12 +131,13 @@ def main() -> None:
         )
         try:
             assert server.stdout is not None
-            best = rows(int(server.stdout.readline()), source, asked.runs)
+            ports = {"": int(server.stdout.readline()), **({"glance ": asked.glance} if asked.glance else {})}
+            best = rows(ports, source, asked.runs)
         finally:
             server.terminate()
             server.wait()
     for name, seconds in best.items():
-        print(f"{name:<10}{seconds:8.2f} s {asked.mib / seconds:8.0f} MiB/s")
+        print(f"{name:<16}{seconds:8.2f} s {asked.mib / seconds:8.0f} MiB/s")
     floor = best["cp"] + best["hashes"]
     print(f"upload takes {best['upload'] / floor:.2f} of cp and two hashes, download {best['download'] / floor:.2f}")
 

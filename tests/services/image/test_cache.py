@@ -259,13 +259,10 @@ def test_the_cache_after_the_process_died(glance: Images, demo: httpx.Client, ad
     recover_uploads(glance.running.store, glance.context)
     assert near(glance) == [kept]
     assert demo.get(f"/v2/images/{lost}/file").content == DATA, "from the bucket"
-
-    def states() -> set[str]:
-        with glance.running.store.read() as tx:
-            return {row.state for row in tx.rows(select(cached))}
-
-    until(lambda: states() == {cache.CACHED})
+    in_cache(admin, lost)
     assert near(glance) == sorted([kept, lost])
+    with glance.running.store.read() as tx:
+        assert {row.state for row in tx.rows(select(cached))} == {cache.CACHED}
 
 
 def test_a_location_on_a_web_server(glance: Images, demo: httpx.Client, admin: httpx.Client, web: Web) -> None:

@@ -412,6 +412,44 @@ def test_the_process_dies_during_the_import(
             assert second.engine.waiting(tx, image_id) == []
 
 
+@pytest.mark.parametrize(
+    ("method", "owner", "name", "after"),
+    [("web-download", *place) for place in PLACES if place[1] != "_finish"]
+    + [("glance-direct", *place) for place in PLACES if place[1] not in ("fetch", "_finish")],
+)
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), OSError(5, "I/O error"), StoreAway("away")])
+def test_a_step_fails(
+    glance: Images,
+    demo: httpx.Client,
+    web: Web,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    owner: Any,
+    name: str,
+    after: bool,
+    fault: Exception,
+) -> None:
+    """Wherever it fails, the image waits for bytes again, nothing is left, and the next import succeeds."""
+    image_id = (staged if method == "glance-direct" else made)(demo)["id"]
+    real = getattr(owner, name)
+
+    def failing(*given: Any, **named: Any) -> Any:
+        if after:
+            real(*given, **named)
+        raise fault
+
+    uri = {"uri": f"{web.url}/disk.raw"}
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, failing)
+        assert ask(demo, image_id, method, uri, all_stores=True).status_code == 202
+        task = ended(demo, image_id)
+    assert task["status"] == "failure" and task["message"]
+    nothing(glance, demo, image_id, "file,moody")
+    assert ask(demo, image_id, "web-download", uri, all_stores=True).status_code == 202
+    assert ended(demo, image_id, 2)["status"] == "success"
+    active(glance, demo, image_id, "file,moody")
+
+
 def test_a_process_that_starts_goes_on_at_once(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not wait until the dead worker's lease is over, which is longer than this test waits."""
     with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:

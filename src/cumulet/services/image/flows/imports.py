@@ -115,7 +115,7 @@ class Import:
             self._work()
         except Lost:
             self._end(lambda tx: tasks.fail(tx, self.task_id, "The image was deleted during the import."))
-        except (Stop, Fault, StoreFault, Failed, Refused) as error:
+        except (Stop, Fault, StoreFault, Failed, Refused, OSError) as error:
             why = _in_words(error)
             log.info("import to image %s failed: %s", self.image_id, why)
             self._end(lambda tx: imports.fail(tx, self.context, self.image_id, self.state, why))
