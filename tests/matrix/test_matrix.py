@@ -94,6 +94,8 @@ FOR_OTHERS = re.compile(
     r"|^POST /v2/images( \(community\))?$"  # an image of their own
     r"|^POST /v2\.0/(networks|routers|floatingips|security-groups)$"  # and the same
     r"|^GET /v2\.0/(extensions|availability_zones$|service-providers$)"
+    r"|^GET /v2\.1$|^GET /v2\.1/(extensions|flavors|limits$|os-availability-zone$|os-keypairs$|.*/defaults$)"
+    r"|^POST /v2\.1/(servers|os-keypairs)$"
     r"|^(GET|PUT) /v2/images/\{image_id\}/members"  # of an image that is shared with near
 )
 
