@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cumulet.http import Operation, Service
-from tests.matrix import identity, image, placement
+from tests.matrix import compute, identity, image, network, placement
 from tests.matrix.asking import Ask
 from tests.matrix.world import World
 
@@ -24,6 +24,8 @@ PARTS: dict[str, Part] = {
     "identity": Part(identity.REQUESTS, identity.build),
     "image": Part(image.REQUESTS, image.build, image.renew),
     "placement": Part(placement.REQUESTS, placement.build),
+    "network": Part(network.REQUESTS, network.build),
+    "compute": Part(compute.REQUESTS, compute.build),
 }
 
 

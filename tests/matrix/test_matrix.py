@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,8 +29,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assembled]:
     found.close()
 
 
-def peopled(cloud: Assembled) -> World:
-    """The world of the matrix in `cloud`."""
+def peopled(cloud: Assembled) -> dict[str, World]:
+    """The world of the matrix in `cloud`, as each service's requests see it."""
 
     def send(service: str, method: str, path: str, body: Any, headers: dict[str, str]) -> Reply:
         answer = cloud.ask(service, method, path, body=b"" if body is None else body, headers=headers)
@@ -39,13 +40,14 @@ def peopled(cloud: Assembled) -> World:
 
     found = World(send, f"http://127.0.0.1:{cloud.settings.ports.of('identity')}", cloud.admin)
     found.build()
-    for part in PARTS.values():
-        part.build(found)
-    return found
+    worlds = {name: replace(found, ids=dict(found.ids)) for name in PARTS}
+    for name, part in PARTS.items():
+        part.build(worlds[name])
+    return worlds
 
 
 @pytest.fixture(scope="module")
-def world(cloud: Assembled) -> World:
+def worlds(cloud: Assembled) -> dict[str, World]:
     return peopled(cloud)
 
 
@@ -78,17 +80,22 @@ def test_every_operation_has_its_request(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
-def test_who_may_do_what(cloud: Assembled, world: World, name: str) -> None:
-    assert list(matrix.differences(matrix.load(name), asked(cloud, world, name))) == []
+def test_who_may_do_what(cloud: Assembled, worlds: dict[str, World], name: str) -> None:
+    assert list(matrix.differences(matrix.load(name), asked(cloud, worlds[name], name))) == []
 
 
 FOR_OTHERS = re.compile(
-    r"\((shared|community|public|member)\)$"  # meant for others, as the label says; a role's name is no secret
+    # Meant for others, as the label says; a role's name is no secret.
+    r"\((shared|community|public|member|external|in a shared network)\)$"
     r"|^(GET|POST) /(versions|v1.*|v2|v2\.0|v3)?$|^GET /v2/(schemas|info)/|^GET /v2/metadefs/resource_types$"
     r"|^GET /(v2\.0/tenants|v3/(auth/|limits/model|regions|registered_limits|OS-FEDERATION/(projects|domains)))"
     r"|^POST /(v2\.0|v3/auth)/tokens$|^POST /v3/users/\{user_id\}/password$"  # with a password, which they know
     r"|^GET /v3/domains/\{domain_id\}$"  # near is in the same domain
     r"|^POST /v2/images( \(community\))?$"  # an image of their own
+    r"|^POST /v2\.0/(networks|routers|floatingips|security-groups)$"  # and the same
+    r"|^GET /v2\.0/(extensions|availability_zones$|service-providers$)"
+    r"|^GET /v2\.1$|^GET /v2\.1/(extensions|flavors|limits$|os-availability-zone$|os-keypairs$|.*/defaults$)"
+    r"|^POST /v2\.1/(servers|os-keypairs)$"
     r"|^(GET|PUT) /v2/images/\{image_id\}/members"  # of an image that is shared with near
 )
 

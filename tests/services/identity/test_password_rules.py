@@ -15,6 +15,8 @@ from cumulet.services.identity.model import password_rules, passwords
 from cumulet.services.identity.tables import users
 from cumulet.store.times import now_us
 from tests.services.identity.conftest import Cloud
+from tests.services.identity.provider import running
+from tests.services.identity.test_federation import Trust
 from tests.services.identity.test_nouns import fresh, made, message
 
 
@@ -203,3 +205,18 @@ def test_a_disabled_user_stays_disabled(cloud: Cloud, admin: httpx.Client, rules
     rules(disable_user_account_days_inactive=9)
     user = made(admin, "user", name=fresh(), password="right", enabled=False)
     assert not enabled(admin, user) and cloud.login(user["name"], "right").status_code == 401
+
+
+def test_a_federated_user_is_away_like_any_other(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    rules(disable_user_account_days_inactive=3)
+    with running() as provider:
+        trust = Trust(cloud, admin, provider)
+        _, told = trust.token()
+        user = {"id": told["user"]["id"]}
+        with cloud.store.read() as tx:
+            kept = tx.scalar(select(users.c.last_active_at).where(users.c.id == user["id"]))
+        assert kept is not None and tx.now - kept < 60_000_000
+        away(cloud, user, 3)
+        assert trust.login().status_code == 401
+        rules(disable_user_account_days_inactive=4)
+        assert trust.login().status_code == 201
