@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -45,6 +46,13 @@ def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with running(load(), None, place, request.param) as service, service.client("admin") as client:
         held(client, CLOUD)
         yield client
+
+
+@pytest.fixture(params=KINDS)
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
+    """An empty service on each kind of database."""
+    with running(load(), None, tmp_path / "state.db", request.param) as service:
+        yield service
 
 
 def takers(client: httpx.Client, query: str, version: str = "1.39") -> list[tuple[str, ...]]:
@@ -129,6 +137,18 @@ def test_limits(cloud: httpx.Client) -> None:
     for limit in range(1, len(everybody) + 2):
         some = takers(cloud, f"resources=VCPU:1,DISK_GB:5&limit={limit}")
         assert len(some) == min(limit, len(everybody)) and set(some) <= set(everybody)
+
+
+@pytest.mark.parametrize("wanted", ["VCPU:1", "VCPU:1,DISK_GB:5", "VCPU:1,MEMORY_MB:600,DISK_GB:1", "VCPU:9"])
+def test_limits_where_nobody_shares(anywhere: Running, wanted: str) -> None:
+    """With a limit only some trees are looked at: there are as many candidates all the same, and no others."""
+    with anywhere.client("admin") as client:
+        held(client, CLOUD[: CLOUD.index(traits("alpha", 1, "CUSTOM_RACK_A")[0])])
+        everybody = takers(client, f"resources={wanted}")
+        assert bool(everybody) == (wanted != "VCPU:9")
+        for limit in range(1, len(everybody) + 2):
+            some = takers(client, f"resources={wanted}&limit={limit}")
+            assert len(some) == min(limit, len(everybody)) and set(some) <= set(everybody)
 
 
 REFUSED = [

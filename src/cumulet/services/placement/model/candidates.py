@@ -125,6 +125,26 @@ def fitting(tx: Transaction, resources: Mapping[str, int], *, limit: int | None,
     return [row[0] for row in tx.raw(_prepared(names, form), parameters)]
 
 
+@lru_cache(maxsize=256)
+def _tree_walk(names: tuple[str, ...]) -> Prepared:
+    first, its = inventories.alias("first"), providers.alias("its")
+    joined = first.join(its, its.c.uuid == first.c.provider_uuid)
+    query = select(its.c.root_uuid).select_from(joined).where(*_fits_in(first, names[0], 0))
+    for number, name in enumerate(names[1:], 1):
+        other, near = inventories.alias(f"other_{number}"), providers.alias(f"near_{number}")
+        has = select(other.c.provider_uuid).where(other.c.provider_uuid == near.c.uuid, *_fits_in(other, name, number))
+        query = query.where(exists(select(near.c.uuid).where(near.c.root_uuid == its.c.root_uuid, exists(has))))
+    query = query.order_by(first.c.free.desc(), first.c.provider_uuid.desc()).limit(bindparam("most"))
+    return Prepared(query, by_values=True)
+
+
+def trees(tx: Transaction, resources: Mapping[str, int], limit: int) -> list[str]:
+    """Roots of trees whose providers have room for `resources` together, enough of them for `limit` candidates: each
+    provider of the first class that the walk comes to (see `_walk`) is in a candidate of its own. One query."""
+    names = _ordered(resources)
+    return list(dict.fromkeys(row[0] for row in tx.raw(_tree_walk(names), _parameters(names, resources, limit))))
+
+
 def _ordered(resources: Mapping[str, int]) -> tuple[str, ...]:
     """The classes that are asked for, that by which providers are ordered first."""
     return tuple(sorted((n for n, amount in resources.items() if amount > 0), key=lambda n: (n != "MEMORY_MB", n)))

@@ -3,7 +3,8 @@
 While no provider has a parent and none shares its inventory, one request of one group is one query (see
 `candidates.candidates`) that stops at the request's limit. Otherwise each resource class of each group is one query,
 traits, aggregates and sharing are one each, and what fits together is worked out here, tree by tree. The number of
-queries depends on the request, never on the number of providers.
+queries depends on the request, never on the number of providers. A plain request of a cloud with trees first walks to
+as many trees as its limit needs and looks at no others; anything else there reads all that have room for a class.
 """
 
 from __future__ import annotations
@@ -65,12 +66,22 @@ def find(tx: Transaction, request: Request, *, nested_aware: bool) -> tuple[list
     if len(request.groups) == 1 and not shape.nested and not shape.sharing:
         return _flat(tx, request)
     search = _Search(tx, request, sharing=bool(shape.sharing), nested=bool(shape.nested))
+    if nested_aware and not shape.sharing and _plain(request):
+        assert request.limit is not None
+        search.look_only_at(candidates.trees(tx, request.groups[""].resources, request.limit))
     chosen = search.found(one_per_tree=bool(shape.nested) and not nested_aware)
     used = {uuid for one in chosen for uuid in one.taken}
     summaries = _trees(tx, {search.roots[uuid] for uuid in used})
     if shape.nested and not nested_aware:
         summaries = {uuid: summary for uuid, summary in summaries.items() if uuid in used}
     return chosen, summaries
+
+
+def _plain(request: Request) -> bool:
+    """Whether it is about amounts alone, and ends somewhere: then a tree that has room for it gives a candidate."""
+    if request.limit is None or not request.classes or list(request.groups) != [""]:
+        return False
+    return request == Request({"": Filters(resources=request.groups[""].resources)}, request.limit)
 
 
 def _flat(tx: Transaction, request: Request) -> tuple[list[Found], dict[str, Summary]]:
@@ -144,6 +155,7 @@ _HAVING = (
 )
 _IN_CLOUD = Prepared(_HAVING)
 _IN_TREE = Prepared(_HAVING.where(rows.c.root_uuid == bindparam("root")))
+_AMONG = Prepared(_HAVING.where(among_bound(inventories.c.provider_uuid, "ids")), by_values=True)
 _EVERYBODY = Prepared(select(rows.c.uuid, rows.c.root_uuid).order_by(rows.c.uuid))
 _NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(rows.c.parent_uuid.is_not(None)))
 _WITH_TRAITS = Prepared(
@@ -176,6 +188,7 @@ class _Search:
     def __init__(self, tx: Transaction, request: Request, *, sharing: bool, nested: bool) -> None:
         self.tx, self.request = tx, request
         self.several = sharing or nested
+        self.among: list[str] | None = None  # the providers that are looked at; None: all
         self.roots: dict[str, str] = {}
         self.room: dict[tuple[str, str], tuple[int, int]] = {}
         self.with_trait = self._sets(_WITH_TRAITS, {*request.traits, SHARES})
@@ -184,6 +197,10 @@ class _Search:
         self.anchors: dict[str, list[str]] = {}
         for uuid, root in tx.raw(_ANCHORS) if sharing else ():
             self.anchors.setdefault(uuid, []).append(root)
+
+    def look_only_at(self, roots: list[str]) -> None:
+        """Leave all other trees out."""
+        self.among = [uuid for uuid, *_ in self.tx.raw(_IN_TREES, {"ids": roots})]
 
     def _sets(self, statement: Prepared, names: set[str]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {name: set() for name in names}
@@ -215,6 +232,8 @@ class _Search:
         """Providers with room for what the group asks of one class. One query."""
         values: dict[str, Any] = {"name": name, "need": group.resources[name]}
         statement = _IN_CLOUD
+        if self.among is not None:
+            statement, values["ids"] = _AMONG, self.among
         if group.in_tree is not None:
             statement, values["root"] = _IN_TREE, self.tx.scalar(_ROOT_OF, {"uuid": group.in_tree})
         found: Rooted = {}
