@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -233,3 +234,10 @@ def test_what_the_door_shows_is_what_the_api_shows(
             with glance.running.store.read() as tx:
                 found = door.boot_image(tx, caller(token), token == "admin", image["id"])
             assert (found is not None) == (client.get(f"/v2/images/{image['id']}").status_code == 200)
+
+
+def test_threads_that_move_bytes_stand_back_for_those_that_answer(tmp_path: Path) -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert ImageContext(tmp_path / "images").threads.submit(priority).result() == min(19, priority() + 10)
