@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -244,3 +245,10 @@ def test_who_sees_no_image_is_not_told_of_it(glance: Images, verb: str, end: str
         image = made(demo, visibility="community")
         answer = nobody.request(verb, f"/v2/images/{image['id']}/{end}", content=b"x", headers=OCTETS)
         assert nobody.get(f"/v2/images/{image['id']}").status_code == answer.status_code == 404
+
+
+def test_threads_that_move_bytes_stand_back_for_those_that_answer(tmp_path: Path) -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert ImageContext(tmp_path / "images").threads.submit(priority).result() == min(19, priority() + 10)
