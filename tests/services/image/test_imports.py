@@ -506,7 +506,7 @@ def remote(glance: Images, client: httpx.Client, image_id: str, source: str, reg
         return f"{glance.running.url}/" if (region, interface) == ("elsewhere", "public") else None
 
     glance.context.endpoint = endpoint
-    where = {"glance_region": region, "glance_image_id": source}
+    where = {"glance_region": region, "glance_image_id": source, "glance_service_interface": None}
     return ask(client, image_id, "glance-download", where)
 
 

@@ -187,7 +187,7 @@ class Import:
             raise Stop("The service started anew, and does not keep the token that the other region asks for.")
         with self.store.read() as tx:
             base = self.context.endpoint(
-                tx, self.method["glance_region"], self.method.get("glance_service_interface", "public")
+                tx, self.method["glance_region"], self.method.get("glance_service_interface") or "public"
             )
         if base is None:
             raise Stop(f"There is no image service in region {self.method['glance_region']}.")
