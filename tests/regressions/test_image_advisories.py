@@ -5,6 +5,8 @@ have no counterpart in the image service:
 - OSSA-2016-001, OSSA-2016-007, OSSA-2026-002 (a guest writes an image header onto its own disk): the node's business,
   which gives every disk's format explicitly.
 - OSSA-2016-012 (an image that keeps qemu-img busy): the image service runs no program on images at all.
+- OSSA-2024-004 (a checksum that is looked at after the conversion): nothing converts images; an import compares bytes
+  with the record's hashes before they become an image's.
 - CloudStack CVE-2026-25077 (a file name that is executed): files are named by ids, names of clients are only rows.
 """
 
@@ -152,6 +154,29 @@ def test_two_formats_at_once(glance: Images, demo: httpx.Client) -> None:  # noq
     for declared in ("iso", "qcow2", "raw"):
         refused(glance, demo, bytes(both), disk_format=declared)
     refused(glance, demo, iso(gpt()[:512]), disk_format="raw")
+
+
+def test_a_boot_sector_that_is_not_only_protective(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+    """A GPT whose boot sector has partitions of its own shows two contents, as the reader likes."""
+    both = bytearray(gpt())
+    both[462:478] = struct.pack("<BBBBBBBBII", 0x80, 0, 2, 0, 0x83, 255, 255, 255, 2048, 2048)
+    for declared in ("raw", "gpt"):
+        assert "mbr" in refused(glance, demo, bytes(both), disk_format=declared)
+
+
+def luks(version: int = 1) -> bytes:
+    """The head of an encrypted disk."""
+    head = struct.pack(">6sH32s32s32sI", b"LUKS\xba\xbe", version, b"aes", b"xts-plain64", b"sha256", 4096)
+    return head.ljust(MIB, b"\0")
+
+
+def test_luks(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+    """An encrypted disk says that it is one, in a version that is understood; what is inside nobody here can read."""
+    assert taken(demo, luks(), disk_format="luks")
+    demo.delete(f"/v2/images/{demo.get('/v2/images').json()['images'][0]['id']}")
+    assert "version" in refused(glance, demo, luks(2), disk_format="luks")
+    for declared in ("raw", "qcow2"):
+        refused(glance, demo, luks(), disk_format=declared)
 
 
 def test_vmdk_footer_that_contradicts_its_header(glance: Images, demo: httpx.Client) -> None:  # noqa: F811

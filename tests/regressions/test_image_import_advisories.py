@@ -5,6 +5,7 @@ What an import may fetch is bounded by `Rules`; nothing private is in there unle
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cumulet.services.image.model import fetching
 from cumulet.services.image.model.fetching import Refused, Rules, allowed_addresses, fetch, judge
@@ -141,6 +144,40 @@ def test_11_ossa_2026_004_where_nobody_may_be_sent(
     change = [{"op": "add", "path": "/locations/-", "value": {"url": uri, "metadata": {}}}]
     assert demo.patch(f"/v2/images/{image_id}", json=change, headers=patch).status_code == 400
     assert demo.get(f"/v2/images/{image_id}").json()["status"] == "queued"
+
+
+def _part(value: int, base: str) -> str:
+    return {"decimal": str(value), "hexadecimal": hex(value), "octal": f"0{value:o}", "padded": f"0x{value:08x}"}[base]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    address=st.one_of(
+        st.ip_addresses(v=4, network="127.0.0.0/8"),
+        st.ip_addresses(v=4, network="10.0.0.0/8"),
+        st.ip_addresses(v=4, network="172.16.0.0/12"),
+        st.ip_addresses(v=4, network="192.168.0.0/16"),
+        st.ip_addresses(v=4, network="169.254.0.0/16"),
+        st.ip_addresses(v=4, network="100.64.0.0/10"),
+    ),
+    parts=st.integers(1, 4),
+    bases=st.lists(st.sampled_from(["decimal", "hexadecimal", "octal", "padded"]), min_size=4, max_size=4),
+    dot=st.sampled_from(["", "."]),
+    wrapper=st.sampled_from(["plain", "mapped", "6to4", "nat64", "compatible"]),
+)
+def test_11_every_spelling_of_an_address_inside(
+    address: ipaddress.IPv4Address, parts: int, bases: list[str], dot: str, wrapper: str
+) -> None:
+    """Whatever a resolver would take for an address inside is refused: in 1 to 4 parts, in any base, in IPv6."""
+    octets = list(address.packed)
+    values = [*octets[: parts - 1], int.from_bytes(bytes(octets[parts - 1 :]), "big")]
+    host = ".".join(_part(value, base) for value, base in zip(values, bases, strict=False)) + dot
+    number = int(address)
+    if wrapper != "plain":
+        high = {"mapped": 0xFFFF << 32, "6to4": 0x2002 << 112, "nat64": 0x64FF9B << 96, "compatible": 0}[wrapper]
+        host = f"[{ipaddress.IPv6Address(high | (number << 80 if wrapper == '6to4' else number))}]"
+    with pytest.raises(Refused):
+        judge(f"http://{host}/disk", Rules())
 
 
 @pytest.mark.parametrize("host", [name for name in NAMES if name not in ("mirror.example", "public.example")])

@@ -200,6 +200,7 @@ def run(settings: Settings) -> int:
         uvloop.run(serve(controller.app, sockets(settings)))
     finally:
         ended.set()
+        controller.images.ending.set()
         controller.engine.stop()
         runner.join(5)
     return 0

@@ -202,6 +202,23 @@ def test_the_cache_is_no_larger_than_it_may_be(glance: Images, demo: httpx.Clien
     assert list(shown(admin)[0]) == [first] and near(glance) == [first]
 
 
+def test_an_image_that_is_larger_than_the_cache(glance: Images, demo: httpx.Client, admin: httpx.Client) -> None:
+    """A download does not bring it near; a node gets it all the same, and it goes when the next one comes."""
+    glance.context.cache_bytes = len(DATA) - 1
+    first, second = uploaded(demo), uploaded(demo)
+    assert demo.get(f"/v2/images/{first}/file").content == DATA
+    for image_id in (first, second):
+
+        def path(image_id: str = image_id) -> Path | None:
+            with glance.running.store.read() as tx:
+                return door.data_path(tx, glance.context, image_id)
+
+        assert path() is None
+        assert until(path).read_bytes() == DATA
+        until(lambda: len(shown(admin)[0]) == 1)
+    assert list(shown(admin)[0]) == [second] and near(glance) == [second]
+
+
 def test_a_node_gets_a_far_image(glance: Images, demo: httpx.Client) -> None:
     """The first question of a node brings the image near, a later one gets it."""
     image_id = uploaded(demo)

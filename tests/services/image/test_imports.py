@@ -463,6 +463,25 @@ def test_a_process_that_starts_goes_on_at_once(tmp_path: Path, web: Web, monkeyp
         active(second, client, image_id)
 
 
+def test_a_process_that_ends_does_not_wait_for_imports(tmp_path: Path, web: Web) -> None:
+    """They stop at the next block, and the next process fetches anew."""
+    with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:
+        image_id = made(client)["id"]
+        web.pages["/slow"] = Page(DATA)
+        assert ask(client, image_id, "web-download", {"uri": f"{web.url}/slow"}).status_code == 202
+        until(web.asked)
+        first.context.ending.set()
+        web.wait.set()
+        until(lambda: not first.staged())
+        shown = client.get(f"/v2/images/{image_id}").json()
+        assert shown["status"] == "importing" and shown["os_glance_import_task"]
+        first.engine.stop()
+    with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
+        recover_uploads(second.running.store, second.context)
+        assert ended(client, image_id)["status"] == "success"
+        active(second, client, image_id)
+
+
 def test_an_import_that_wears_out_every_process(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(*_: Any) -> None:
         raise Killed
@@ -513,7 +532,7 @@ def remote(glance: Images, client: httpx.Client, image_id: str, source: str, reg
         return f"{glance.running.url}/" if (region, interface) == ("elsewhere", "public") else None
 
     glance.context.endpoint = endpoint
-    where = {"glance_region": region, "glance_image_id": source}
+    where = {"glance_region": region, "glance_image_id": source, "glance_service_interface": None}
     return ask(client, image_id, "glance-download", where)
 
 

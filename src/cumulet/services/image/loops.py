@@ -58,7 +58,7 @@ def tend_once(store: Store, context: ImageContext, resting: dict[str, float]) ->
             continue
         if cache.fill(store, context, image_id):
             resting.pop(image_id, None)
-            cache.prune(store, context)
+            cache.prune(store, context, keep=image_id)
         else:
             resting[image_id] = time.monotonic() + AGAIN_S
     with store.transaction() as tx:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 
 from cumulet.engine import Engine
 from cumulet.http import Service
@@ -52,7 +53,8 @@ class ImageContext:
     hash, write and read image data, so that a long upload never takes a thread from other operations. `rules` say
     what imports may fetch, `endpoint` where a region's image service is (region, interface). `tokens` are those of
     imports from other regions that run, by task: they are kept nowhere else. `wishes` are images that somebody wants
-    to have near, `cache_bytes` is how large the cache may be.
+    to have near, `cache_bytes` is how large the cache may be. `ending` is set when the process is about to end: imports
+    stop where they are, and go on in the next one.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class ImageContext:
     engine: Engine | None = None
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     cache_bytes: int = 10 << 30
+    ending: Event = field(default_factory=Event, repr=False)
     wishes: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, "image-data", initializer=_stand_back), repr=False

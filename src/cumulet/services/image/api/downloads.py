@@ -69,7 +69,7 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
     if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:
         return found.row, reading
     reading = _first(context, found.row, places)
-    if far:
+    if far and found.row.size <= context.cache_bytes:
         context.wishes.put(found.id)
     return found.row, reading
 

@@ -44,6 +44,10 @@ class Lost(Exception):
     """The image is gone, or is another import's by now."""
 
 
+class Ending(Exception):
+    """The process is about to end; the next one goes on."""
+
+
 def register(engine: Engine, context: ImageContext, store: Store) -> None:
     """Make imports known to the engine, before anything starts one."""
     workers = Workers(engine, context, store)
@@ -113,6 +117,8 @@ class Import:
         """Do what is left to do."""
         try:
             self._work()
+        except Ending:
+            log.info("import to image %s stops here, as the service ends, and goes on when it starts", self.image_id)
         except Lost:
             self._end(lambda tx: tasks.fail(tx, self.task_id, "The image was deleted during the import."))
         except (Stop, Fault, StoreFault, Failed, Refused, OSError) as error:
@@ -142,7 +148,9 @@ class Import:
             yield tx, row
 
     def _renew(self) -> None:
-        """Say that this worker lives. Raises Lost when nobody wants it to."""
+        """Say that this worker lives. Raises Lost when nobody wants it to, and Ending."""
+        if self.context.ending.is_set():
+            raise Ending
         if time.monotonic() < self._renewed + LEASE_S / 3:
             return
         self._renewed = time.monotonic()
@@ -187,7 +195,7 @@ class Import:
             raise Stop("The service started anew, and does not keep the token that the other region asks for.")
         with self.store.read() as tx:
             base = self.context.endpoint(
-                tx, self.method["glance_region"], self.method.get("glance_service_interface", "public")
+                tx, self.method["glance_region"], self.method.get("glance_service_interface") or "public"
             )
         if base is None:
             raise Stop(f"There is no image service in region {self.method['glance_region']}.")
@@ -362,4 +370,4 @@ def _in_words(error: Exception) -> str:
     return str(error)
 
 
-__all__ = ["Import", "Lost", "Registration", "Stop", "Workers", "register"]
+__all__ = ["Ending", "Import", "Lost", "Registration", "Stop", "Workers", "register"]

@@ -204,15 +204,18 @@ def _drop(store: Store, context: ImageContext, image_id: str) -> None:
         forget(tx, context, image_id)
 
 
-def prune(store: Store, context: ImageContext) -> tuple[int, int]:
-    """Remove what nobody used for longest until the rest fits; how many images went, and how many bytes."""
+def prune(store: Store, context: ImageContext, keep: str | None = None) -> tuple[int, int]:
+    """Remove what nobody used for longest until the rest fits; how many images went, and how many bytes. `keep` stays
+    though it be larger than the whole cache: a node waits for it."""
     with store.transaction() as tx:
         rows, _ = listed(tx)
         left = sum(row.size or 0 for row in rows)
         gone, freed = 0, 0
-        for row in sorted(rows, key=lambda row: row.last_accessed or row.last_modified or 0):
+        for row in sorted(rows, key=lambda row: max(row.last_accessed or 0, row.last_modified or 0)):
             if left - freed <= context.cache_bytes:
                 break
+            if row.image_id == keep:
+                continue
             forget(tx, context, row.image_id)
             gone, freed = gone + 1, freed + (row.size or 0)
     return gone, freed

@@ -89,7 +89,7 @@ def _method(body: Mapping[str, Any]) -> Mapping[str, Any]:
             uuid.UUID(method["glance_image_id"])
         except ValueError:
             raise BadRequest(f"Remote image id does not look like a UUID: {method['glance_image_id']}") from None
-        if not isinstance(method.get("glance_service_interface", "public"), str):
+        if not isinstance(method.get("glance_service_interface") or "public", str):
             raise BadRequest("'glance_service_interface' must be the name of an interface")
     return method
 
