@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import gc
 import multiprocessing
+import os
 import socket
 import statistics
 import sys
@@ -87,8 +88,8 @@ def serve(where: Path | str, sock: socket.socket) -> None:
     asyncio.run(uvicorn.Server(config).serve(sockets=[sock]))
 
 
-async def measured(url: str, clients: int, seconds: float) -> tuple[list[float], int]:
-    """Milliseconds of each answer, and the size of one."""
+async def measured(url: str, clients: int, seconds: float) -> tuple[list[float], int, int]:
+    """Milliseconds of each answer, how many there were to warm up, and the size of one."""
     import aiohttp
 
     took: list[float] = []
@@ -105,18 +106,29 @@ async def measured(url: str, clients: int, seconds: float) -> tuple[list[float],
                     answer.raise_for_status()
                 keep.append((time.perf_counter() - start) * 1000)
 
-        await ask(time.perf_counter() + 1, [])
+        warm: list[float] = []
+        await ask(time.perf_counter() + 1, warm)
         await asyncio.gather(*[ask(time.perf_counter() + seconds, took) for _ in range(clients)])
-    return sorted(took), size
+    return sorted(took), len(warm), size
 
 
-def report(base: str, names: dict[str, str], seconds: float) -> None:
-    """Print one line for each request and number of clients."""
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def report(base: str, names: dict[str, str], seconds: float, pid: int) -> None:
+    """Print one line for each request and number of clients. CPU is the server's alone, without the database's."""
     for name, query in names.items():
         for clients in (1, 8):
-            took, size = asyncio.run(measured(f"{base}/allocation_candidates?{query}", clients, seconds))
+            before = cpu(pid)
+            took, warm, size = asyncio.run(measured(f"{base}/allocation_candidates?{query}", clients, seconds))
+            spent = (cpu(pid) - before) * 1000 / (len(took) + warm)
             p99 = took[min(len(took) - 1, len(took) * 99 // 100)]
-            figures = f"{statistics.median(took):8.2f} {p99:8.2f} {len(took) / seconds:8.0f} {size / 1024:8.0f}"
+            figures = (
+                f"{statistics.median(took):8.2f} {p99:8.2f} {len(took) / seconds:8.0f} {spent:8.2f} {size / 1024:8.0f}"
+            )
             print(f"{name:44s} {clients:7d} {figures}", flush=True)
 
 
@@ -141,15 +153,16 @@ def main() -> None:
             with store.engine.connect() as connection:  # what its own housekeeping does within a minute
                 connection.execute(text("ANALYZE"))
         print(f"{options.providers} providers on {store.engine.dialect.name}")
-        print(f"{'request':44s} {'clients':>7s} {'p50 ms':>8s} {'p99 ms':>8s} {'per s':>8s} {'KiB':>8s}")
+        print(f"{'request':44s} {'clients':>7s} {'p50 ms':>8s} {'p99 ms':>8s} {'per s':>8s} {'CPU ms':>8s} {'KiB':>8s}")
         sock = listen("127.0.0.1", 0)
         served = multiprocessing.get_context("fork").Process(target=serve, args=(where, sock))
         served.start()
         try:
             base = f"http://127.0.0.1:{sock.getsockname()[1]}"
-            report(base, ROWS, options.seconds)
+            report(base, ROWS, options.seconds, served.pid or 0)
             one_nested(store)
-            report(base, {"plain, limit=1000, one provider has a child": ROWS["plain, limit=1000"]}, options.seconds)
+            nested = {"plain, limit=1000, one provider has a child": ROWS["plain, limit=1000"]}
+            report(base, nested, options.seconds, served.pid or 0)
         finally:
             served.terminate()
             served.join()

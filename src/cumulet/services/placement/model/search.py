@@ -46,9 +46,12 @@ class Summary:
     traits: list[str] = field(default_factory=list)
 
 
+_HAS_PARENT = rows.c.parent_uuid > ""
+"""In these words SQLite finds them along the index; for IS NOT NULL it reads every provider."""
+
 _SHAPE = Prepared(
     select(
-        exists(select(rows.c.uuid).where(rows.c.parent_uuid.is_not(None))).label("nested"),
+        exists(select(rows.c.uuid).where(_HAS_PARENT)).label("nested"),
         exists(select(provider_traits.c.trait).where(provider_traits.c.trait == SHARES)).label("sharing"),
     )
 )
@@ -157,7 +160,7 @@ _IN_CLOUD = Prepared(_HAVING)
 _IN_TREE = Prepared(_HAVING.where(rows.c.root_uuid == bindparam("root")))
 _AMONG = Prepared(_HAVING.where(among_bound(inventories.c.provider_uuid, "ids")), by_values=True)
 _EVERYBODY = Prepared(select(rows.c.uuid, rows.c.root_uuid).order_by(rows.c.uuid))
-_NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(rows.c.parent_uuid.is_not(None)))
+_NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(_HAS_PARENT))
 _WITH_TRAITS = Prepared(
     select(provider_traits.c.trait, provider_traits.c.provider_uuid).where(among_bound(provider_traits.c.trait, "ids"))
 )
