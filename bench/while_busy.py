@@ -1,9 +1,9 @@
-"""How long the image list takes while images are sent and fetched beside it: four uploads and four downloads at once.
+"""How long the image list takes while images are sent and fetched beside it, four of each at once.
 
     PYTHONPATH=src .venv/bin/python bench/while_busy.py [--mib 64] [--seconds 10] [--json out.json]
 
 Makes a simulated cloud, asks for the list of images from one connection without pause, first with nothing else going
-on and then while eight processes move images of that size, again and again, and prints the median and the 99th
+on and then while processes move images of that size, again and again, and prints the median and the 99th
 percentile of both, with what was moved meanwhile. The movers read and write as fast as they can and take processor
 time of the same machine, at a low priority, which a list has to wait for as well: so the floor (an answer that stands
 ready, of a server process that moves nothing) is asked in the same minutes. What it loses is the machine's doing.
@@ -91,7 +91,7 @@ def mover(work: Callable[[], None], stop: Any, moved: Any) -> None:
             moved.value += 1
 
 
-def busily(image: Image, measure: Callable[[], None], each: int = 4) -> float:
+def busily(image: Image, measure: Callable[[], None], each: int) -> float:
     """`measure` while uploads and downloads go on: MiB that were moved in a second."""
     kept = image.make()
     image.put(kept)
@@ -128,7 +128,7 @@ def rounds(cloud: Cloud, args: argparse.Namespace) -> dict[str, Any]:
 
     for _ in range(args.rounds):
         measure("idle")
-        found["moved_mib_s"].append(busily(image, lambda: measure("busy")))
+        found["moved_mib_s"].append(busily(image, lambda: measure("busy"), args.each))
     return found
 
 
@@ -136,6 +136,7 @@ def main() -> int:
     """Start, measure, print, remove."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, default=64, help="of each image")
+    parser.add_argument("--each", type=int, default=4, help="so many uploads and so many downloads")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port-base", type=int, default=27000)
@@ -148,7 +149,7 @@ def main() -> int:
     for name, measured in found.items():
         p50, p99 = (statistics.median(one[what] for one in measured) for what in ("p50_ms", "p99_ms"))
         print(f"{name:20s} p50 {p50:8.2f} ms, p99 {p99:8.2f} ms")
-    print(f"meanwhile 4 uploads and 4 downloads of {args.mib} MiB at once moved {moved:.0f} MiB/s")
+    print(f"meanwhile {args.each} uploads and {args.each} downloads of {args.mib} MiB at once moved {moved:.0f} MiB/s")
     if args.json:
         args.json.write_text(json.dumps({"moved_mib_s": moved, **found}, indent=1))
     return 0
