@@ -16,6 +16,7 @@ import os
 import struct
 import threading
 import time
+import uuid
 from typing import Any
 
 import httpx
@@ -68,6 +69,20 @@ def gpt() -> bytes:
     return bytes(sector).ljust(MIB, b"\0")
 
 
+def vhdx(at: int) -> bytes:
+    """A VHDX of 16 MiB whose metadata lie at `at`."""
+    place = uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
+    regions = struct.pack("<4sIII", b"regi", 0, 1, 0) + place + struct.pack("<QII", at, MIB, 1)
+    size = uuid.UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
+    items = struct.pack("<8sHH20x", b"metadata", 0, 1) + size + struct.pack("<IIII", 65536, 8, 6, 0)
+    body = bytearray(at + MIB)
+    body[:8] = b"vhdxfile"
+    body[192 << 10 : (192 << 10) + len(regions)] = regions
+    body[at : at + len(items)] = items
+    struct.pack_into("<Q", body, at + 65536, 16 * MIB)
+    return bytes(body)
+
+
 def iso(body: bytes = b"") -> bytes:
     return body.ljust(0x8000, b"\0") + b"\x01CD001\x01".ljust(2048, b"\0") + bytes(MIB)
 
@@ -99,6 +114,8 @@ def test_honest_images_are_taken(demo: httpx.Client) -> None:  # noqa: F811
     assert taken(demo, gpt(), disk_format="raw")["virtual_size"] == MIB
     assert taken(demo, iso(), disk_format="iso")
     assert taken(demo, iso(gpt()[:512]), disk_format="iso"), "a bootable ISO has a boot sector as well"
+    for at in (MIB, 2 * MIB, 5 * MIB):
+        assert taken(demo, vhdx(at), disk_format="vhdx")["virtual_size"] == 16 * MIB
     extent = b'RW 20480 SPARSE "disk.vmdk"'
     assert taken(demo, vmdk(stream_optimised(extent)), disk_format="vmdk")
 
