@@ -239,7 +239,9 @@ def test_bytes_that_changed_on_their_way(glance: Images, demo: httpx.Client, adm
     s3.client.put_object(Bucket=s3.access.bucket, Key=key, Body=b"evil" + DATA[4:])
     assert admin.put(f"/v2/cache/{image_id}").status_code == 202
     until(lambda: shown(admin) == ({}, []))
-    assert near(glance) == []
+    until(lambda: near(glance) == [])
+    time.sleep(0.3)
+    assert shown(admin) == ({}, []) and glance.context.wishes.empty(), "it is thrown away for good"
 
 
 def test_a_store_that_is_away_is_asked_later(

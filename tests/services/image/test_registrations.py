@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,13 @@ def test_bytes_of_another_format_reach_no_node(glance: Images, demo: httpx.Clien
     until(lambda: len(web.seen) > asked)
     with glance.client("admin") as admin:
         until(lambda: admin.get("/v2/cache").json() == {"cached_images": [], "queued_images": []})
-        assert list(glance.context.caching.folder.iterdir()) == []
+        until(lambda: list(glance.context.caching.folder.iterdir()) == [])
+        time.sleep(0.5)
+        assert len(web.seen) <= asked + 2, "it is not fetched again and again"
+        with glance.running.store.read() as tx:
+            assert door.data_path(tx, glance.context, image_id) is None
+        time.sleep(0.5)
+        assert len(web.seen) <= asked + 2, "a node that asks again and again does not make it be fetched each time"
         copy = {"method": {"name": "copy-image"}, "stores": ["file"]}
         assert admin.post(f"/v2/images/{image_id}/import", json=copy).status_code == 202
     assert "does not match disk_format qcow2" in ended(demo, image_id, 2)["message"]

@@ -53,8 +53,9 @@ class ImageContext:
     hash, write and read image data, so that a long upload never takes a thread from other operations. `rules` say
     what imports may fetch, `endpoint` where a region's image service is (region, interface). `tokens` are those of
     imports from other regions that run, by task: they are kept nowhere else. `wishes` are images that somebody wants
-    to have near, `cache_bytes` is how large the cache may be. `ending` is set when the process is about to end: imports
-    stop where they are, and go on in the next one.
+    to have near (an empty one only wakes who reads them), `rejected` those whose bytes were not theirs, and until when
+    wishes for them are not heard; `cache_bytes` is how large the cache may be. `ending` is set when the process is
+    about to end: imports stop where they are, and go on in the next one.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class ImageContext:
     engine: Engine | None = None
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     cache_bytes: int = 10 << 30
+    rejected: dict[str, float] = field(default_factory=dict, repr=False)
     ending: Event = field(default_factory=Event, repr=False)
     wishes: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     threads: ThreadPoolExecutor = field(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cumulet.image")
 
 QUEUED, CACHED = "queued", "cached"
+REJECTED_S = 600.0
 
 
 def is_cached(tx: Transaction, image_id: str) -> bool:
@@ -85,7 +87,7 @@ def queue(tx: Transaction, context: ImageContext, image_id: str) -> None:
     """Have the image's bytes brought near; nothing when they are, or are on their way."""
     if not tx.where(cached, image_id=image_id):
         tx.insert(cached, {"image_id": image_id, "state": QUEUED, "size": None, "hits": 0, "created_at": tx.now})
-    tx.on_commit(lambda: context.wishes.put(""))  # only wakes: a wish would queue again what is found to be no good
+    tx.on_commit(lambda: context.wishes.put(""))  # wakes the thread; a wish would queue again what it has thrown away
 
 
 def forget(tx: Transaction, context: ImageContext, image_id: str) -> bool:
@@ -107,7 +109,9 @@ def clear(tx: Transaction, context: ImageContext, states: Collection[str]) -> No
 
 
 def grant(store: Store, context: ImageContext, image_id: str) -> None:
-    """Queue what somebody waits for, unless it is near already."""
+    """Queue what somebody waits for, unless it is near already, or was found not long ago to be what it is not."""
+    if time.monotonic() < context.rejected.get(image_id, 0.0):
+        return
     with store.transaction() as tx:
         row = tx.row(select(images.c.status).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
         if row is not None and row.status == ACTIVE and not tx.where(cached, image_id=image_id):
@@ -137,6 +141,7 @@ def fill(store: Store, context: ImageContext, image_id: str) -> bool:
         size = _copied(context, row, places, writing)
         if size is None:
             writing.discard()
+            context.rejected[image_id] = time.monotonic() + REJECTED_S
             _drop(store, context, image_id)
             return True
         _keep(store, image_id, size, writing)

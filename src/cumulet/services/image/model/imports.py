@@ -220,6 +220,7 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
     """The import is over without success: nothing of it stays, the image is queued again (or as active as before a
     copy), and the task says why."""
     task_id, stores = state["task"], list(state["stores"])
+    context.tokens.pop(task_id, None)
     tasks.begin(tx, task_id)
     tasks.fail(tx, task_id, why)
     image = current(tx, image_id, task_id)
