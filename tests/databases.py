@@ -55,8 +55,10 @@ def server() -> Path:
     }
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
+        user = user or ["setpriv"]
+        dies = ["--pdeathsig=INT"]  # with the tests, however they end
         process = subprocess.Popen(
-            [*user, programs / "postgres", "-D", data, *words], stderr=log, stdout=log, cwd=folder
+            [*user, *dies, programs / "postgres", "-D", data, *words], stderr=log, stdout=log, cwd=folder
         )
     atexit.register(_end, process, folder)
     _await(process, folder)
