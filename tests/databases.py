@@ -41,6 +41,7 @@ def server() -> Path:
     if os.getuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
         user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    folder.chmod(0o711)  # a cloud's controller runs as a user of its own
     data = folder / "data"
     made = [programs / "initdb", "-D", data, "-U", "cumulet", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     subprocess.run([*user, *made], check=True, stdout=subprocess.DEVNULL, cwd=folder)
@@ -55,8 +56,10 @@ def server() -> Path:
     }
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
+        user = user or ["setpriv"]
+        dies = ["--pdeathsig=INT"]  # with the tests, however they end
         process = subprocess.Popen(
-            [*user, programs / "postgres", "-D", data, *words], stderr=log, stdout=log, cwd=folder
+            [*user, *dies, programs / "postgres", "-D", data, *words], stderr=log, stdout=log, cwd=folder
         )
     atexit.register(_end, process, folder)
     _await(process, folder)

@@ -31,7 +31,7 @@ class LivingCloud:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.settings = Settings.load(state)
-        self.store = Store(self.settings.state / "db" / "cumulet.sqlite", durable=False)
+        self.store = Store(self.settings.database, durable=False)
         self.admin, self.demo = (self._session(name) for name in ("admin", "demo"))
         unlimited = {"quota_set": {"instances": -1, "cores": -1, "ram": -1}}
         self.admin.request("PUT", "compute", f"/os-quota-sets/{self.demo.project_id}", unlimited)
