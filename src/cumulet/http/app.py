@@ -27,7 +27,7 @@ from cumulet.auth.access_rules import allows
 from cumulet.http import encoding, health, openapi, reading
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
-from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, keystone_body
+from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, Unavailable, keystone_body
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
 from cumulet.http.versions import Version
@@ -46,6 +46,7 @@ HeaderList = list[tuple[str, str]]
 _GLOBAL_ID = re.compile(r"^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 _MOST_SAID = 8000  # letters of an error's message, which may repeat what was sent
 _MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
+_AWAY = "The database does not answer at the moment: try again in a while."
 
 
 class Mount:
@@ -307,6 +308,9 @@ class _Exchange:
             fault = error
         elif isinstance(error, Unstorable):  # beyond what a column holds: what no check of shapes stopped
             fault = BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.")
+        elif self.app.store.away(error):
+            log.error("request %s failed, the database does not serve: %s", self.request_id, error)
+            fault = Unavailable(_AWAY, headers={"Retry-After": "5"})
         else:
             log.error("request %s failed", self.request_id, exc_info=error)
             fault = Fault(

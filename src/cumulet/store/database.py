@@ -252,6 +252,10 @@ class Store:
         elif self.kind.within(tx.driver):
             tx.driver.execute("ROLLBACK")
 
+    def away(self, error: BaseException) -> bool:
+        """Whether an error that came out of a transaction says that the database does not serve now."""
+        return self.kind.away(error)
+
     def listen(self, ended: threading.Event) -> None:
         """Pass on what other processes wake, until `ended`; the body of a thread. Returns at once when none are."""
         if isinstance(self.kind, Postgresql):

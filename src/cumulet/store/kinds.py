@@ -50,6 +50,9 @@ class Kind(Protocol):
     def usable(self, driver: Any) -> bool:
         """Whether the connection still reaches the database."""
 
+    def away(self, error: BaseException) -> bool:
+        """Whether this error of a statement or of a connection says that the database does not serve now."""
+
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Let other processes know at the commit that these topics are woken."""
 
@@ -99,6 +102,9 @@ class Sqlite:
     def usable(self, driver: Any) -> bool:
         return True
 
+    def away(self, error: BaseException) -> bool:
+        return False
+
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Nobody else is there."""
 
@@ -115,6 +121,7 @@ class Postgresql:
         self._durable = durable
         self.integrity_error: type[Exception] = psycopg.IntegrityError
         self.data_error: type[Exception] = psycopg.DataError
+        self._operational = psycopg.OperationalError  # lost, refused, shutting down, out of room or of connections
         self._idle = psycopg.pq.TransactionStatus.IDLE
         self._unknown = psycopg.pq.TransactionStatus.UNKNOWN
         self.engine = create_engine(
@@ -145,6 +152,9 @@ class Postgresql:
 
     def usable(self, driver: Any) -> bool:
         return not driver.closed
+
+    def away(self, error: BaseException) -> bool:
+        return isinstance(getattr(error, "orig", error), self._operational)
 
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         texts = [_json([origin, topic]) for topic in topics]
