@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import gzip
 import logging
@@ -76,7 +77,9 @@ class Running:
                     time.sleep(pause)
                 sock.shutdown(socket.SHUT_WR)
                 return b"".join(iter(functools.partial(sock.recv, 65536), b""))
-            except ConnectionError:
+            except OSError as error:
+                if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
+                    raise
                 return b"closed"
 
 
