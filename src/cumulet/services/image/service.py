@@ -42,7 +42,8 @@ class ImageContext:
 
     `folder` is the store that needs no declaration (`declared` may put others beside it): one file per image, named
     by its id. Beside it are the folders of staged and of cached bytes. All belong to the API's user (0700). `threads`
-    hash, write and read image data, so that a long upload never takes a thread from other operations.
+    hash, write and read image data, those of `uploads` wait for them, so that neither many uploads nor a store that is
+    slow take a thread from other operations.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class ImageContext:
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, "image-data", initializer=_stand_back), repr=False
     )
+    uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(64, "image-upload"), repr=False)
 
     def __post_init__(self) -> None:
         self.stores = self.declared or Stores([FileStore("file", self.folder)], "file")
