@@ -26,6 +26,7 @@ from typing import Annotated
 DEFAULT_STATE = Path("/var/lib/cumulet")
 FILE_NAME = "cumulet.toml"
 SECRETS = ("admin_password", "demo_password", "service_password", "link_secret", "metadata_secret")
+DATABASE_URL = "database_url"
 STANDARD_PORTS = {
     "identity": 5000,
     "identity_admin": 35357,
@@ -124,6 +125,7 @@ class Settings:
     password_regex: Annotated[str, "what passwords have to match (empty: anything)"] = ""
     password_regex_description: Annotated[str, "the same in words, for who chose a bad one"] = ""
     change_password_upon_first_use: Annotated[bool, "a password that somebody else set is to be changed first"] = False
+    disable_user_account_days_inactive: Annotated[int, "days without a login that disable a user (0: never)"] = 0
     limit_model: Annotated[str, "flat, or strict_two_level: no project's limit exceeds its domain's"] = "flat"
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
@@ -178,9 +180,23 @@ class Settings:
         return self.state / "secrets"
 
     @property
-    def database(self) -> str:
-        """SQLAlchemy URL of the database."""
-        return f"sqlite:///{self.state}/db/cumulet.sqlite"
+    def database(self) -> Path | str:
+        """The URL in ``STATE/secrets/database_url``: PostgreSQL. Without that file, the file of the embedded SQLite.
+
+        It is a secret, not an option, because it holds a password: written by the operator (or by `up` from the
+        environment), 0600, never logged. Raises ConfigError for a file that others may read, or that is not a URL.
+        """
+        file = self.secrets_dir / DATABASE_URL
+        try:
+            mode, text = file.stat().st_mode, file.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return self.state / "db" / "cumulet.sqlite"
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read {file}: {type(error).__name__}") from None
+        if mode & 0o077:
+            raise ConfigError(f"{file} holds a password and may be read by others: chmod 600 it")
+        check_database_url(text)
+        return text
 
     @property
     def images_dir(self) -> Path:
@@ -367,7 +383,8 @@ def _check(settings: Settings) -> None:
     _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
-    for name in ("lockout_failure_attempts", "password_expires_days", "minimum_password_age"):
+    days = ("password_expires_days", "minimum_password_age", "disable_user_account_days_inactive")
+    for name in ("lockout_failure_attempts", *days):
         _check_range(name, getattr(settings, name), 0, 10_000)
     _check_range("unique_last_password_count", settings.unique_last_password_count, 0, 24)
     _check_range("lockout_duration", settings.lockout_duration, 1, 86_400 * 365)
@@ -385,6 +402,12 @@ def _check(settings: Settings) -> None:
         raise ConfigError(f"provider_cidr must be an IPv4 network such as 172.24.4.0/24: {error}") from None
     if not 16 <= provider.prefixlen <= 28:
         raise ConfigError(f"provider_cidr must have a prefix between /16 and /28, not /{provider.prefixlen}")
+
+
+def check_database_url(text: str) -> None:
+    """Refuse what is no URL of PostgreSQL. The error never shows it: it may hold a password."""
+    if not re.fullmatch(r"postgres(ql)?://\S+", text):
+        raise ConfigError(f"the secret {DATABASE_URL} must be like postgresql://user:password@host/database")
 
 
 def _check_address(name: str, text: str) -> None:

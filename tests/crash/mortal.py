@@ -31,7 +31,8 @@ from cumulet.services.compute.tables import servers
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network.tables import floatingips
-from cumulet.store import Store, Transaction, database
+from cumulet.store import Store, Transaction
+from cumulet.store import kinds as databases
 from tests.services.compute.conftest import IMAGE, image_row
 from tests.services.guide_flavors import make_flavors
 from tests.services.serving import PROJECTS, authenticate
@@ -102,7 +103,7 @@ class _Topics(set[str]):
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the tripwire into the store; the node's are in the classes below. Statements compiled once are kept over
     restarts, which would otherwise spend most of their time on that."""
-    create_engine = database.create_engine  # type: ignore[attr-defined]
+    create_engine = databases.create_engine
     first: list[Any] = []
 
     def warm(url: str, **options: Any) -> Any:
@@ -112,7 +113,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         first.append(engine)
         return engine
 
-    monkeypatch.setattr(database, "create_engine", warm)
+    monkeypatch.setattr(databases, "create_engine", warm)
     execute, driven, transaction = Transaction.execute, Transaction._driven, Store.transaction
 
     def counted(self: Transaction, statement: Any, parameters: Any = None) -> Any:

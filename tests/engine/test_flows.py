@@ -12,6 +12,7 @@ from cumulet.engine import Done, Engine, Flow, Next, Outcome, Wait, timeline
 from cumulet.engine.tables import flows
 from cumulet.engine.tables import timeline as timeline_table
 from cumulet.store import Store, Transaction
+from tests.databases import place
 
 
 class Killed(BaseException):
@@ -20,7 +21,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "db.sqlite", durable=False)
+    made = Store(place(tmp_path / "db.sqlite"), durable=False)
     with made.engine.connect() as connection:
         flows.metadata.create_all(connection, tables=[flows, timeline_table])
     return made

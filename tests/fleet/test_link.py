@@ -36,6 +36,7 @@ from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError
 from cumulet.node.simulated import Behaviour, Script, SimulatedParts, host_names
 from cumulet.store import Store, Transaction, metadata
+from tests.databases import place
 
 NET = "0e000000-0000-4000-8000-000000000000"
 
@@ -54,7 +55,7 @@ class Cloud:
     """A fleet with one fake service: guests by id, networks by id."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store(folder / "db.sqlite", durable=False)
+        self.store = Store(place(folder / "db.sqlite"), durable=False)
         with self.store.engine.connect() as connection:
             metadata.create_all(connection)
         self.guests: dict[str, Guest] = {}

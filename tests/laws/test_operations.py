@@ -30,8 +30,8 @@ OPEN = {
     # A password is changed with the old one, as it may have expired. The list of revoked tokens is gone for everyone.
     "identity": re.compile(
         r"^/$|^/v3/?$|^/v3/auth/tokens(/OS-PKI/revoked)?$|^/v3/users/\{user_id\}/password$|^/v2\.0(/tokens)?$"
-        # Where consumers sign their requests.
-        r"|^/v3/OS-OAUTH1/(request|access)_token$"
+        # Where consumers sign their requests, and clients of OAuth 2.0 say who they are.
+        r"|^/v3/OS-OAUTH1/(request|access)_token$|^/v3/OS-OAUTH2/token$"
         # Where federated users log in, and what tells that SAML is not configured.
         r"|^/v3/(auth/)?OS-FEDERATION/(.*/auth$|.*websso|saml2)"
     ),

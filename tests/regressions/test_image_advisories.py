@@ -1,10 +1,12 @@
 """Images: how image services have been broken, tried against ours. Each test is named after its advisory.
 
-Of the cases that concern images, these have no counterpart in the image service:
+Imports from URLs have a file of their own, `test_image_import_advisories.py`. Of the cases that concern images, these
+have no counterpart in the image service:
 - OSSA-2016-001, OSSA-2016-007, OSSA-2026-002 (a guest writes an image header onto its own disk): the node's business,
   which gives every disk's format explicitly.
 - OSSA-2016-012 (an image that keeps qemu-img busy): the image service runs no program on images at all.
-- OSSA-2026-004, CVE-2024-29007 (imports that follow redirects): there is no import from URLs.
+- OSSA-2024-004 (a checksum that is looked at after the conversion): nothing converts images; an import compares bytes
+  with the record's hashes before they become an image's.
 - CloudStack CVE-2026-25077 (a file name that is executed): files are named by ids, names of clients are only rows.
 """
 
@@ -14,6 +16,7 @@ import os
 import struct
 import threading
 import time
+import uuid
 from typing import Any
 
 import httpx
@@ -66,6 +69,20 @@ def gpt() -> bytes:
     return bytes(sector).ljust(MIB, b"\0")
 
 
+def vhdx(at: int) -> bytes:
+    """A VHDX of 16 MiB whose metadata lie at `at`."""
+    place = uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
+    regions = struct.pack("<4sIII", b"regi", 0, 1, 0) + place + struct.pack("<QII", at, MIB, 1)
+    size = uuid.UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
+    items = struct.pack("<8sHH20x", b"metadata", 0, 1) + size + struct.pack("<IIII", 65536, 8, 6, 0)
+    body = bytearray(at + MIB)
+    body[:8] = b"vhdxfile"
+    body[192 << 10 : (192 << 10) + len(regions)] = regions
+    body[at : at + len(items)] = items
+    struct.pack_into("<Q", body, at + 65536, 16 * MIB)
+    return bytes(body)
+
+
 def iso(body: bytes = b"") -> bytes:
     return body.ljust(0x8000, b"\0") + b"\x01CD001\x01".ljust(2048, b"\0") + bytes(MIB)
 
@@ -97,6 +114,8 @@ def test_honest_images_are_taken(demo: httpx.Client) -> None:  # noqa: F811
     assert taken(demo, gpt(), disk_format="raw")["virtual_size"] == MIB
     assert taken(demo, iso(), disk_format="iso")
     assert taken(demo, iso(gpt()[:512]), disk_format="iso"), "a bootable ISO has a boot sector as well"
+    for at in (MIB, 2 * MIB, 5 * MIB):
+        assert taken(demo, vhdx(at), disk_format="vhdx")["virtual_size"] == 16 * MIB
     extent = b'RW 20480 SPARSE "disk.vmdk"'
     assert taken(demo, vmdk(stream_optimised(extent)), disk_format="vmdk")
 
@@ -152,6 +171,29 @@ def test_two_formats_at_once(glance: Images, demo: httpx.Client) -> None:  # noq
     for declared in ("iso", "qcow2", "raw"):
         refused(glance, demo, bytes(both), disk_format=declared)
     refused(glance, demo, iso(gpt()[:512]), disk_format="raw")
+
+
+def test_a_boot_sector_that_is_not_only_protective(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+    """A GPT whose boot sector has partitions of its own shows two contents, as the reader likes."""
+    both = bytearray(gpt())
+    both[462:478] = struct.pack("<BBBBBBBBII", 0x80, 0, 2, 0, 0x83, 255, 255, 255, 2048, 2048)
+    for declared in ("raw", "gpt"):
+        assert "mbr" in refused(glance, demo, bytes(both), disk_format=declared)
+
+
+def luks(version: int = 1) -> bytes:
+    """The head of an encrypted disk."""
+    head = struct.pack(">6sH32s32s32sI", b"LUKS\xba\xbe", version, b"aes", b"xts-plain64", b"sha256", 4096)
+    return head.ljust(MIB, b"\0")
+
+
+def test_luks(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+    """An encrypted disk says that it is one, in a version that is understood; what is inside nobody here can read."""
+    assert taken(demo, luks(), disk_format="luks")
+    demo.delete(f"/v2/images/{demo.get('/v2/images').json()['images'][0]['id']}")
+    assert "version" in refused(glance, demo, luks(2), disk_format="luks")
+    for declared in ("raw", "qcow2"):
+        refused(glance, demo, luks(), disk_format=declared)
 
 
 def test_vmdk_footer_that_contradicts_its_header(glance: Images, demo: httpx.Client) -> None:  # noqa: F811

@@ -19,6 +19,7 @@ from cumulet.http.app import App, Mount
 from cumulet.http.operation import Service
 from cumulet.http.server import listen
 from cumulet.store import Store, Transaction, metadata
+from tests.databases import place
 
 PROJECTS = {"demo": "d" * 32, "other": "0" * 32, "admin": "a" * 32, "service": "5" * 32, "reader": "d" * 32}
 _ROLES = {
@@ -64,9 +65,9 @@ class Running:
 
 
 @contextmanager
-def running(service: Service, context: Any, database: Path) -> Iterator[Running]:
+def running(service: Service, context: Any, database: Path | str, kind: str | None = None) -> Iterator[Running]:
     """Serve `service` until the block ends. `statements` grows by the number of statements of each transaction."""
-    store = Store(database, durable=False)
+    store = Store(place(database, kind), durable=False)
     metadata.create_all(store.engine)
     counts = counting(store)
     sock = listen("127.0.0.1", 0)

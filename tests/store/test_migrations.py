@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,15 @@ from sqlalchemy import text
 import cumulet.services
 from cumulet.store import Store, metadata
 from cumulet.store.schema import HEAD, MIGRATIONS, SchemaError, migrate, prepare
+from tests.databases import KINDS, place
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    declare_everything()
+    made = Store(place(tmp_path / "db.sqlite", request.param), durable=False)
+    yield made
+    made.close()
 
 
 def declare_everything() -> None:
@@ -30,16 +40,12 @@ def differences(store: Store) -> list[object]:
         return list(compare_metadata(context, metadata))
 
 
-def test_migrations_add_up_to_the_tables(tmp_path: Path) -> None:
-    declare_everything()
-    store = Store(tmp_path / "db.sqlite")
-    migrate(str(store.engine.url))
+def test_migrations_add_up_to_the_tables(store: Store) -> None:
+    migrate(store.engine.url)
     assert differences(store) == []
 
 
-def test_a_new_database_is_at_the_head(tmp_path: Path) -> None:
-    declare_everything()
-    store = Store(tmp_path / "db.sqlite")
+def test_a_new_database_is_at_the_head(store: Store) -> None:
     prepare(store)
     prepare(store)
     assert differences(store) == []
@@ -51,17 +57,14 @@ def test_the_head_is_the_newest_file() -> None:
     assert max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")) == HEAD
 
 
-def test_a_foreign_database_is_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path / "db.sqlite")
+def test_a_foreign_database_is_refused(store: Store) -> None:
     with store.engine.connect() as connection:
         connection.execute(text("CREATE TABLE someone_elses (id INTEGER)"))
     with pytest.raises(SchemaError):
         prepare(store)
 
 
-def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
-    declare_everything()
-    store = Store(tmp_path / "db.sqlite")
+def test_a_database_from_the_future_is_refused(store: Store) -> None:
     prepare(store)
     with store.engine.connect() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -1,21 +1,23 @@
-"""Transactions, wake-ups and paging on a real SQLite file."""
+"""Transactions, wake-ups and paging on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import JSON, Boolean, Column, Integer, MetaData, String, Table, func, select
+from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, Table, func, select
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.store import Page, Prepared, Store, iso, paged
 from cumulet.store.among import among_bound
 from cumulet.store.paging import MarkerNotFound
 from cumulet.store.times import parse_iso
+from tests.databases import KINDS, place
 
 tables = MetaData()
 things = Table(
@@ -23,12 +25,13 @@ things = Table(
 )
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "db.sqlite", durable=False)
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = Store(place(tmp_path / "db.sqlite", request.param), durable=False)
     with made.engine.connect() as connection:
         tables.create_all(connection)
-    return made
+    yield made
+    made.close()
 
 
 def count(store: Store) -> int:
@@ -172,13 +175,14 @@ def test_prepared_statements_mean_what_the_others_mean(store: Store) -> None:
             tx.insert(things, {"id": "a"})
 
 
-def test_prepared_statements_carry_json_booleans_and_defaults(store: Store) -> None:
+def test_prepared_statements_carry_json_booleans_fractions_and_defaults(store: Store) -> None:
     rich = Table(
         "rich",
         MetaData(),
         Column("id", String, primary_key=True),
         Column("data", JSON),
         Column("on", Boolean, default=True),
+        Column("ratio", Float, default=1.5),
         Column("many", JSON, default=dict),
     )
     with store.engine.connect() as connection:
@@ -188,6 +192,6 @@ def test_prepared_statements_carry_json_booleans_and_defaults(store: Store) -> N
         tx.upsert(rich, {"id": "b"}, data=None)
         tx.change(rich, {"id": "b"}, on=False)
         plain = {row.id: tuple(row) for row in tx.rows(select(rich))}
-        assert plain == {"a": ("a", {"x": [1]}, True, {}), "b": ("b", None, False, {})}
+        assert plain == {"a": ("a", {"x": [1]}, True, 1.5, {}), "b": ("b", None, False, 1.5, {})}
         assert {row.id: tuple(row) for row in tx.rows(Prepared(select(rich)))} == plain
         assert [row.id for row in tx.where(rich, on=False)] == ["b"]

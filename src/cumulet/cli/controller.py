@@ -36,7 +36,7 @@ from cumulet.services.network import door as network
 from cumulet.services.network import service as network_service
 from cumulet.services.placement import service as placement_service
 from cumulet.store import Store
-from cumulet.store.schema import prepare
+from cumulet.store.schema import SchemaError, prepare
 
 log = logging.getLogger("cumulet.controller")
 
@@ -52,6 +52,7 @@ class Controller:
     engine: Engine
     app: App
     policies: Policies
+    images: image.ImageContext
 
 
 LOADERS: dict[str, Callable[[], Service]] = {
@@ -79,7 +80,7 @@ def policies(state: Path, services: Mapping[str, Service]) -> Policies:
 
 def assemble(settings: Settings) -> Controller:
     """Prepare the database and put the services together. Opens no socket."""
-    store = Store(settings.state / "db" / "cumulet.sqlite", durable=settings.simulated is None)
+    store = Store(settings.database, durable=settings.simulated is None)
     prepare(store)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
@@ -89,13 +90,15 @@ def assemble(settings: Settings) -> Controller:
         settings.region,
         settings.limit_model,
         token_seconds=settings.token_seconds,
-        wakeups=store.wakeups,
+        wakeups=store.wakeups if store.alone else None,
         password_rules=identity.PasswordRules(
             **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
         ),
     )
-    images = image.ImageContext(settings.images_dir, protections=image.property_protections(settings.state))
+    images = _images(settings)
+    image.register(engine, images, store)
     image.recover_uploads(store, images)
+    image.sow_definitions(store)
     computing = compute.ComputeContext(
         engine=engine,
         metadata_secret=settings.secret("metadata_secret"),
@@ -124,7 +127,23 @@ def assemble(settings: Settings) -> Controller:
         for name, (load, context) in contexts.items()
     }
     app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
-    return Controller(settings, store, engine, app, rules)
+    return Controller(settings, store, engine, app, rules, images)
+
+
+def _images(settings: Settings) -> image.ImageContext:
+    """The image service's stores and rules, with identity's limits and catalog."""
+    found = image.declared(settings.images_dir, settings.state, settings.secrets_dir)
+    return image.ImageContext(
+        settings.images_dir,
+        declared=found.stores,
+        limits=lambda tx, project_id: identity.effective_limits(
+            tx, project_id, "image", image.LIMITED, settings.region
+        ),
+        protections=image.property_protections(settings.state),
+        rules=found.rules,
+        cache_bytes=found.cache_bytes,
+        endpoint=lambda tx, region, interface: identity.endpoint_url(tx, "image", region, interface),
+    )
 
 
 def _link(
@@ -162,13 +181,16 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
     try:
         controller = assemble(settings)
-    except PolicyError as error:
+    except (PolicyError, SchemaError, image.DeclarationError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
     runner.start()
     ended = threading.Event()
     threading.Thread(target=controller.policies.watch, args=(ended,), name="policy", daemon=True).start()
+    tending = (controller.store, controller.images, ended)
+    threading.Thread(target=image.tend, args=tending, name="images", daemon=True).start()
+    threading.Thread(target=controller.store.listen, args=(ended,), name="wake-ups", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
@@ -178,6 +200,7 @@ def run(settings: Settings) -> int:
         uvloop.run(serve(controller.app, sockets(settings)))
     finally:
         ended.set()
+        controller.images.ending.set()
         controller.engine.stop()
         runner.join(5)
     return 0

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cumulet.cli import machine
 from cumulet.cli.errors import CliError
-from cumulet.config import SECRETS
+from cumulet.config import DATABASE_URL, SECRETS, check_database_url
 
 MARKER = ".cumulet"
 MARKER_TEXT = "This folder is a Cumulet state folder (format 1).\n"
@@ -120,20 +120,28 @@ def _hand_over(folder: Path, owner: pwd.struct_passwd) -> None:
         os.fchown(handle, owner.pw_uid, owner.pw_gid)
 
 
+def keep_database_url(state: Path, owner: pwd.struct_passwd | None, url: str) -> None:
+    """Keep the URL of the database, instead of the one before. Raises ConfigError for what is none."""
+    check_database_url(url)
+    _write_secret(state / "secrets", DATABASE_URL, owner, url)
+
+
 def _make_secret(folder: Path, name: str, owner: pwd.struct_passwd | None) -> None:
-    """A random secret, 0600, unless it is there: written aside and linked, so that half of one is never
-    read.
-    """
+    """A random secret, unless it is there."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISREG((folder / name).lstat().st_mode):
+            return
+    _write_secret(folder, name, owner, secrets.token_urlsafe(24 if name.endswith("password") else 32))
+
+
+def _write_secret(folder: Path, name: str, owner: pwd.struct_passwd | None, text: str) -> None:
+    """A file of mode 0600: written aside and put in place, so that half of one is never read."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        with suppress(FileNotFoundError):
-            found = os.stat(name, dir_fd=handle, follow_symlinks=False)
-            if stat.S_ISREG(found.st_mode):
-                return
         draft = f".{name}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with os.fdopen(os.open(draft, flags, 0o600, dir_fd=handle), "w") as file:
-            file.write(secrets.token_urlsafe(24 if name.endswith("password") else 32) + "\n")
+            file.write(text + "\n")
             if owner is not None:
                 os.fchown(file.fileno(), owner.pw_uid, owner.pw_gid)
         os.replace(draft, name, src_dir_fd=handle, dst_dir_fd=handle)

@@ -106,6 +106,9 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
     with progress.step("state folder, secrets and credentials"):
         user = machine.ensure_user(settings.state) if os.geteuid() == 0 else None
         state_folder.furnish(settings.state, user, node_too=settings.simulated is not None)
+        database_url = os.environ.pop("CUMULET_DATABASE_URL", None)  # a secret: no process that we start inherits it
+        if database_url:
+            state_folder.keep_database_url(settings.state, user, database_url)
         settings.save()
         credentials.write(settings)
         children = child_specs(settings, user)

@@ -31,7 +31,7 @@ from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, T
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
 from cumulet.http.versions import Version
-from cumulet.store import Store, Transaction
+from cumulet.store import Store, Transaction, Unstorable
 
 log = logging.getLogger("cumulet.http")
 
@@ -305,6 +305,8 @@ class _Exchange:
             fault = service.invalidity(error)
         elif isinstance(error, Fault):
             fault = error
+        elif isinstance(error, Unstorable):  # beyond what a column holds: what no check of shapes stopped
+            fault = BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.")
         else:
             log.error("request %s failed", self.request_id, exc_info=error)
             fault = Fault(

@@ -142,6 +142,7 @@ class Service:
     `invalidity` words a request that does not fit its shape; `forbidden` a policy that said no. `scope_types` are the
     kinds of tokens that its rules take, where a rule does not say itself. `admit` sees the call of an authenticated
     request before its body is read, and raises the fault of one that it does not take.
+    Without `slash_ends` a path below a version that ends in a slash names something without an id: it is not there.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Service:
         not_found: Callable[[], Fault] | None = None,
         scope_types: tuple[str, ...] = (),
         admit: Callable[[Any], None] | None = None,
+        slash_ends: bool = True,
     ) -> None:
         self.type = type
         self.faults = faults
@@ -164,6 +166,7 @@ class Service:
         self.not_found = not_found
         self.scope_types = scope_types
         self.admit = admit
+        self.slash_ends = slash_ends
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
         self.websocket: Callable[..., Any] | None = None
@@ -222,6 +225,8 @@ class Service:
         """The operation for a request with its path parameters; else the methods that the path does have
         (empty when there is no such path)."""
         allowed: set[str] = set()
+        if not self.slash_ends and path.endswith("/") and path.count("/") > 2:
+            return allowed
         for node, values in _walk(self._root, path.strip("/").split("/"), ()):
             for operation, names in node.operations.get(method, ()):
                 if operation.serves(version):

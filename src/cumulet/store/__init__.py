@@ -4,10 +4,10 @@ Truth lives in one database. Everything a call promises is committed in one `Sto
 for a row to change subscribes to a topic of `Wakeups` and looks at the rows again when woken.
 """
 
-from cumulet.store.database import Store, Transaction, metadata
+from cumulet.store.database import Store, Transaction, Unstorable, metadata
 from cumulet.store.paging import Page, paged
 from cumulet.store.prepared import Prepared
 from cumulet.store.times import iso, now_us
 from cumulet.store.wakeups import Wakeups
 
-__all__ = ["Page", "Prepared", "Store", "Transaction", "Wakeups", "iso", "metadata", "now_us", "paged"]
+__all__ = ["Page", "Prepared", "Store", "Transaction", "Unstorable", "Wakeups", "iso", "metadata", "now_us", "paged"]

@@ -1,20 +1,20 @@
 """The database: one engine, short transactions on plain threads.
 
-On SQLite (WAL) every thread keeps its connection; writers queue on one lock in this process, so that none of them
-sleeps in SQLite's busy loop, and take the write lock at once (``BEGIN IMMEDIATE``), so that none is refused in
-the middle. Nothing here may do I/O other than the database's.
+Every thread keeps its connection. Writers of this process queue on one lock in the process, so that none of them
+sleeps in the database's; what begins a transaction on which database is in ``kinds.py``. Nothing here may do I/O
+other than the database's.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import secrets
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -24,36 +24,30 @@ from sqlalchemy import (
     MetaData,
     Row,
     Table,
-    create_engine,
-    event,
     insert,
     update,
 )
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DataError, IntegrityError
 
 from cumulet.store import prepared
+from cumulet.store.kinds import Kind, Postgresql, kind_of
 from cumulet.store.prepared import Prepared
+from cumulet.store.relay import relay
 from cumulet.store.times import now_us
 from cumulet.store.wakeups import Wakeups
 
 metadata = MetaData()
 
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=15000",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-16384",
-    "PRAGMA mmap_size=134217728",
-)
+Unstorable = DataError
+"""A value that a column cannot hold. SQLite keeps any text and 64 bits; PostgreSQL minds what is declared."""
 
 
 class Transaction:
     """One transaction of the database. `now` (µs) is the same for everything in it."""
 
-    def __init__(self, connection: Connection, *, writes: bool) -> None:
+    def __init__(self, connection: Connection, kind: Kind, *, writes: bool) -> None:
         self._connection = connection
+        self._kind = kind
         self.driver: Any = connection.connection.driver_connection
         self.writes = writes
         self.now = now_us()
@@ -61,6 +55,11 @@ class Transaction:
         self.local: dict[Any, Any] = {}  # what rooms remember for the length of this transaction
         self._after_commit: list[Callable[[], None]] = []
         self._topics: set[str] = set()
+
+    @property
+    def connection(self) -> Connection:
+        """SQLAlchemy's, for what makes and looks at tables."""
+        return self._connection
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement of SQLAlchemy Core."""
@@ -70,27 +69,31 @@ class Transaction:
     def run(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
         """Run a prepared statement that changes rows; how many it changed."""
         compiled = statement.compiled(self._connection.dialect)
-        return int(self._driven(compiled.text, compiled.parameters(values or {})).rowcount)
+        return int(self._driven(compiled, compiled.parameters(values or {})).rowcount)
 
-    def _driven(self, text: str, parameters: Sequence[Any], *, many: bool = False) -> Any:
+    def _driven(self, compiled: prepared.Compiled, parameters: Sequence[Any], *, many: bool = False) -> Any:
         self.statements += 1
         try:
-            return self.driver.executemany(text, parameters) if many else self.driver.execute(text, parameters)
-        except sqlite3.IntegrityError as error:
-            raise IntegrityError(text, None, error) from error
+            if many:
+                return self.driver.cursor().executemany(compiled.text, parameters)
+            return self.driver.execute(compiled.text, parameters, **compiled.options)
+        except self._kind.integrity_error as error:
+            raise IntegrityError(compiled.text, None, error) from error
+        except self._kind.data_error as error:
+            raise DataError(compiled.text, None, error) from error
 
     def rows(self, statement: Executable | Prepared, parameters: Any = None) -> Sequence[Row[Any]]:
         """All rows."""
         if not isinstance(statement, Prepared):
             return self.execute(statement, parameters).fetchall()
         compiled = statement.compiled(self._connection.dialect)
-        found = self._driven(compiled.text, compiled.parameters(parameters or {}))
+        found = self._driven(compiled, compiled.parameters(parameters or {}))
         return [*map(compiled.row, found.fetchall())]
 
     def raw(self, statement: Prepared, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows as the driver gives them: for thousands of rows of texts and numbers."""
         compiled = statement.compiled(self._connection.dialect)
-        return list(self._driven(compiled.text, compiled.parameters(parameters or {})).fetchall())
+        return list(self._driven(compiled, compiled.parameters(parameters or {})).fetchall())
 
     def row(self, statement: Executable | Prepared, parameters: Any = None) -> Row[Any] | None:
         """The first row, or None."""
@@ -119,7 +122,7 @@ class Transaction:
         names = tuple(rows[0])
         compiled = prepared.insertion(table, names).compiled(self._connection.dialect)
         self._driven(
-            compiled.text,
+            compiled,
             [compiled.parameters(prepared.complete(table, names, row)) for row in rows],
             many=True,
         )
@@ -160,7 +163,7 @@ class Transaction:
             self.local, self._after_commit, self._topics = kept
             raise
         finally:
-            if driver.in_transaction:
+            if self._kind.within(driver):
                 driver.execute("RELEASE here")
 
     def on_commit(self, action: Callable[[], None]) -> None:
@@ -173,51 +176,61 @@ class Transaction:
 
 
 class Store:
-    """The database and its wake-ups. `path` is a file of SQLite; `durable` makes each commit survive power loss."""
+    """The database and its wake-ups. `where` is a file of SQLite or the URL of a database of PostgreSQL; `durable`
+    makes each commit survive power loss. `alone`: only this process writes it."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self.path = path
+    def __init__(self, where: Path | str, *, durable: bool = True) -> None:
+        self.where = where
         self.wakeups = Wakeups()
-        self._durable = durable
+        self.kind = kind_of(where, durable=durable)
+        self.engine: Engine = self.kind.engine
+        self.alone = self.kind.alone
+        self._origin = secrets.token_hex(8)
         self._write_lock = threading.Lock()
         self._local = threading.local()
-        self.engine: Engine = create_engine(
-            f"sqlite:///{path}",
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            connect_args={"check_same_thread": False, "timeout": 15, "cached_statements": 500},
-            json_serializer=lambda value: msgspec.json.encode(value).decode(),
-            json_deserializer=msgspec.json.decode,
-            query_cache_size=2000,
-        )
-        event.listen(self.engine, "connect", self._prepare)
-
-    def _prepare(self, connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(pragma)
-        cursor.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
-        cursor.close()
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
     def _connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self.engine.connect()
+            self._connections.add(connection)
         return connection
+
+    def _begun(self, *, writes: bool) -> Transaction:
+        """A transaction on this thread's connection; on a new one when the database has ended that."""
+        for last in (False, True):
+            tx = Transaction(self._connection(), self.kind, writes=writes)
+            within = self.kind.within(tx.driver)
+            assert not within, "this thread is in a transaction already: hand its `tx` down instead"
+            try:
+                self.kind.begin(tx.driver, writes=writes)
+                break
+            except Exception:
+                if last or self.kind.usable(tx.driver):
+                    raise
+                self._forget()
+        return tx
+
+    def _forget(self) -> None:
+        """Drop this thread's connection, which the database has ended."""
+        connection, self._local.connection = self._local.connection, None
+        self._connections.discard(connection)
+        connection.invalidate()
+        connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that writes: commits at the end of the block, rolls back when it raises."""
         with self._write_lock:
-            tx = Transaction(self._connection(), writes=True)
-            driver = _driver(tx)
-            driver.execute("BEGIN IMMEDIATE")
+            tx = self._begun(writes=True)
             try:
                 yield tx
-                driver.execute("COMMIT")
+                if tx._topics:
+                    self.kind.tell(tx.driver, tx._topics, self._origin)
+                tx.driver.execute("COMMIT")
             except BaseException:
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
+                self._roll_back(tx)
                 raise
         for topic in tx._topics:
             self.wakeups.wake(topic)
@@ -227,26 +240,28 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A snapshot to read from; writing in it is an error."""
-        tx = Transaction(self._connection(), writes=False)
-        driver = _driver(tx)
-        driver.execute("BEGIN")
+        tx = self._begun(writes=False)
         try:
             yield tx
         finally:
-            if driver.in_transaction:
-                driver.execute("ROLLBACK")
+            self._roll_back(tx)
+
+    def _roll_back(self, tx: Transaction) -> None:
+        if not self.kind.usable(tx.driver):
+            self._forget()
+        elif self.kind.within(tx.driver):
+            tx.driver.execute("ROLLBACK")
+
+    def listen(self, ended: threading.Event) -> None:
+        """Pass on what other processes wake, until `ended`; the body of a thread. Returns at once when none are."""
+        if isinstance(self.kind, Postgresql):
+            relay(self.kind.url, self.wakeups, self._origin, ended)
 
     def close(self) -> None:
-        """Close this thread's connection and the engine."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        """Close the connections and the engine."""
+        for connection in list(self._connections):
+            mine = connection is getattr(self._local, "connection", None)
+            if mine or not self.alone:  # SQLite's are closed by their threads
+                connection.close()
+        self._local.connection = None
         self.engine.dispose()
-
-
-def _driver(tx: Transaction) -> Any:
-    """The driver's connection, on which the transaction is begun and ended."""
-    driver = tx.driver
-    assert not driver.in_transaction, "this thread is in a transaction already: hand its `tx` down instead"
-    return driver

@@ -1,6 +1,6 @@
 """Statements that are made once and run by the driver itself, for the ways that every request takes.
 
-Making a statement, keying it and setting up its result cost SQLAlchemy several times what SQLite needs to run it.
+Making a statement, keying it and setting up its result cost SQLAlchemy several times what the database needs to run it.
 A `Prepared` is compiled at its first run; after that a run is the driver's call and the rows. Values are named by
 bindparams; lists are bound with `among_bound`. Nothing here opens or ends a transaction.
 """
@@ -11,25 +11,44 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Executable, Row, Table, and_, bindparam, insert, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import ClauseElement, Executable, Float, Row, Table, and_, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.types import TypeEngine
 
 Process = Callable[[Any], Any]
 
 
 class Prepared:
-    """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times."""
+    """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times. One whose words differ
+    between databases is a function: dialect's name → statement. `by_values`: PostgreSQL plans each run anew, because
+    the values decide which way is short; otherwise it soon keeps one plan for all values."""
 
-    def __init__(self, statement: Executable) -> None:
-        self.statement: Any = statement
-        self._compiled: Compiled | None = None
+    def __init__(self, statement: Executable | Callable[[str], Executable], *, by_values: bool = False) -> None:
+        self._statement: Any = statement
+        self._by_values = by_values
+        self._compiled: dict[str, Compiled] = {}
 
     def compiled(self, dialect: Any) -> Compiled:
-        """The statement in the words of SQLite."""
-        if self._compiled is None:
-            self._compiled = Compiled(self.statement, dialect)
-        return self._compiled
+        """The statement in the words of the dialect's database."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            made = self._statement
+            made = made if isinstance(made, ClauseElement) else made(dialect.name)
+            found = Compiled(made, dialect)
+            if self._by_values and dialect.name == "postgresql":
+                found.options = {"prepare": False}
+            self._compiled[dialect.name] = found
+        return found
+
+
+_FLOAT8 = 701
+"""The object id of PostgreSQL's double precision: what a Float there comes as, which SQLAlchemy asks the driver for."""
+
+
+def _result(kind: TypeEngine[Any], dialect: Any) -> Any:
+    """What turns a value of the driver into one of this type; None when they are the same."""
+    return kind.dialect_impl(dialect).result_processor(dialect, _FLOAT8 if isinstance(kind, Float) else None)
 
 
 class Compiled:
@@ -38,13 +57,14 @@ class Compiled:
     def __init__(self, statement: Any, dialect: Any) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
+        self.options: dict[str, Any] = {}  # words of the driver's `execute`
         binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
         self._places = [
             (name, bind.value, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds
         ]
         columns = list(getattr(statement, "exported_columns", ()))
         self._meta = SimpleResultMetaData([column.key for column in columns])
-        processes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        processes = [_result(column.type, dialect) for column in columns]
         self._processes = processes if any(processes) else None
 
     def parameters(self, values: Mapping[str, Any]) -> list[Any]:
@@ -98,9 +118,14 @@ def insertion(table: Table, names: tuple[str, ...]) -> Prepared:
 def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
     """Insert the row of `keys`, or give the other columns to the one that is there."""
     columns = (*keys, *names, *_missing(table, (*keys, *names)))
-    statement = sqlite.insert(table).values({name: _value(table, name) for name in columns})
-    changed = {name: statement.excluded[name] for name in names}
-    return Prepared(statement.on_conflict_do_update(index_elements=list(keys), set_=changed))
+
+    def made(dialect: str) -> Executable:
+        insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        statement = insert_into(table).values({name: _value(table, name) for name in columns})
+        changed = {name: statement.excluded[name] for name in names}
+        return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+    return Prepared(made)
 
 
 @lru_cache(maxsize=2000)

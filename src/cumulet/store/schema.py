@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import URL, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from cumulet.store.database import Store, metadata
 
@@ -18,26 +19,34 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class SchemaError(Exception):
-    """The database is newer than this program, or is not a database of Cumulet."""
+    """The database cannot be reached, is newer than this program, or is not a database of Cumulet."""
 
 
 def prepare(store: Store) -> None:
     """Bring the database to `HEAD`. Raises SchemaError when it cannot be."""
-    store.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with store.engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            if inspect(connection).get_table_names():
-                raise SchemaError(f"{store.path} is not a database of Cumulet")
-            metadata.create_all(connection)
-            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
-            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    try:
+        _prepare(store)
+    except OperationalError as error:  # what the driver says names host and user, never the password
+        raise SchemaError(f"the database cannot be used: {error.orig}") from None
+
+
+def _prepare(store: Store) -> None:
+    if isinstance(store.where, Path):
+        store.where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with store.transaction() as tx:  # of several controllers that start at once, one makes the tables
+        if not inspect(tx.connection).has_table("alembic_version"):
+            if inspect(tx.connection).get_table_names():
+                raise SchemaError(f"{store.engine.url!r} is not a database of Cumulet")
+            metadata.create_all(tx.connection)
+            tx.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+            tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
             return
-        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        version = tx.scalar(text("SELECT version_num FROM alembic_version"))
     if version != HEAD:
-        migrate(str(store.engine.url))
+        migrate(store.engine.url)
 
 
-def migrate(url: str) -> None:
+def migrate(url: URL) -> None:
     """Run the migrations that the database at `url` lacks."""
     from alembic import command  # imported here: a cloud that is up to date starts without it
     from alembic.config import Config
@@ -45,7 +54,7 @@ def migrate(url: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["url"] = url
     try:
         command.upgrade(config, HEAD)
     except CommandError as error:

@@ -32,6 +32,13 @@ class Wakeups:
         for waiter in waiters:
             waiter.release()
 
+    def wake_all(self) -> None:
+        """Everyone looks again: wake-ups may have been missed."""
+        with self._lock:
+            topics = {*self._counters, *self._waiters}
+        for topic in topics:
+            self.wake(topic)
+
     def close(self) -> None:
         """The process ends: nobody waits any more, now or later."""
         with self._lock:

@@ -29,7 +29,7 @@ def console(nova: Nova, tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "secret").write_text("no")
     (folder / "core" / "link").symlink_to(tmp_path)
     nova.context.novnc = folder
-    with running(console_service.load(), nova.context, nova.store.path) as served:
+    with running(console_service.load(), nova.context, nova.store.where) as served:
         yield served
 
 

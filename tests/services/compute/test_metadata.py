@@ -119,7 +119,7 @@ def proxied(nova: Nova) -> Iterator[Running]:
     """The service of port 8775 on the same database."""
     service = metadata_service.load()
     assert Mount(service, nova.context, Policy([]))
-    with running(service, nova.context, nova.store.path) as served:
+    with running(service, nova.context, nova.store.where) as served:
         yield served
 
 

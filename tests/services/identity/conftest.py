@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cumulet.http.server import listen
 from cumulet.services.identity import door
 from cumulet.services.identity.service import load
 from cumulet.store import Store, metadata
+from tests.databases import place
 
 PASSWORD = "correct horse battery staple"
 URLS = {
@@ -64,19 +66,25 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    folder = tmp_path_factory.mktemp("cloud")
+    with cloud_in(tmp_path_factory.mktemp("cloud")) as made:
+        yield made
+
+
+@contextmanager
+def cloud_in(folder: Path, kind: str | None = None) -> Iterator[Cloud]:
+    """A cloud's identity on a new database of that kind."""
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700)
     for name in ("admin", "demo", "service"):
         (secrets / f"{name}_password").write_text(PASSWORD + "\n")
-    store = Store(folder / "test.db", durable=False)
+    store = Store(place(folder / "test.db", kind), durable=False)
     service = load()
     metadata.create_all(store.engine)
     sock = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     door.bootstrap(store, secrets=secrets, endpoints=URLS | {"identity": f"{url}/v3"}, region="RegionOne")
-    context = door.IdentityContext(secrets, "RegionOne", wakeups=store.wakeups)
+    context = door.IdentityContext(secrets, "RegionOne", wakeups=store.wakeups if store.alone else None)
     mount = Mount(service, context, Policy(service.rules), auth_url=url)
     app = App(store, {port: mount}, context.authenticate)
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False))
@@ -86,6 +94,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield Cloud(url, store, context, secrets, http)
     server.should_exit = True
     thread.join(10)
+    store.close()
 
 
 @pytest.fixture

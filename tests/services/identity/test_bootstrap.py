@@ -12,6 +12,7 @@ from cumulet.services.identity.model import generation
 from cumulet.services.identity.tables import endpoints, users
 from cumulet.services.identity.tables import generation as generation_table
 from cumulet.store import Store, metadata
+from tests.databases import place
 
 from .conftest import PASSWORD, URLS, Cloud
 from .test_nouns import fresh, made
@@ -22,7 +23,7 @@ def prepared(folder: Path) -> tuple[Store, Path]:
     secrets.mkdir(mode=0o700)
     for name in ("admin", "demo", "service"):
         (secrets / f"{name}_password").write_text(PASSWORD)
-    store = Store(folder / "test.db", durable=False)
+    store = Store(place(folder / "test.db"), durable=False)
     metadata.create_all(store.engine)
     return store, secrets
 

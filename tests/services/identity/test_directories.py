@@ -216,3 +216,24 @@ def test_another_domain_goes_on_when_the_directory_is_away(company: Company, adm
     assert admin.get("/v3/users", params={"domain_id": company.domain}).status_code == 503
     assert company.cloud.login().status_code == 201
     assert admin.get("/v3/users", params={"domain_id": "default"}).status_code == 200
+
+
+@pytest.mark.parametrize("fault", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_file_that_cannot_be_read_lets_nobody_in(
+    fault: OSError, cloud: Cloud, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that belongs to somebody else must not make a directory's domain one of rows of ours."""
+    domain = made(admin, "domain", name=fresh())["id"]
+    user = made(admin, "user", name=fresh(), password="pw", domain_id=domain)
+    assert cloud.login(user["name"], "pw", domain=domain).status_code == 201
+    real = Path.stat
+
+    def stat(path: Path, **more: Any) -> os.stat_result:
+        if path.name == f"{domain}.yaml":
+            raise fault
+        return real(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert cloud.login(user["name"], "pw", domain=domain).status_code == 401
+    assert admin.get("/v3/users", params={"domain_id": domain}).status_code == 503
+    assert f"{domain}.yaml cannot be read: {fault.strerror}" in caplog.text

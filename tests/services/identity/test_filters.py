@@ -13,6 +13,7 @@ from cumulet.services.identity.model.filters import filtered, truth
 from cumulet.services.identity.model.users import COLUMNS
 from cumulet.services.identity.tables import users
 from cumulet.store import Store, metadata
+from tests.databases import place
 
 # The database folds ASCII only, and its functions on text end at NUL; names with NUL match by equality.
 words = st.text(st.sampled_from("aAbB%_*\\'\" é1"), max_size=6)
@@ -30,7 +31,7 @@ COMPARATORS = {
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    found = Store(tmp_path_factory.mktemp("filters") / "test.db", durable=False)
+    found = Store(place(tmp_path_factory.mktemp("filters") / "test.db"), durable=False)
     metadata.create_all(found.engine)
     return found
 

@@ -8,10 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from cumulet.services.identity.door import PasswordRules
 from cumulet.services.identity.model import password_rules, passwords
+from cumulet.services.identity.tables import users
+from cumulet.store.times import now_us
 from tests.services.identity.conftest import Cloud
+from tests.services.identity.provider import running
+from tests.services.identity.test_federation import Trust
 from tests.services.identity.test_nouns import fresh, made, message
 
 
@@ -133,3 +138,85 @@ def test_passwords_have_to_look_as_asked(cloud: Cloud, admin: httpx.Client, rule
         assert admin.patch(f"/v3/users/{user['id']}", json={"user": body}).status_code == 400
     assert change(cloud, user, "long enough", "short").status_code == 400
     assert cloud.login(name, "long enough").status_code == 201
+
+
+def away(cloud: Cloud, user: dict[str, Any], days: float) -> None:
+    """The user logged in for the last time so many days ago, and was made before."""
+    then = now_us() - int(days * password_rules.DAY)
+    with cloud.store.transaction() as tx:
+        tx.update(users, users.c.id == user["id"], last_active_at=then, created_at=then)
+
+
+def enabled(admin: httpx.Client, user: dict[str, Any]) -> bool:
+    shown = admin.get(f"/v3/users/{user['id']}").json()["user"]["enabled"]
+    (listed,) = admin.get("/v3/users", params={"name": user["name"]}).json()["users"]
+    assert listed["enabled"] is shown
+    return bool(shown)
+
+
+def test_who_was_away_for_too_long_is_disabled(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    user = made(admin, "user", name=fresh(), password="right")
+    token = cloud.login(user["name"], "right").headers["x-subject-token"]
+    away(cloud, user, 30)
+    assert enabled(admin, user), "there is no such rule yet"
+    rules(disable_user_account_days_inactive=30)
+    assert not enabled(admin, user)
+    refused, wrong = cloud.login(user["name"], "right"), cloud.login(user["name"], "wrong")
+    assert refused.status_code == wrong.status_code == 401 and refused.json() == wrong.json()
+    assert change(cloud, user, "right", "other").status_code == 401
+    again = {"auth": {"identity": {"methods": ["token"], "token": {"id": token}}}}
+    assert cloud.http.post("/v3/auth/tokens", json=again).status_code == 401
+    assert admin.patch(f"/v3/users/{user['id']}", json={"user": {"enabled": True}}).json()["user"]["enabled"] is True
+    assert cloud.login(user["name"], "right").status_code == 201
+
+
+def test_a_login_counts_and_a_day_is_a_day(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    rules(disable_user_account_days_inactive=2)
+    user = made(admin, "user", name=fresh(), password="right")
+    away(cloud, user, 1)
+    assert enabled(admin, user) and cloud.login(user["name"], "right").status_code == 201
+    with cloud.store.read() as tx:
+        kept = tx.scalar(select(users.c.last_active_at).where(users.c.id == user["id"]))
+    assert tx.now - kept < 60_000_000, "the login is what counts now"
+    assert cloud.login(user["name"], "wrong").status_code == 401
+    away(cloud, user, 2)
+    assert not enabled(admin, user)
+
+
+def test_who_never_logged_in_counts_from_the_beginning(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    rules(disable_user_account_days_inactive=2)
+    user = made(admin, "user", name=fresh(), password="right")
+    with cloud.store.transaction() as tx:
+        tx.update(users, users.c.id == user["id"], created_at=now_us() - 2 * password_rules.DAY)
+    assert not enabled(admin, user) and cloud.login(user["name"], "right").status_code == 401
+
+
+def test_some_may_be_away(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    rules(disable_user_account_days_inactive=1)
+    user = made(admin, "user", name=fresh(), password="right", options={"ignore_user_inactivity": True})
+    away(cloud, user, 400)
+    assert enabled(admin, user) and cloud.login(user["name"], "right").status_code == 201
+    admin.patch(f"/v3/users/{user['id']}", json={"user": {"options": {"ignore_user_inactivity": None}}})
+    away(cloud, user, 400)
+    assert not enabled(admin, user)
+
+
+def test_a_disabled_user_stays_disabled(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    rules(disable_user_account_days_inactive=9)
+    user = made(admin, "user", name=fresh(), password="right", enabled=False)
+    assert not enabled(admin, user) and cloud.login(user["name"], "right").status_code == 401
+
+
+def test_a_federated_user_is_away_like_any_other(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
+    rules(disable_user_account_days_inactive=3)
+    with running() as provider:
+        trust = Trust(cloud, admin, provider)
+        _, told = trust.token()
+        user = {"id": told["user"]["id"]}
+        with cloud.store.read() as tx:
+            kept = tx.scalar(select(users.c.last_active_at).where(users.c.id == user["id"]))
+        assert kept is not None and tx.now - kept < 60_000_000
+        away(cloud, user, 3)
+        assert trust.login().status_code == 401
+        rules(disable_user_account_days_inactive=4)
+        assert trust.login().status_code == 201

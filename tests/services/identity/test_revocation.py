@@ -117,3 +117,24 @@ def test_rotation_keeps_tokens_and_a_lost_key_ends_them(cloud: Cloud, someone: d
     keys.rotate(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["0", "2", "3"]
     assert not holds(cloud, someone["other"], someone["token"])
+
+
+def test_a_user_ends_all_of_the_own_tokens(
+    cloud: Cloud, admin: httpx.Client, demo: httpx.Client, someone: dict[str, Any]
+) -> None:
+    path = f"/v3/users/{someone['user']['id']}/tokens"
+    assert demo.delete(path).status_code == 403 and cloud.http.delete(path).status_code == 401
+    assert holds(cloud, someone["other"], someone["token"])
+    scope, domain = {"project": {"id": someone["project"]["id"]}}, someone["domain"]["id"]
+    second = cloud.login(someone["user"]["name"], "pw", scope, domain=domain).headers["x-subject-token"]
+    with cloud.client(second) as mine:
+        assert mine.delete(path).status_code == 204
+        assert mine.delete(path).status_code == 401, "it was one of them"
+    assert not holds(cloud, someone["other"], someone["token"])
+    third = cloud.login(someone["user"]["name"], "pw", scope, domain=domain).headers["x-subject-token"]
+    assert holds(cloud, someone["other"], third)
+    assert admin.delete(path).status_code == 204
+    assert not holds(cloud, someone["other"], third)
+    assert admin.delete(f"/v3/users/{'0' * 32}/tokens").status_code == 404
+    events = admin.get("/v3/OS-REVOKE/events").json()["events"]
+    assert someone["user"]["id"] in {event.get("user_id") or event.get("OS-REVOKE:user_id") for event in events}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.engine import Engine
+from cumulet.services.image import door
 from cumulet.services.image.service import ImageContext, load
 from tests.services.serving import Running, running
 
@@ -20,6 +25,7 @@ class Images:
 
     running: Running
     context: ImageContext
+    engine: Engine
 
     def client(self, token: str) -> httpx.Client:
         return self.running.client(token)
@@ -27,12 +33,35 @@ class Images:
     def files(self) -> list[str]:
         return sorted(path.name for path in self.context.folder.iterdir())
 
+    def staged(self) -> list[str]:
+        return sorted(path.name for path in self.context.staging.folder.iterdir())
+
+
+@contextmanager
+def served(context: ImageContext, database: Path) -> Iterator[Images]:
+    """The image service with its engine, until the block ends."""
+    with running(load(), context, database) as serving:
+        engine = Engine(serving.store)
+        door.register(engine, context, serving.store)
+        runner = threading.Thread(target=engine.run, daemon=True)
+        runner.start()
+        ended = threading.Event()
+        tender = threading.Thread(target=door.tend, args=(serving.store, context, ended), daemon=True)
+        tender.start()
+        try:
+            yield Images(serving, context, engine)
+        finally:
+            engine.stop()
+            ended.set()
+            context.wishes.put("")
+            runner.join(10)
+            tender.join(10)
+
 
 @pytest.fixture
 def glance(tmp_path: Path) -> Iterator[Images]:
-    context = ImageContext(tmp_path / "images")
-    with running(load(), context, tmp_path / "state.db") as served:
-        yield Images(served, context)
+    with served(ImageContext(tmp_path / "images"), tmp_path / "state.db") as found:
+        yield found
 
 
 @pytest.fixture
@@ -63,3 +92,24 @@ def made(client: httpx.Client, **values: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     shown: dict[str, Any] = answer.json()
     return shown
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """Wait until `condition` gives something true, and return that."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+def ended(client: httpx.Client, image_id: str, count: int = 1) -> dict[str, Any]:
+    """The newest of the image's `count` tasks, when it has ended."""
+
+    def newest() -> dict[str, Any] | None:
+        tasks = client.get(f"/v2/images/{image_id}/tasks").json()["tasks"]
+        done = len(tasks) == count and tasks[0]["status"] in ("success", "failure")
+        return dict(tasks[0]) if done else None
+
+    found: dict[str, Any] = until(newest)
+    return found

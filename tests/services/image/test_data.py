@@ -162,7 +162,9 @@ with running(load(), ImageContext(folder / "images"), folder / "state.db") as se
 
 
 def test_a_killed_upload_leaves_no_half_image(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-c", SERVER, str(tmp_path)]
+    environ = os.environ | {"CUMULET_TEST_DATABASE": "sqlite"}  # the file that this process opens afterwards
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environ)
     assert process.stdout is not None
     port = int(process.stdout.readline())
     context = ImageContext(tmp_path / "images")
@@ -236,6 +238,15 @@ def test_what_the_door_shows_is_what_the_api_shows(
             with glance.running.store.read() as tx:
                 found = door.boot_image(tx, caller(token), token == "admin", image["id"])
             assert (found is not None) == (client.get(f"/v2/images/{image['id']}").status_code == 200)
+
+
+@pytest.mark.parametrize(("verb", "end"), [("GET", "file"), ("PUT", "file"), ("PUT", "stage")])
+def test_who_sees_no_image_is_not_told_of_it(glance: Images, verb: str, end: str) -> None:
+    """Glance hides what somebody may not look at, from its bytes too: a community image from who is no reader."""
+    with glance.client("demo") as demo, glance.client("service") as nobody:
+        image = made(demo, visibility="community")
+        answer = nobody.request(verb, f"/v2/images/{image['id']}/{end}", content=b"x", headers=OCTETS)
+        assert nobody.get(f"/v2/images/{image['id']}").status_code == answer.status_code == 404
 
 
 def test_threads_that_move_bytes_stand_back_for_those_that_answer(tmp_path: Path) -> None:

@@ -248,6 +248,13 @@ def test_deactivated_images_are_not_downloaded(demo: httpx.Client, admin: httpx.
     assert demo.get(f"{path}/file").status_code == 200
 
 
+def test_no_id(demo: httpx.Client) -> None:
+    """An empty id names no image, and not the list of them."""
+    for method in ("GET", "DELETE", "PATCH"):
+        assert demo.request(method, "/v2/images/").status_code == 404
+    assert demo.get("/v2/").status_code == 300 and demo.get("/v2/images").status_code == 200
+
+
 def test_errors_are_html_unless_json_is_asked_for(glance: Images) -> None:
     with glance.client("demo") as client:
         page = client.get(f"/v2/images/{uuid.uuid4()}", headers={"Accept": "*/*"})
@@ -262,6 +269,3 @@ def test_schemas_and_info(demo: httpx.Client) -> None:
     image = demo.get("/v2/schemas/image").json()
     assert set(made(demo)) <= set(image["properties"]), "what is shown is in the schema"
     assert demo.get("/v2/schemas/nope").status_code == 404
-    assert demo.get("/v2/info/import").json()["import-methods"]["value"] == []
-    path = f"/v2/images/{made(demo)['id']}/import"
-    assert demo.post(path, json={"method": {"name": "web-download"}}).status_code == 409

@@ -11,9 +11,8 @@ import pytest
 
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, ReadOnly, Stores, Writing
 from cumulet.services.image.model.stores.file import FileStore
-from cumulet.services.image.service import ImageContext, load
-from tests.services.image.conftest import OCTETS, Images, made
-from tests.services.serving import running
+from cumulet.services.image.service import ImageContext
+from tests.services.image.conftest import OCTETS, Images, made, served
 
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 URL = "http://images.example/disk.raw"
@@ -65,8 +64,8 @@ def web() -> WebServer:
 def glance(tmp_path: Path, web: WebServer) -> Iterator[Images]:
     folder = tmp_path / "images"
     context = ImageContext(folder, declared=Stores([FileStore("file", folder), web], "file"))
-    with running(load(), context, tmp_path / "state.db") as served:
-        yield Images(served, context)
+    with served(context, tmp_path / "state.db") as found:
+        yield found
 
 
 def patch(client: httpx.Client, image: dict[str, Any], *changes: dict[str, Any]) -> httpx.Response:

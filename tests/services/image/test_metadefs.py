@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.services.image import door
 from tests.services.image.conftest import Images
 from tests.services.serving import PROJECTS
 
@@ -304,3 +305,36 @@ def test_lists_are_few_queries_however_long(glance: Images, admin: httpx.Client)
     counts.clear()
     assert len(admin.get(ROOT).json()["namespaces"]) == 6
     assert counts == [2]
+
+
+def test_definitions_of_a_fresh_cloud(glance: Images, admin: httpx.Client, demo: httpx.Client) -> None:
+    """They are what the API itself would have taken, they are written once, and what was deleted does not come back."""
+    door.sow_definitions(glance.running.store)
+    found = demo.get("/v2/metadefs/namespaces").json()["namespaces"]
+    names = {one["namespace"] for one in found}
+    assert {"OS::Compute::VirtCPUTopology", "OS::Compute::LibvirtImage", "OS::OperatingSystem"} <= names
+    types = [one["name"] for one in demo.get("/v2/metadefs/resource_types").json()["resource_types"]]
+    assert {"OS::Glance::Image", "OS::Nova::Flavor", "OS::Cinder::Volume"} <= set(types)
+    for name in names:
+        path = f"/v2/metadefs/namespaces/{name}"
+        whole = admin.get(path).json()
+        assert whole["visibility"] == "public" and whole["protected"] and whole["resource_type_associations"]
+        assert whole.get("properties") or whole.get("objects")
+        again = {**whole, "namespace": f"copy of {name}"}
+        for made_by_us in ("self", "schema", "created_at", "updated_at", "owner"):
+            again.pop(made_by_us)
+        for kind in again.get("objects", ()):
+            for made_by_us in ("self", "schema", "created_at", "updated_at"):
+                kind.pop(made_by_us, None)
+        for association in again["resource_type_associations"]:
+            for made_by_us in ("created_at", "updated_at"):
+                association.pop(made_by_us, None)
+        answer = admin.post("/v2/metadefs/namespaces", json=again)
+        assert answer.status_code == 201, answer.text
+    topology = demo.get("/v2/metadefs/namespaces/OS::Compute::VirtCPUTopology?resource_type=OS::Nova::Flavor").json()
+    assert "hw:cpu_cores" in topology["properties"]
+    change = {"namespace": "OS::OperatingSystem", "visibility": "public", "protected": False}
+    assert admin.put("/v2/metadefs/namespaces/OS::OperatingSystem", json=change).status_code == 200
+    assert admin.delete("/v2/metadefs/namespaces/OS::OperatingSystem").status_code == 204
+    door.sow_definitions(glance.running.store)
+    assert admin.get("/v2/metadefs/namespaces/OS::OperatingSystem").status_code == 404

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cumulet.services.image.model.protections import POLICIES_FILE, ROLES_FILE, Protections
 from cumulet.services.image.model.protections import load as load_protections
 from cumulet.services.image.service import ImageContext, load
-from tests.services.image.conftest import Images, made
+from tests.services.image.conftest import Images, made, served
 from tests.services.serving import running
 
 DRAFT_4 = {"Content-Type": "application/openstack-images-v2.0-json-patch"}
@@ -152,8 +152,8 @@ delete = @
 def guarded(tmp_path: Path) -> Iterator[Images]:
     (tmp_path / ROLES_FILE).write_text(ROLES)
     context = ImageContext(tmp_path / "images", protections=load_protections(tmp_path))
-    with running(load(), context, tmp_path / "state.db") as served:
-        yield Images(served, context)
+    with served(context, tmp_path / "state.db") as found:
+        yield found
 
 
 def test_protected_properties(guarded: Images) -> None:

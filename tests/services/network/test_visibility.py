@@ -215,3 +215,14 @@ def test_a_port_cannot_be_slipped_into_anothers_router_or_server(cloud: Cloud) -
         assert door.addresses(tx, [server]) == {server: []}
         ip = fake["fixed_ips"][0]["ip_address"]
         assert door.port_by_address(tx, network_id=network["id"], router_id=None, ip=ip) is None
+
+
+def test_an_external_network_is_everybodys_to_look_at(cloud: Cloud) -> None:
+    """As it is to connect routers to; only its owner changes it."""
+    external, _ = cloud.external()
+    for token in ("demo", "other", "reader"):
+        listed = cloud.call("GET", f"networks?id={external['id']}", None, token, 200)["networks"]
+        shown = cloud.call("GET", f"networks/{external['id']}", None, token, 200)["network"]
+        assert [each["id"] for each in listed] == [shown["id"]] and shown["router:external"] is True
+        cloud.refused("PUT", f"networks/{external['id']}", {"network": {"name": "mine"}}, 403, token)
+        cloud.refused("DELETE", f"networks/{external['id']}", None, 403, token)

@@ -10,6 +10,7 @@ import pytest
 
 from cumulet.services.placement.service import load
 from cumulet.store import Store, metadata
+from tests.databases import KINDS, place
 from tests.services.serving import Running, running
 
 
@@ -26,9 +27,10 @@ def api(served: Running) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "door.db", durable=False)
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """On each kind of database."""
+    store = Store(place(tmp_path / "door.db", request.param), durable=False)
     metadata.create_all(store.engine)
     yield store
     store.close()

@@ -6,13 +6,17 @@ import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from cumulet.services.placement import door
+from cumulet.services.placement.model.candidates import Form, _walk
+from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.tables import allocations, consumers, inventories
 from cumulet.store import Store, Transaction, metadata
+from tests.databases import place
 
 PROVIDERS = ["p0", "p1", "p2"]
 STOCK = {"VCPU": {"total": 4, "allocation_ratio": 1.5}, "MEMORY_MB": {"total": 1000, "reserved": 100}}
@@ -43,7 +47,7 @@ def agree(tx: Transaction) -> None:
 @given(st.lists(st.one_of(claims, claims, releases, resizes), max_size=25))
 def test_used_is_the_sum_of_allocations(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     with TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "s.db", durable=False)
+        store = Store(place(Path(folder) / "s.db"), durable=False)
         metadata.create_all(store.engine)
         with store.transaction() as tx:
             for name in PROVIDERS:
@@ -75,30 +79,43 @@ def apply(tx: Transaction, step: tuple) -> None:  # type: ignore[type-arg]
         door.ensure_provider(tx, uuid=step[1], name=step[1], inventories=stock)
 
 
-def test_parallel_claims_never_overcommit(store: Store) -> None:
+CLAIMERS = 50
+
+
+def test_fifty_claimers_at_once_never_exceed_what_is_there(store: Store) -> None:
+    """They all start together, and want more than there is; where several controllers may write, there are four."""
+    stores = [store, *(Store(store.where, durable=False) for _ in range(0 if store.alone else 3))]
     with store.transaction() as tx:
-        door.ensure_provider(tx, uuid="p", name="p", inventories={"VCPU": {"total": 20}})
+        door.ensure_provider(tx, uuid="p", name="p", inventories={"VCPU": {"total": 20, "allocation_ratio": 1.5}})
     won: list[str] = []
+    failed: list[BaseException] = []
+    start = threading.Barrier(CLAIMERS)
 
     def claim(worker: int) -> None:
-        for n in range(10):
+        start.wait()
+        for n in range(2):
             consumer = f"{worker}-{n}"
             try:
-                with store.transaction() as tx:
+                with stores[worker % len(stores)].transaction() as tx:
                     door.claim(tx, consumer=consumer, provider="p", resources={"VCPU": 1}, project_id="p", user_id="u")
             except door.NoRoom:
                 continue
+            except BaseException as error:
+                failed.append(error)
+                raise
             won.append(consumer)
 
-    threads = [threading.Thread(target=claim, args=(worker,)) for worker in range(6)]
+    threads = [threading.Thread(target=claim, args=(worker,)) for worker in range(CLAIMERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(won) == 20
+    assert (failed, len(won)) == ([], 30)
     with store.read() as tx:
-        assert door.usages(tx, ["p"]) == {"p": {"VCPU": 20}}
+        assert door.usages(tx, ["p"]) == {"p": {"VCPU": 30}}
         agree(tx)
+    for each in stores[1:]:
+        each.close()
 
 
 def test_ensure_provider_writes_only_on_change(store: Store) -> None:
@@ -135,3 +152,18 @@ def test_candidates_and_shortfalls_agree(store: Store) -> None:
         assert [(one.resource_class, one.needed, one.free) for one in lacking if one.name == "h2"] == [
             ("MEMORY_MB", 400, 300)
         ]
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(any_traits=[{"HW_CPU_X86_VMX"}], outside={"a"})])
+def test_candidates_are_walked_to_not_sorted(tmp_path: Path, filters: Filters) -> None:
+    """What the docstring promises, as SQLite plans it: along the index in its order, everything else by key."""
+    store = Store(tmp_path / "s.db", durable=False)
+    metadata.create_all(store.engine)
+    walk = _walk(("MEMORY_MB", "DISK_GB", "VCPU"), Form(limited=True, ids_alone=True), filters)
+    bound = walk.params(need_0=1, need_1=1, need_2=1, most=1)
+    text = str(bound.compile(store.engine, compile_kwargs={"render_postcompile": True}))
+    with store.read() as tx:
+        plan = [row[3] for row in tx.driver.execute(f"EXPLAIN QUERY PLAN {text}", [1] * text.count("?")).fetchall()]
+    store.close()
+    assert "placement_inventories_free" in plan[0]
+    assert not [step for step in plan if "SCAN" in step or "ORDER BY" in step], plan

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import false, select
+from sqlalchemy import false, select, true
 
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.model.password_rules import PasswordRules
-from cumulet.services.identity.tables import projects
+from cumulet.services.identity.tables import endpoints, projects, services
 from cumulet.store import Transaction
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "PasswordRules",
     "bootstrap",
     "effective_limits",
+    "endpoint_url",
     "keep_keys_fresh",
     "project_exists",
     "project_names",
@@ -46,3 +47,21 @@ def project_exists(tx: Transaction, project_id: str) -> bool:
     """Whether there is such a project. One query."""
     found = select(projects.c.id).where(projects.c.id == project_id, projects.c.is_domain == false())
     return tx.row(found) is not None
+
+
+def endpoint_url(tx: Transaction, service_type: str, region: str, interface: str) -> str | None:
+    """The URL of a service's endpoint in the catalog; None without one, or when it needs a project. One query."""
+    query = (
+        select(endpoints.c.url)
+        .join(services, services.c.id == endpoints.c.service_id)
+        .where(
+            services.c.type == service_type,
+            services.c.enabled == true(),
+            endpoints.c.region_id == region,
+            endpoints.c.interface == interface,
+            endpoints.c.enabled == true(),
+        )
+        .order_by(endpoints.c.id)
+    )
+    row = tx.row(query)
+    return None if row is None or "(" in row.url else str(row.url)

@@ -72,6 +72,7 @@ users = Table(
     Column("password_expires_at", BigInteger),
     Column("failed_logins", Integer, nullable=False, default=0),
     Column("failed_at", BigInteger),
+    Column("last_active_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False, default=0),
     Column("options", JSON, nullable=False, default=dict),

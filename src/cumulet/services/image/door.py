@@ -9,24 +9,33 @@ from pathlib import Path
 from sqlalchemy import bindparam, select
 
 from cumulet.auth import Caller
-from cumulet.services.image.loops import recover_uploads
+from cumulet.services.image.flows.imports import register
+from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import load as property_protections
+from cumulet.services.image.model.quota import RESOURCES as LIMITED
 from cumulet.services.image.model.screening import screened
+from cumulet.services.image.model.stores.declared import DeclarationError, declared
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images
 from cumulet.store import Prepared, Transaction
 
 __all__ = [
+    "LIMITED",
     "BootableImage",
+    "DeclarationError",
     "ImageContext",
     "boot_image",
     "data_path",
+    "declared",
     "names",
     "property_protections",
     "recover_uploads",
+    "register",
+    "sow_definitions",
+    "tend",
 ]
 
 

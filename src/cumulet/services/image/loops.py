@@ -3,15 +3,63 @@
 from __future__ import annotations
 
 import logging
+import time
+from queue import Empty
+from threading import Event
 
-from cumulet.services.image.model import content
+from cumulet.services.image.model import cache, content, imports, locations, metadef_seeds, tasks
 from cumulet.services.image.service import ImageContext
 from cumulet.store import Store
 
 log = logging.getLogger("cumulet.image")
 
+PAUSE_S = 5.0
+AGAIN_S = 60.0
+"""How long an image rests in the queue whose store was away."""
+
 
 def recover_uploads(store: Store, context: ImageContext) -> None:
-    """When the controller starts: nothing that a dead upload left stays. Safe beside uploads that run."""
-    for what in content.recover(store, context.stores, context.staging):
+    """When the controller starts: nothing that a dead upload left stays, and imports go on. Safe beside what runs."""
+    for what in content.recover(store, context.stores, context.staging, context.caching):
         log.warning("image: removed or put back after an upload that died: %s", what)
+    with store.transaction() as tx:
+        imports.resume(tx, context)
+
+
+def sow_definitions(store: Store) -> None:
+    """When the controller starts: a fresh cloud has metadata definitions to begin with."""
+    with store.transaction() as tx:
+        metadef_seeds.sow(tx)
+
+
+def tend(store: Store, context: ImageContext, ended: Event) -> None:
+    """Erase objects that belong to no image, bring near what is queued, forget old tasks; the body of a thread."""
+    resting: dict[str, float] = {}
+    while not ended.is_set():
+        try:
+            wish = context.wishes.get(timeout=PAUSE_S)
+        except Empty:
+            wish = None
+        try:
+            if wish:
+                cache.grant(store, context, wish)
+            tend_once(store, context, resting)
+        except Exception:
+            log.exception("looking after images failed, and is tried again")
+            ended.wait(PAUSE_S)
+
+
+def tend_once(store: Store, context: ImageContext, resting: dict[str, float]) -> None:
+    """One round. `resting` are queued images whose store was away, and until when they rest."""
+    while locations.erase_due(store, context.stores):
+        pass
+    for image_id in cache.queued(store):
+        if time.monotonic() < resting.get(image_id, 0.0):
+            continue
+        if cache.fill(store, context, image_id):
+            resting.pop(image_id, None)
+            cache.prune(store, context, keep=image_id)
+        else:
+            resting[image_id] = time.monotonic() + AGAIN_S
+    with store.transaction() as tx:
+        tasks.forget_expired(tx)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, get_native_id
 
+from cumulet.engine import Engine
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
 from cumulet.http.shapes import Invalid
+from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.protections import Protections
 from cumulet.services.image.model.quota import Limits, unlimited
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.policies import RULES
+from cumulet.store import Transaction
 
 
 def _invalid(invalid: Invalid) -> Fault:
@@ -26,13 +31,15 @@ def _forbidden(rule: str) -> Fault:
     return NotAllowed(f"You are not authorized to complete {rule} action.")
 
 
-image = Service("image", faults=webob_body, invalidity=_invalid, forbidden=_forbidden, scope_types=("project",))
+image = Service(
+    "image", faults=webob_body, invalidity=_invalid, forbidden=_forbidden, scope_types=("project",), slash_ends=False
+)
 image.add_rules(RULES)
 
 
 def _stand_back() -> None:
     """This thread, which hashes and copies for seconds, lets those pass that answer in a millisecond."""
-    thread = threading.get_native_id()
+    thread = get_native_id()
     os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + 10))
 
 
@@ -43,13 +50,23 @@ class ImageContext:
     `folder` is the store that needs no declaration (`declared` may put others beside it): one file per image, named
     by its id. Beside it are the folders of staged and of cached bytes. All belong to the API's user (0700). `threads`
     hash, write and read image data, those of `uploads` wait for them, so that neither many uploads nor a store that is
-    slow take a thread from other operations.
+    slow take a thread from other operations. `rules` say what imports may fetch, `endpoint` where a region's image
+    service is (region, interface). `tokens` are those of imports from other regions that run, by task: they are kept
+    nowhere else. `wishes` are images that somebody wants to have near, `cache_bytes` is how large the cache may be.
+    `ending` is set when the process is about to end: imports stop where they are, and go on in the next one.
     """
 
     folder: Path
     declared: Stores | None = None
     limits: Limits = unlimited
     protections: Protections = field(default_factory=Protections)
+    rules: Rules = field(default_factory=Rules)
+    endpoint: Callable[[Transaction, str, str], str | None] = lambda _tx, _region, _interface: None
+    engine: Engine | None = None
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    cache_bytes: int = 10 << 30
+    ending: Event = field(default_factory=Event, repr=False)
+    wishes: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, "image-data", initializer=_stand_back), repr=False
     )

@@ -84,6 +84,8 @@ def find(call: Call, noun: Noun, id: str) -> Row[Any]:
 def target(call: Call, noun: Noun, row: Row[Any]) -> Body:
     """The policy target of a row."""
     body = {**row._mapping, "tenant_id": row.project_id}
+    if "external" in body:
+        body["router:external"] = body["external"]
     parents = noun.parents(call.tx, [row]) if noun.parents else {}
     return target_of(noun, body, parents.get(row.id))
 
@@ -142,13 +144,20 @@ def listing(call: Call, noun: Noun) -> Body:
     """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours."""
     filters = {name: values for name, values in call.query.items() if name not in _PAGING}
     page = _page(call, noun)
-    rows = matching(call.tx, noun, call.caller, filters, page)
+    rows = matching(call.tx, noun, call.caller, filters, page) if _may_list(call, noun) else []
     body: Body = {noun.resource.plural: shown(call, noun, rows)}
     if page.limit is not None:
         links = _links(call, noun, rows, page)
         if links:
             body[f"{noun.resource.plural}_links"] = links
     return body
+
+
+def _may_list(call: Call, noun: Noun) -> bool:
+    """Whether the caller may see anything of the noun at all: tokens that are not a project's see nothing, whatever
+    their roles, as each row would be refused to them."""
+    own = {"project_id": call.caller.project_id, "tenant_id": call.caller.project_id}
+    return call.allows(f"get_{noun.resource.name}", {**own, "shared": True, "router:external": True})
 
 
 def _page(call: Call, noun: Noun) -> Page:

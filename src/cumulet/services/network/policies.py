@@ -132,8 +132,7 @@ RULES: list[Rule] = [
     *_for("get_agent update_agent delete_agent", ADMIN),
     Rule("get_quota", READER),
     *_for("update_quota delete_quota", ADMIN),
-    *_for("get_availability_zone", "rule:regular_user"),
-    Rule("get_service_provider", "rule:regular_user"),
+    *_for("get_availability_zone get_service_provider", "role:reader"),
     Rule("get_network_ip_availability", ADMIN),
     *_for(
         " ".join(

@@ -1,12 +1,18 @@
 """Alembic's entry: runs migrations on one connection, each in its own transaction."""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from cumulet.store.database import metadata
+from cumulet.store.kinds import WRITERS
 
-engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "")
+engine = create_engine(context.config.attributes["url"])
 with engine.connect() as connection:
+    if (
+        engine.dialect.name == "postgresql"
+    ):  # of several controllers that start at once, one migrates, and nobody writes
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": WRITERS})
+        connection.commit()
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -16,3 +22,4 @@ with engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
+engine.dispose()  # which gives the lock back

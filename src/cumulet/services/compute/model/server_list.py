@@ -15,6 +15,7 @@ from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.tables import server_tags, servers
 from cumulet.store import Page, Transaction, paged
 from cumulet.store.paging import MarkerNotFound
+from cumulet.store.texts import place_in
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "access_ip_v4": servers.c.access_ip_v4,
@@ -108,7 +109,7 @@ def _where(filters: Filters) -> list[ColumnElement[bool]]:
     for name, pattern in filters.patterns.items():
         column = servers.c[name]
         plain = not _SPECIAL.search(pattern)  # SQLite calls back for each row of a regular expression
-        where.append(func.instr(column, pattern) > 0 if plain else column.regexp_match(pattern))
+        where.append(place_in(column, pattern) > 0 if plain else column.regexp_match(pattern))
     if filters.locked is not None:
         where.append(servers.c.locked_by.is_not(None) if filters.locked else servers.c.locked_by.is_(None))
     if filters.ids is not None:

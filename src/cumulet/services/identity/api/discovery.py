@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api import version2
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import json_home
 
 
 def _version(call: Call) -> dict[str, Any]:
@@ -19,14 +22,24 @@ def _version(call: Call) -> dict[str, Any]:
     }
 
 
-@identity.get("/", status=300, auth=False, transaction="none")
+def _home(prefix: str) -> Reply:
+    paths = (operation.path for operation in identity.operations)
+    body = msgspec.json.encode(json_home.document(paths, prefix))
+    return Reply(body, 200, {"Vary": "Accept"}, json_home.MEDIA_TYPE)
+
+
+@identity.get("/", status=300, also=(200,), auth=False, transaction="none")
 def versions(call: Call) -> Reply:
-    """List the versions of the API."""
+    """List the versions of the API; to who accepts JSON home, its resources."""
+    if json_home.wanted(call.headers.get("accept", "")):
+        return _home("/v3")
     headers = {"Vary": "X-Auth-Token", "Location": f"{call.base_url}/v3/"}
     return Reply({"versions": {"values": [_version(call), version2.description(call)]}}, 300, headers)
 
 
 @identity.get("/v3", auth=False, transaction="none")
 def version(call: Call) -> Reply:
-    """Show version 3."""
+    """Show version 3; to who accepts JSON home, its resources."""
+    if json_home.wanted(call.headers.get("accept", "")):
+        return _home("")
     return Reply({"version": _version(call)}, headers={"Vary": "X-Auth-Token"})

@@ -52,7 +52,7 @@ def _rule(verb: str, actor: str, kind: str) -> str:
 def browse(call: Call, **_params: str) -> Any:
     """List the roles granted to an actor on a target."""
     place, _, _ = _asked(call, "list", None)
-    return collection(call, "roles", model.granted(call.tx, place), wire.shown)
+    return collection(call, "roles", model.granted(call.tx, place), wire.shown, whole=True)
 
 
 def check(call: Call, role_id: str, **_params: str) -> None:

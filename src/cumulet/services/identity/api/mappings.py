@@ -17,7 +17,7 @@ _PATH = "/v3/OS-FEDERATION/mappings"
 @identity.get(_PATH, policy="identity:list_mappings")
 def browse(call: Call) -> Any:
     """List mappings."""
-    return collection(call, "mappings", model.browse(call.tx), wire.shown)
+    return collection(call, "mappings", model.browse(call.tx), wire.shown, whole=True)
 
 
 @identity.put(f"{_PATH}/{{mapping_id}}", policy="identity:create_mapping", request=wire.MappingRequest, status=201)

@@ -18,7 +18,7 @@ _FIELDS = ("mapping_id", "remote_id_attribute")
 @identity.get(_PATH, policy="identity:list_protocols")
 def browse(call: Call, idp_id: str) -> Any:
     """List the protocols of an identity provider."""
-    return collection(call, "protocols", model.protocols(call.tx, idp_id), wire.listed)
+    return collection(call, "protocols", model.protocols(call.tx, idp_id), wire.listed, whole=True)
 
 
 @identity.put(

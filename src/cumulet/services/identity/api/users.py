@@ -132,3 +132,9 @@ def browse_projects(call: Call, user_id: str) -> Any:
     checked(call, "identity:list_user_projects", "user", user_id)
     rows = projects.reachable(call.tx, call.query, user_id)
     return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown)
+
+
+@identity.delete("/v3/users/{user_id}/tokens", policy_in_handler="identity:revoke_tokens_for_user")
+def revoke_tokens(call: Call, user_id: str) -> None:
+    """End all tokens of a user: one's own, or those of anybody as an administrator."""
+    model.end_tokens(call.tx, checked(call, "identity:revoke_tokens_for_user", "user", user_id).id)

@@ -72,7 +72,7 @@ def issue(attempt: Attempt, proofs: dict[str, Proof], asked: Asked = UNSET) -> t
 def _payload(tx: Transaction, attempt: Attempt, proofs: dict[str, Proof], asked: Asked) -> Payload:
     found = list(proofs.values())
     user = _user(tx, found[0].user_id)
-    _check_user(tx, user, found)
+    _check_user(tx, attempt, user, found)
     now_s = int(time.time())
     methods = _methods(attempt, user, proofs, now_s)
     facts = _facts(found)
@@ -116,8 +116,10 @@ def _methods(attempt: Attempt, user: Row[Any], proofs: dict[str, Proof], now_s: 
     return methods
 
 
-def _check_user(tx: Transaction, user: Any, found: Sequence[Proof]) -> None:
-    """Refuse when the password has changed since it was checked, or has expired."""
+def _check_user(tx: Transaction, attempt: Attempt, user: Any, found: Sequence[Proof]) -> None:
+    """Refuse when the password has changed since it was checked, or has expired, or the user was away for too long."""
+    if attempt.context.password_rules.inactive(user, tx.now):
+        raise Unauthenticated(REFUSED)
     hashes = [proof.password_hash for proof in found if proof.password_hash is not None]
     if any(hashed != user.password_hash for hashed in hashes):
         raise Unauthenticated(REFUSED)

@@ -33,6 +33,7 @@ TIMEOUT_S = 5.0
 LEEWAY_S = 30
 _KEYS_S = 300.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_UNREADABLE = (-1, -1)
 _KNOWN = frozenset({"issuer", "audience", "jwks_url", "algorithms"})
 
 REFUSED = "The bearer token is not a valid one of the identity provider."
@@ -102,8 +103,11 @@ class Issuers:
     def _refresh(self) -> None:
         try:
             found = self._file.stat()
-        except OSError:
-            self._read, self._issuers = None, {}
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) and self._read != _UNREADABLE:
+                log.error("%s is not used: %s", self._file, error)
+            self._read = None if isinstance(error, FileNotFoundError) else _UNREADABLE
+            self._issuers = {}
             return
         stamp = (found.st_mtime_ns, found.st_size)
         if stamp == self._read:

@@ -15,7 +15,7 @@ from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import passwords
-from cumulet.services.identity.tables import old_passwords, users
+from cumulet.services.identity.tables import LDAP, old_passwords, users
 from cumulet.store import Store, Transaction
 from cumulet.store.times import SECOND, now_us
 
@@ -34,6 +34,7 @@ class PasswordRules:
     password_regex: str = ""
     password_regex_description: str = ""
     change_password_upon_first_use: bool = False
+    disable_user_account_days_inactive: int = 0
 
     def check(self, password: Any) -> None:
         """Whether a new password may look like that. Raises 400."""
@@ -47,6 +48,14 @@ class PasswordRules:
             return now
         return now + self.password_expires_days * DAY if self.password_expires_days else None
 
+    def inactive(self, user: Row[Any], now: int) -> bool:
+        """Whether a user counts as disabled, not having logged in for so many days. Directories disable their own."""
+        days = self.disable_user_account_days_inactive
+        if not days or user.origin == LDAP or user.options.get("ignore_user_inactivity"):
+            return False
+        last = user.created_at if user.last_active_at is None else user.last_active_at
+        return bool(now // DAY - last // DAY >= days)
+
 
 def is_locked(rules: PasswordRules, user: Row[Any], now: int) -> bool:
     """Whether the user has failed too often lately."""
@@ -54,6 +63,18 @@ def is_locked(rules: PasswordRules, user: Row[Any], now: int) -> bool:
         return False
     recent = user.failed_at is not None and user.failed_at + rules.lockout_duration * SECOND > now
     return recent and bool(user.failed_logins >= rules.lockout_failure_attempts)
+
+
+def active_today(tx: Transaction, user_id: str) -> None:
+    """The user has logged in. Days are counted, so the first time on a day is what is kept."""
+    today = tx.now // DAY * DAY
+    earlier = users.c.last_active_at.is_(None) | (users.c.last_active_at < today)
+    tx.update(users, (users.c.id == user_id) & earlier, last_active_at=tx.now)
+
+
+def was_active_today(user: Row[Any], now: int) -> bool:
+    """Whether `active_today` has nothing to do."""
+    return user.last_active_at is not None and bool(user.last_active_at // DAY == now // DAY)
 
 
 def count_failure(store: Store, rules: PasswordRules, user: Row[Any]) -> None:

@@ -64,9 +64,10 @@ def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
 
 def chain(tx: Transaction, trust_id: str) -> list[Row[Any]]:
     """The trust and those it was redelegated from, the first one last. At most `DEEPEST` + 1 rows; one query."""
-    above = select(trusts).where(trusts.c.id == trust_id).cte("above", recursive=True)
-    above = above.union(select(trusts).join(above, trusts.c.id == above.c.redelegated_trust_id))
-    rows = {row.id: row for row in tx.rows(select(above))}
+    step = trusts.c.id, trusts.c.redelegated_trust_id  # without JSON, which PostgreSQL cannot compare in a UNION
+    above = select(*step).where(trusts.c.id == trust_id).cte("above", recursive=True)
+    above = above.union(select(*step).join(above, trusts.c.id == above.c.redelegated_trust_id))
+    rows = {row.id: row for row in tx.rows(select(trusts).where(trusts.c.id.in_(select(above.c.id))))}
     found: list[Row[Any]] = []
     following: str | None = trust_id
     while following is not None and following in rows:

@@ -98,6 +98,8 @@ def update(
         password_rules.remember(tx, rules, row)
         values.update(password_hash=hashed, password_created_at=tx.now, failed_logins=0, failed_at=None)
         values["password_expires_at"] = _expiry(rules, tx.now, values.get("options", row.options), by_user=False)
+    if values.get("enabled"):
+        values["last_active_at"] = tx.now  # whom an administrator enables again is not inactive at once
     disabled = row.enabled and values.get("enabled") is False
     if hashed is not None or disabled:
         values["epoch"] = users.c.epoch + 1
@@ -126,7 +128,9 @@ def change_password(store: Store, rules: PasswordRules, user_id: str, original: 
     with store.read() as tx:
         row = lookups.find(tx, "user", user_id)
     known = passwords.matches(original, row.password_hash if row else None)
-    if row is None or not row.enabled or password_rules.is_locked(rules, row, now_us()):
+    now = now_us()
+    locked = row is None or password_rules.is_locked(rules, row, now) or rules.inactive(row, now)
+    if row is None or not row.enabled or locked:
         raise refused()
     if not known:
         password_rules.count_failure(store, rules, row)
@@ -148,6 +152,13 @@ def change_password(store: Store, rules: PasswordRules, user_id: str, original: 
         password_rules.remember(tx, rules, row)
         revocations.record(tx, user_id=user_id)
         generation.bump(tx)
+
+
+def end_tokens(tx: Transaction, user_id: str) -> None:
+    """Whatever tokens the user has are worth nothing from now on; new ones may be had at once."""
+    tx.update(users, users.c.id == user_id, epoch=users.c.epoch + 1)
+    revocations.record(tx, user_id=user_id)
+    generation.bump(tx)
 
 
 def refused() -> Fault:

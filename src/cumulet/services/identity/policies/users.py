@@ -15,5 +15,6 @@ RULES = [
         scope_types=EVERYWHERE,
     ),
     Rule("identity:list_users", f"{ADMIN_OR_SYSTEM_READER} or {reader_of('target.domain_id')}", scope_types=EVERYWHERE),
+    Rule("identity:revoke_tokens_for_user", "rule:admin_or_owner", "End all tokens of a user.", EVERYWHERE),
     *(Rule(f"identity:{verb}_user", _MANAGER, scope_types=EVERYWHERE) for verb in ("create", "update", "delete")),
 ]

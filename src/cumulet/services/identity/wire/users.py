@@ -11,6 +11,7 @@ from cumulet.http.shapes import Open
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, Options
 from cumulet.store import iso
+from cumulet.store.times import now_us
 
 
 class FederatedProtocol(Open):
@@ -61,13 +62,13 @@ class PasswordChangeRequest(Open):
 
 
 def shown(call: Call, row: Any) -> dict[str, Any]:
-    """A user as Keystone shows it; never its hash."""
+    """A user as Keystone shows it; never its hash. Who was away for too long is shown as disabled."""
     user = {
         **row.extra,
         "id": row.id,
         "name": row.name,
         "domain_id": row.domain_id,
-        "enabled": row.enabled,
+        "enabled": row.enabled and not call.context.password_rules.inactive(row, now_us()),
         "password_expires_at": iso(row.password_expires_at, micro=True) if row.password_expires_at else None,
         "options": row.options,
         "links": self_link(call, f"users/{row.id}"),

@@ -1,10 +1,13 @@
 """Operations of image; importing this package registers them all."""
 
 from cumulet.services.image.api import (
+    cache,
     data,
     downloads,
     images,
+    imports,
     info,
+    locations,
     members,
     metadef_namespaces,
     metadef_objects,
@@ -12,16 +15,20 @@ from cumulet.services.image.api import (
     metadef_resource_types,
     metadef_tags,
     schemas,
+    stores,
     tags,
     tasks,
     versions,
 )
 
 __all__ = [
+    "cache",
     "data",
     "downloads",
     "images",
+    "imports",
     "info",
+    "locations",
     "members",
     "metadef_namespaces",
     "metadef_objects",
@@ -29,6 +36,7 @@ __all__ = [
     "metadef_resource_types",
     "metadef_tags",
     "schemas",
+    "stores",
     "tags",
     "tasks",
     "versions",

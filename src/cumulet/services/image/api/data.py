@@ -10,10 +10,11 @@ from typing import Any
 
 from cumulet.http.call import Call
 from cumulet.http.faults import BadRequest, Fault, TooLarge, Unavailable, UnsupportedMedia
+from cumulet.services.image.api import access
 from cumulet.services.image.model import content, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.intake import BLOCK, Intake, Stored
-from cumulet.services.image.model.stores import ImageStore, ReadOnly, StoreAway, StoreFull, UnknownStore
+from cumulet.services.image.model.stores import ImageStore, ReadOnly, StoreAway, StoreFault, StoreFull, UnknownStore
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.service import image as service
 
@@ -25,7 +26,13 @@ SIZE_CAP = 1 << 40
 Complete = Callable[[Any, str, Intake, Stored], None]
 
 
-@service.put("/v2/images/{image_id}/file", status=204, body_limit=None, policy_in_handler="upload_image")
+@service.put(
+    "/v2/images/{image_id}/file",
+    status=204,
+    body_limit=None,
+    policy_in_handler="upload_image",
+    faults=(408, 410, 503),
+)
 async def upload(call: Call, image_id: str) -> None:
     """Upload an image's bytes."""
     _require_octets(call)
@@ -34,7 +41,13 @@ async def upload(call: Call, image_id: str) -> None:
     await _take(call, image_id, intake, _completed)
 
 
-@service.put("/v2/images/{image_id}/stage", status=204, body_limit=None, policy_in_handler="modify_image")
+@service.put(
+    "/v2/images/{image_id}/stage",
+    status=204,
+    body_limit=None,
+    policy_in_handler="modify_image",
+    faults=(408, 410, 503),
+)
 async def stage(call: Call, image_id: str) -> None:
     """Keep an image's bytes until they are imported."""
     _require_octets(call)
@@ -79,16 +92,23 @@ def _store(call: Call) -> ImageStore:
 def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
     with call.store.read() as tx:
         found = model.get(tx, call.caller, image_id)
-    call.require("upload_image", found.target(call.caller))
-    return _begin(call, image_id, Intake(store, found.id, call.context.staging), content.begin, quota.SIZE)
+    access.require(call, "upload_image", found.target(call.caller))
+    try:
+        intake = Intake(store, found.id, call.context.staging)
+    except (StoreFault, OSError) as error:
+        raise _explained(error) from None
+    return _begin(call, image_id, intake, content.begin, quota.SIZE)
 
 
 def _begin_staging(call: Call, image_id: str) -> Intake:
     with call.store.read() as tx:
         found = model.get(tx, call.caller, image_id)
-    call.require("modify_image", found.target(call.caller))
+    access.require(call, "modify_image", found.target(call.caller))
     staging = call.context.staging
-    intake = Intake(staging, found.id, staging, hashed=False)
+    try:
+        intake = Intake(staging, found.id, staging, hashed=False)
+    except OSError as error:
+        raise _explained(error) from None
     return _begin(call, image_id, intake, content.begin_staging, quota.STAGED)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Fault, Unavailable
+from cumulet.services.image.api import access
 from cumulet.services.image.model import cache, content, locations
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, UnknownStore
@@ -24,7 +25,13 @@ _CONTENT_RANGE = re.compile(r"^bytes\s+(\d+)-(\d+)/(\d+|\*)$")
 _CHUNK = 1 << 20
 
 
-@service.get("/v2/images/{image_id}/file", policy_in_handler="download_image")
+@service.get(
+    "/v2/images/{image_id}/file",
+    policy_in_handler="download_image",
+    also=(204, 206),
+    faults=(416, 503),
+    parameters=("prefer",),
+)
 async def download(call: Call, image_id: str) -> Reply:
     """Download an image's bytes, or a range of them."""
     row, reading = await call.in_thread(_open, call, image_id)
@@ -52,15 +59,19 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
     with call.store.read() as tx:
         found = content.readable(tx, call.caller, image_id)
         places = locations.best(tx, context.stores, found.id, prefer)
-        near = not cache.is_local(context, places) and cache.is_cached(tx, found.id)
-    call.require("download_image", found.target(call.caller))
+        far = not cache.is_local(context, places)
+        near = far and cache.is_cached(tx, found.id)
+    access.require(call, "download_image", found.target(call.caller))
     if prefer:
-        call.require("download_from_store", found.target(call.caller))
+        access.require(call, "download_from_store", found.target(call.caller))
     if not places or found.row.size is None:
         return found.row, None
     if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:
         return found.row, reading
-    return found.row, _first(context, found.row, places)
+    reading = _first(context, found.row, places)
+    if far and found.row.size <= context.cache_bytes:
+        context.wishes.put(found.id)
+    return found.row, reading
 
 
 def _preferred(call: Call) -> list[str]:

@@ -10,7 +10,7 @@ from cumulet.auth import Forbidden
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import NotAllowed, UnsupportedMedia
 from cumulet.services.image.api import access, places
-from cumulet.services.image.model import filters, patches, quota
+from cumulet.services.image.model import filters, imports, patches, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.service import image as service
@@ -31,7 +31,11 @@ def views(call: Call, tx: Transaction, found: Sequence[model.Image]) -> list[dic
     """Images as this caller sees them: without the properties and the locations that are not for it."""
     properties = guard(call)
     located = places.visible(call, tx, found)
-    return [wire.shown(one, properties.readable(one.row.properties), located.get(one.id, ())) for one in found]
+    shown = [wire.shown(one, properties.readable(one.row.properties), located.get(one.id, ())) for one in found]
+    for made in shown:
+        if "stores" in made:
+            made["stores"] = call.context.stores.by_weight(made["stores"])
+    return shown
 
 
 def view(call: Call, tx: Transaction, found: model.Image) -> dict[str, Any]:
@@ -53,6 +57,7 @@ def create(call: Call) -> Reply:
     made = model.create(call.tx, image_id, {**columns, "properties": draft.properties}, draft.tags)
     headers = {
         "Location": f"{call.base_url}/v2/images/{made.id}",
+        "OpenStack-image-import-methods": ",".join(imports.METHODS),
         "OpenStack-image-store-ids": ",".join(store.id for store in call.context.stores),
     }
     return Reply(view(call, call.tx, made), headers=headers)

@@ -1,32 +1,57 @@
-"""What this image service can do: no import methods, one store."""
+"""What this image service can do: import methods, stores, and what the caller's project uses of its limits."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from cumulet.http.call import Call
-from cumulet.http.faults import Conflict
-from cumulet.services.image.model import images as model
+from cumulet.services.image.model import imports, quota
+from cumulet.services.image.model.stores import ImageStore
+from cumulet.services.image.service import ImageContext
 from cumulet.services.image.service import image as service
 
 
 @service.get("/v2/info/import", transaction="none")
 def import_info(call: Call) -> dict[str, Any]:
-    """Import methods: none, bytes come by upload."""
-    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": []}}
+    """Import methods."""
+    methods = list(imports.METHODS)
+    return {"import-methods": {"description": "Import methods available.", "type": "array", "value": methods}}
 
 
 @service.get("/v2/info/stores", transaction="none")
 def stores_info(call: Call) -> dict[str, Any]:
-    """Where bytes are kept: one folder."""
-    return {"stores": [{"id": "file", "default": "true"}]}
+    """Stores that keep bytes of images."""
+    return {"stores": [_shown(call.context, store) for store in call.context.stores]}
 
 
-@service.post("/v2/images/{image_id}/import", request=dict, policy_in_handler="modify_image")
-def import_image(call: Call, image_id: str) -> None:
-    """Import bytes: refused, there is no import method."""
-    found = model.get(call.tx, call.caller, image_id)
-    call.require("modify_image", found.target(call.caller))
-    method = call.body.get("method")
-    name = method.get("name") if isinstance(method, dict) else None
-    raise Conflict(f"Unknown import method name '{name}'.")
+@service.get("/v2/info/stores/detail", transaction="none", policy="stores_info_detail")
+def stores_detail(call: Call) -> dict[str, Any]:
+    """Stores with their settings, for administrators; never with their secrets."""
+    return {
+        "stores": [
+            {
+                **_shown(call.context, store),
+                "type": store.kind,
+                "weight": store.weight,
+                "properties": dict(store.properties()),
+            }
+            for store in call.context.stores
+        ]
+    }
+
+
+@service.get("/v2/info/usage")
+def usage(call: Call) -> dict[str, Any]:
+    """What the caller's project uses of each limit, and the limit: -1 where there is none."""
+    return {"usage": quota.shown(call.tx, call.context, call.caller.project_id)}
+
+
+def _shown(context: ImageContext, store: ImageStore) -> dict[str, str]:
+    shown = {"id": store.id}
+    if store.description:
+        shown["description"] = store.description
+    if store is context.stores.default:
+        shown["default"] = "true"
+    if store.read_only:
+        shown["read-only"] = "true"
+    return shown

@@ -19,6 +19,7 @@ from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.location_changes import Place, Places
 from cumulet.services.image.model.stores import ImageStore, StoreFault
+from cumulet.services.image.states import QUEUED
 from cumulet.services.image.wire.patches import Change
 from cumulet.store import Transaction
 
@@ -42,6 +43,11 @@ def _place(call: Call, row: Row[Any]) -> Place:
     far = store is not None and store.read_only
     url = row.url if far else f"cumulet://{row.store}/{row.image_id}"
     return Place(url, {**row.detail, "store": row.store}, row.id)
+
+
+def shown(call: Call, row: Row[Any]) -> dict[str, Any]:
+    """A location's JSON."""
+    return _place(call, row).shown()
 
 
 def lender(call: Call, url: str) -> ImageStore:
@@ -90,6 +96,8 @@ def apply(
     ours = [change for change in changes if change.name == "locations"]
     if not ours:
         return {}
+    if found.row.status == QUEUED:
+        locations.disown(tx, found.row)
     rows = locations.of(tx, found.id)
     state = Places(found.row, [_stripped(_place(call, row)) for row in rows])
     for change in ours:

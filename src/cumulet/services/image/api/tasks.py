@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.http.call import Call
+from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Fault
 from cumulet.services.image.api import access
-from cumulet.services.image.model import images
+from cumulet.services.image.model import images, task_imports
 from cumulet.services.image.model import tasks as model
 from cumulet.services.image.service import image as service
 from cumulet.services.image.wire import pages
@@ -56,3 +56,14 @@ def of_image(call: Call, image_id: str) -> dict[str, Any]:
     found = images.get(call.tx, call.caller, image_id)
     access.require(call, "get_image", found.target(call.caller))
     return {"tasks": [wire.of_image(row) for row in model.of_image(call.tx, found.id)]}
+
+
+@service.post("/v2/tasks", status=201, request=dict, policy="tasks_api_access")
+def create(call: Call) -> Reply:
+    """Begin a task: only an import from a URL, which makes the image that it imports into."""
+    kind, given = wire.given(call.body)
+    if kind != model.IMPORT:
+        raise BadRequest(f"Tasks of type {kind} are made by the service itself.")
+    wanted = wire.imported(given)
+    row = task_imports.start(call.tx, call.context, call.caller, wanted, given, call.request_id)
+    return Reply(wire.shown(row), headers={"Location": f"{call.base_url}/v2/tasks/{row.id}"})

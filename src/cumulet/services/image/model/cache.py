@@ -1,30 +1,43 @@
 """Bytes of images that are kept near as well: what the cache API shows, and what feeds nodes and downloads when an
 image lies in a store across a network.
 
-An image that lies in a folder of this machine has its bytes near anyway: its place in the cache is a second name of the
-same file (a hard link), made at once and without room of its own; a copy where the folder is on another disk.
+A download of an image that lies far away, and a node that asks for it, queue it; one thread (`loops.tend`) brings what
+is queued, one image after the other, and looks at each byte's hash on the way. What nobody used for longest goes when
+the cache is larger than it may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import logging
+import uuid
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 
+from cumulet.http.faults import Fault
 from cumulet.services.image.model import locations
-from cumulet.services.image.model.stores import BytesMissing, Reading
-from cumulet.services.image.tables import cached
+from cumulet.services.image.model.intake import BLOCK, HASH
+from cumulet.services.image.model.screening import Screen, screened
+from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, Writing
+from cumulet.services.image.states import ACTIVE
+from cumulet.services.image.tables import cached, images
 from cumulet.store import Store, Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.image.service import ImageContext
 
 
+log = logging.getLogger("cumulet.image")
+
+QUEUED, CACHED = "queued", "cached"
+
+
 def is_cached(tx: Transaction, image_id: str) -> bool:
     """Whether the image's bytes are in the cache."""
-    return bool(tx.where(cached, image_id=image_id, state="cached"))
+    return bool(tx.where(cached, image_id=image_id, state=CACHED))
 
 
 def opened(store: Store, context: ImageContext, image_id: str) -> Reading | None:
@@ -32,6 +45,8 @@ def opened(store: Store, context: ImageContext, image_id: str) -> Reading | None
     try:
         reading = context.caching.open(context.caching.url(image_id))
     except BytesMissing:
+        with store.transaction() as tx:
+            tx.change(cached, {"image_id": image_id}, state=QUEUED)
         return None
     with store.transaction() as tx:
         tx.update(cached, cached.c.image_id == image_id, hits=cached.c.hits + 1, last_accessed=tx.now)
@@ -49,10 +64,158 @@ def _local(context: ImageContext, row: Row[Any]) -> Path | None:
 
 
 def near(tx: Transaction, context: ImageContext, image_id: str) -> Path | None:
-    """A file on this machine with the image's bytes; None when there is none yet."""
+    """A file on this machine with the image's bytes; None when there is none yet: then they are being brought."""
     for row in locations.best(tx, context.stores, image_id):
         if (path := _local(context, row)) is not None:
             return path
-    if is_cached(tx, image_id):
-        return context.caching.folder / image_id
+    path = context.caching.folder / image_id
+    if is_cached(tx, image_id) and path.exists():
+        return path
+    context.wishes.put(image_id)
     return None
+
+
+def listed(tx: Transaction) -> tuple[Sequence[Row[Any]], list[str]]:
+    """What is cached, and the ids of what is queued, each by id. One query."""
+    rows = tx.rows(select(cached).order_by(cached.c.image_id))
+    return [row for row in rows if row.state == CACHED], [row.image_id for row in rows if row.state == QUEUED]
+
+
+def queue(tx: Transaction, context: ImageContext, image_id: str) -> None:
+    """Have the image's bytes brought near; nothing when they are, or are on their way."""
+    if not tx.where(cached, image_id=image_id):
+        tx.insert(cached, {"image_id": image_id, "state": QUEUED, "size": None, "hits": 0, "created_at": tx.now})
+    tx.on_commit(lambda: context.wishes.put(""))  # only wakes: a wish would queue again what is found to be no good
+
+
+def forget(tx: Transaction, context: ImageContext, image_id: str) -> bool:
+    """Neither cached nor queued any more; whether it was."""
+    found = bool(tx.drop(cached, image_id=image_id))
+    locations.forget(tx, context.caching, context.caching.url(image_id))
+    return found
+
+
+def clear(tx: Transaction, context: ImageContext, states: Collection[str]) -> None:
+    """Forget everything in these states."""
+    rows = tx.rows(select(cached.c.image_id).where(cached.c.state.in_(list(states))))
+    tx.delete(cached, cached.c.state.in_(list(states)))
+    for row in rows:
+        locations.forget(tx, context.caching, context.caching.url(row.image_id))
+
+
+# ---- bringing bytes near
+
+
+def grant(store: Store, context: ImageContext, image_id: str) -> None:
+    """Queue what somebody waits for, unless it is near already."""
+    with store.transaction() as tx:
+        row = tx.row(select(images.c.status).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
+        if row is not None and row.status == ACTIVE and not tx.where(cached, image_id=image_id):
+            queue(tx, context, image_id)
+
+
+def queued(store: Store) -> list[str]:
+    """What is queued, oldest first."""
+    with store.read() as tx:
+        return [row.image_id for row in tx.rows(_QUEUED)]
+
+
+_QUEUED = select(cached.c.image_id).where(cached.c.state == QUEUED).order_by(cached.c.created_at, cached.c.image_id)
+
+
+def fill(store: Store, context: ImageContext, image_id: str) -> bool:
+    """Bring the bytes of a queued image near. False: a store is away, and later it may work. Bytes that are not those
+    that the image's hash speaks of are thrown away, and the image is no longer queued."""
+    with store.read() as tx:
+        row = tx.row(select(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
+        places = locations.best(tx, context.stores, image_id)
+    if row is None or row.status != ACTIVE or not places:
+        _drop(store, context, image_id)
+        return True
+    writing = context.caching.create(image_id, uuid.uuid4().hex)
+    try:
+        size = _copied(context, row, places, writing)
+        if size is None:
+            writing.discard()
+            _drop(store, context, image_id)
+            return True
+        _keep(store, image_id, size, writing)
+    except (StoreFault, OSError) as error:
+        log.warning("image %s could not be cached, and is tried again: %s", image_id, error)
+        writing.discard()
+        return False
+    finally:
+        writing.close()
+    return True
+
+
+def _copied(context: ImageContext, row: Row[Any], places: Sequence[Row[Any]], writing: Writing) -> int | None:
+    """The bytes from the first place that has them; how many, or None when they are not the image's. Raises StoreFault
+    and OSError."""
+    reading = _opened(context, places)
+    digest = hashlib.new(row.os_hash_algo or HASH, usedforsecurity=False)
+    screen = Screen(row.disk_format) if screened(row.container_format) else None
+    position = 0
+    try:
+        while piece := reading.read(BLOCK, position):
+            digest.update(piece)
+            writing.write(piece)
+            position += len(piece)
+            if screen is not None:
+                screen.eat(piece)
+        if screen is not None:
+            screen.finish(position)
+    except Fault as fault:
+        log.error("the bytes of image %s in store %s are not as they were: %s", row.id, places[0].store, fault.message)
+        return None
+    finally:
+        reading.close()
+    if row.os_hash_value not in (None, digest.hexdigest()) or row.size not in (None, position):
+        log.error("the bytes of image %s in store %s are not those of its record", row.id, places[0].store)
+        return None
+    return position
+
+
+def _opened(context: ImageContext, places: Sequence[Row[Any]]) -> Reading:
+    trouble: StoreFault = BytesMissing("No store has the image.")
+    for place in places:
+        store = context.stores.find(place.store)
+        if store is None:
+            continue
+        try:
+            return store.open(place.url)
+        except StoreFault as fault:
+            trouble = fault
+    raise trouble
+
+
+def _keep(store: Store, image_id: str, size: int, writing: Writing) -> None:
+    writing.finish()
+    with store.transaction() as tx:
+        values = {"state": CACHED, "size": size, "last_modified": tx.now}
+        there = tx.row(select(images.c.id).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
+        if there is not None and tx.change(cached, {"image_id": image_id, "state": QUEUED}, **values):
+            return
+    writing.discard()
+
+
+def _drop(store: Store, context: ImageContext, image_id: str) -> None:
+    with store.transaction() as tx:
+        forget(tx, context, image_id)
+
+
+def prune(store: Store, context: ImageContext, keep: str | None = None) -> tuple[int, int]:
+    """Remove what nobody used for longest until the rest fits; how many images went, and how many bytes. `keep` stays
+    though it be larger than the whole cache: a node waits for it."""
+    with store.transaction() as tx:
+        rows, _ = listed(tx)
+        left = sum(row.size or 0 for row in rows)
+        gone, freed = 0, 0
+        for row in sorted(rows, key=lambda row: max(row.last_accessed or 0, row.last_modified or 0)):
+            if left - freed <= context.cache_bytes:
+                break
+            if row.image_id == keep:
+                continue
+            forget(tx, context, row.image_id)
+            gone, freed = gone + 1, freed + (row.size or 0)
+    return gone, freed

@@ -20,7 +20,7 @@ from cumulet.services.image.model.intake import HASH, Intake, Stored
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, IMPORTING, QUEUED, SAVING, UPLOADING
-from cumulet.services.image.tables import erasures, images
+from cumulet.services.image.tables import cached, erasures, images
 from cumulet.services.image.tables import locations as placed
 from cumulet.store import Store, Transaction
 
@@ -47,6 +47,7 @@ def _from_queued(tx: Transaction, row: Any, status: str, intake: Intake) -> None
     where = (images.c.id == row.id) & (images.c.status == QUEUED) & images.c.deleted_at.is_(None)
     if not tx.update(images, where, status=status, upload_id=intake.upload_id, updated_at=tx.now):
         raise Conflict(f"Image status transition from {row.status} to {status} is not allowed")
+    locations.disown(tx, row)
 
 
 def complete(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> None:
@@ -114,10 +115,11 @@ def _uploading(image_id: str, status: str, intake: Intake) -> Any:
     return (images.c.id == image_id) & (images.c.status == status) & (images.c.upload_id == intake.upload_id)
 
 
-def recover(store: Store, stores: Stores, staging: FileStore) -> list[str]:
+def recover(store: Store, stores: Stores, staging: FileStore, caching: FileStore) -> list[str]:
     """Undo what uploads left that died: parts without a lock, files that no location names, images that are 'saving'
     or 'uploading' with nobody at it. Harmless beside uploads that run. Returns what it removed or put back."""
     folders = [place for place in (*stores, staging) if isinstance(place, FileStore)]
+    folders.append(caching)
     alive: set[str] = set()
     undone: list[str] = []
     for place in folders:
@@ -129,6 +131,7 @@ def recover(store: Store, stores: Stores, staging: FileStore) -> list[str]:
         _adopt_files(tx, [place for place in stores if isinstance(place, FileStore)])
         held = {place.id: _held(tx, place) for place in folders if place is not staging}
         held[staging.id] = _staged(tx)
+        held[caching.id] = {row.image_id for row in tx.where(cached, state="cached")}
     for place in folders:
         undone += place.remove_strangers(held[place.id])
     return undone

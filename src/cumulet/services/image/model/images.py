@@ -162,6 +162,11 @@ def delete(tx: Transaction, image: Image, context: ImageContext) -> None:
     """Delete the image; its bytes go after the commit. Raises 403 while it is protected."""
     if image.row.protected:
         raise NotAllowed(f"Image {image.id} is protected and cannot be deleted.", code="HTTPForbidden")
+    destroy(tx, image, context)
+
+
+def destroy(tx: Transaction, image: Image, context: ImageContext) -> None:
+    """Delete the image whether or not it is protected: for the service itself, of what nobody ever had."""
     tx.update(images, images.c.id == image.id, status=DELETED, deleted_at=tx.now, updated_at=tx.now, upload_id=None)
     tx.delete(tags, tags.c.image_id == image.id)
     tx.delete(members, members.c.image_id == image.id)

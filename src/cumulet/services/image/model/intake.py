@@ -44,8 +44,8 @@ class Intake:
     def __init__(self, store: ImageStore, image_id: str, here: FileStore, *, hashed: bool = True) -> None:
         self.upload_id = uuid.uuid4().hex
         self.store = store
-        self._life = here.create(image_id, self.upload_id) if store.claims else None
         self.writing = store.create(image_id, self.upload_id)
+        self._life = here.create(image_id, self.upload_id) if store.claims else None
         self._hashes = [hashlib.md5(usedforsecurity=False), hashlib.sha512()] if hashed else []
         self._screen: Screen | None = None
         self._pending: list[Future[Any]] = []

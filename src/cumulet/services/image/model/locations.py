@@ -13,8 +13,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model.location_changes import Place
 from cumulet.services.image.model.stores import ImageStore, Stores
+from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import erasures, images, locations
 from cumulet.store import Prepared, Store, Transaction
 from cumulet.store.among import among_bound
@@ -79,6 +81,32 @@ def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
         tx.delete(locations, locations.c.id.in_([row.id for row in rows]))
         _summarise(tx, next(iter(rows)).image_id)
         _forget_all(tx, stores, rows)
+
+
+def disown(tx: Transaction, image: Row[Any]) -> None:
+    """Forget addresses that a queued image has: somebody added them, and they did not hold what they were said to."""
+    if image.stores is not None:
+        tx.delete(locations, locations.c.image_id == image.id)
+        tx.update(images, images.c.id == image.id, stores=None)
+
+
+def remove_from_store(tx: Transaction, stores: Stores, image: Row[Any], store_id: str) -> None:
+    """Forget the image's bytes in one store. Raises 403 for the last place, 404 where they are not, 409 unless the
+    image is active and nothing copies it."""
+    if image.status != ACTIVE:
+        raise Conflict("It's not allowed to remove image data from store if image status is not 'active'")
+    if image.import_task is not None:
+        raise Conflict(f"New operation on image '{image.id}' is not permitted as prior operation is still in progress")
+    rows = of(tx, image.id)
+    if len(rows) == 1:
+        raise NotAllowed(
+            "Cannot delete image data from the only store containing it. Consider deleting the image instead.",
+            code="HTTPForbidden",
+        )
+    here = [row for row in rows if row.store == store_id]
+    if not here:
+        raise NotFound(f"Image {image.id} is not stored in store {store_id}.")
+    remove(tx, stores, here[:1])
 
 
 def rearrange(

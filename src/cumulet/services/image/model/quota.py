@@ -60,6 +60,14 @@ def _total(when: ColumnElement[bool], value: ColumnElement[int] | int) -> Column
     return func.sum(case((when, func.coalesce(value, 0)), else_=0))
 
 
+def shown(tx: Transaction, context: ImageContext, project_id: str | None) -> dict[str, dict[str, int]]:
+    """Usage and limit by resource, -1 where there is no limit. Three queries at most."""
+    if project_id is None:
+        return {}
+    limits, used = context.limits(tx, project_id), usage(tx, project_id)
+    return {name: {"usage": used[name], "limit": limits.get(name, -1)} for name in RESOURCES}
+
+
 def require(tx: Transaction, context: ImageContext, project_id: str | None, **deltas: int) -> None:
     """Raise 413 when the project's images with `deltas` (by resource, sizes in MiB) are over a limit."""
     limits = context.limits(tx, project_id) if project_id is not None else {}
@@ -75,5 +83,6 @@ def require(tx: Transaction, context: ImageContext, project_id: str | None, **de
     if over:
         raise TooLarge(
             "The request returned a 413 Request Entity Too Large. This generally means that rate limiting or a quota "
-            f"threshold was breached.\n\nThe response body:\nProject {project_id} is over a limit for {', '.join(over)}"
+            "threshold was breached.\n\nThe response body:\n"
+            f"Project {project_id} is over a limit for [{', '.join(over)}]"
         )

@@ -7,12 +7,14 @@ when the image is shared with it. Targets of metadata definitions are their name
 from __future__ import annotations
 
 from cumulet.auth import Rule
-from cumulet.services.image.policies import images, locations, members, metadefs, tasks
+from cumulet.services.image.policies import cache, discovery, images, locations, members, metadefs, tasks
 
 RULES = [
     Rule("default", "", "Whoever has a token"),
     Rule("service_api", "role:service or role:admin", "Calls that one service makes to another"),
     *images.RULES,
+    *cache.RULES,
+    *discovery.RULES,
     *locations.RULES,
     *members.RULES,
     *metadefs.RULES,

@@ -20,6 +20,12 @@ RULES = [
     Rule("publicize_image", ADMIN, "Publicize given image"),
     Rule("communitize_image", ADMIN_OR_OWNER_WRITES, "Communitize given image"),
     Rule("download_image", f"{ADMIN} or (role:member and ({SEES}))", "Downloads given image"),
+    Rule(
+        "download_from_store",
+        f"{ADMIN} or (role:member and ({SEES}))",
+        "Downloads given image from the stores that are named in the request",
+    ),
+    Rule("copy_image", ADMIN, "Copy existing image to other stores"),
     Rule("upload_image", ADMIN_OR_OWNER_WRITES, "Uploads data to specified image"),
     Rule("deactivate", ADMIN_OR_OWNER_WRITES, "Deactivate image"),
     Rule("reactivate", ADMIN_OR_OWNER_WRITES, "Reactivate image"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
 
 from cumulet.http.faults import BadRequest
+from cumulet.services.image.model.task_imports import Wanted
 from cumulet.services.image.model.tasks import STATUSES, TYPES
+from cumulet.services.image.wire import images
 from cumulet.services.image.wire.schema import UUID, Declared, require, text
 from cumulet.store import iso
 
@@ -43,6 +46,25 @@ def given(body: Any) -> tuple[str, dict[str, Any]]:
             raise BadRequest(f"Task '{name}' is required")
     require("task", {**SCHEMA, "additionalProperties": False}, body)
     return body["type"], dict(body["input"] or {})
+
+
+def imported(given: Mapping[str, Any]) -> Wanted:
+    """What the input of an import asks for. Raises 400 and 403."""
+    for name in ("import_from", "import_from_format", "image_properties"):
+        if name not in given:
+            raise BadRequest(f"Input does not contain '{name}' field")
+    uri, properties = given["import_from"], given["image_properties"]
+    if not isinstance(uri, str) or not uri:
+        raise BadRequest(f"Invalid location: {uri}")
+    if uri.startswith(("file:///", "filesystem:///")):
+        raise BadRequest("File based imports are not allowed. Please use a non-local source of image data.")
+    if not isinstance(properties, dict):
+        raise BadRequest("Input does not contain 'image_properties' field")
+    draft = images.created(properties or {"disk_format": "qcow2", "container_format": "bare"})
+    for name in ("disk_format", "container_format"):
+        if draft.columns.get(name) is None:
+            raise BadRequest(f"'{name}' needs to be set before import")
+    return Wanted(uri, draft.columns, draft.properties, draft.tags, draft.id)
 
 
 def stub(row: Row[Any]) -> dict[str, Any]:

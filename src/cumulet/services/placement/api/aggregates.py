@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from cumulet.http.call import Call, Reply
-from cumulet.http.shapes import Invalid
+from cumulet.http.reading import decoded
+from cumulet.http.shapes import Invalid, parse
 from cumulet.services.placement.model import providers
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import words
@@ -35,10 +36,21 @@ def replace(call: Call, provider: str) -> Reply:
     return _write(call, provider, call.body, None)
 
 
-@service.put(_PATH, since=(1, 19), request=AggregatesUpdate, policy="placement:resource_providers:aggregates:update")
+@service.put(
+    _PATH,
+    since=(1, 19),
+    request=AggregatesUpdate,
+    raw_body=True,
+    policy="placement:resource_providers:aggregates:update",
+)
 def update(call: Call, provider: str) -> Reply:
     """Replace a provider's aggregates, if nobody changed the provider meanwhile."""
-    return _write(call, provider, call.body.aggregates, call.body.resource_provider_generation)
+    providers.get(call.tx, provider)  # a client that sends the older body to a provider that is gone gets the 404
+    try:
+        body = parse(AggregatesUpdate, decoded(call.body), call.version)
+    except Invalid as invalid:
+        raise words.body(invalid) from None
+    return _write(call, provider, body.aggregates, body.resource_provider_generation)
 
 
 def _uuid(text: Any) -> str:

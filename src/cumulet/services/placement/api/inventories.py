@@ -50,6 +50,8 @@ def _write(
         raise Conflict("resource provider generation conflict", code=model.CONCURRENT)
     verb = "create" if call.method == "POST" else "update"
     model.check(call.tx, provider, wanted, verb, reserved_may_be_total=call.version >= (1, 26))
+    if call.method == "PUT" and not only:
+        model.require(call.tx, provider, wanted)
     model.write(call.tx, provider, wanted, keep_others=not only)
     return model.advance(call.tx, provider, row.generation)
 
@@ -98,8 +100,6 @@ def show(call: Call, provider: str, name: str) -> Reply:
 def update(call: Call, provider: str, name: str) -> Reply:
     """Change one inventory."""
     wanted = {name: wire.parsed(call.body)}
-    if call.body.resource_provider_generation == providers.get(call.tx, provider).generation:
-        model.require(call.tx, provider, wanted)
     generation = _write(call, provider, wanted, call.body.resource_provider_generation, only=False)
     return _one(call, provider, name, generation)
 

@@ -17,6 +17,7 @@ from cumulet.services.placement.tables import inventories, providers
 from cumulet.store import Transaction
 
 MAX_INT = 2**31 - 1
+MAX_CAPACITY = 2**62
 CONCURRENT = "placement.concurrent_update"
 IN_USE = "placement.inventory.inuse"
 
@@ -34,8 +35,8 @@ class Inventory:
 
     @property
     def capacity(self) -> int:
-        """How much may be allocated at most."""
-        return int((self.total - self.reserved) * self.allocation_ratio)
+        """How much may be allocated at most; no more than a column holds, whatever the ratio."""
+        return int(min((self.total - self.reserved) * self.allocation_ratio, MAX_CAPACITY))
 
 
 def _columns(inventory: Inventory) -> dict[str, Any]:

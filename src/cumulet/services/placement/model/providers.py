@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, false, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.model import inventories as stock
@@ -38,18 +38,24 @@ def conditions(tx: Transaction, filters: Filters) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if filters.name is not None:
         found.append(providers.c.name == filters.name)
-    if filters.uuid is not None:
-        found.append(providers.c.uuid == filters.uuid)
     if filters.in_tree is not None:
         root = tx.scalar(select(providers.c.root_uuid).where(providers.c.uuid == filters.in_tree))
         found.append(providers.c.root_uuid == root if root is not None else false())
     found += [_has_room(name, amount) for name, amount in filters.resources.items()]
-    found += [_in_aggregate(choice) for choice in filters.member_of]
+    return found + of_id(providers.c.uuid, filters)
+
+
+def of_id(column: ColumnElement[str], filters: Filters) -> list[ColumnElement[bool]]:
+    """Those filters that need no more than the provider's id, as conditions on a column of any table that holds it."""
+    found: list[ColumnElement[bool]] = []
+    if filters.uuid is not None:
+        found.append(column == filters.uuid)
+    found += [column.in_(_in_aggregate(choice)) for choice in filters.member_of]
     if filters.outside:
-        found.append(~_in_aggregate(filters.outside))
-    found += [_with_trait(choice) for choice in filters.any_traits]
+        found.append(column.not_in(_in_aggregate(filters.outside)))
+    found += [column.in_(_with_trait(choice)) for choice in filters.any_traits]
     if filters.without_traits:
-        found.append(~_with_trait(filters.without_traits))
+        found.append(column.not_in(_with_trait(filters.without_traits)))
     return found
 
 
@@ -65,14 +71,12 @@ def _has_room(name: str, amount: int) -> ColumnElement[bool]:
     return providers.c.uuid.in_(select(row.c.provider_uuid).where(fits))
 
 
-def _in_aggregate(uuids: Collection[str]) -> ColumnElement[bool]:
-    members = select(provider_aggregates.c.provider_uuid)
-    return providers.c.uuid.in_(members.where(provider_aggregates.c.aggregate_uuid.in_(list(uuids))))
+def _in_aggregate(uuids: Collection[str]) -> Select[tuple[str]]:
+    return select(provider_aggregates.c.provider_uuid).where(provider_aggregates.c.aggregate_uuid.in_(list(uuids)))
 
 
-def _with_trait(names: Collection[str]) -> ColumnElement[bool]:
-    members = select(provider_traits.c.provider_uuid)
-    return providers.c.uuid.in_(members.where(provider_traits.c.trait.in_(list(names))))
+def _with_trait(names: Collection[str]) -> Select[tuple[str]]:
+    return select(provider_traits.c.provider_uuid).where(provider_traits.c.trait.in_(list(names)))
 
 
 def create(tx: Transaction, *, uuid: str, name: str, parent: str | None) -> None:

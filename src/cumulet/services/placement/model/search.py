@@ -3,7 +3,8 @@
 While no provider has a parent and none shares its inventory, one request of one group is one query (see
 `candidates.candidates`) that stops at the request's limit. Otherwise each resource class of each group is one query,
 traits, aggregates and sharing are one each, and what fits together is worked out here, tree by tree. The number of
-queries depends on the request, never on the number of providers.
+queries depends on the request, never on the number of providers. A plain request of a cloud with trees first walks to
+as many trees as its limit needs and looks at no others; anything else there reads all that have room for a class.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, exists, func, select
 
-from cumulet.services.placement.model import candidates, providers, traits
+from cumulet.services.placement.model import candidates, traits
 from cumulet.services.placement.model.combining import Part, combined
 from cumulet.services.placement.model.filters import Filters, Request
 from cumulet.services.placement.tables import inventories, provider_aggregates, provider_traits
@@ -37,17 +38,20 @@ class Found:
 
 @dataclass(slots=True)
 class Summary:
-    """A provider of a tree that a candidate takes from. `resources`: class → (capacity, used)."""
+    """A provider of a tree that a candidate takes from. `resources`: class → its ``capacity`` and ``used``."""
 
     parent: str | None
     root: str
-    resources: dict[str, tuple[int, int]] = field(default_factory=dict)
+    resources: dict[str, dict[str, int]] = field(default_factory=dict)
     traits: list[str] = field(default_factory=list)
 
 
+_HAS_PARENT = rows.c.parent_uuid > ""
+"""In these words SQLite finds them along the index; for IS NOT NULL it reads every provider."""
+
 _SHAPE = Prepared(
     select(
-        exists(select(rows.c.uuid).where(rows.c.parent_uuid.is_not(None))).label("nested"),
+        exists(select(rows.c.uuid).where(_HAS_PARENT)).label("nested"),
         exists(select(provider_traits.c.trait).where(provider_traits.c.trait == SHARES)).label("sharing"),
     )
 )
@@ -65,6 +69,9 @@ def find(tx: Transaction, request: Request, *, nested_aware: bool) -> tuple[list
     if len(request.groups) == 1 and not shape.nested and not shape.sharing:
         return _flat(tx, request)
     search = _Search(tx, request, sharing=bool(shape.sharing), nested=bool(shape.nested))
+    if nested_aware and not shape.sharing and _plain(request):
+        assert request.limit is not None
+        search.look_only_at(candidates.trees(tx, request.groups[""].resources, request.limit))
     chosen = search.found(one_per_tree=bool(shape.nested) and not nested_aware)
     used = {uuid for one in chosen for uuid in one.taken}
     summaries = _trees(tx, {search.roots[uuid] for uuid in used})
@@ -73,19 +80,25 @@ def find(tx: Transaction, request: Request, *, nested_aware: bool) -> tuple[list
     return chosen, summaries
 
 
+def _plain(request: Request) -> bool:
+    """Whether it is about amounts alone, and ends somewhere: then a tree that has room for it gives a candidate."""
+    if request.limit is None or not request.classes or list(request.groups) != [""]:
+        return False
+    return request == Request({"": Filters(resources=request.groups[""].resources)}, request.limit)
+
+
 def _flat(tx: Transaction, request: Request) -> tuple[list[Found], dict[str, Summary]]:
     """One group, and every provider is a tree of its own that shares nothing."""
     ((suffix, group),) = request.groups.items()
     filters = Filters(
-        in_tree=group.in_tree,
+        uuid=group.in_tree,
         member_of=group.member_of,
         outside=group.outside,
         any_traits=[*group.any_traits, *({name} for name in request.root_traits)],
         without_traits=group.without_traits | request.without_root_traits,
     )
-    where = providers.conditions(tx, filters)
     asked = dict(group.resources)
-    uuids = candidates.fitting(tx, asked, limit=request.limit, where=where)
+    uuids = candidates.fitting(tx, asked, limit=request.limit, filters=filters)
     found = [Found({uuid: asked}, {suffix: [uuid]}) for uuid in uuids]
     summaries = {uuid: Summary(None, uuid) for uuid in uuids}
     _fill(tx, summaries)
@@ -121,7 +134,7 @@ def _fill(tx: Transaction, summaries: dict[str, Summary]) -> None:
         return
     ids = {"ids": list(summaries)}
     for uuid, name, capacity, used in tx.raw(_STOCK, ids):
-        summaries[uuid].resources[name] = (capacity, used)
+        summaries[uuid].resources[name] = {"capacity": capacity, "used": used}
     for uuid, name in tx.raw(_TRAITS, ids):
         summaries[uuid].traits.append(name)
     for summary in summaries.values():
@@ -145,8 +158,9 @@ _HAVING = (
 )
 _IN_CLOUD = Prepared(_HAVING)
 _IN_TREE = Prepared(_HAVING.where(rows.c.root_uuid == bindparam("root")))
+_AMONG = Prepared(_HAVING.where(among_bound(inventories.c.provider_uuid, "ids")), by_values=True)
 _EVERYBODY = Prepared(select(rows.c.uuid, rows.c.root_uuid).order_by(rows.c.uuid))
-_NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(rows.c.parent_uuid.is_not(None)))
+_NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(_HAS_PARENT))
 _WITH_TRAITS = Prepared(
     select(provider_traits.c.trait, provider_traits.c.provider_uuid).where(among_bound(provider_traits.c.trait, "ids"))
 )
@@ -177,6 +191,7 @@ class _Search:
     def __init__(self, tx: Transaction, request: Request, *, sharing: bool, nested: bool) -> None:
         self.tx, self.request = tx, request
         self.several = sharing or nested
+        self.among: list[str] | None = None  # the providers that are looked at; None: all
         self.roots: dict[str, str] = {}
         self.room: dict[tuple[str, str], tuple[int, int]] = {}
         self.with_trait = self._sets(_WITH_TRAITS, {*request.traits, SHARES})
@@ -185,6 +200,10 @@ class _Search:
         self.anchors: dict[str, list[str]] = {}
         for uuid, root in tx.raw(_ANCHORS) if sharing else ():
             self.anchors.setdefault(uuid, []).append(root)
+
+    def look_only_at(self, roots: list[str]) -> None:
+        """Leave all other trees out."""
+        self.among = [uuid for uuid, *_ in self.tx.raw(_IN_TREES, {"ids": roots})]
 
     def _sets(self, statement: Prepared, names: set[str]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {name: set() for name in names}
@@ -216,6 +235,8 @@ class _Search:
         """Providers with room for what the group asks of one class. One query."""
         values: dict[str, Any] = {"name": name, "need": group.resources[name]}
         statement = _IN_CLOUD
+        if self.among is not None:
+            statement, values["ids"] = _AMONG, self.among
         if group.in_tree is not None:
             statement, values["root"] = _IN_TREE, self.tx.scalar(_ROOT_OF, {"uuid": group.in_tree})
         found: Rooted = {}

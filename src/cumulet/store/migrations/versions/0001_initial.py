@@ -708,6 +708,7 @@ def upgrade() -> None:
         sa.Column("password_expires_at", sa.BigInteger(), nullable=True),
         sa.Column("failed_logins", sa.Integer(), nullable=False),
         sa.Column("failed_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_active_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),

@@ -117,13 +117,20 @@ class Directories:
         path = self._folder / f"{domain_id}.yaml"
         try:
             found = path.stat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
+        except OSError as error:
+            log.error("%s cannot be read: %s", path, error.strerror)
+            return _CLOSED
         stamp = (found.st_mtime_ns, found.st_size)
         kept = self._files.get(domain_id)
         if kept is None or kept[0] != stamp:
             kept = self._files[domain_id] = (stamp, _tree(path))
         return kept[1]
+
+
+_CLOSED: Options = {"identity": {"driver": "ldap"}, "ldap": {"url": ""}}
+"""A directory that lets nobody in: better than to take rows of ours for it."""
 
 
 def _tree(path: Path) -> Options:
@@ -134,7 +141,7 @@ def _tree(path: Path) -> Options:
         return tree
     except (OSError, ValueError, yaml.YAMLError) as error:
         log.error("%s cannot be read: %s", path, type(error).__name__)
-        return {"identity": {"driver": "ldap"}, "ldap": {"url": ""}}  # closed, rather than open to local rows
+        return _CLOSED
 
 
 def _directory(domain_id: str, options: Mapping[str, Any]) -> Directory:

@@ -50,12 +50,14 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
 
     def settle(tx: Transaction) -> None:
         """The same password under today's scheme: no token ends by this."""
+        password_rules.active_today(tx, user.id)
         if fresh is not None:
             tx.update(users, (users.c.id == user.id) & (users.c.password_hash == hashed), password_hash=fresh)
         if user.failed_logins:
             password_rules.forget_failures(tx, user)
 
-    return Proof(user.id, password_hash=hashed, settle=settle if fresh or user.failed_logins else None)
+    changes = fresh or user.failed_logins or not password_rules.was_active_today(user, now_us())
+    return Proof(user.id, password_hash=hashed, settle=settle if changes else None)
 
 
 def named_user(tx: Transaction, given: Any) -> Row[Any] | None:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from cumulet.services.image.model.stores.contract import BytesMissing, ImageStore, Reading, StoreFull, Writing
 
@@ -43,9 +43,7 @@ class FileStore(ImageStore):
         self._path(url).unlink(missing_ok=True)
 
     def owns(self, url: str) -> bool:
-        parts = urlsplit(url)
-        folder, _, name = unquote(parts.path).rpartition("/")
-        return parts.scheme == "file" and not parts.netloc and folder == str(self.folder) and is_id(name)
+        return url.startswith(self.url("")) and is_id(url.removeprefix(self.url("")))
 
     def local_path(self, url: str) -> Path | None:
         return self._path(url)

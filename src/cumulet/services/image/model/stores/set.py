@@ -36,6 +36,13 @@ class Stores:
         """The store that the URL belongs to; None for a URL that no store may be asked for."""
         return next((store for store in self if store.owns(url)), None)
 
+    def by_weight(self, names: str) -> str:
+        """Names with commas, those of the heaviest stores in front."""
+        if len(self._stores) < 2 or "," not in names:
+            return names
+        weights = {name: self._stores[name].weight for name in self._stores}
+        return ",".join(sorted(names.split(","), key=lambda name: -weights.get(name, 0)))
+
     def writable(self) -> list[ImageStore]:
         """Stores that take bytes."""
         return [store for store in self if not store.read_only]
