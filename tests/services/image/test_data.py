@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ import pytest
 from cumulet.services.image import door
 from cumulet.services.image.api import data
 from cumulet.services.image.loops import recover_uploads
+from cumulet.services.image.model.stores.file import _FileWriting
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
@@ -252,3 +254,32 @@ def test_threads_that_move_bytes_stand_back_for_those_that_answer(tmp_path: Path
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     assert ImageContext(tmp_path / "images").threads.submit(priority).result() == min(19, priority() + 10)
+
+
+def test_a_store_that_hangs_holds_up_uploads_alone(
+    glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More uploads wait for the disk than there are threads for operations; everything else goes on."""
+    goes_on, waiting, write = threading.Event(), threading.Semaphore(0), _FileWriting.write
+
+    def hang(self: _FileWriting, block: bytes) -> None:
+        waiting.release()
+        assert goes_on.wait(60)
+        write(self, block)
+
+    monkeypatch.setattr(_FileWriting, "write", hang)
+    paths = [f"/v2/images/{made(demo)['id']}/file" for _ in range(15)]
+
+    def upload(path: str) -> int:
+        with glance.client("demo") as client:
+            return client.put(path, content=b"x" * (9 << 20), headers=OCTETS).status_code
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        try:
+            uploads = [pool.submit(upload, path) for path in paths]
+            assert all(waiting.acquire(timeout=30) for _ in paths)
+            time.sleep(0.5)  # the next blocks come in, and wait for the first
+            assert demo.get("/v2/images", timeout=10).status_code == 200
+        finally:
+            goes_on.set()
+        assert [done.result() for done in uploads] == [204] * len(paths)

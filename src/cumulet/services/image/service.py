@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, get_native_id
 
 from cumulet.engine import Engine
 from cumulet.http import Service
@@ -40,7 +39,7 @@ image.add_rules(RULES)
 
 def _stand_back() -> None:
     """This thread, which hashes and copies for seconds, lets those pass that answer in a millisecond."""
-    thread = threading.get_native_id()
+    thread = get_native_id()
     os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + 10))
 
 
@@ -50,12 +49,13 @@ class ImageContext:
 
     `folder` is the store that needs no declaration (`declared` may put others beside it): one file per image, named
     by its id. Beside it are the folders of staged and of cached bytes. All belong to the API's user (0700). `threads`
-    hash, write and read image data, so that a long upload never takes a thread from other operations. `rules` say
-    what imports may fetch, `endpoint` where a region's image service is (region, interface). `tokens` are those of
-    imports from other regions that run, by task: they are kept nowhere else. `wishes` are images that somebody wants
-    to have near (an empty one only wakes who reads them), `rejected` those whose bytes were not theirs, and until when
-    wishes for them are not heard; `cache_bytes` is how large the cache may be. `ending` is set when the process is
-    about to end: imports stop where they are, and go on in the next one.
+    hash, write and read image data, those of `uploads` wait for them, so that neither many uploads nor a store that is
+    slow take a thread from other operations. `rules` say what imports may fetch, `endpoint` where a region's image
+    service is (region, interface). `tokens` are those of imports from other regions that run, by task: they are kept
+    nowhere else. `wishes` are images that somebody wants to have near (an empty one only wakes who reads them),
+    `rejected` those whose bytes were not theirs, and until when wishes for them are not heard; `cache_bytes` is how
+    large the cache may be. `ending` is set when the process is about to end: imports stop where they are, and go on in
+    the next one.
     """
 
     folder: Path
@@ -73,6 +73,7 @@ class ImageContext:
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, "image-data", initializer=_stand_back), repr=False
     )
+    uploads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(64, "image-upload"), repr=False)
 
     def __post_init__(self) -> None:
         self.stores = self.declared or Stores([FileStore("file", self.folder)], "file")

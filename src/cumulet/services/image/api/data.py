@@ -173,7 +173,7 @@ async def _blocks(call: Call, intake: Intake, patience: asyncio.Timeout) -> None
                     patience.reschedule(loop.time() + IDLE_S)
                 if intake.size > SIZE_CAP:
                     raise _too_large()
-                busy = loop.run_in_executor(None, partial(_put, call, intake, block, context))
+                busy = loop.run_in_executor(context.uploads, partial(_put, call, intake, block, context))
                 block = bytearray()
         patience.reschedule(None)
         if busy is not None:
@@ -182,7 +182,7 @@ async def _blocks(call: Call, intake: Intake, patience: asyncio.Timeout) -> None
         if busy is not None:
             await asyncio.wait([busy])
     if block:
-        await loop.run_in_executor(None, intake.put, block, context.threads)
+        await loop.run_in_executor(context.uploads, intake.put, block, context.threads)
 
 
 def _put(call: Call, intake: Intake, block: bytearray, context: ImageContext) -> None:
