@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, select
 
 from cumulet.http.faults import NotAllowed, NotFound
-from cumulet.services.identity.model import delegations, generation
+from cumulet.services.identity.model import generation
 from cumulet.services.identity.tables import assignments, roles
 from cumulet.store import Transaction
 
@@ -68,11 +68,9 @@ def grant(tx: Transaction, place: Place, role: Row[Any], target: Row[Any] | None
 
 
 def revoke(tx: Transaction, place: Place, role_id: str) -> None:
-    """Take the role away. Raises 404."""
+    """Take the role away. Raises 404. Application credentials stay, and are worth what is left, as in Keystone."""
     if not tx.delete(assignments, and_(place.condition(), assignments.c.role_id == role_id)):
         raise _nothing(place, role_id)
-    if place.actor_type == "user" and place.target_type == "project":
-        delegations.forget_grant(tx, place.actor_id, place.target_id)
     generation.bump(tx)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from cumulet.services.identity.tables import (
     access_rules,
@@ -51,12 +51,6 @@ def forget_roles(tx: Transaction, ids: Ids) -> None:
     """Roles go: no delegation has them any longer."""
     tx.delete(application_credential_roles, application_credential_roles.c.role_id.in_(ids))
     tx.delete(trust_roles, trust_roles.c.role_id.in_(ids))
-
-
-def forget_grant(tx: Transaction, user_id: str, project_id: str) -> None:
-    """A user loses a role on a project: all application credentials for it go, as in Keystone."""
-    where = and_(application_credentials.c.user_id == user_id, application_credentials.c.project_id == project_id)
-    forget_application_credentials(tx, where)
 
 
 def forget_disabled(tx: Transaction, user_id: str) -> None:

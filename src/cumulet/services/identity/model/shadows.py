@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import delegations, federated_users, generation
+from cumulet.services.identity.model import federated_users, generation
 from cumulet.services.identity.model import projects as project_rows
 from cumulet.services.identity.model.identity_providers import MINUTE
 from cumulet.services.identity.model.mapping_rules import Mapped
@@ -247,8 +247,6 @@ def _grant(tx: Transaction, entrant: Entrant, user_id: str, wanted: Sequence[_Ro
     gone = before - after if entrant.schema_version == "3.0" else set()
     if gone:
         tx.delete(assignments, mine & tuple_(assignments.c.target_id, assignments.c.role_id).in_(sorted(gone)))
-        for project_id in sorted({project_id for project_id, _ in gone}):
-            delegations.forget_grant(tx, user_id, project_id)
     if rows or gone:
         generation.bump(tx)
 
