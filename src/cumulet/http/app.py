@@ -43,7 +43,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[str, str]]
 
-_GLOBAL_ID = re.compile(r"^req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MOST_SAID = 8000  # letters of an error's message, which may repeat what was sent
 _MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
 _AWAY = "The database does not answer at the moment: try again in a while."
@@ -240,7 +240,7 @@ class _Exchange:
 
     async def _body(self, limit: int | None) -> bytes:
         length = self.headers.get("content-length", "0")
-        if limit is not None and length.isdigit() and int(length) > limit:
+        if limit is not None and length.isascii() and length.isdigit() and int(length) > limit:
             raise TooLarge("Request is too large.")
         pieces: list[bytes] = []
         size = 0

@@ -18,9 +18,21 @@ def schemas(shapes: Iterable[Any]) -> tuple[dict[Any, dict[str, Any]], dict[str,
     asked = list(dict.fromkeys(shapes))
     structs = list(dict.fromkeys(struct for shape in asked for struct in _structs(shape)))
     found, components = msgspec.json.schema_components([*asked, *structs], ref_template=REF, schema_hook=lambda _: {})
+    _spell_patterns([found, components])
     for struct, schema in zip(structs, found[len(asked) :], strict=True):
         _mark(components[schema["$ref"].rpartition("/")[2]], struct)
     return dict(zip(asked, found, strict=False)), components
+
+
+def _spell_patterns(schema: Any) -> None:
+    """Python's end of a text as JSON Schema spells it."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            schema["pattern"] = schema["pattern"].replace(r"\Z", "$")
+        schema = list(schema.values())
+    if isinstance(schema, list | tuple):
+        for inner in schema:
+            _spell_patterns(inner)
 
 
 def _structs(shape: Any) -> list[type]:

@@ -127,20 +127,20 @@ def _refuse_hidden(shape: Any, raw: Any, version: Version, path: str) -> None:
             _refuse_hidden(inner, raw[name], version, f"{path}.{name}")
 
 
-_AT = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.S)
+_AT = re.compile(r"(?P<problem>.*?)(?: - at `(?P<path>[^`]*)`)?", re.S)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
-_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.S)
-_MISSING = re.compile(r"^Object missing required field `(.*)`$", re.S)
-_LONG = re.compile(r"^Expected `(str|array|object)` of length (<=|>=) (\d+)$")
-_RANGE = re.compile(r"^Expected `(?:int|float)` (<=|>=|<|>) (-?[\d.]+)$")
-_TYPE = re.compile(r"^Expected `(?P<want>[^`]*)`, got `(?P<got>[^`]*)`$")
-_PATTERN = re.compile(r"^Expected `str` matching regex (.*)$", re.S)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.S)
+_MISSING = re.compile(r"Object missing required field `(.*)`", re.S)
+_LONG = re.compile(r"Expected `(str|array|object)` of length (<=|>=) (\d+)")
+_RANGE = re.compile(r"Expected `(?:int|float)` (<=|>=|<|>) (-?[\d.]+)")
+_TYPE = re.compile(r"Expected `(?P<want>[^`]*)`, got `(?P<got>[^`]*)`")
+_PATTERN = re.compile(r"Expected `str` matching regex (.*)", re.S)
 _JSON_TYPES = {"str": "string", "int": "integer", "bool": "boolean", "float": "number", "null": "null"}
 
 
 def _explained(raw: Any, message: str) -> Invalid:
     """msgspec's message in the words of JSON Schema, which OpenStack's clients and users know."""
-    match = _AT.match(message)
+    match = _AT.fullmatch(message)
     assert match is not None
     value, steps = _offender(raw, _STEP.findall(match["path"] or ""), match["problem"])
     return Invalid(".".join(steps), value, _words(match["problem"], value))
@@ -169,21 +169,21 @@ def _offender(value: Any, steps: list[tuple[str, str]], problem: str) -> tuple[A
 
 def _has(problem: str, value: Any) -> bool:
     """Whether the value has the problem that msgspec found."""
-    if found := _LONG.match(problem):
+    if found := _LONG.fullmatch(problem):
         sized = isinstance(value, str | list | dict)
         return sized and (len(value) > int(found[3]) if found[2] == "<=" else len(value) < int(found[3]))
-    if found := _RANGE.match(problem):
+    if found := _RANGE.fullmatch(problem):
         number = isinstance(value, int | float) and not isinstance(value, bool)
         bound = float(found[2])
         return (
             number
             and not {"<=": value <= bound, ">=": value >= bound, "<": value < bound, ">": value > bound}[found[1]]
         )
-    if found := _MISSING.match(problem):
+    if found := _MISSING.fullmatch(problem):
         return isinstance(value, dict) and found[1] not in value
-    if found := _UNKNOWN.match(problem):
+    if found := _UNKNOWN.fullmatch(problem):
         return isinstance(value, dict) and found[1] in value
-    if found := _TYPE.match(problem):
+    if found := _TYPE.fullmatch(problem):
         return _kind(value) not in [want.strip() for want in found["want"].split("|")]
     return True
 
@@ -204,19 +204,21 @@ def _shown(value: Any) -> str:
 
 
 def _words(problem: str, value: Any) -> str:
-    if found := _UNKNOWN.match(problem):
+    if found := _UNKNOWN.fullmatch(problem):
         return f"Additional properties are not allowed ({_shown(found[1])} was unexpected)"
-    if found := _MISSING.match(problem):
+    if found := _MISSING.fullmatch(problem):
         return f"{_shown(found[1])} is a required property"
-    if found := _LONG.match(problem):
+    if found := _LONG.fullmatch(problem):
         return f"{_shown(value)} is too {'long' if found[2] == '<=' else 'short'}"
-    if found := _RANGE.match(problem):
+    if found := _RANGE.fullmatch(problem):
         above = found[1].startswith("<")
         comparison = "greater than the maximum" if above else "less than the minimum"
         return f"{_shown(value)} is {comparison} of {found[2]}"
-    if found := _PATTERN.match(problem):
-        return f"{_shown(value)} does not match {found[1]}"
-    if found := _TYPE.match(problem):
+    if found := _PATTERN.fullmatch(problem):
+        # JSON Schema's `$` is what Python spells \\Z: its own `$` is true before a last line's end, too.
+        pattern = found[1].replace(r"\\Z", "$")
+        return f"{_shown(value)} does not match {pattern}"
+    if found := _TYPE.fullmatch(problem):
         wanted = [_JSON_TYPES.get(want.strip(), want.strip()) for want in found["want"].split("|")]
         return f"{_shown(value)} is not of type {', '.join(repr(want) for want in wanted)}"
     return problem

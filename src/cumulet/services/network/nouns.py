@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
+from cumulet.desired import texts
 from cumulet.http import Call
 from cumulet.services.network import faults
 from cumulet.services.network.model.nouns import Noun, find_row, matching, rows_of
@@ -182,9 +183,7 @@ def _limit(text: str) -> int | None:
     if text.lower() == "infinite":
         return None
     try:
-        limit = int(text)
-        if limit < 0:
-            raise ValueError
+        limit = texts.whole(text, 0)
     except ValueError:
         raise faults.bad_request("Limit must be an integer 0 or greater and not '" + text + "'") from None
     return min(limit, 2**31) or None

@@ -61,7 +61,7 @@ def _admit(call: Call) -> None:
     operation, headers = call.operation, call.headers
     kind = headers.get("content-type", "").partition(";")[0].strip()
     length = headers.get("content-length", "0")
-    if not kind and length.isdigit() and int(length):
+    if not kind and length.isascii() and length.isdigit() and int(length):
         raise BadRequest("content-type header required when content-length > 0")
     if operation.request is not None and kind != JSON:
         raise UnsupportedMedia(f"The media type {kind or None} is not supported, use {JSON}")
@@ -75,7 +75,7 @@ def _admit(call: Call) -> None:
 
 def _accepts_json(accept: str) -> bool:
     ranges = [part.replace(" ", "").lower() for part in accept.split(",") if part.strip()]
-    wanted = {part.partition(";")[0] for part in ranges if not re.search(r";q=0(\.0*)?(;|$)", part)}
+    wanted = {part.partition(";")[0] for part in ranges if not re.search(r";q=0(\.0*)?(;|\Z)", part)}
     return not ranges or bool(wanted & {JSON, "application/*", "*/*"})
 
 

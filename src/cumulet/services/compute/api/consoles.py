@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Wire
 from cumulet.http.faults import BadRequest, Conflict, NotFound
@@ -16,6 +17,7 @@ from cumulet.services.compute.service import service
 from cumulet.store import Transaction
 
 Protocol = Literal["vnc", "spice", "serial", "mks", "rdp"]
+_MOST_LINES = 10**11
 Kind = Literal["novnc", "xvpvnc", "spice-html5", "spice-direct", "serial", "webmks", "rdp-html5"]
 
 
@@ -77,9 +79,11 @@ async def log(call: Call, server_id: str, wanted: LogLength) -> dict[str, Any]:
 
 def _length(value: int | str | None) -> int | None:
     if isinstance(value, str):
-        if not (value.lstrip("-").isdigit() and value.isascii() and len(value) < 12 and int(value) >= -1):
-            raise BadRequest(f"Invalid input for field/attribute length. Value: {value}. {value!r} is not a length")
-        value = int(value)
+        try:
+            value = texts.whole(value, -1, _MOST_LINES)
+        except ValueError:
+            problem = f"Value: {value}. {value!r} is not a length"
+            raise BadRequest(f"Invalid input for field/attribute length. {problem}") from None
     return None if value is None or value == -1 else value
 
 

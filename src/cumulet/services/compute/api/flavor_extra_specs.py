@@ -13,7 +13,7 @@ from cumulet.services.compute.model import flavors
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import flavors as wire
 
-_KEY = re.compile(r"^[a-zA-Z0-9\-_:. ]{1,255}$")
+_KEY = re.compile(r"[a-zA-Z0-9\-_:. ]{1,255}")
 _RULE = "os_compute_api:os-flavor-extra-specs"
 
 
@@ -23,7 +23,7 @@ def _specs(call: Call, flavor_id: str) -> dict[str, str]:
 
 def _checked(specs: dict[str, Any]) -> dict[str, str]:
     for key, value in specs.items():
-        if not _KEY.match(key):
+        if not _KEY.fullmatch(key):
             raise service.invalidity(Invalid("", specs, f"{key!r} does not match any of the regexes: '{_KEY.pattern}'"))
         if len(str(value)) > 255:
             raise service.invalidity(Invalid(key, value, f"{value!r} is too long"))

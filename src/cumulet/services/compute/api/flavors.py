@@ -15,7 +15,7 @@ from cumulet.services.compute.wire import flavors as wire
 from cumulet.services.compute.wire.links import next_page
 from cumulet.store import Page
 
-_ID = re.compile(r"^[a-zA-Z0-9. _-]+$")
+_ID = re.compile(r"[a-zA-Z0-9. _-]+")
 _SPECS = "os_compute_api:os-flavor-extra-specs:index"
 
 
@@ -100,7 +100,7 @@ def _checked(new: wire.NewFlavor) -> dict[str, Any]:
     if new.name != new.name.strip() or not new.name.isprintable():
         raise service.invalidity(Invalid("flavor.name", new.name, f"{new.name!r} does not match the name format"))
     flavor_id = None if new.id in (None, "auto", "") else str(new.id)
-    if flavor_id is not None and (not _ID.match(flavor_id) or flavor_id != flavor_id.strip()):
+    if flavor_id is not None and (not _ID.fullmatch(flavor_id) or flavor_id != flavor_id.strip()):
         raise service.invalidity(Invalid("flavor.id", flavor_id, f"{flavor_id!r} does not match '{_ID.pattern}'"))
     public = new.is_public if isinstance(new.is_public, bool) else queries.boolean(new.is_public)
     if public is None:

@@ -17,8 +17,8 @@ from cumulet.services.compute.wire import keypairs as wire
 from cumulet.services.compute.wire.links import next_page
 
 _RULE = "os_compute_api:os-keypairs"
-_PLAIN_NAME = re.compile(r"^[A-Za-z0-9 _-]+$")
-_NAME = re.compile(r"^[A-Za-z0-9 _@.-]+$")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9 _-]+")
+_NAME = re.compile(r"[A-Za-z0-9 _@.-]+")
 
 
 def _owner(call: Call, action: str) -> str:
@@ -71,10 +71,10 @@ def create(call: Call) -> Reply:
 
 def _checked_name(call: Call, name: str) -> str:
     if call.version >= (2, 92):
-        if not _NAME.match(name) or name != name.strip():
-            raise service.invalidity(Invalid("keypair.name", name, f"'{name}' does not match '{_NAME.pattern}'"))
+        if not _NAME.fullmatch(name) or name != name.strip():
+            raise service.invalidity(Invalid("keypair.name", name, f"'{name}' does not match '^{_NAME.pattern}$'"))
         return name
-    if not _PLAIN_NAME.match(name):
+    if not _PLAIN_NAME.fullmatch(name):
         raise BadRequest("Keypair data is invalid: Keypair name contains unsafe characters")
     if name != name.strip():
         problem = (

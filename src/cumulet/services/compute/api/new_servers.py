@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import uuid
 from typing import Any, Literal
 
 from msgspec import UNSET
 
+from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
@@ -21,8 +21,8 @@ from cumulet.services.compute.wire import new_server as wire
 from cumulet.services.network.door import NetworkRequest
 
 _RULE = "os_compute_api:servers:create"
-_HOSTNAME = re.compile(r"^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$")
-_FQDN = re.compile(r"^[a-zA-Z0-9]([-a-zA-Z0-9.]{0,253}[a-zA-Z0-9])?$")
+_HOSTNAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+_FQDN = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]{0,253}[a-zA-Z0-9])?")
 _BAD_NAME = (
     "An invalid 'name' value was provided. The name must be: printable characters. "
     "Can not start or end with whitespace."
@@ -90,7 +90,7 @@ def check_name(name: str) -> None:
 
 def hostname(call: Call, text: str | None) -> str | None:
     """A host name that a caller gives: one label, from 2.94 on a full name."""
-    if text is not None and not (_FQDN if call.version >= (2, 94) else _HOSTNAME).match(text):
+    if text is not None and not (_FQDN if call.version >= (2, 94) else _HOSTNAME).fullmatch(text):
         raise refuse("hostname", text, f"{text!r} is not a valid host name")
     return text
 
@@ -100,12 +100,9 @@ def address(field: str, text: str, version: int) -> str | None:
     if not text:
         return None
     try:
-        found = ipaddress.ip_address(text)
+        return str(texts.of_version(text, version))
     except ValueError:
-        found = None
-    if found is None or found.version != version:
-        raise refuse(field, text, f"{text!r} is not a 'ipv{version}'")
-    return str(found)
+        raise refuse(field, text, f"{text!r} is not a 'ipv{version}'") from None
 
 
 def _description(call: Call, new: wire.NewServer) -> str | None:
@@ -218,7 +215,7 @@ def _network(item: wire.Network) -> NetworkRequest:
     fixed_ip = _given(item.fixed_ip)
     if fixed_ip is not None:
         try:
-            fixed_ip = str(ipaddress.ip_address(fixed_ip))
+            fixed_ip = str(texts.address(fixed_ip))
         except ValueError:
             raise refuse("networks.fixed_ip", fixed_ip, f"{fixed_ip!r} is not a 'ip-address'") from None
     if port_id is not None:

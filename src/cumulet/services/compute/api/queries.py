@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from cumulet.desired import texts
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.store.times import parse_iso
 
+_MOST = 10**12
 MAX_LIMIT = 1000
 """As Nova's ``[api] max_limit``."""
 
@@ -67,6 +69,7 @@ def whole(call: Call, name: str) -> int | None:
     text = one(call, name)
     if text is None or text == "":
         return None
-    if not (text.lstrip("-").isascii() and text.lstrip("-").isdigit()) or len(text) > 12:
-        raise BadRequest(f"Invalid {name} filter [{text}]")
-    return int(text)
+    try:
+        return texts.whole(text, -_MOST, _MOST)
+    except ValueError:
+        raise BadRequest(f"Invalid {name} filter [{text}]") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.desired import texts
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
@@ -88,12 +89,12 @@ def _numbers(call: Call, raw: Any, name: str) -> tuple[dict[str, int], bool]:
 
 
 def _number(resource: str, value: Any) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or len(text) > 12:
+    try:
+        number = texts.whole(value)
+    except ValueError:
         raise BadRequest(
             f"Invalid input for field/attribute {resource}. Value: {value}. {value!r} is not of type 'integer'"
-        )
-    number = int(text)
+        ) from None
     if not -1 <= number <= _MAX:
         side = f"less than the minimum of {-1}" if number < -1 else f"greater than the maximum of {_MAX}"
         raise BadRequest(f"Invalid input for field/attribute {resource}. Value: {value}. {number} is {side}")

@@ -110,7 +110,7 @@ def filters(call: Call, detailed: bool) -> Filters | None:
         if name in given:
             value: Any = given[name]
             if name in _NUMBERS:
-                if not value.isdigit() or len(value) > 9:
+                if not re.fullmatch("[0-9]{1,9}", value):
                     return None
                 value = int(value)
             equal[column] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,7 +104,7 @@ def _network(
 
 def content(facts: Facts, number: str) -> bytes | None:
     """An injected file."""
-    if not number.isdigit() or len(number) != 4 or int(number) >= len(facts.server.personality):
+    if not re.fullmatch("[0-9]{4}", number) or int(number) >= len(facts.server.personality):
         return None
     return base64.b64decode(facts.server.personality[int(number)]["contents"])
 

@@ -10,10 +10,10 @@ from cumulet.http import Since, Until, Wire
 from cumulet.http.shapes import Open
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
-MetaKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
+MetaKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}\Z")]
 MetaValue = Annotated[str, Meta(max_length=255)]
 Metadata = dict[MetaKey, MetaValue]
-Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/]*$")]
+Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^,/]*\Z")]
 
 
 class Network(Wire):

@@ -73,7 +73,7 @@ def truth(value: str) -> bool:
 def page(query: Query) -> Page:
     """The page a query asks for. Raises 400 for a limit that is none."""
     limit = query.get("limit", [""])[-1]
-    if limit and (not limit.isdecimal() or len(limit) > 9):
+    if limit and (not (limit.isascii() and limit.isdigit()) or len(limit) > 9):
         raise BadRequest(f"Invalid input for field 'limit': '{limit}' does not match '^[0-9]+$'")
     return Page(limit=int(limit) if limit and int(limit) else None, marker=query.get("marker", [None])[-1])
 

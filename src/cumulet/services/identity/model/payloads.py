@@ -31,7 +31,7 @@ METHODS = (
 SCOPES = ("unscoped", "project", "domain", "system")
 
 _FORM = 2
-_HEX = re.compile(r"^[0-9a-f]{32}$")
+_HEX = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 4096  # a federated token names its groups
 
 
@@ -161,7 +161,7 @@ def _unpacked_facts(packed: tuple[Any, Any, Any, str, str, tuple[Any, ...]]) -> 
 
 
 def _small(identifier: str) -> bytes | str:
-    return bytes.fromhex(identifier) if _HEX.match(identifier) else identifier
+    return bytes.fromhex(identifier) if _HEX.fullmatch(identifier) else identifier
 
 
 def _large(packed: Any) -> str:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"[\S]+")]
 ShortName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"[\S]+")]
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+\Z")]
 Options = dict[str, Any]
 
 _OURS = frozenset({"id", "links"})

@@ -11,7 +11,7 @@ from cumulet.http.shapes import Open
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Options, ShortName
 
-Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*\Z")]
 Tags = Annotated[list[Tag], Meta(max_length=80)]
 
 
@@ -47,7 +47,7 @@ class ProjectUpdateRequest(Open):
 
 class DomainCreate(Open):
     name: ShortName
-    explicit_domain_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")] | UnsetType | None = UNSET
+    explicit_domain_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")] | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
     enabled: bool = True
     tags: Tags | UnsetType = UNSET

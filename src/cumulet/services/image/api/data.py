@@ -60,7 +60,7 @@ def _require_octets(call: Call) -> None:
     if kind != "application/octet-stream":
         raise UnsupportedMedia("Unsupported Media Type")
     size = call.headers.get("x-openstack-image-size")
-    if size is not None and not size.isdigit():
+    if size is not None and not (size.isascii() and size.isdigit()):
         raise BadRequest("Invalid or missing image size in request headers.")
     if _announced(call) > SIZE_CAP:
         raise _too_large()
@@ -70,7 +70,7 @@ def _announced(call: Call) -> int:
     """The size that the client says, or 0."""
     for name in ("x-openstack-image-size", "content-length"):
         said = call.headers.get(name, "")
-        if said.isdigit():
+        if said.isascii() and said.isdigit():
             return int(said)
     return 0
 
@@ -151,7 +151,7 @@ async def _receive(call: Call, intake: Intake) -> None:
             await _blocks(call, intake, patience)
     except TimeoutError:
         raise Fault(f"No image data came for {IDLE_S:g} seconds.", status=408, code="HTTPRequestTimeout") from None
-    if announced is not None and announced.isdigit() and int(announced) != intake.size:
+    if announced is not None and announced.isascii() and announced.isdigit() and int(announced) != intake.size:
         raise BadRequest(f"Size mismatch: {announced} bytes were announced, {intake.size} bytes came.")
 
 

@@ -20,8 +20,8 @@ from cumulet.services.image.service import image as service
 
 log = logging.getLogger("cumulet.image")
 
-_RANGE = re.compile(r"^bytes\s*=\s*(\d*)-(\d*)$")
-_CONTENT_RANGE = re.compile(r"^bytes\s+(\d+)-(\d+)/(\d+|\*)$")
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]*)-([0-9]*)")
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)")
 _CHUNK = 1 << 20
 
 
@@ -117,7 +117,7 @@ def _asked(call: Call, size: int) -> tuple[int, int] | None:
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:
-    match = _RANGE.match(header)
+    match = _RANGE.fullmatch(header)
     if match is None or not (match[1] or match[2]) or len(header) > 100:
         return None
     if not match[1]:
@@ -126,7 +126,7 @@ def _range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _content_range(header: str, size: int) -> tuple[int, int] | None:
-    match = _CONTENT_RANGE.match(header)
+    match = _CONTENT_RANGE.fullmatch(header)
     if match is None or len(header) > 100 or (match[3] != "*" and int(match[3]) != size):
         return None
     return int(match[1]), int(match[2])

@@ -21,8 +21,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAME = re.compile(r"^(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?$")
-_NUMBER = re.compile(r"^(0x[0-9a-f]*|[0-9]+)$")
+_NAME = re.compile(r"(?=.{1,253}\.?\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -86,9 +86,9 @@ def _judge_host(host: str, rules: Rules) -> None:
     address = _plain(host)
     if address is not None:
         _judge_address(host, address, rules)
-    elif _NUMBER.match(host.rstrip(".").rpartition(".")[2]):
+    elif _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
         raise Refused("its host is a number that is no plain address")
-    elif not _NAME.match(host):
+    elif not _NAME.fullmatch(host):
         raise Refused("its host is no name and no address")
     elif (host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")) and not _named(host, rules):
         raise Refused("its host is this machine")
@@ -160,7 +160,7 @@ class Fetched:
     def __init__(self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, rules: Rules) -> None:
         self._connection, self._answer, self._rules = connection, answer, rules
         length = answer.getheader("content-length") or ""
-        self.size = int(length) if length.isdigit() and not answer.chunked else None
+        self.size = int(length) if length.isascii() and length.isdigit() and not answer.chunked else None
         self.status = answer.status
         self._seen, self._end = 0, time.monotonic() + rules.longest_s
         if self.size is not None and self.size > rules.most_bytes:

@@ -34,7 +34,7 @@ _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 _VISIBILITIES = ("public", "private", "shared", "community", "all")
 _MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
-_NUMBER = re.compile(r"^\s*[+-]?[0-9]{1,18}\s*$")
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _NUMBERS = ("size", "virtual_size", "min_ram", "min_disk")
 _TEXTS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
 
@@ -226,6 +226,6 @@ def _time(name: str, value: str) -> ColumnElement[bool]:
 
 
 def _number(value: str, otherwise: str) -> int:
-    if not _NUMBER.match(value):
+    if not _NUMBER.fullmatch(value):
         raise BadRequest(otherwise)
     return int(value)

@@ -108,8 +108,14 @@ def _fits_text(schema: Declared, value: str) -> None:
         raise Mismatch(f"{value!r} is too short")
     if "\0" in value:
         raise Mismatch("a text may not hold the character NUL")
-    if "pattern" in schema and not re.search(schema["pattern"], value):
+    if "pattern" in schema and not _matches(schema["pattern"], value):
         raise Mismatch(f"{value!r} does not match {schema['pattern']!r}")
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """JSON Schema's `$` is the end of the text; Python's is true before a last line's end, too."""
+    ended = pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
+    return re.search(ended, value) is not None
 
 
 def _fits_number(schema: Declared, value: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Table, select
 
 from cumulet.auth import Caller
+from cumulet.desired import texts
 from cumulet.http.faults import BadRequest
 from cumulet.services.network import faults
 from cumulet.services.network.model import tags
@@ -105,7 +106,7 @@ def converted(column: ColumnElement[Any], name: str, value: str) -> Any:
             raise faults.bad_request(f"Invalid input for {name}. Reason: {refused}.") from None
     if kind is int:
         try:
-            return parse_iso(value) if name in ("created_at", "updated_at") else int(value)
+            return parse_iso(value) if name in ("created_at", "updated_at") else texts.whole(value)
         except ValueError:
             raise faults.bad_request(f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
     return value

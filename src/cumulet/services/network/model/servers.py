@@ -5,7 +5,6 @@ Errors are worded as Nova words them, because a caller of compute reads them.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, and_, bindparam, exists, or_, select, update
 
 from cumulet.auth import Caller
+from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
 from cumulet.services.network.model import addresses, ports, quotas, reach, security_groups
@@ -207,7 +207,7 @@ def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, p
     if groups is not None and network.port_security_enabled:
         values["security_groups"] = groups
     if request.fixed_ip:
-        values["fixed_ips"] = [{"ip_address": str(ipaddress.ip_address(request.fixed_ip))}]
+        values["fixed_ips"] = [{"ip_address": str(texts.address(request.fixed_ip))}]
     binding = ports.Binding(server.host, server.link_id, True, request.tag, position)
     try:
         made = ports.create(tx, caller, caller.project_id or "", network, values, binding)

@@ -6,12 +6,12 @@ answers has every attribute that may be posted, with its default when the client
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cumulet.desired import texts
 from cumulet.services.network import faults
 
 Convert = Callable[[Any], Any]
@@ -142,12 +142,12 @@ def boolean(value: Any) -> bool:
     raise Refused(f"'{value}' cannot be converted to boolean")
 
 
-_UUID = re.compile(r"^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$", re.I)
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
 def is_uuid(value: Any) -> bool:
     """Whether `value` reads as a UUID."""
-    return isinstance(value, str) and _UUID.match(value) is not None
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
 def uuid(value: Any) -> str:
@@ -173,10 +173,8 @@ def one_of(*values: str) -> Convert:
 def integer(least: int | None = None, most: int | None = None) -> Convert:
     def convert(value: Any) -> int:
         try:
-            if isinstance(value, bool | float):
-                raise ValueError
-            found = int(value)
-        except (TypeError, ValueError):
+            found = texts.whole(value)
+        except ValueError:
             raise Refused(f"'{value}' is not an integer") from None
         if least is not None and found < least:
             raise Refused(f"'{found}' is too small - must be at least '{least}'")
@@ -190,9 +188,7 @@ def integer(least: int | None = None, most: int | None = None) -> Convert:
 def ip_address(value: Any) -> str:
     """An address in its usual spelling."""
     try:
-        if not isinstance(value, str) or "%" in value:
-            raise ValueError
-        return str(ipaddress.ip_address(value))
+        return str(texts.address(value))
     except ValueError:
         raise Refused(f"'{value}' is not a valid IP address") from None
 
@@ -200,27 +196,20 @@ def ip_address(value: Any) -> str:
 def subnet(value: Any) -> str:
     """A CIDR without host bits."""
     try:
-        if not isinstance(value, str) or "/" not in value:
-            raise ValueError
-        net = ipaddress.ip_network(value, strict=False)
+        net = texts.prefix(value)
     except ValueError:
         raise Refused(f"'{value}' is not a valid IP subnet") from None
-    if ipaddress.ip_address(value.split("/")[0]) != net.network_address:
+    if texts.address(value.split("/")[0]) != net.network_address:
         raise Refused(f"'{value}' isn't a recognized IP subnet cidr, '{net}' is recommended")
     return str(net)
 
 
-_MAC = re.compile(r"^[0-9a-f]{2}([:-])[0-9a-f]{2}(\1[0-9a-f]{2}){4}$", re.I)
-
-
 def mac_address(value: Any) -> str:
     """A MAC address as lower case with colons; neither zero nor multicast."""
-    if not isinstance(value, str) or not _MAC.match(value):
-        raise Refused(f"'{value}' is not a valid MAC address")
-    mac = value.lower().replace("-", ":")
-    if mac == "00:00:00:00:00:00" or int(mac[:2], 16) & 1:
-        raise Refused(f"'{value}' is not a valid MAC address")
-    return mac
+    try:
+        return texts.mac(value)
+    except ValueError:
+        raise Refused(f"'{value}' is not a valid MAC address") from None
 
 
 def items(inner: Convert, *, unique: bool = True) -> Convert:

@@ -8,10 +8,9 @@ from cumulet.services.network.wire.attributes import (
     Resource,
     ip_address,
     optional,
-    text,
     uuid,
 )
-from cumulet.services.network.wire.ports import dns_name
+from cumulet.services.network.wire.ports import dns_domain, dns_name
 
 FLOATINGIP = Resource(
     "floatingip",
@@ -27,6 +26,6 @@ FLOATINGIP = Resource(
         "status": READ_ONLY,
         "port_details": READ_ONLY,
         "dns_name": Attribute(dns_name, "", put=False),
-        "dns_domain": Attribute(text(), "", put=False),
+        "dns_domain": Attribute(dns_domain, "", put=False),
     },
 )

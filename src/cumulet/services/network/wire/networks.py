@@ -13,6 +13,7 @@ from cumulet.services.network.wire.attributes import (
     optional,
     text,
 )
+from cumulet.services.network.wire.ports import dns_domain
 
 NETWORK = Resource(
     "network",
@@ -32,7 +33,7 @@ NETWORK = Resource(
         "is_default": Attribute(boolean, False, guarded=True),
         "mtu": Attribute(optional(integer(0)), None),
         "port_security_enabled": Attribute(boolean, True, guarded=True),
-        "dns_domain": Attribute(text(), ""),
+        "dns_domain": Attribute(dns_domain, ""),
         "provider:network_type": Attribute(
             one_of("flat", "vxlan", "local", "vlan", "gre", "geneve"), guarded=True, hidden=True
         ),

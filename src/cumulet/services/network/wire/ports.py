@@ -3,9 +3,9 @@ character: a line break in an option would be a line of configuration."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from cumulet.desired import texts
 from cumulet.services.network.wire.attributes import (
     NAME,
     READ_ONLY,
@@ -26,8 +26,6 @@ from cumulet.services.network.wire.attributes import (
     uuid,
 )
 
-_OPTION_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")
-_LABEL = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic")
 
 
@@ -52,20 +50,21 @@ def dhcp_option(value: Any) -> dict[str, Any]:
     """``{"opt_name", "opt_value", "ip_version"}``; a null value drops the option."""
 
     def name(given: Any) -> str:
-        if not isinstance(given, str) or not _OPTION_NAME.match(given):
-            raise Refused(f"'{given}' is not a valid DHCP option name")
-        return given
+        try:
+            return texts.option_name(given)
+        except ValueError:
+            raise Refused(f"'{given}' is not a valid DHCP option name") from None
 
     def content(given: Any) -> str | None:
         if given is None:
             return None
-        found = str(text()(given))
-        if not found.strip() or any(not c.isprintable() for c in found):
-            raise Refused(f"'{found!r}' is not a valid DHCP option value")
-        return found
+        try:
+            return texts.option_value(given)
+        except ValueError:
+            raise Refused(f"{given!r} is not a valid DHCP option value") from None
 
     def version(given: Any) -> int:
-        if given not in (4, 6, "4", "6"):
+        if isinstance(given, bool | float) or given not in (4, 6, "4", "6"):
             raise Refused(f"'{given}' is not in [4, 6]")
         return int(given)
 
@@ -77,11 +76,22 @@ def dns_name(value: Any) -> str:
     """A host name of DNS labels, or nothing."""
     if value in (None, ""):
         return ""
-    if not isinstance(value, str) or len(value) > 255:
+    if not isinstance(value, str) or len(value) > texts.NAME_LIMIT:
         raise Refused(f"'{value}' is not a valid string")
-    if not all(_LABEL.match(label) for label in value.rstrip(".").split(".")):
-        raise Refused(f"'{value}' not a valid PQDN or FQDN. Reason: Encountered an invalid DNS name component")
-    return value
+    try:
+        return texts.domain(value)
+    except ValueError:
+        raise Refused(
+            f"'{value}' not a valid PQDN or FQDN. Reason: Encountered an invalid DNS name component"
+        ) from None
+
+
+def dns_domain(value: Any) -> str:
+    """A domain with a dot at its end, or nothing."""
+    found = dns_name(value)
+    if found and not found.endswith("."):
+        raise Refused(f"'{value}' is not a FQDN")
+    return found
 
 
 def profile(value: Any) -> dict[str, Any]:
@@ -114,7 +124,7 @@ PORT = Resource(
         "binding:vif_type": Attribute(text(), post=False, put=False, hidden=True),
         "binding:vif_details": Attribute(mapping, post=False, put=False, hidden=True),
         "dns_name": Attribute(dns_name, ""),
-        "dns_domain": Attribute(text(), ""),
+        "dns_domain": Attribute(dns_domain, ""),
         "dns_assignment": READ_ONLY,
     },
 )

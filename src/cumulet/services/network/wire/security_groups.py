@@ -3,9 +3,10 @@ here, so that it never reaches a host, where it could stop the rules of others."
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
+from cumulet.desired import texts
+from cumulet.desired.texts import PROTOCOLS
 from cumulet.http.faults import BadRequest, Fault
 from cumulet.services.network.wire.attributes import (
     REQUIRED,
@@ -20,33 +21,6 @@ from cumulet.services.network.wire.attributes import (
     uuid,
 )
 
-PROTOCOLS = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "hopopt": 0,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ip": 0,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
 _WITH_PORTS = (6, 17, 33, 132, 136)
 _ICMP = (1, 58)
 _ONLY_V6 = ("icmpv6", "ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route")
@@ -60,30 +34,25 @@ def protocol(value: Any) -> str | None:
     """A protocol's name or number as text; "any" is none."""
     if value is None or value in ("", "any"):
         return None
-    found = str(value).lower()
-    if isinstance(value, bool | float | list | dict) or not (
-        found in PROTOCOLS or (found.isascii() and found.isdigit() and int(found) <= 255)
-    ):
+    try:
+        found = texts.protocol(value)
+    except ValueError:
         raise _fault(
             "SecurityGroupRuleInvalidProtocol",
             f"Security group rule protocol {value} not supported. Only protocol values "
             f"{[None, *sorted(PROTOCOLS)]} and integer representations [0 to 255] are supported.",
-        )
-    return found if found in PROTOCOLS else str(int(found))
+        ) from None
+    named = isinstance(value, str) and value.lower() in PROTOCOLS
+    return value.lower() if named else str(found)
 
 
 def _port(value: Any) -> int | None:
     if value is None:
         return None
     try:
-        if isinstance(value, bool | float):
-            raise ValueError
-        found = int(value)
-        if not 0 <= found <= 65535:
-            raise ValueError
-    except (TypeError, ValueError):
+        return texts.whole(value, 0, 65535)
+    except ValueError:
         raise _fault("SecurityGroupInvalidPortValue", f"Invalid value for port {value}") from None
-    return found
 
 
 def _ethertype(value: Any) -> str:
@@ -98,9 +67,7 @@ def _prefix(value: Any) -> str | None:
     if value is None or value == "":
         return None
     try:
-        if not isinstance(value, str) or "%" in value:
-            raise ValueError
-        return str(ipaddress.ip_network(value, strict=False))
+        return str(texts.network(value))
     except ValueError:
         raise Refused(f"'{value}' is not a valid CIDR") from None
 
@@ -141,7 +108,7 @@ def number(name: str | None) -> int | None:
     """The number of a protocol."""
     if name is None:
         return None
-    return PROTOCOLS[name] if name in PROTOCOLS else int(name)
+    return texts.protocol(name)
 
 
 def check_rule(rule: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from cumulet.services.network.wire.attributes import (
@@ -50,8 +49,8 @@ def pools(value: Any) -> Any:
 def nameserver(value: Any) -> str:
     """An address of a name server; 0.0.0.0 and :: say that none shall be announced."""
     try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
+        return ip_address(value)
+    except Refused:
         raise Refused(f"'{value}' is not a valid nameserver. '{value}' is not a valid IP address") from None
 
 

@@ -20,7 +20,7 @@ _RULE = "placement:resource_classes"
 class CustomClass(Wire):
     """A custom class's name."""
 
-    name: Annotated[str, Meta(pattern="^CUSTOM_[A-Z0-9_]+$", max_length=255)]
+    name: Annotated[str, Meta(pattern=r"^CUSTOM_[A-Z0-9_]+\Z", max_length=255)]
 
 
 def _shown(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import queries
 from cumulet.services.placement.wire.freshness import dated
 
-_CUSTOM = re.compile(r"^CUSTOM_[A-Z0-9_]{1,248}$")
+_CUSTOM = re.compile(r"CUSTOM_[A-Z0-9_]{1,248}")
 _OF = "/resource_providers/{provider}/traits"
 
 
@@ -57,7 +57,7 @@ def show(call: Call, name: str) -> Reply:
 @service.put("/traits/{name}", since=(1, 6), policy="placement:traits:update")
 def ensure(call: Call, name: str) -> Reply:
     """Make sure that a custom trait is there."""
-    if not _CUSTOM.match(name):
+    if not _CUSTOM.fullmatch(name):
         raise BadRequest(
             "The trait is invalid. A valid trait must be no longer than 255 characters, start with the prefix "
             '"CUSTOM_" and use following characters: "A"-"Z", "0"-"9" and "_"'

@@ -9,9 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 from cumulet.http import Since, Wire
 
 Amount = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Resources = Annotated[dict[Annotated[str, Meta(pattern="^[A-Z0-9_]+$", max_length=255)], Amount], Meta(min_length=1)]
+Resources = Annotated[dict[Annotated[str, Meta(pattern=r"^[A-Z0-9_]+\Z", max_length=255)], Amount], Meta(min_length=1)]
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
-Type = Annotated[str, Meta(pattern="^[A-Z0-9_]+$", min_length=1, max_length=255)]
+Type = Annotated[str, Meta(pattern=r"^[A-Z0-9_]+\Z", min_length=1, max_length=255)]
 Mappings = Annotated[dict[str, Annotated[list[str], Meta(min_length=1)]], Meta(min_length=1)]
 """suffix of a group → providers that meet it; it is checked, not kept"""
 

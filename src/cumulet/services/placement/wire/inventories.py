@@ -11,7 +11,7 @@ from cumulet.http import Wire
 from cumulet.services.placement.model.inventories import MAX_INT, Inventory
 
 Positive = Annotated[int, Meta(ge=1, le=MAX_INT)]
-Name = Annotated[str, Meta(pattern="^[A-Z0-9_]+$", max_length=255)]
+Name = Annotated[str, Meta(pattern=r"^[A-Z0-9_]+\Z", max_length=255)]
 
 
 class Fields(Wire):

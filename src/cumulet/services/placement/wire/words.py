@@ -8,18 +8,18 @@ from cumulet.http.faults import BadRequest, Fault
 from cumulet.http.shapes import Invalid
 
 _KINDS = (
-    (re.compile("is a required property$"), "required"),
-    (re.compile("were? unexpected\\)$"), "additionalProperties"),
+    (re.compile("is a required property\\Z"), "required"),
+    (re.compile("were? unexpected\\)\\Z"), "additionalProperties"),
     (re.compile("is less than the minimum of"), "minimum"),
     (re.compile("is greater than the maximum of|^Expected `float` <="), "maximum"),
     (re.compile("does not match any of the regexes"), "additionalProperties"),
     (re.compile("does not match"), "pattern"),
     (re.compile("is not of type"), "type"),
-    (re.compile("is not a 'uuid'$"), "format"),
-    (re.compile("has non-unique elements$"), "uniqueItems"),
+    (re.compile("is not a 'uuid'\\Z"), "format"),
+    (re.compile("has non-unique elements\\Z"), "uniqueItems"),
     (re.compile("is not one of"), "enum"),
 )
-_KEY = re.compile("does not match '(.*)' - at `key` in `.*`$", re.S)
+_KEY = re.compile("does not match '(.*)' - at `key` in `.*`\\Z", re.S)
 
 
 def body(invalid: Invalid) -> Fault:
@@ -43,8 +43,8 @@ def _worded(invalid: Invalid) -> str:
     if validator is None:
         return problem
     steps = [step for step in invalid.path.split(".") if step]
-    schema = "".join("['items']" if step.isdigit() else f"['properties']['{step}']" for step in steps)
-    instance = "".join(f"[{step}]" if step.isdigit() else f"['{step}']" for step in steps)
+    schema = "".join("['items']" if step.isdecimal() else f"['properties']['{step}']" for step in steps)
+    instance = "".join(f"[{step}]" if step.isdecimal() else f"['{step}']" for step in steps)
     return f"{problem}\n\nFailed validating '{validator}' in schema{schema}:\n\nOn instance{instance}:\n    {value!r}"
 
 

@@ -24,7 +24,7 @@ from cumulet.services.image.model.stores.s3 import S3Access, S3Store
 from cumulet.services.image.model.stores.set import Stores
 
 FILE_NAME = "image.toml"
-_NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,62}$")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _COMMON = {"type": str, "description": str, "weight": int}
 _KINDS: dict[str, dict[str, type]] = {
     "file": {"folder": str},
@@ -59,7 +59,7 @@ def declared(folder: Path, state: Path, secrets: Path) -> Declared:
     if "file" not in tables:
         made.append(FileStore("file", folder))
     for name, table in tables.items():
-        if not _NAME.match(name) or name.startswith("os_glance_") or name in ("staging", "cache"):
+        if not _NAME.fullmatch(name) or name.startswith("os_glance_") or name in ("staging", "cache"):
             raise DeclarationError(f"{path}: stores.{name} is no name for a store")
         made.append(_store(path, name, table, rules, (folder, secrets)))
     default = found.get("default_store", "file")
