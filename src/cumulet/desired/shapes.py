@@ -244,7 +244,8 @@ class Changes(Shape):
 
 class Report(Shape):
     """What a node did about an item. `state`: ready, absent, failed or working. `error` is a sentence a tenant may
-    read (no path, no command line); `detail` is for operators. For guests, `facts` has power_state
+    read (no path, no command line); `detail` is for operators: why it failed, or what the node left out of an item that
+    is ready otherwise. For guests, `facts` has power_state
     (running, shutdown, paused, crashed), hard_reboots, soft_reboots and `vnc` (path of the socket on this host)."""
 
     host: str

@@ -29,6 +29,8 @@ WAIT_S = 25.0
 SHARED_PAUSE_S = 0.15
 """Between two answers about what many guests share: a burst of changes becomes one."""
 SWEEP_S = 30.0
+MOST_REASONS = 20
+"""Of what is left out of one item, that many are said."""
 HEARTBEAT_S = 10.0
 
 
@@ -184,7 +186,8 @@ class Agent:
             else:
                 facts = self.parts.ensure(item, spec, self)
                 again_in: float | None = facts.pop("again_in", None)
-                self._report(item, str(facts.pop("state", "ready")), facts=facts)
+                why = _why(facts.pop("left_out", []))
+                self._report(item, str(facts.pop("state", "ready")), facts=facts, **why)
                 if again_in is not None:
                     return again_in
         except NotYet as not_yet:
@@ -246,6 +249,8 @@ class Agent:
             self._said[key] = report
             if state == "absent":
                 del self._said[key]
+        if state != "failed" and report.detail:
+            log.warning("%s %s revision %d: %s", *key, item.revision, report.detail)
         self.reporter.put(report)
 
     def _answer(self, job: Any) -> None:
@@ -292,3 +297,11 @@ class Agent:
         changed = [fact for name, fact in facts.items() if self._told.get(name) != fact]
         self.link.heartbeat(changed)
         self._told = dict(facts)
+
+
+def _why(left_out: Sequence[str]) -> dict[str, str]:
+    """What could not be taken of an item that is there otherwise, as its report's detail."""
+    if not left_out:
+        return {}
+    more = [f"and {len(left_out) - MOST_REASONS} more"] if len(left_out) > MOST_REASONS else []
+    return {"detail": "; ".join([*left_out[:MOST_REASONS], *more])}

@@ -26,6 +26,7 @@ from cumulet.node.guest.errors import GuestError, HypervisorDown
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
 from cumulet.node.guest.parts import GuestParts
 from cumulet.node.link import Link, LinkError
+from cumulet.node.net import intake
 from cumulet.node.net.parts import NetworkParts, ProviderConfig, ProxyReply, ProxyRequest
 from cumulet.node.net.run import NodeError
 from cumulet.node.parts import NotYet, Observe, PartError, World
@@ -61,21 +62,23 @@ class RealParts:
         """Make it so."""
         with _told():
             if item.kind == "network":
-                self._ensure_network(spec)
+                return {"left_out": self._ensure_network(spec)}
             elif item.kind == "security_group":
-                self._ensure_filters(world)
+                closed = self._ensure_filters(world)
+                own = [reason for each, reason in closed if spec.id in each.security_groups]
+                return {"left_out": [*intake.group(spec).left_out, *own]}
             elif item.kind == "router":
                 legs = [*spec.ports, *([spec.gateway] if spec.gateway else [])]
                 self._ensure_networks([leg.network_id for leg in legs], world)
-                self._net.ensure_router(spec)
+                return {"left_out": self._net.ensure_router(spec)}
             else:
                 return self._ensure_guest(spec, world)
-        return {}
 
-    def _ensure_network(self, spec: Any) -> None:
+    def _ensure_network(self, spec: Any) -> list[str]:
         self._networks.pop(spec.id, None)
-        self._net.ensure_network(spec)
+        left_out = self._net.ensure_network(spec)
         self._networks[spec.id] = spec
+        return left_out
 
     def _ensure_networks(self, ids: Sequence[str], world: World) -> None:
         """The networks that something stands on, in the state that is wanted now."""
@@ -86,7 +89,8 @@ class RealParts:
             if self._networks.get(network_id) is None:
                 self._ensure_network(spec)
 
-    def _ensure_filters(self, world: World) -> None:
+    def _ensure_filters(self, world: World) -> list[tuple[Interface, str]]:
+        """Filter all ports; those that are closed, and why."""
         interfaces = [interface for guest in world.specs("guest").values() for interface in guest.interfaces]
         groups = world.specs("security_group")
         if world.complete:
@@ -96,6 +100,11 @@ class RealParts:
             closed = {port_id: reason for port_id, reason in reasons.items() if reason is not None}
         for port_id, reason in closed.items():
             log.error("port %s is closed: %s", port_id, reason)
+        return [
+            (each, f"port {each.port_id} is closed: {closed[each.port_id]}")
+            for each in interfaces
+            if each.port_id in closed
+        ]
 
     def _ensure_guest(self, spec: Guest, world: World) -> dict[str, Any]:
         groups = world.specs("security_group")
@@ -103,13 +112,13 @@ class RealParts:
             missing = [group for group in interface.security_groups if group not in groups]
             if missing or world.spec("network", interface.network_id) is None:
                 raise NotYet(f"port {interface.port_id} waits for its network or security groups")
-        plugged: list[Future[None]] = []
+        plugged: list[Future[list[str]]] = []
+        left_out: list[str] = []
         if spec.power == "on":  # beside libvirt's work, which takes longer
             plugged = [self._pool.submit(self._plug, each, world) for each in spec.interfaces]
 
         def interfaces_ready() -> None:
-            for future in plugged:
-                future.result()
+            left_out[:] = [reason for future in plugged for reason in future.result()]
 
         facts = self._patiently(lambda: self._guests.ensure(spec, interfaces_ready))
         interfaces_ready()
@@ -120,6 +129,7 @@ class RealParts:
             "soft_reboots": facts.soft_reboots,
             "vnc": facts.vnc,
             "again_in": facts.again_in,
+            "left_out": left_out,
         }
 
     def _patiently(self, work: Callable[[], T]) -> T:
@@ -135,12 +145,16 @@ class RealParts:
         self._away_since = None
         return done
 
-    def _plug(self, interface: Interface, world: World) -> None:
+    def _plug(self, interface: Interface, world: World) -> list[str]:
+        """Filter the port and plug it in; what of it was left out, and why it is closed if it is."""
         self._ensure_networks([interface.network_id], world)
+        said = [f"port {interface.port_id}: {reason}" for reason in intake.interface(interface).left_out]
         reason = self._net.ensure_port(interface, world.specs("security_group"))
         if reason is not None:
             log.error("port %s is closed: %s", interface.port_id, reason)
+            said.append(f"port {interface.port_id} is closed: {reason}")
         self._net.plug(interface)
+        return said
 
     def absent(self, item: Item, world: World) -> None:
         """Make it gone."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from ipaddress import ip_address
 
+from cumulet.desired import texts
 from cumulet.node.net.run import NodeCommandError, run
 
 
@@ -34,7 +34,7 @@ def forget_floating(floating_ip: str, netns: str) -> None:
 
 
 def _delete(address: str, side: str, more: list[str], netns: str | None) -> None:
-    family = "ipv4" if ip_address(address).version == 4 else "ipv6"
+    family = "ipv4" if texts.address(address).version == 4 else "ipv6"
     done = run("conntrack", "-D", "-f", family, side, address, *more, netns=netns, check=False)
     # Exit 1 with "0 flow entries" means that there was none.
     if done.returncode != 0 and "0 flow entries" not in done.stderr:

@@ -13,13 +13,14 @@ import signal
 import time
 from collections.abc import Set
 from contextlib import suppress
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from cumulet.desired import texts
 from cumulet.desired.shapes import Network
 from cumulet.node.net import leases, names
 from cumulet.node.net.links import (
     change,
+    change_each,
     delete_namespace,
     ensure_leg,
     ensure_namespace,
@@ -29,6 +30,7 @@ from cumulet.node.net.links import (
 from cumulet.node.net.run import NodeError, readable_folder, run, write_whole
 
 _LEASE_S = 86400
+_MOST_LEASES = 1 << 24
 
 
 class DhcpServers:
@@ -37,15 +39,16 @@ class DhcpServers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def ensure(self, network: Network, routed: Set[str] = frozenset()) -> None:
-        """Serve DHCP as `network.dhcp` says; `routed` are ids of subnets that a router here serves.
+    def ensure(self, network: Network, routed: Set[str] = frozenset()) -> list[str]:
+        """Serve DHCP as `network.dhcp` says; `routed` are ids of subnets that a router here serves. Returns what could
+        not be done of it.
 
-        ValueError or NodeCommandError when it cannot be done.
+        ValueError or NodeCommandError when it cannot be done at all.
         """
         if network.dhcp is None or not leases.served(network):
             self.absent(network.id)
-            return
-        self._ensure_device(network)
+            return []
+        failed = self._ensure_device(network)
         place = self._place(network.id)
         readable_folder(place)
         changed = self._write(network, routed, place)
@@ -63,6 +66,7 @@ class DhcpServers:
                 pid = None
         if pid is None:
             run(*arguments, netns=names.dhcp_namespace(network.id))
+        return failed
 
     def absent(self, network_id: str) -> None:
         """Stop dnsmasq and remove its namespace, port and files."""
@@ -80,7 +84,7 @@ class DhcpServers:
     def _place(self, network_id: str) -> Path:
         return self._folder / names.checked(network_id)
 
-    def _ensure_device(self, network: Network) -> None:
+    def _ensure_device(self, network: Network) -> list[str]:
         dhcp = network.dhcp
         assert dhcp is not None
         namespace, inside = names.dhcp_namespace(network.id), names.dhcp_device(dhcp.port_id)
@@ -91,10 +95,10 @@ class DhcpServers:
                     change([["link", "del", "dev", link.name]], namespace)
         tap = names.tap(dhcp.port_id)
         ensure_leg(namespace, inside, tap, names.bridge(network.id), dhcp.mac, network.mtu)
-        wanted = [f"{each.ip}/{each.prefix}" for each in dhcp.addresses]
+        wanted = [f"{texts.address(each.ip)}/{each.prefix}" for each in dhcp.addresses]
         wanted.append(f"{names.METADATA_ADDRESS}/32")
-        change(set_addresses(links(namespace)[inside], wanted), namespace)
-        _default_route(network, namespace, inside)
+        commands = set_addresses(links(namespace)[inside], wanted) + _default_route(network, inside)
+        return change_each(commands, namespace)
 
     def _write(self, network: Network, routed: Set[str], place: Path) -> bool:
         texts = {
@@ -110,11 +114,12 @@ class DhcpServers:
         assert dhcp is not None
         ranges = []
         for subnet in leases.served(network):
-            cidr = ip_network(subnet.cidr)
+            cidr = texts.prefix(subnet.cidr)
             ranges.append(
                 f"--dhcp-range=set:subnet-{names.checked(subnet.id)},{cidr.network_address},static,{cidr.netmask},{_LEASE_S}s"
             )
         suffix = leases.domain(network)
+        leased = sum(texts.prefix(each.cidr).num_addresses for each in leases.served(network))
         return [
             "dnsmasq",
             "--no-hosts",
@@ -130,7 +135,7 @@ class DhcpServers:
             f"--interface={names.dhcp_device(dhcp.port_id)}",
             *ranges,
             f"--dhcp-option-force=option:mtu,{network.mtu}",
-            f"--dhcp-lease-max={sum(ip_network(each.cidr).num_addresses for each in leases.served(network))}",
+            f"--dhcp-lease-max={min(_MOST_LEASES, leased)}",
             "--conf-file=",
             *([f"--domain={suffix}"] if suffix else []),
         ]
@@ -161,17 +166,15 @@ class DhcpServers:
         return len(kept) != len(lines)
 
 
-def _default_route(network: Network, namespace: str, device: str) -> None:
-    """Answers to names and metadata go back to where guests of routed subnets are."""
+def _default_route(network: Network, device: str) -> list[list[str]]:
+    """The command for it: answers to names and metadata go back to where guests of routed subnets are."""
     own = {each.subnet_id for each in network.dhcp.addresses} if network.dhcp else set()
     gateways = [
-        each.gateway_ip
+        str(texts.address(each.gateway_ip))
         for each in leases.served(network)
-        if each.gateway_ip and each.id in own and ip_address(each.gateway_ip) in ip_network(each.cidr)
+        if each.gateway_ip and each.id in own and texts.address(each.gateway_ip) in texts.prefix(each.cidr)
     ]
-    if gateways:
-        route = ["route", "replace", "default", "via", gateways[0], "dev", device]
-        change([route], namespace)
+    return [["route", "replace", "default", "via", gateways[0], "dev", device]] if gateways else []
 
 
 def _arguments_of(pid: int) -> list[str]:

@@ -62,7 +62,7 @@ class Firewall:
         found = set()
         for rule in tables.read(4).rules("raw", names.PREROUTING):
             word = rule.rsplit(" ", 1)[-1]
-            if word.isdigit():
+            if word.isascii() and word.isdigit():
                 found.add(int(word))
         noted = [self._registry.facts("networks", each) or {} for each in self._registry.ids("networks")]
         return found | {each["zone"] for each in noted if isinstance(each.get("zone"), int)}
@@ -80,12 +80,16 @@ class Firewall:
         wanted: dict[str, PortRules] = {}
         networks: dict[str, str] = {}
         for iface in ifaces:
-            networks[iface.port_id] = iface.network_id
+            try:
+                networks[names.checked(iface.port_id)] = names.checked(iface.network_id)
+            except ValueError as error:  # no name to close it under: it was never plugged either
+                errors[iface.port_id] = str(error)
+                continue
             try:
                 wanted[iface.port_id] = rules.render(iface, groups)
             except ValueError as error:
                 errors[iface.port_id] = str(error)
-                wanted[iface.port_id] = rules.closed(names.checked(iface.port_id))
+                wanted[iface.port_id] = rules.closed(iface.port_id)
         self._ensure_sets(wanted.values(), groups)
         changed = {port: found for port, found in wanted.items() if self._ports.get(port) != found}
         if changed:
@@ -146,11 +150,11 @@ class Firewall:
         try:
             self._apply(changed, zones)
             return {}
-        except NodeCommandError as error:
+        except (NodeCommandError, ValueError) as error:
             if len(changed) == 1:
                 port_id = next(iter(changed))
                 self._apply({port_id: rules.closed(port_id)}, zones)
-                return {port_id: error.stderr or str(error)}
+                return {port_id: (error.stderr if isinstance(error, NodeCommandError) else "") or str(error)}
         errors: dict[str, str] = {}
         for port_id, found in changed.items():
             errors.update(self._apply_each({port_id: found}, zones))
@@ -198,7 +202,7 @@ class Firewall:
                 known = self._spoof.ports() or set()
                 spoof = {p: r for p, r in spoof.items() if r is not None or names.tap(p) in known}
             self._spoof.apply(spoof, {p: f.spoof for p, f in self._ports.items() if f.spoof is not None})
-        except NodeCommandError:
+        except (NodeCommandError, ValueError):
             self._synced = False
             self._ports = {port: found for port, found in previous.items() if port not in changed}
             raise

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cumulet.node.net import names, rules
+from cumulet.desired import texts
+from cumulet.node.net import names
 from cumulet.node.net.run import run
 
 SetKey = tuple[str, int]
@@ -17,7 +18,7 @@ def members(addresses: Iterable[str], version: int) -> frozenset[str]:
     """Entries of the set of one IP version. A set cannot hold ``/0``, so that one becomes two halves."""
     found: set[str] = set()
     for text in addresses:
-        each = rules.network(text)
+        each = texts.network(text)
         if each.version != version:
             continue
         halves = each.subnets() if each.prefixlen == 0 else [each]
@@ -35,7 +36,7 @@ def ensure(wanted: dict[SetKey, frozenset[str]]) -> None:
         lines += [f"add {name}-n {entry}" for entry in sorted(entries)]
         lines += [f"swap {name}-n {name}", f"destroy {name}-n"]
     if lines:
-        run("ipset", "restore", stdin="\n".join(lines) + "\n")
+        run("ipset", "restore", stdin=texts.lines(lines))
 
 
 def absent(keys: Iterable[SetKey]) -> None:

@@ -1,28 +1,20 @@
 """The files dnsmasq reads for a network, as text: pure functions.
 
-Whatever a tenant chose (names, option values) is checked before it reaches a line: a newline in a value
-would be another line of configuration.
+Whatever a tenant chose (names, option values) is parsed before it reaches a line: a newline in a value would be another
+line of configuration, and so would be what stands behind the first kilobyte of a line. ValueError says what is wrong;
+`intake` has left such things out before.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Set
-from ipaddress import ip_address, ip_network
+from collections.abc import Iterable, Set
 
+from cumulet.desired import texts
 from cumulet.desired.shapes import DhcpHost, Network, Route, Subnet
-from cumulet.node.net import names, rules
+from cumulet.node.net import names
 
-_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9-]{1,63})*")
-_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_OPTION = re.compile(r"[0-9]{1,3}|[a-z][a-z0-9-]{0,40}")
-
-
-def safe_value(text: str) -> str:
-    """A value of an option; ValueError when it has a control character or is longer than 255."""
-    if len(text) > 255 or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-        raise ValueError("DHCP option value with control characters, or too long")
-    return text
+LINE_BYTES = 1000
+"""dnsmasq reads lines in pieces of 1024 bytes and takes each piece for a line."""
 
 
 def served(network: Network) -> list[Subnet]:
@@ -33,9 +25,7 @@ def served(network: Network) -> list[Subnet]:
 def domain(network: Network) -> str:
     """The domain; ValueError when it is none."""
     found = network.dhcp.domain if network.dhcp else ""
-    if found and not _DOMAIN.fullmatch(found):
-        raise ValueError(f"not a domain: {found!r}")
-    return found
+    return texts.domain(found) if found else ""
 
 
 def hosts(network: Network) -> str:
@@ -46,9 +36,9 @@ def hosts(network: Network) -> str:
         tag = f"set:port-{names.checked(host.port_id)}," if host.extra_opts else ""
         for address in host.addresses:
             if address.subnet_id in subnets:
-                ip = ip_address(address.ip)
-                lines.append(f"{rules.mac(host.mac)},{tag}{_full_name(host, str(ip), network)},{ip}\n")
-    return "".join(lines)
+                ip = texts.of_version(address.ip, 4)
+                lines.append(f"{texts.mac(host.mac)},{tag}{_full_name(host, str(ip), network)},{ip}")
+    return _file(lines)
 
 
 def additional_hosts(network: Network) -> str:
@@ -56,14 +46,17 @@ def additional_hosts(network: Network) -> str:
     lines = []
     for host in network.dhcp.hosts if network.dhcp else []:
         for address in host.addresses:
-            ip = str(ip_address(address.ip))
+            ip = str(texts.address(address.ip))
             full = _full_name(host, ip, network)
-            lines.append(f"{ip}\t{full} {full.split('.')[0]}\n")
-    return "".join(lines)
+            lines.append(f"{ip} {full} {full.split('.')[0]}")
+    return _file(lines)
 
 
 def _full_name(host: DhcpHost, ip: str, network: Network) -> str:
-    name = host.hostname if _HOSTNAME.fullmatch(host.hostname) else "host-" + re.sub("[.:]", "-", ip)
+    try:
+        name = texts.domain(host.hostname).removesuffix(".")
+    except ValueError:
+        name = "host-" + ip.replace(".", "-").replace(":", "-")
     suffix = domain(network)
     return name if not suffix or name.endswith("." + suffix) else f"{name}.{suffix}"
 
@@ -77,30 +70,50 @@ def options(network: Network, routed: Set[str]) -> str:
     for subnet in served(network):
         lines += _subnet_options(network, subnet, subnet.id not in routed)
     for host in network.dhcp.hosts if network.dhcp else []:
-        for option, value in host.extra_opts:
-            if not _OPTION.fullmatch(option):
-                raise ValueError(f"not a DHCP option: {option!r}")
-            spelled = option if option.isdigit() else f"option:{option}"
-            lines.append(f"tag:port-{names.checked(host.port_id)},{spelled},{safe_value(value)}")
-    return "".join(f"{line}\n" for line in lines)
+        lines += [option_line(host, option, value) for option, value in host.extra_opts]
+    return _file(lines)
+
+
+def option_line(host: DhcpHost, option: str, value: str) -> str:
+    """One extra option of a port. ValueError when its name or its value cannot be told to dnsmasq."""
+    name = texts.option_name(option)
+    spelled = name if name.isdecimal() else f"option:{name}"
+    return f"tag:port-{names.checked(host.port_id)},{spelled},{texts.option_value(value)}"
+
+
+def route_text(route: Route) -> str:
+    """An IPv4 route as the classless-static-route option lists it."""
+    destination = texts.prefix(route.destination)
+    if destination.version != 4:
+        raise ValueError(f"not an IPv4 prefix: {destination}")
+    return f"{destination},{texts.of_version(route.nexthop, 4)}"
 
 
 def _subnet_options(network: Network, subnet: Subnet, isolated: bool) -> list[str]:
     tag = f"tag:subnet-{names.checked(subnet.id)}"
     dhcp = network.dhcp.addresses if network.dhcp else []
-    own = [each.ip for each in dhcp if each.subnet_id == subnet.id]
-    servers = [str(ip_address(each)) for each in subnet.dns_nameservers] or own
+    own = [str(texts.of_version(each.ip, 4)) for each in dhcp if each.subnet_id == subnet.id]
+    servers = [str(texts.of_version(each, 4)) for each in subnet.dns_nameservers] or own
     lines = [f"{tag},option:dns-server,{','.join(servers)}"] if servers else []
-    gateway = str(ip_address(subnet.gateway_ip)) if subnet.gateway_ip else None
+    gateway = str(texts.of_version(subnet.gateway_ip, 4)) if subnet.gateway_ip else None
     routes = list(subnet.host_routes)
     if own and isolated:
         routes.insert(0, Route(destination=f"{names.METADATA_ADDRESS}/32", nexthop=own[0]))
     if routes:
-        routes.append(Route(destination=str(ip_network(subnet.cidr)), nexthop="0.0.0.0"))
+        routes.append(Route(destination=subnet.cidr, nexthop="0.0.0.0"))
         if gateway:
             # A client that takes classless routes ignores the router option (RFC 3442).
             routes.append(Route(destination="0.0.0.0/0", nexthop=gateway))
-        text = ",".join(f"{ip_network(each.destination)},{ip_address(each.nexthop)}" for each in routes)
+        text = ",".join(map(route_text, routes))
         lines += [f"{tag},option:classless-static-route,{text}", f"{tag},249,{text}"]
     lines.append(f"{tag},option:router" + (f",{gateway}" if gateway else ""))
     return lines
+
+
+def _file(lines: Iterable[str]) -> str:
+    """The lines, each of printable ASCII and short enough for dnsmasq."""
+    listed = [texts.line(each) for each in lines]
+    for each in listed:
+        if len(each) > LINE_BYTES:
+            raise ValueError(f"a line that dnsmasq would read as two: {texts.shown(each)}")
+    return texts.lines(listed)

@@ -9,12 +9,14 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cumulet.desired import texts
 from cumulet.node.net.run import NodeCommandError, NodeError, run
 
 Commands = list[list[str]]
@@ -65,15 +67,44 @@ def change(commands: Commands, netns: str | None = None) -> None:
     """Run several ``ip`` commands in one process; the first that fails raises NodeCommandError."""
     if not commands:
         return
-    for command in commands:
-        for token in command:
-            if not token or any(letter.isspace() for letter in token):
-                raise ValueError(f"not one word: {token!r}")
     place = ["-n", netns] if netns else []
-    text = "".join(" ".join(command) + "\n" for command in commands)
+    text = _batch(commands)
     done = run("ip", *place, "-batch", "-", stdin=text, check=False)
     if done.returncode != 0:
         raise NodeCommandError(["ip", *place, "-batch", text], done.returncode, done.stderr)
+
+
+def change_each(commands: Commands, netns: str | None = None) -> list[str]:
+    """As :func:`change`, but one that fails does not keep the others from being run; returns what failed, and why."""
+    if not commands:
+        return []
+    place = ["-n", netns] if netns else []
+    done = run("ip", *place, "-force", "-batch", "-", stdin=_batch(commands), check=False)
+    if done.returncode == 0:
+        return []
+    failed: list[str] = []
+    said: list[str] = []
+    for line in done.stderr.splitlines():
+        if number := _FAILED.fullmatch(line):
+            failed.append(f"{' '.join(commands[int(number[1]) - 1])}: {' '.join(said)[:200]}")
+            said = []
+        else:
+            said.append(line.strip())
+    if not failed:  # not a command, but `ip` itself
+        raise NodeCommandError(["ip", *place, "-batch"], done.returncode, done.stderr)
+    return failed
+
+
+_FAILED = re.compile(r"Command failed -:([0-9]{1,6})")
+
+
+def _batch(commands: Commands) -> str:
+    """The commands as ``ip -batch`` reads them. ValueError when a word is not one."""
+    for command in commands:
+        for token in command:
+            if not token or " " in texts.line(token):
+                raise ValueError(f"not one word: {texts.shown(token)}")
+    return texts.lines(" ".join(command) for command in commands)
 
 
 def delete_device(name: str, netns: str | None = None) -> None:

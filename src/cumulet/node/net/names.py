@@ -6,10 +6,9 @@ Names are pure functions of ids, so cleaning up needs no memory. Nothing here lo
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+from cumulet.desired import texts
 
 TOP = "neutron-filter-top"
 FORWARD = "neutron-linuxbri-FORWARD"
@@ -27,9 +26,7 @@ METADATA_PORT = 9697
 def checked(identifier: str) -> str:
     """The id itself when it is a lower-case UUID with dashes; ValueError else (it becomes part of names
     and paths)."""
-    if not _UUID.fullmatch(identifier):
-        raise ValueError(f"not a UUID: {identifier!r}")
-    return identifier
+    return texts.uuid(identifier)
 
 
 def bridge(network_id: str) -> str:

@@ -5,8 +5,7 @@ The namespace belongs to one router, so its tables are always written as a whole
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
+from cumulet.desired import texts
 from cumulet.desired.shapes import Router
 from cumulet.node.net import names
 
@@ -22,7 +21,7 @@ def render(router: Router) -> str:
 def _table(name: str, chains: list[str], lines: list[str], hooks: list[str]) -> str:
     declared = [f":{chain} - [0:0]" for chain in chains]
     jumps = [f"-A {hook} -j {_L3}-{hook}" for hook in hooks]
-    return "\n".join([f"*{name}", *declared, *jumps, *lines, "COMMIT", ""])
+    return texts.lines([f"*{name}", *declared, *jumps, *lines, "COMMIT"])
 
 
 def _filter() -> str:
@@ -62,7 +61,7 @@ def _nat(router: Router) -> str:
         device = names.gateway_device(router.gateway.port_id)
         lines.append(f"-A {_L3}-POSTROUTING ! -o {device} -m conntrack ! --ctstate DNAT -j ACCEPT")
     for each in router.floating_ips:
-        floating, fixed = ip_address(each.floating_ip), ip_address(each.fixed_ip)
+        floating, fixed = texts.of_version(each.floating_ip, 4), texts.of_version(each.fixed_ip, 4)
         lines += [
             f"-A {_L3}-OUTPUT -d {floating}/32 -j DNAT --to-destination {fixed}",
             f"-A {_L3}-PREROUTING -d {floating}/32 -j DNAT --to-destination {fixed}",
@@ -78,10 +77,10 @@ def _default_snat(router: Router) -> list[str]:
     gateway = router.gateway
     if gateway is None or not router.enable_snat:
         return []
-    own = [each.ip for each in gateway.addresses if ip_address(each.ip).version == 4]
+    own = [ip for each in gateway.addresses if (ip := texts.address(each.ip)).version == 4]
     if not own:
         return []
-    source = f"-j SNAT --to-source {ip_address(own[0])}"
+    source = f"-j SNAT --to-source {own[0]}"
     return [
         f"-A {_L3}-snat -o {names.gateway_device(gateway.port_id)} {source}",
         # A guest that reaches a neighbour by its floating IP must get the answer through the router.

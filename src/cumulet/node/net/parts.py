@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
-from cumulet.node.net import bridge, names, provider, taps, vxlan
+from cumulet.node.net import bridge, intake, names, provider, taps, vxlan
 from cumulet.node.net.dhcp import DhcpServers
 from cumulet.node.net.firewall import CHECK_EVERY_S, Firewall
 from cumulet.node.net.links import Link, links, namespaces, release_namespace_folder
@@ -43,10 +43,11 @@ class Observed:
 
 @dataclass
 class _Seen:
-    """The spec last applied, and how the world looked right after."""
+    """The spec last applied and what was left out of it, and how the world looked right after."""
 
     spec: Network | Router
     encoded: bytes
+    left_out: list[str] = field(default_factory=list)
     world: dict[str, Link] = field(default_factory=dict)
     at: float = 0.0
 
@@ -77,25 +78,27 @@ class NetworkParts:
 
     # ---- networks ------------------------------------------------------------------------------------------
 
-    def ensure_network(self, spec: Network) -> None:
-        """Make a network with its segment and DHCP. NodeError, NodeCommandError or ValueError say what
-        failed."""
+    def ensure_network(self, given: Network) -> list[str]:
+        """Make a network with its segment and DHCP; returns what of it was left out, and why. NodeError,
+        NodeCommandError or ValueError say what failed."""
         with self._lock:
-            names.checked(spec.id)
+            taken = intake.network(given)
+            spec = taken.spec
             if self._unchanged(spec.id, spec) and (spec.dhcp is None or self._dhcp_alive(spec)):
-                return
+                return [*taken.left_out, *self._seen[spec.id].left_out]
             self._seen.pop(spec.id, None)
             facts = self._registry.facts("networks", spec.id) or {}
             self._registry.note("networks", spec.id, **{**facts, "kind": spec.kind})
             self._ensure_segment(spec)
             self._firewall.ensure_network(spec.id)
-            self._dhcp.ensure(spec, self._routed())
+            failed = self._dhcp.ensure(spec, self._routed())
             namespace = names.dhcp_namespace(spec.id)
             if namespace in namespaces():
                 self._metadata.ensure(namespace, Place(names.METADATA_ADDRESS, 80, network_id=spec.id))
             else:
                 self._metadata.absent(namespace)
-            self._remember(spec.id, spec)
+            self._remember(spec, failed)
+            return [*taken.left_out, *failed]
 
     def absent_network(self, network_id: str) -> None:
         """Remove a network from this host, whether or not it was ever made."""
@@ -131,11 +134,14 @@ class NetworkParts:
 
     # ---- routers -------------------------------------------------------------------------------------------
 
-    def ensure_router(self, spec: Router) -> None:
-        """Make a router with its legs, translations and metadata listener."""
+    def ensure_router(self, given: Router) -> list[str]:
+        """Make a router with its legs, translations and metadata listener; returns what of it was left out, and
+        why."""
         with self._lock:
+            taken = intake.router(given)
+            spec = taken.spec
             if self._unchanged(spec.id, spec):
-                return
+                return [*taken.left_out, *self._seen[spec.id].left_out]
             self._seen.pop(spec.id, None)
             before = self._routed()
             subnets = [each.subnet_id for port in spec.ports for each in port.addresses]
@@ -143,12 +149,13 @@ class NetworkParts:
             self._registry.note("routers", spec.id, subnets=subnets if up else [])
             if not up:
                 self._metadata.absent(names.router_namespace(spec.id))
-            self._routers.ensure(spec)
+            failed = self._routers.ensure(spec)
             if up:
                 place = Place("0.0.0.0", names.METADATA_PORT, router_id=spec.id)
                 self._metadata.ensure(names.router_namespace(spec.id), place)
             self._reroute(before)
-            self._remember(spec.id, spec)
+            self._remember(spec, failed)
+            return [*taken.left_out, *failed]
 
     def absent_router(self, router_id: str) -> None:
         """Remove a router from this host."""
@@ -186,7 +193,7 @@ class NetworkParts:
         those that failed and are closed.
         """
         with self._lock:
-            errors = self._firewall.ensure(ports, groups)
+            errors = self._firewall.ensure(*_taken(ports, groups))
             others = self._registry.ids("ports") - {each.port_id for each in ports}
             if others:
                 here = links()
@@ -199,7 +206,7 @@ class NetworkParts:
     def ensure_port(self, iface: Interface, groups: Mapping[str, SecurityGroup]) -> str | None:
         """Make the filter of one port; returns why it is closed, or None. The tap need not exist."""
         with self._lock:
-            return self._firewall.ensure([iface], groups).get(iface.port_id)
+            return self._firewall.ensure(*_taken([iface], groups)).get(iface.port_id)
 
     def absent_port(self, port_id: str) -> None:
         """Remove a port's tap and rules."""
@@ -293,11 +300,25 @@ class NetworkParts:
             for key, each in found.items()
         }
 
-    def _remember(self, identifier: str, spec: Network | Router) -> None:
-        self._seen[identifier] = _Seen(spec, msgspec.json.encode(spec), self._world(spec), time.monotonic())
+    def _remember(self, spec: Network | Router, left_out: list[str]) -> None:
+        self._seen[spec.id] = _Seen(spec, msgspec.json.encode(spec), left_out, self._world(spec), time.monotonic())
 
     def _unchanged(self, identifier: str, spec: Network | Router) -> bool:
         seen = self._seen.get(identifier)
         if seen is None or seen.encoded != msgspec.json.encode(spec) or time.monotonic() - seen.at > CHECK_EVERY_S:
             return False
         return seen.world == self._world(spec)
+
+
+def _taken(
+    ports: Sequence[Interface], groups: Mapping[str, SecurityGroup]
+) -> tuple[list[Interface], Mapping[str, SecurityGroup]]:
+    """Ports and groups without what cannot be expressed. A port that cannot be read at all stays as it is: the firewall
+    refuses it by itself, and closes it."""
+    found = []
+    for port in ports:
+        try:
+            found.append(intake.interface(port).spec)
+        except ValueError:
+            found.append(port)
+    return found, intake.Groups(groups)

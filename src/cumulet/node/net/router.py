@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 
+from cumulet.desired import texts
 from cumulet.desired.shapes import Router, RouterPort
 from cumulet.node.net import bridge, conntrack, names, nat
 from cumulet.node.net.links import (
     Commands,
-    change,
+    change_each,
     delete_device,
     delete_namespace,
     ensure_leg,
@@ -40,11 +40,12 @@ class Routers:
         # Router id → (wanted text, what iptables-save said after it was applied).
         self._tables: dict[str, tuple[str, str]] = {}
 
-    def ensure(self, router: Router) -> None:
-        """Make the router as wanted; one that is administratively down does not exist here."""
+    def ensure(self, router: Router) -> list[str]:
+        """Make the router as wanted; one that is administratively down does not exist here. Returns which addresses
+        and routes the kernel refuses, and why: they do not keep the others from being there."""
         if not router.admin_state_up:
             self.absent(router.id)
-            return
+            return []
         namespace = names.router_namespace(router.id)
         ensure_namespace(namespace, _SETTINGS)
         legs = _legs(router)
@@ -54,34 +55,38 @@ class Routers:
         for device, port in legs.items():
             bridge.ensure_exists(port.network_id, port.mtu)
             ensure_leg(namespace, device, names.tap(port.port_id), names.bridge(port.network_id), port.mac, port.mtu)
-        gone = self._settle_addresses(router, namespace, legs)
+        gone, failed = self._settle_addresses(router, namespace, legs)
         self._settle_tables(router, namespace)
-        _settle_routes(router, namespace)
+        failed += _settle_routes(router, namespace)
         for floating_ip in gone:
             conntrack.forget_floating(floating_ip, namespace)
+        return failed
 
     def absent(self, router_id: str) -> None:
         """Remove the router with its legs."""
         self._tables.pop(router_id, None)
         delete_namespace(names.router_namespace(router_id))
 
-    def _settle_addresses(self, router: Router, namespace: str, legs: dict[str, RouterPort]) -> list[str]:
-        """Give the legs their addresses, announce new ones; returns floating IPs that are no longer there."""
+    def _settle_addresses(
+        self, router: Router, namespace: str, legs: dict[str, RouterPort]
+    ) -> tuple[list[str], list[str]]:
+        """Give the legs their addresses, announce new ones; returns floating IPs that are no longer there, and what
+        failed."""
         there = links(namespace)
         commands: Commands = []
         announce: list[tuple[str, str]] = []
         gone: list[str] = []
         for device, port in legs.items():
-            wanted = [f"{ip_address(each.ip)}/{each.prefix}" for each in port.addresses]
+            wanted = [f"{texts.address(each.ip)}/{each.prefix}" for each in port.addresses]
             if port is router.gateway:
-                wanted += [f"{ip_address(each.floating_ip)}/32" for each in router.floating_ips]
+                wanted += [f"{texts.of_version(each.floating_ip, 4)}/32" for each in router.floating_ips]
                 gone = [each[:-3] for each in there[device].addresses - set(wanted) if each.endswith("/32")]
             commands += set_addresses(there[device], wanted)
             announce += [(device, each.split("/")[0]) for each in wanted if each not in there[device].addresses]
-        change(commands, namespace)
+        failed = change_each(commands, namespace)
         if announce:
             threading.Thread(target=_announce, args=(namespace, announce), daemon=True).start()
-        return gone
+        return gone, failed
 
     def _settle_tables(self, router: Router, namespace: str) -> None:
         wanted = nat.render(router)
@@ -99,14 +104,20 @@ def _legs(router: Router) -> dict[str, RouterPort]:
     return legs
 
 
-def _settle_routes(router: Router, namespace: str) -> None:
-    """The default route by the gateway, the extra routes, and no others of ours (protocol static)."""
+def routes(router: Router) -> dict[str, list[str]]:
+    """The default route by the gateway, and the extra routes: destination → the way there, as ``ip route`` takes it."""
     wanted: dict[str, list[str]] = {}
     if router.gateway and router.gateway_ip:
         device = names.gateway_device(router.gateway.port_id)
-        wanted["default"] = ["via", str(ip_address(router.gateway_ip)), "dev", device]
+        wanted["default"] = ["via", str(texts.address(router.gateway_ip)), "dev", device]
     for route in router.routes:
-        wanted[str(ip_network(route.destination))] = ["via", str(ip_address(route.nexthop))]
+        wanted[str(texts.prefix(route.destination))] = ["via", str(texts.address(route.nexthop))]
+    return wanted
+
+
+def _settle_routes(router: Router, namespace: str) -> list[str]:
+    """The routes, and no others of ours (protocol static); returns those that the kernel refuses."""
+    wanted = routes(router)
     shown = run("ip", "-n", namespace, "-o", "route", "show", "proto", "static").stdout.splitlines()
     found = {line.split()[0]: line.split()[1:] for line in shown if line.split()}
     commands: Commands = []
@@ -118,7 +129,7 @@ def _settle_routes(router: Router, namespace: str) -> None:
         short = destination.removesuffix("/32")
         if found.get(short, [])[: len(way)] != way:
             commands.append(["route", "replace", destination, *way, "proto", "static"])
-    change(commands, namespace)
+    return change_each(commands, namespace)
 
 
 def _saved(namespace: str) -> str:

@@ -7,20 +7,14 @@ no other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 
 from cumulet.desired.shapes import Interface, Rule, SecurityGroup
+from cumulet.desired.texts import mac, network, protocol
 from cumulet.node.net import names
 
-_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
-_PROTOCOLS = {
-    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "icmp": 1, "icmpv6": 58, "igmp": 2, "ipip": 4,
-    "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43,
-    "ospf": 89, "pgm": 113, "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112,
-}  # fmt: skip
 _PORTED = {6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 _ESTABLISHED = "-m state --state RELATED,ESTABLISHED -j RETURN"
 _INVALID = "-m state --state INVALID -j DROP"
@@ -52,19 +46,6 @@ class PortRules:
             names.chain_out(port): outgoing,
             names.chain_spoof(port): spoof,
         }
-
-
-def mac(text: str) -> str:
-    """A MAC address in lower case; ValueError when it is none, or a group address."""
-    lowered = text.lower()
-    if not _MAC.fullmatch(lowered) or int(lowered[:2], 16) & 1:
-        raise ValueError(f"not a MAC address: {text!r}")
-    return lowered
-
-
-def network(text: str) -> IPv4Network | IPv6Network:
-    """An address or a network, host bits dropped; ValueError when it is none."""
-    return ip_network(text, strict=False)
 
 
 def link_local(mac_address: str) -> str:
@@ -138,11 +119,11 @@ def rule_line(rule: Rule, version: int) -> str:
 
 def _protocol(rule: Rule, version: int) -> list[str]:
     first, last = rule.port_range_min, rule.port_range_max
-    if rule.protocol is None or rule.protocol.lower() in ("any", "0"):
+    number = 0 if rule.protocol is None else protocol(rule.protocol)
+    if number == 0:
         if first is not None or last is not None:
             raise ValueError(f"rule {rule.id}: ports without a protocol")
         return []
-    number = _number(rule)
     if number in (1, 58):
         return _icmp(rule, version)
     if first is None and last is None:
@@ -152,20 +133,10 @@ def _protocol(rule: Rule, version: int) -> list[str]:
     low, high = first if first is not None else 0, last if last is not None else 65535
     if not 0 <= low <= high <= 65535:
         raise ValueError(f"rule {rule.id}: not a port range: {low} to {high}")
-    protocol = _PORTED[number]
+    name = _PORTED[number]
     if number == 136 or low != high:
-        return [f"-p {protocol} -m multiport --dports {low}" + (f":{high}" if low != high else "")]
-    return [f"-p {protocol} -m {protocol} --dport {low}"]
-
-
-def _number(rule: Rule) -> int:
-    text = (rule.protocol or "").lower()
-    number = _PROTOCOLS.get(text)
-    if number is None:
-        if not text.isascii() or not text.isdigit() or int(text) > 255:
-            raise ValueError(f"rule {rule.id}: unknown protocol {rule.protocol!r}")
-        number = int(text)
-    return number
+        return [f"-p {name} -m multiport --dports {low}" + (f":{high}" if low != high else "")]
+    return [f"-p {name} -m {name} --dport {low}"]
 
 
 def _icmp(rule: Rule, version: int) -> list[str]:

@@ -1,6 +1,7 @@
 """The one place of the network parts that runs commands: argument lists, a time-out, one kind of error.
 
-Never a shell, never an inherited environment, never input that could become another argument.
+Never a shell, never an inherited environment, never input that could become another argument: whatever made an
+argument or an input, one with a control character is refused before anything runs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+
+from cumulet.desired import texts
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 RUNTIME = Path("/run/cumulet")
@@ -50,8 +53,13 @@ def run(
     timeout_s: float = 15,
 ) -> Done:
     """Run a command, in the named namespace when given. NodeCommandError on time-out, or on failure if
-    `check`."""
+    `check`; ValueError for an argument that is not printable, or an input with control characters."""
     command = (["ip", "netns", "exec", netns] if netns else []) + list(arguments)
+    for argument in command:
+        if not argument.isprintable():
+            raise ValueError(f"an argument with a control character: {texts.shown(argument)}")
+    if stdin is not None and not texts.plain(stdin):
+        raise ValueError(f"an input of {arguments[0]} with a control character")
     try:
         done = subprocess.run(
             command,

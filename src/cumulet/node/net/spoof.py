@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from cumulet.desired import texts
 from cumulet.node.net import names
 from cumulet.node.net.run import NodeCommandError, run
 
@@ -27,7 +28,7 @@ class SpoofTable:
         if not lines:
             return
         try:
-            run("nft", "-f", "-", stdin="\n".join(lines) + "\n")
+            run("nft", "-f", "-", stdin=texts.lines(lines))
         except NodeCommandError:
             self.rewrite(all_ports)
 
@@ -43,7 +44,7 @@ class SpoofTable:
         for port_id, rules in ports.items():
             lines += self._present(port_id, rules)
         lines.append(f"add rule {self._table} PREROUTING iifname vmap @ports")
-        run("nft", "-f", "-", stdin="\n".join(lines) + "\n")
+        run("nft", "-f", "-", stdin=texts.lines(lines))
 
     def ports(self) -> set[str] | None:
         """Devices that the table filters; None when there is no such table or its hook is missing."""

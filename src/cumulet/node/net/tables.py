@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from cumulet.desired import texts
 from cumulet.node.net import names
 from cumulet.node.net.run import run
 
@@ -46,7 +47,8 @@ def read(version: int) -> Saved:
     """The tables as they are now."""
     saved = Saved()
     chains: dict[str, list[str]] = {}
-    for line in run(f"{command(version)}-save").stdout.splitlines():
+    # By the end that iptables writes: other programs' remarks may hold what `splitlines` takes for one.
+    for line in run(f"{command(version)}-save").stdout.split("\n"):
         if line.startswith("*"):
             chains = saved.tables.setdefault(line[1:], {})
         elif line.startswith(":"):
@@ -65,9 +67,9 @@ def write(version: int, text: str) -> None:
 
 
 def transaction(table: str, lines: Iterable[str]) -> str:
-    """The lines as one transaction on a table; nothing when there are none."""
+    """The lines as one transaction on a table; nothing when there are none. ValueError when one is not one line."""
     listed = list(lines)
-    return "\n".join([f"*{table}", *listed, "COMMIT", ""]) if listed else ""
+    return texts.lines([f"*{table}", *listed, "COMMIT"]) if listed else ""
 
 
 def replace_chains(chains: Mapping[str, Iterable[str]]) -> list[str]:

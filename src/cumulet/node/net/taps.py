@@ -6,7 +6,8 @@ A tap is never plugged before its port has rules; the façade sees to that.
 from __future__ import annotations
 
 from cumulet.desired.shapes import Interface
-from cumulet.node.net import names, rules
+from cumulet.desired.texts import mac
+from cumulet.node.net import names
 from cumulet.node.net.links import change, delete_device, links
 from cumulet.node.net.run import NodeError
 
@@ -22,7 +23,7 @@ def ensure(iface: Interface) -> str:
     commands = []
     if link is None:
         # The host's end has a MAC of its own, high enough not to become the bridge's.
-        own = "fe" + rules.mac(iface.mac)[2:]
+        own = "fe" + mac(iface.mac)[2:]
         commands.append(["tuntap", "add", "dev", name, "mode", "tap", "user", "0"])
         commands.append(["link", "set", "dev", name, "address", own])
     if link is None or link.mtu != iface.mtu or link.master != master or link.up != iface.admin_state_up:

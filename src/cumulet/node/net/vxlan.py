@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from ipaddress import ip_address
 
+from cumulet.desired.texts import address
 from cumulet.node.net import names
 from cumulet.node.net.links import Link, change, delete_device, links
 from cumulet.node.net.run import NodeError, run
@@ -24,7 +24,7 @@ def ensure(network_id: str, vni: int, mtu: int, tunnel_ip: str | None, peers: Se
     NodeError when another cloud of this machine uses the same segment and there are peers to reach.
     """
     name, master = names.vxlan(vni), names.bridge(network_id)
-    wanted = sorted({str(ip_address(peer)) for peer in peers} - {tunnel_ip})
+    wanted = sorted({str(address(peer)) for peer in peers} - {tunnel_ip})
     here = links()
     link = here.get(name)
     if link is not None and link.master not in (None, master):
@@ -49,7 +49,7 @@ def absent(network_id: str) -> None:
 
 
 def _make(name: str, vni: int, tunnel_ip: str | None) -> None:
-    local = ["local", str(ip_address(tunnel_ip))] if tunnel_ip else []
+    local = ["local", str(address(tunnel_ip))] if tunnel_ip else []
     change([["link", "add", name, "type", "vxlan", "id", str(vni), *local, "dstport", str(PORT)]])
 
 

@@ -173,21 +173,41 @@ def test_remote_group_follows_its_members(make_cloud: Callable[..., Cloud]) -> N
     assert first.pings("10.0.0.6")
 
 
-def test_a_bad_rule_closes_its_own_port_only(make_cloud: Callable[..., Cloud]) -> None:
+def test_a_bad_rule_or_pair_is_left_out_and_nothing_else(make_cloud: Callable[..., Cloud]) -> None:
     cloud = make_cloud()
     network, good = tenant(), group(icmp())
     bad = group(icmp(), Rule(id=new_id(), direction="ingress", protocol="tcp -j ACCEPT\n-A INPUT"))
+    bad.members = ["fe80::1%lo\nflush all"]
     a, b, c = port(network, 5, [good.id]), port(network, 6, [bad.id]), port(network, 7, [good.id])
+    b.allowed_address_pairs = [AddressPair(ip="fe80::1%lo -j RETURN\n-F neutron-linuxbri-sg-chain\n#/128", mac=b.mac)]
+    good.rules.append(Rule(id=new_id(), direction="ingress", ethertype="IPv6", remote_group_id=bad.id))
     cloud.parts.ensure_network(network)
     groups = {good.id: good, bad.id: bad}
     for _ in range(2):
-        errors = cloud.parts.ensure_ports([a, b, c], groups)
-        assert list(errors) == [b.port_id] and "unknown protocol" in errors[b.port_id]
+        assert cloud.parts.ensure_ports([a, b, c], groups) == {}
     first, second = FakeGuest(a).start("10.0.0.5/24"), FakeGuest(b).start("10.0.0.6/24")
     FakeGuest(c).start("10.0.0.7/24")
-    assert first.pings("10.0.0.7") and not first.pings("10.0.0.6") and not second.pings("10.0.0.7")
-    bad.rules.pop()
-    assert cloud.parts.ensure_ports([a, b, c], groups) == {}
+    assert first.pings("10.0.0.7") and first.pings("10.0.0.6") and second.pings("10.0.0.7")
+    assert "ACCEPT" not in sh("iptables", "-S", names.chain_in(b.port_id))
+    assert "%" not in sh("ip6tables-save") and "-j DROP" in sh("ip6tables", "-S", names.chain_spoof(b.port_id))
+
+
+def test_a_port_without_a_mac_address_closes_itself_only(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud()
+    network, good = tenant(), group(icmp())
+    a, b, c = port(network, 5, [good.id]), port(network, 6, [good.id]), port(network, 7, [good.id])
+    cloud.parts.ensure_network(network)
+    b.mac = "fa:16:3e:00:00:06\n"
+    nameless = port(network, 8, [good.id])
+    nameless.port_id += "\n"
+    for _ in range(2):
+        errors = cloud.parts.ensure_ports([a, b, c, nameless], {good.id: good})
+        assert set(errors) == {b.port_id, nameless.port_id} and "not a MAC address" in errors[b.port_id]
+    assert sh("iptables", "-S", names.chain_in(b.port_id)).count("-A") == 1
+    b.mac = "fa:16:3e:00:01:06"
+    assert cloud.parts.ensure_ports([a, b, c], {good.id: good}) == {}
+    first = FakeGuest(a).start("10.0.0.5/24")
+    FakeGuest(b).start("10.0.0.6/24")
     assert first.pings("10.0.0.6")
 
 
