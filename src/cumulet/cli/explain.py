@@ -38,15 +38,16 @@ def as_text(found: dict[str, Any]) -> str:
 
 
 def _told(subject: dict[str, Any]) -> list[str]:
-    lines = [f"{_plain(subject['kind'])} {_plain(subject['name'])} ({_plain(subject['id'])})"]
+    lines = [f"{plain(subject['kind'])} {plain(subject['name'])} ({plain(subject['id'])})"]
     for row in subject["timeline"]:
-        lines.append(f"  {_plain(row['at']):<28}  {_plain(row['event']):<22}  {_plain(row['message'])}")
+        lines.append(f"  {plain(row['at']):<28}  {plain(row['event']):<22}  {plain(row['message'])}")
         lines += [f"{'':<32}{line}" for line in _details(row.get("detail"))]
     if not subject["timeline"]:
         lines.append("  nothing is recorded of it")
-    lines += [f"  error: {_plain(text)}" for text in subject.get("errors", [])]
+    lines += [f"  error: {plain(text)}" for text in subject.get("errors", [])]
+    lines += [f"  a host: {plain(text)}" for text in subject.get("left_out", [])]
     waits = subject.get("waits_for", [])
-    return [*lines, *(f"  waits for: {_plain(text)}" for text in waits)] if waits else [*lines, "  waits for nothing"]
+    return [*lines, *(f"  waits for: {plain(text)}" for text in waits)] if waits else [*lines, "  waits for nothing"]
 
 
 def _details(detail: Any) -> list[str]:
@@ -54,7 +55,7 @@ def _details(detail: Any) -> list[str]:
     if detail in (None, "", [], {}):
         return []
     if isinstance(detail, dict):
-        return [line for name, value in detail.items() for line in _pair(_plain(name), value)]
+        return [line for name, value in detail.items() for line in _pair(plain(name), value)]
     rows = detail if isinstance(detail, list) else str(detail).splitlines()
     return [_row(row) for row in rows]
 
@@ -62,15 +63,15 @@ def _details(detail: Any) -> list[str]:
 def _pair(name: str, value: Any) -> list[str]:
     """One line, or for a list a line for each item below its name."""
     if not isinstance(value, list):
-        return [f"{name}: {_plain(value)}"]
+        return [f"{name}: {plain(value)}"]
     return [f"{name}:", *(f"  {_row(row)}" for row in value)]
 
 
 def _row(row: Any) -> str:
     """The values of a row in the order in which they were recorded, such as host, filter, reason."""
-    return ": ".join(map(_plain, row.values())) if isinstance(row, dict) else _plain(row)
+    return ": ".join(map(plain, row.values())) if isinstance(row, dict) else plain(row)
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """Names come from users: nothing that moves a terminal's cursor may pass."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))

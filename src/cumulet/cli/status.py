@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from cumulet.cli import link_client, processes, readiness
+from cumulet.cli.explain import plain
 from cumulet.config import Settings
 
 DOWN = 3
@@ -91,8 +92,16 @@ def as_text(found: dict[str, Any]) -> str:
         answer = f"{endpoint['ms']:7.1f} ms" if endpoint["answers"] else endpoint["error"]
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
     lines += ["", *_node_lines(found["nodes"] or []), f"Running guests: {found['guests']}", ""]
+    lines += _left_out_lines((found["items"] or {}).get("left_out", []))
     lines += ["Problems", *(f"  {text}" for text in found["problems"])] if found["problems"] else ["No problems."]
     return "\n".join(lines)
+
+
+def _left_out_lines(items: list[dict[str, Any]]) -> list[str]:
+    """What hosts could not take of things that are there otherwise: for the operator to know, no problem of the
+    cloud."""
+    lines = [f"  {item['kind']} {item['ref']}: {plain(item['detail'])}" for item in items]
+    return ["Left out on hosts", *lines, ""] if lines else []
 
 
 def _node_lines(nodes: list[dict[str, Any]]) -> list[str]:

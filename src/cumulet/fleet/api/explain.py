@@ -43,4 +43,5 @@ def _told(call: Call, subject: Subject) -> dict[str, Any]:
         ],
         "waits_for": waits,
         "errors": [item.error for item in items if item.error],
+        "left_out": [item.detail for item in items if item.detail and item.state != "failed"],
     }

@@ -144,14 +144,21 @@ def of_ref(tx: Transaction, ref: str) -> list[Observed]:
 
 
 def summary(tx: Transaction) -> dict[str, Any]:
-    """How many items of each kind are in which state, and the failed ones' errors (50 at most)."""
+    """How many items of each kind are in which state, the failed ones' errors, and what nodes left out of items that
+    are there otherwise (50 of each at most)."""
     counts = select(desired.c.kind, desired.c.state, func.count()).group_by(desired.c.kind, desired.c.state)
     numbers: dict[str, dict[str, int]] = {}
     for row in tx.rows(counts):
         kind, state, number = tuple(row)
         numbers.setdefault(kind, {})[state] = number
     failed = select(desired.c.kind, desired.c.ref, desired.c.error).where(desired.c.state == "failed").limit(50)
-    return {"counts": numbers, "failed": [dict(row._mapping) for row in tx.rows(failed)]}
+    part = and_(desired.c.state == "ready", desired.c.detail.is_not(None))
+    partly = select(desired.c.kind, desired.c.ref, desired.c.detail).where(part).limit(50)
+    return {
+        "counts": numbers,
+        "failed": [dict(row._mapping) for row in tx.rows(failed)],
+        "left_out": [dict(row._mapping) for row in tx.rows(partly)],
+    }
 
 
 def _observed(row: Any) -> Observed:

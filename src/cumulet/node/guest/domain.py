@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from cumulet import __version__
+from cumulet.desired import texts
 from cumulet.desired.shapes import Guest, Interface
 from cumulet.node.guest.disk import Disk
 from cumulet.node.guest.errors import GuestError
@@ -22,7 +23,7 @@ OURS = "urn:cumulet:guest:1"
 _NAME = re.compile(r"instance-[0-9a-f]{8,16}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
-_CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROL = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # RAM of the guest up to (MiB) → translation cache (MiB): QEMU's own choice costs up to 1 GiB per guest, and less
 # than 32 MiB makes the smallest Linux guest thrash.
@@ -79,7 +80,15 @@ def render(spec: Guest, place: Place, boot: Boot) -> str:
     for when, what in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
         _text(root, when, what)
     _devices(root, spec, place, boot)
-    return ET.tostring(root, encoding="unicode")
+    return _one_line(ET.tostring(root, encoding="unicode"))
+
+
+def _one_line(xml: str) -> str:
+    """The XML itself. Names have lost their control characters; one that came another way, or as an escape in an
+    attribute, is refused."""
+    if "\n" in xml or "&#" in xml or not texts.plain(xml):
+        raise GuestError("The server has a value that cannot be told to the hypervisor.", "a control character")
+    return xml
 
 
 def tap_name(port_id: str) -> str:

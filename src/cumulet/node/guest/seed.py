@@ -46,7 +46,7 @@ def ensure(folder: Path, files: dict[str, str]) -> Path:
 
 def _write(tree: Path, name: str, text: str) -> None:
     relative = PurePosixPath(name)
-    if relative.is_absolute() or ".." in relative.parts or not relative.parts or "\0" in name:
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts or not name.isprintable():
         raise GuestError("The config drive has a file with an invalid name.", repr(name[:200]))
     target = tree / relative
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -221,9 +221,12 @@ def test_dnsmasq_is_mended_and_leases_move_on(make_cloud: Callable[..., Cloud], 
     inner.dhcp.hosts[0].hostname = "three"
     cloud.parts.ensure_network(inner)
     assert int(pid_file.read_text()) == again
-    inner.dhcp.hosts[0].extra_opts = [("bootfile-name", "a\ndhcp-script=/tmp/x")]
-    with pytest.raises(ValueError, match="control characters"):
-        cloud.parts.ensure_network(inner)
+    inner.dhcp.hosts[0].extra_opts = [("bootfile-name", "a\ndhcp-script=/tmp/x"), ("9999", "a"), ("66", "b.pxe")]
+    left_out = cloud.parts.ensure_network(inner)
+    assert [reason.startswith("DHCP option of port") for reason in left_out] == [True, True]
+    assert cloud.parts.ensure_network(inner) == left_out and int(pid_file.read_text()) == again
+    options = (pid_file.parent / "opts").read_text()
+    assert ",66,b.pxe" in options and "script" not in options and "9999" not in options
 
 
 def _cmdline(pid: int) -> bytes:
@@ -248,6 +251,15 @@ def test_neighbours_by_floating_ip_and_extra_routes(make_cloud: Callable[..., Cl
     assert first.pings("172.24.4.20")
     shown = sh("ip", "-n", names.router_namespace(edge.id), "route")
     assert "default via 172.24.4.1" in shown and "10.9.0.0/16 via 10.0.0.6" in shown
+    # The kernel takes no broadcast address for a next hop: that route is not there, the others are.
+    edge.routes += [Route(destination="10.8.0.0/16", nexthop="10.0.0.255")]
+    edge.routes += [Route(destination="10.7.0.0/16", nexthop="10.0.0.6")]
+    edge.routes += [Route(destination="fd00::%x/64", nexthop="::1")]
+    left_out = cloud.parts.ensure_router(edge)
+    assert len(left_out) == 2 and "not an IP prefix" in left_out[0] and "10.8.0.0/16" in left_out[1]
+    assert cloud.parts.ensure_router(edge) == left_out
+    there = sh("ip", "-n", names.router_namespace(edge.id), "route", "show", "proto", "static")
+    assert "10.9.0.0/16" in there and "10.7.0.0/16" in there and "10.8.0.0/16" not in there and "default" in there
     edge.routes = []
     cloud.parts.ensure_router(edge)
     assert "10.9.0.0/16" not in sh("ip", "-n", names.router_namespace(edge.id), "route")

@@ -136,12 +136,15 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
 
 
 def _dhcp_host(row: Row[Any], fixed: list[shapes.Address]) -> shapes.DhcpHost:
+    """A port as its DHCP server knows it. Options of IPv6 have numbers of their own and nobody to serve them."""
     return shapes.DhcpHost(
         port_id=row.id,
         mac=row.mac_address,
         hostname=host_name(row.dns_name, fixed[0].ip),
         addresses=fixed,
-        extra_opts=[(option["opt_name"], option["opt_value"]) for option in row.extra_dhcp_opts],
+        extra_opts=[
+            (option["opt_name"], option["opt_value"]) for option in row.extra_dhcp_opts if option["ip_version"] == 4
+        ],
     )
 
 
