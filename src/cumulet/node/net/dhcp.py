@@ -51,11 +51,12 @@ class DhcpServers:
         failed = self._ensure_device(network)
         place = self._place(network.id)
         readable_folder(place)
+        fragile = _has_tags(place)
         changed = self._write(network, routed, place)
         arguments = self._arguments(network, place)
         pid = self._pid(place)
         stale = self._drop_stale_leases(place, network)
-        if pid is not None and (stale or _arguments_of(pid) != arguments):
+        if pid is not None and (stale or (changed and fragile) or _arguments_of(pid) != arguments):
             _stop(pid, arguments[0])
             self._drop_stale_leases(place, network, write=True)
             pid = None
@@ -164,6 +165,18 @@ class DhcpServers:
         if write and len(kept) != len(lines):
             write_whole(path, "".join(kept))
         return len(kept) != len(lines)
+
+
+def _has_tags(place: Path) -> bool:
+    """Whether a host that the running dnsmasq has read carries a tag, as those with options of their own do.
+
+    dnsmasq up to 2.90 frees a tag that is not its own when it reads such hosts anew after one of them had a lease, and
+    dies: one port's option would end DHCP for its whole network. It is started anew instead.
+    """
+    try:
+        return ",set:" in (place / "host").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def _default_route(network: Network, device: str) -> list[list[str]]:

@@ -217,16 +217,27 @@ def test_dnsmasq_is_mended_and_leases_move_on(make_cloud: Callable[..., Cloud], 
     lease = FakeGuest(second).start().lease(udhcpc_script)
     assert lease["ip"] == "10.0.0.5" and lease["hostname"] == "two"
 
-    again = int(pid_file.read_text())
+    # A host with a tag has a lease: dnsmasq would die of reading it again.
     inner.dhcp.hosts[0].hostname = "three"
     cloud.parts.ensure_network(inner)
-    assert int(pid_file.read_text()) == again
+    time.sleep(0.3)
+    assert _cmdline(int(pid_file.read_text()))
     inner.dhcp.hosts[0].extra_opts = [("bootfile-name", "a\ndhcp-script=/tmp/x"), ("9999", "a"), ("66", "b.pxe")]
     left_out = cloud.parts.ensure_network(inner)
     assert [reason.startswith("DHCP option of port") for reason in left_out] == [True, True]
-    assert cloud.parts.ensure_network(inner) == left_out and int(pid_file.read_text()) == again
+    assert cloud.parts.ensure_network(inner) == left_out
+    time.sleep(0.3)
+    last = int(pid_file.read_text())
+    assert _cmdline(last)
     options = (pid_file.parent / "opts").read_text()
     assert ",66,b.pxe" in options and "script" not in options and "9999" not in options
+    inner.dhcp.hosts[0].extra_opts = []
+    cloud.parts.ensure_network(inner)
+    plain = int(pid_file.read_text())
+    inner.dhcp.hosts[0].hostname = "four"
+    cloud.parts.ensure_network(inner)
+    time.sleep(0.3)
+    assert plain != last and int(pid_file.read_text()) == plain and _cmdline(plain)
 
 
 def _cmdline(pid: int) -> bytes:
