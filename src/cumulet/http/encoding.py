@@ -13,7 +13,7 @@ SMALLEST = 2048
 ON_THREAD = 65_536
 """From this size on, compressing takes about a millisecond and must not hold up other requests."""
 
-_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?(?=,|$)", re.I)
+_GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*([\d.]+)\s*)?(?=,|\Z)", re.I)
 _TEXT = ("application/json", "text/", "application/openstack")
 
 

@@ -115,13 +115,13 @@ def _check_not_needed(tx: Transaction, row: Row[Any]) -> None:
 
 
 def _check_outside(tx: Transaction, row: Row[Any], network_id: str) -> None:
-    inside = _subnets_of_legs(tx, row.id)
+    inside = _subnets_of_legs(tx, row.id, but=row.gateway_port_id)
     for subnet in addresses.subnets_of(tx, network_id):
         _check_disjoint(subnet, inside)
 
 
-def _subnets_of_legs(tx: Transaction, router_id: str) -> list[Row[Any]]:
-    own = legs.legs_of(tx, [router_id])
+def _subnets_of_legs(tx: Transaction, router_id: str, *, but: str | None = None) -> list[Row[Any]]:
+    own = [port for port in legs.legs_of(tx, [router_id]) if port.id != but]
     fixed = addresses.of_ports(tx, [port.id for port in own])
     ids = {address.subnet_id for rows in fixed.values() for address in rows}
     return list(tx.rows(select(subnets).where(subnets.c.id.in_(ids))))

@@ -251,8 +251,11 @@ def keyed(value: Any, converts: Mapping[str, Convert], required: tuple[str, ...]
 
 
 def route(value: Any) -> dict[str, Any]:
-    """``{"destination": CIDR, "nexthop": address}``."""
-    return keyed(value, {"destination": subnet, "nexthop": ip_address}, ("destination", "nexthop"))
+    """``{"destination": CIDR, "nexthop": address}``, both of one IP version."""
+    found = keyed(value, {"destination": subnet, "nexthop": ip_address}, ("destination", "nexthop"))
+    if (":" in found["destination"]) != (":" in found["nexthop"]):
+        raise Refused(f"'{found['destination']}' and '{found['nexthop']}' are of different IP versions")
+    return found
 
 
 NAME = Attribute(text(), "")
