@@ -37,6 +37,7 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What no line of configuration holds: control characters (but tabs), and what some program takes for a line's end."""
+_FIT = bytes([*b"\t\n", *range(0x20, 0x7F)])
 
 
 def shown(value: object) -> str:
@@ -176,7 +177,7 @@ def lines(found: Iterable[str]) -> str:
     Letters beyond ASCII may pass: rules of other programs are carried over as they are.
     """
     listed = list(found)
-    text = "".join(f"{each}\n" for each in listed)
+    text = "\n".join([*listed, ""])
     if text.count("\n") != len(listed) or not plain(text):
         bad = next((each for each in listed if "\n" in each or not plain(each)), "")
         raise ValueError(f"a line with a control character: {shown(bad)}")
@@ -185,4 +186,6 @@ def lines(found: Iterable[str]) -> str:
 
 def plain(text: str) -> bool:
     """Whether a text holds no control character but ends of lines and tabs."""
+    if text.isascii():  # tables are long: a pattern would take ten times as long to look at each letter
+        return not text.encode().translate(None, _FIT)
     return not _UNFIT.search(text)

@@ -15,10 +15,14 @@ SetKey = tuple[str, int]
 
 
 def members(addresses: Iterable[str], version: int) -> frozenset[str]:
-    """Entries of the set of one IP version. A set cannot hold ``/0``, so that one becomes two halves."""
+    """Entries of the set of one IP version. A set cannot hold ``/0``, so that one becomes two halves. What is no
+    address is no member: one port's address must not close the others' ports (`intake` says which was left out)."""
     found: set[str] = set()
     for text in addresses:
-        each = texts.network(text)
+        try:
+            each = texts.network(text)
+        except ValueError:
+            continue
         if each.version != version:
             continue
         halves = each.subnets() if each.prefixlen == 0 else [each]

@@ -91,7 +91,8 @@ def interface(spec: Interface) -> Taken[Interface]:
 
 
 class Groups(Mapping[str, SecurityGroup]):
-    """Security groups as they are taken, each looked at when it is first asked for."""
+    """Security groups with the rules that are taken, each looked at when it is first asked for. Members are many, and
+    what makes sets of them leaves out by itself what is none."""
 
     def __init__(self, groups: Mapping[str, SecurityGroup]) -> None:
         self._groups = groups
@@ -99,7 +100,8 @@ class Groups(Mapping[str, SecurityGroup]):
 
     def __getitem__(self, group_id: str) -> SecurityGroup:
         if group_id not in self._taken:
-            self._taken[group_id] = group(self._groups[group_id]).spec
+            spec = self._groups[group_id]
+            self._taken[group_id] = replace(spec, rules=_kept(spec.rules, _check_rule, "rule", []))
         return self._taken[group_id]
 
     def __iter__(self) -> Iterator[str]:
