@@ -245,6 +245,18 @@ def test_an_option_that_the_api_takes_the_node_takes(cloud: Tenants, name: str) 
     assert texts.option_name(name) == name
 
 
+def test_a_port_has_a_number_of_options_that_a_dhcp_server_bears(cloud: Tenants) -> None:
+    """Finding S6's class: dnsmasq goes through all options of all ports for each answer."""
+    options = [{"opt_name": f"o{number}", "opt_value": "x"} for number in range(texts.MOST_OPTIONS + 1)]
+    body = {"port": {"network_id": cloud.shared, "extra_dhcp_opts": options}}
+    cloud.refused("POST", "/v2.0/ports", body, "exceeds the limit", bob=True)
+    body["port"]["extra_dhcp_opts"] = options[1:]  # type: ignore[index]
+    assert cloud.ask("POST", "/v2.0/ports", body, bob=True).status == 201
+    host = _host(5, *[(f"o{number}", "x") for number in range(texts.MOST_OPTIONS + 5)])
+    taken = intake.network(_network(host))
+    assert "5 too many" in taken.left_out[0] and leases.options(taken.spec, frozenset()).count("tag:port-") == 100
+
+
 def _network(*hosts: DhcpHost) -> Network:
     own = [Address(ip="10.0.0.2", subnet_id=str(uuid.UUID(int=1)), prefix=24)]
     subnet = Subnet(id=str(uuid.UUID(int=1)), cidr="10.0.0.0/24", gateway_ip="10.0.0.1")

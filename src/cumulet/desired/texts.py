@@ -26,6 +26,9 @@ PROTOCOLS = {
 NAME_LIMIT = 255
 """Characters of a domain name, and of a DHCP option's value (RFC 2132: one octet says the length)."""
 
+MOST_OPTIONS = 100
+"""DHCP options of one port. dnsmasq goes through all of a network's for each answer."""
+
 _ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}")
 _LENGTH = re.compile(r"[0-9]{1,3}")
 _MAC = re.compile(r"[0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(?:\1[0-9a-fA-F]{2}){4}")

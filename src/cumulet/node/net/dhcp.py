@@ -197,12 +197,21 @@ def _arguments_of(pid: int) -> list[str]:
         return []
 
 
+def _ended(pid: int) -> bool:
+    """Whether a process is gone or a zombie. Its arguments go before its sockets do, which the next one needs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "ZX"
+    except (OSError, IndexError):
+        return True
+
+
 def _stop(pid: int, program: str) -> None:
     """End a process that was verified just before; wait until it is gone or a zombie."""
+    mine = _arguments_of(pid)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     for attempt in range(200):
-        if not _arguments_of(pid):
+        if _ended(pid) or _arguments_of(pid) not in (mine, []):
             return
         if attempt == 100:
             with suppress(ProcessLookupError):

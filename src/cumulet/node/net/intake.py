@@ -191,6 +191,9 @@ def _host(host: DhcpHost, out: list[str]) -> DhcpHost:
     options = host.extra_opts
     if options:
         options = _kept(options, lambda each: leases.option_line(host, *each), f"DHCP option {what}", out)
+        if len(options) > texts.MOST_OPTIONS:
+            out.append(f"DHCP options {what} left out: {len(options) - texts.MOST_OPTIONS} too many")
+            options = options[: texts.MOST_OPTIONS]
     return replace(host, addresses=own, extra_opts=options, hostname=named[0] if named else "")
 
 

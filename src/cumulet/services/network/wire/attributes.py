@@ -116,7 +116,7 @@ _PROJECT = ("tenant_id", "project_id")
 
 
 def text(limit: int = 255) -> Convert:
-    """A string of at most `limit` characters without control characters other than white space."""
+    """A string of at most `limit` characters that a database can hold. It never reaches a host."""
 
     def convert(value: Any) -> str:
         if not isinstance(value, str):

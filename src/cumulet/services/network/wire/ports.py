@@ -72,6 +72,14 @@ def dhcp_option(value: Any) -> dict[str, Any]:
     return {"ip_version": 4, **found}
 
 
+def dhcp_options(value: Any) -> list[dict[str, Any]]:
+    """Options, as many as a DHCP server shall have of one port."""
+    found: list[dict[str, Any]] = items(dhcp_option)(value)
+    if len(found) > texts.MOST_OPTIONS:
+        raise Refused(f"The number of DHCP options exceeds the limit {texts.MOST_OPTIONS}")
+    return found
+
+
 def dns_name(value: Any) -> str:
     """A host name of DNS labels, or nothing."""
     if value in (None, ""):
@@ -117,7 +125,7 @@ PORT = Resource(
         "security_groups": Attribute(items(uuid)),
         "port_security_enabled": Attribute(boolean, guarded=True),
         "allowed_address_pairs": Attribute(items(address_pair), [], guarded=True),
-        "extra_dhcp_opts": Attribute(items(dhcp_option), []),
+        "extra_dhcp_opts": Attribute(dhcp_options, []),
         "binding:host_id": Attribute(text(), "", guarded=True, hidden=True),
         "binding:profile": Attribute(profile, {}, guarded=True, hidden=True),
         "binding:vnic_type": Attribute(one_of(*VNIC_TYPES), "normal", guarded=True),
