@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cumulet.cli import explain, status
 from cumulet.desired import texts
 from cumulet.desired.shapes import (
     Address,
@@ -25,12 +26,14 @@ from cumulet.desired.shapes import (
     Interface,
     Item,
     Network,
+    Report,
     Route,
     Router,
     Rule,
     SecurityGroup,
     Subnet,
 )
+from cumulet.fleet.model import desired
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
 from cumulet.node.net import groupsets, intake, leases, links, nat, router, rules, run, tables
@@ -349,6 +352,27 @@ class _Said:
 
     def __call__(self, report: Any) -> None:
         self.reports.append(report)
+
+
+def test_the_operator_sees_what_was_left_out(cloud: Tenants) -> None:
+    """Findings S1 and S6: in ``status`` without being a problem of the cloud, and in ``explain``."""
+    ref, link_id = cloud.world.ids["network"], cloud.world.link_id
+    with cloud.world.cloud.controller.store.transaction() as tx:
+        [item] = desired.of_ref(tx, ref)
+        detail = "DHCP option left out: not a DHCP option: '9999'"
+        report = Report(
+            host="node", kind="network", ref=ref, revision=item.revision, state="ready", error=None, detail=detail
+        )
+        assert desired.keep_reports(tx, link_id, [report], {"network": lambda *_: None}) == 1
+        assert [desired.of_ref(tx, ref)[0].detail, desired.of_ref(tx, ref)[0].state] == [detail, "ready"]
+        summary = desired.summary(tx)
+    assert summary["left_out"] == [{"kind": "network", "ref": ref, "detail": detail}] and summary["failed"] == []
+    shown = "\n".join(status._left_out_lines([{**summary["left_out"][0], "detail": f"{detail}\x1b[2J"}]))
+    assert detail in shown and "\x1b" not in shown
+    assert status.problems([], [], {"nodes": [], "items": summary}) == []
+    subject = {"kind": "network", "id": ref, "name": "n", "timeline": [], "left_out": [f"{detail}\x1b"]}
+    assert f"a host: {detail}" in explain.as_text({"subjects": [subject]})
+    assert "\x1b" not in explain.as_text({"subjects": [subject]})
 
 
 # ---- S16: the end of a text
