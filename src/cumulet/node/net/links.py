@@ -90,7 +90,7 @@ def change_each(commands: Commands, netns: str | None = None) -> list[str]:
             said = []
         else:
             said.append(line.strip())
-    if not failed:  # not a command, but `ip` itself
+    if not failed or said:  # `ip` itself ended, and what stood behind has not been run
         raise NodeCommandError(["ip", *place, "-batch"], done.returncode, done.stderr)
     return failed
 
