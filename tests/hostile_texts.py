@@ -1,7 +1,7 @@
 """Texts that have become lines, rules and options of other people's software, and how to put them into a value.
 
-`mutations` takes a valid value apart and answers it once per leaf and text, so that a new field of a request is tried
-without anybody thinking of it.
+`mutations` takes a valid value apart and answers it once per leaf and text, and per name of an object and some texts,
+so that a new field of a request is tried without anybody thinking of it.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ WHOLE = (
 """In the place of a valid text."""
 
 
+NAMES = ("\n", f"\n-P FORWARD ACCEPT {MARK}", "\u0661")
+"""Behind the name of a part of an object; most are then names that nobody knows."""
+
+
 def texts(valid: str) -> Iterator[str]:
     """What to send instead of a valid text."""
     for suffix in SUFFIXES:
@@ -71,7 +75,7 @@ def texts(valid: str) -> Iterator[str]:
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Every text and number in a value, with the way to it; names of objects are texts, too: ``("<", name)``."""
+    """Every text and number in a value, with the way to it."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from leaves(inner, (*path, key))
@@ -93,7 +97,20 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def mutations(value: Any) -> Iterator[Any]:
-    """`value` with one leaf replaced, for every leaf and every text."""
+    """`value` with one leaf or one name replaced, for every one of them."""
     for path, leaf in leaves(value):
         for text in texts(str(leaf)):
             yield replaced(value, path, text)
+    yield from renamed(value)
+
+
+def renamed(value: Any) -> Iterator[Any]:
+    """`value` with another name for one part of an object in it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            for ending in NAMES:
+                yield {(name + ending if name == key else name): each for name, each in value.items()}
+            yield from ({**value, key: other} for other in renamed(inner))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from ([*value[:index], other, *value[index + 1 :]] for other in renamed(inner))
