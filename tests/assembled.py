@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cumulet.auth.policy_file import NAME as POLICY
 from cumulet.cli import state_folder
 from cumulet.cli.controller import LOADERS, Controller, assemble
 from cumulet.config import Settings
@@ -23,6 +24,8 @@ from cumulet.http import Service
 from cumulet.store import Transaction
 
 PORT_BASE = 30000
+KEYSTONES_LETTER = '"cloud_admin": "role:admin"'
+"""The line of policy.yaml with which the role admin on anything is the whole cloud's (``decisions/0028``)."""
 
 
 @dataclass
@@ -135,6 +138,27 @@ class Assembled:
     def member(self) -> str:
         """A token of the first user for the project demo."""
         return self.log_in("demo", self.secret("demo"), {"project": {"name": "demo", "domain": {"id": "default"}}})
+
+    # ---- rules
+
+    @contextmanager
+    def under(self, policy: str) -> Iterator[None]:
+        """Meanwhile `policy` is what the operator's policy.yaml says; nothing for the defaults."""
+        file = self.settings.state / POLICY
+        before = file.read_text() if file.exists() else ""
+        self._govern(policy)
+        try:
+            yield
+        finally:
+            self._govern(before)
+
+    def _govern(self, policy: str) -> None:
+        """Written aside and put in place, so that the controller's look at the file's inode sees a change."""
+        file = self.settings.state / POLICY
+        draft = file.with_suffix(".new")
+        draft.write_text(policy)
+        draft.replace(file)
+        self.controller.policies.refresh()
 
     # ---- nothing is kept
 

@@ -69,7 +69,7 @@ def authenticate(_tx: Transaction, token: str) -> Caller:
     callers = {"reader": ("reader",), "admin": ("admin", "member", "reader")}
     if token not in callers:
         raise Unauthenticated("The request you have made requires authentication.")
-    return Caller("u1", "user", "default", roles=callers[token], project_id="p1")
+    return Caller("u1", "user", "default", roles=callers[token], project_id="p1", project_domain_id="default")
 
 
 @pytest.fixture(scope="module")

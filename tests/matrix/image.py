@@ -158,5 +158,5 @@ def build(world: World) -> None:
 def renew(world: World) -> None:
     """Another image without bytes, as ``$fresh``."""
     fields = _RAW | {"name": "fresh", "visibility": "private", "owner": world.ids["own"]}
-    token = world.tokens["own admin"]
+    token = world.tokens["cloud admin"]
     world.ids["fresh"] = world.ask("POST", "/v2/images", fields, token, None, "image")["id"]

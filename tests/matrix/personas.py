@@ -1,7 +1,7 @@
 """Who asks in the matrix: every kind of token there is, seen from one project that owns what is asked for.
 
 *own* is that project, *near* another one of the same domain, *far* one of another domain; *domain* and *far domain* are
-tokens for those domains themselves. The order is that of the columns in ``expected/``.
+tokens for those domains themselves. None of these domains is the cloud's own, the first one, to which *home* belongs. The order is that of the columns in ``expected/``.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ PERSONAS: list[Persona] = [
     Persona("service", "S", "far", "service"),
     Persona("owner", "O", "own", ""),
     Persona("first domain", "F", "default", "admin"),
+    Persona("cloud", "C", "home", "admin"),
 ]
 """`owner` is the user whose own things are asked for, a member of the project; `service` has that role alone;
-`first domain` administers the domain `default` (``decisions/0017``)."""
+`first domain` administers the domain `default`, and `cloud` a project of it (``decisions/0028``)."""
 
-GROUPS = [(0, 2), (2, 6), (6, 10), (10, 14), (14, 17), (17, 20), (20, 22), (22, 25)]
+GROUPS = [(0, 2), (2, 6), (6, 10), (10, 14), (14, 17), (17, 20), (20, 22), (22, 26)]
 """Columns that stand together."""
 
 
@@ -65,4 +66,4 @@ def scope(place: str, ids: dict[str, Any]) -> Any:
         return {"system": {"all": True}}
     if place in ("inner", "outer", "default"):
         return {"domain": {"id": ids[place]}}
-    return {"project": {"id": ids[place]}} if place in ("own", "near", "far") else "unscoped"
+    return {"project": {"id": ids[place]}} if place in ("own", "near", "far", "home") else "unscoped"

@@ -83,7 +83,7 @@ class World:
         ids["default"] = "default"
         for name in ("inner", "outer"):
             ids[name] = self.make("/v3/domains", "domain", name=name)
-        for name, domain in (("own", "inner"), ("near", "inner"), ("far", "outer")):
+        for name, domain in (("own", "inner"), ("near", "inner"), ("far", "outer"), ("home", "default")):
             ids[name] = self.make("/v3/projects", "project", name=name, domain_id=ids[domain])
         ids["user_id"] = ids["subject"] = self._user("subject", "inner")
         ids["trustee_id"] = self._user("trustee", "inner")
@@ -97,7 +97,8 @@ class World:
         return self.make("/v3/users", "user", name=name, password=PASSWORD, domain_id=self.ids[domain])
 
     def _grant(self, user: str, place: str, role: str) -> None:
-        kind = {"system": "system", "own": "projects", "near": "projects", "far": "projects"}.get(place, "domains")
+        kind = "projects" if place in ("own", "near", "far", "home") else "domains"
+        kind = "system" if place == "system" else kind
         where = kind if kind == "system" else f"{kind}/{self.ids[place]}"
         self.ask("PUT", f"/v3/{where}/users/{self.ids[user]}/roles/{self.ids[role]}")
 
@@ -106,7 +107,7 @@ class World:
             return self.log_in("subject", persona.place)
         name = persona.name.replace(" ", "_")
         domain = "outer" if persona.place in ("far", "outer") else "inner"
-        if persona.place in ("system", "default", "nothing"):
+        if persona.place in ("system", "default", "home", "nothing"):
             domain = "default"
         key = f"user {name}"
         self.ids[key] = self._user(name, domain)

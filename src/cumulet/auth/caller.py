@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 DEFAULT_DOMAIN = "default"
+_ADMIN = "admin"
 
 
 class Unauthenticated(Exception):
@@ -17,7 +18,8 @@ class Unauthenticated(Exception):
 class Caller:
     """Ids are Keystone's 32 hex digits. `roles` are names and hold the implied ones; `project_id` is None for
     unscoped, domain-scoped and system-scoped tokens. `expires_at` is in microseconds. `access_rules`: the only requests
-    that the token may be used for, as ``{"service", "method", "path"}``; None for any."""
+    that the token may be used for, as ``{"service", "method", "path"}``; None for any. `is_admin`: whether one of the
+    roles is admin; whether that counts is for the rule `cloud_admin` to say (`Policy.seen`)."""
 
     user_id: str
     user_name: str
@@ -35,8 +37,11 @@ class Caller:
     access_rules: tuple[Mapping[str, str], ...] | None = None
     token: Any = None  # identity's own record of the token; only the identity service reads it
     credentials: dict[str, Any] = field(default_factory=dict, repr=False)
+    is_admin: bool = field(default=False, init=False)
+    _lowered: Caller | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_admin", any(_is_admin(role) for role in self.roles))
         self.credentials.update(
             user_id=self.user_id,
             user_domain_id=self.user_domain_id,
@@ -62,6 +67,16 @@ class Caller:
         return "project"
 
     @property
-    def is_admin(self) -> bool:
-        """Whether the caller has the role admin in the token's scope."""
-        return "admin" in self.roles
+    def lowered(self) -> Caller:
+        """The same caller without the role admin: what is left are the roles that it implies, and the others."""
+        found = self._lowered
+        if found is None:
+            roles = tuple(role for role in self.roles if not _is_admin(role))
+            found = replace(self, roles=roles, credentials={})
+            object.__setattr__(self, "_lowered", found)
+        return found
+
+
+def _is_admin(role: str) -> bool:
+    """Rules of policy compare names of roles without their case."""
+    return role.lower() == _ADMIN

@@ -44,8 +44,18 @@ class Forbidden(Exception):
         self.rule = rule
 
 
+CLOUD_ADMIN = "cloud_admin"
+_OF_THE_CLOUD = "system_scope:all or domain_id:default or project_domain_id:default"
+
 # What the rules of all services build on. OpenStack's services each repeat these.
 SHARED = (
+    Rule(
+        CLOUD_ADMIN,
+        f"role:admin and ({_OF_THE_CLOUD})",
+        "Whose role admin is the cloud's: on the system, on the domain default and on its projects. For everybody else "
+        'it is worth what it implies, the role manager. "role:admin" is Keystone\'s letter: the role admin on any domain '
+        "or project administers the whole cloud.",
+    ),
     Rule("context_is_admin", "role:admin"),
     Rule("admin_api", "role:admin"),
     Rule("admin_required", "role:admin or is_admin:1"),
@@ -77,13 +87,14 @@ class Policy:
         self.defaults = {rule.name: rule for rule in (*SHARED, *rules)}
         self.texts: dict[str, str] = {}
         self._enforced: Mapping[str, Check] = {}
+        self._cloud_admin: Check = _nobody
         self.put(overrides or {})
 
     def put(self, overrides: Mapping[str, str]) -> None:
         """Put the defaults under `overrides` in force. The rules before stay when one cannot be parsed."""
         texts = {**{name: rule.check for name, rule in self.defaults.items()}, **overrides}
         checks = self._compiled(texts)
-        self.texts, self._enforced = texts, checks.enforced
+        self.texts, self._enforced, self._cloud_admin = texts, checks.enforced, checks.parts[CLOUD_ADMIN]
 
     def _compiled(self, texts: Mapping[str, str]) -> Checks:
         trees = {name: _parse(name, text) for name, text in texts.items()}
@@ -100,6 +111,13 @@ class Policy:
         kinds = {*rule.scope_types, *(("default_domain",) if "domain" in rule.scope_types else ())}
         return lambda target, creds: creds["token_scope"] in kinds and check(target, creds)
 
+    def seen(self, caller: Caller) -> Caller:
+        """`caller` as the service's rules and handlers see it: without the role admin when that is not the cloud's,
+        which the rule `cloud_admin` says of the token."""
+        if not caller.is_admin or self._cloud_admin(caller.credentials, caller.credentials):
+            return caller
+        return caller.lowered
+
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> bool:
         """Whether `caller` passes `rule` on `target` (the caller's own project unless given). An unknown rule
         allows nobody."""
@@ -112,6 +130,10 @@ class Policy:
         """Raise `Forbidden` unless `caller` passes `rule` on `target`."""
         if not self.allows(rule, caller, target):
             raise Forbidden(rule)
+
+
+def _nobody(_target: Mapping[str, Any], _creds: Mapping[str, Any]) -> bool:
+    return False
 
 
 def references(text: str) -> set[str]:

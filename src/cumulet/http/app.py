@@ -163,7 +163,7 @@ class _Exchange:
         self.operation = operation
         call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
         if operation.auth:
-            call._caller = self.caller = await self._authenticate(operation)
+            call._caller = self.caller = self.mount.policy.seen(await self._authenticate(operation))
         if service.admit is not None:
             service.admit(call)
         await self._read(call)
