@@ -51,12 +51,16 @@ def test_who_may_do_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["policy", "check", "get_images", "--state", str(tmp_path)]) == 0
     header, row = capsys.readouterr().out.splitlines()[-2:]
     assert header.split()[:3] == ["reader", "member", "manager"]
-    assert row.split() == ["get_images", "own", "own", "own", "any", "-", "-", "-", "-", "-", "-"]
+    assert row.split() == ["get_images", "own", "own", "own", "own", "-", "-", "-", "-", "-", "-", "any"]
+    (tmp_path / "policy.yaml").write_text('"cloud_admin": "role:admin"')
+    assert main(["policy", "check", "get_images", "--state", str(tmp_path)]) == 0
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.split() == ["get_images", "own", "own", "own", "any", "-", "-", "-", "-", "-", "-", "any"]
     (tmp_path / "policy.yaml").write_text('"get_images": "role:admin"\nmispelt: "@"\n')
     assert main(["policy", "check", "get_images", "--state", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "no service has a rule mispelt" in out
-    assert out.splitlines()[-1].split()[:5] == ["get_images", "-", "-", "-", "any"]
+    assert out.splitlines()[-1].split() == ["get_images", *"--------", "any", "-", "any"]
 
 
 def test_a_faulty_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

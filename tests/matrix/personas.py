@@ -1,7 +1,8 @@
 """Who asks in the matrix: every kind of token there is, seen from one project that owns what is asked for.
 
 *own* is that project, *near* another one of the same domain, *far* one of another domain; *domain* and *far domain* are
-tokens for those domains themselves. None of these domains is the cloud's own, the first one, to which *home* belongs. The order is that of the columns in ``expected/``.
+tokens for those domains themselves. Neither domain is the first one, the cloud's own, which *home* is a project of. The
+order is that of the columns in ``expected/``.
 """
 
 from __future__ import annotations

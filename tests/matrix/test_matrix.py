@@ -101,6 +101,7 @@ FOR_OTHERS = re.compile(
     r"|^GET /(v2\.0/tenants|v3/(auth/|limits/model|regions|registered_limits|OS-FEDERATION/(projects|domains)))"
     r"|^POST /(v2\.0|v3/auth)/tokens$|^POST /v3/users/\{user_id\}/password$"  # with a password, which they know
     r"|^GET /v3/domains/\{domain_id\}$"  # near is in the same domain
+    r"|^GET /v3/roles$"  # what a manager of a domain grants there
     r"|^POST /v2/images( \(community\))?$"  # an image of their own
     r"|^POST /v2\.0/(networks|routers|floatingips|security-groups)$"  # and the same
     r"|^GET /v2\.0/(extensions|availability_zones$|service-providers$)"

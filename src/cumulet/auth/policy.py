@@ -52,9 +52,9 @@ SHARED = (
     Rule(
         CLOUD_ADMIN,
         f"role:admin and ({_OF_THE_CLOUD})",
-        "Whose role admin is the cloud's: on the system, on the domain default and on its projects. For everybody else "
-        'it is worth what it implies, the role manager. "role:admin" is Keystone\'s letter: the role admin on any domain '
-        "or project administers the whole cloud.",
+        "Whose role admin is the whole cloud's: on the system, on the domain default, on a project of that domain. "
+        "Anywhere else it is worth the roles that it implies, manager and so on. Keystone's letter, by which the role "
+        "admin on whatever domain or project is the cloud's, is: role:admin.",
     ),
     Rule("context_is_admin", "role:admin"),
     Rule("admin_api", "role:admin"),

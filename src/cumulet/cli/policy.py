@@ -53,7 +53,9 @@ def sample_lines() -> Iterator[str]:
             texts.setdefault(rule.name, set()).add(rule.check)
     yield _HEAD
     yield "# ---- what the rules of several services are made of\n"
-    yield from (f'#"{rule.name}": {_quoted(rule.check)}' for rule in SHARED)
+    for rule in SHARED:
+        yield from (f"# {line}" for line in textwrap.wrap(rule.description, 110))
+        yield f'#"{rule.name}": {_quoted(rule.check)}'
     yield ""
     for name, service in services.items():
         yield f"# ---- {name}\n"
@@ -76,12 +78,14 @@ def _quoted(text: str) -> str:
 # ---- who may do what
 
 _HOME, _AWAY = "home", "away"
+# All but the cloud's own administrator are of a domain that was handed out.
 PERSONAS: dict[str, dict[str, Any]] = {
     **{role: {"roles": role, "project_id": _HOME, "project_domain_id": _HOME} for role in ("reader", "member")},
     **{role: {"roles": role, "project_id": _HOME, "project_domain_id": _HOME} for role in ("manager", "admin")},
     **{f"domain {role}": {"roles": role, "domain_id": _HOME} for role in ("reader", "manager", "admin")},
     **{f"system {role}": {"roles": role, "system_scope": "all"} for role in ("reader", "admin")},
     "service": {"roles": "service", "project_id": _AWAY},
+    "cloud admin": {"roles": "admin", "project_id": _AWAY, "project_domain_id": "default"},
 }
 _IMPLIED = {
     "reader": ("reader",),
@@ -113,6 +117,7 @@ def may(policy: Policy, rule: str, persona: str) -> str:
 
     facts = dict(PERSONAS[persona])
     caller = Caller(_HOME, persona, facts.pop("domain", _HOME), roles=_IMPLIED[facts.pop("roles")], **facts)
+    caller = policy.seen(caller)
     if policy.allows(rule, caller, _Target("somewhere else")):
         return "any"
     return "own" if policy.allows(rule, caller, _Target(_HOME)) else "-"

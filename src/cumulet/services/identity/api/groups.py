@@ -28,8 +28,8 @@ def browse(call: Call) -> Any:
 def create(call: Call) -> Any:
     """Create a group."""
     fields = given(call.body.group, "name", "domain_id", "description")
-    call.require("identity:create_group", {f"target.group.{name}": fields[name] for name in fields if fields[name]})
     fields.setdefault("domain_id", own_domain(call))
+    call.require("identity:create_group", {f"target.group.{name}": fields[name] for name in fields if fields[name]})
     fields["extra"] = extra(wire.GroupCreate, call.raw["group"])
     check_new(call, call.tx, fields["domain_id"])
     return {"group": wire.shown(call, model.create(call.tx, fields))}

@@ -34,11 +34,13 @@ def create(call: Call) -> Any:
     """Create a project."""
     project: wire.ProjectCreate = call.body.project
     fields = given(project, *_FIELDS)
-    call.require("identity:create_project", {f"target.project.{name}": fields[name] for name in fields if fields[name]})
     if not project.is_domain and not fields.get("domain_id"):
         parent = lookups.find(call.tx, "project", fields["parent_id"]) if fields.get("parent_id") else None
         domain_id = (parent.id if parent.is_domain else parent.domain_id) if parent is not None else None
         fields["domain_id"] = domain_id or own_domain(call)
+    call.require("identity:create_project", {f"target.project.{name}": fields[name] for name in fields if fields[name]})
+    if project.is_domain:
+        call.require("identity:create_domain")
     fields["extra"] = extra(wire.ProjectCreate, call.raw["project"])
     return {"project": wire.shown(call, model.create(call.tx, fields, project.tags or ()))}
 

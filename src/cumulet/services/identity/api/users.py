@@ -44,8 +44,8 @@ def create(call: Call) -> Any:
     """Create a user."""
     user: wire.UserCreate = call.body.user
     fields = given(user, "name", "domain_id", "default_project_id", "enabled")
-    call.require("identity:create_user", {f"target.user.{name}": fields[name] for name in fields if fields[name]})
     fields.setdefault("domain_id", own_domain(call))
+    call.require("identity:create_user", {f"target.user.{name}": fields[name] for name in fields if fields[name]})
     fields["options"] = options.merged({}, user.options or {}, options.FOR_USERS)
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     rules: PasswordRules = call.context.password_rules
@@ -65,7 +65,8 @@ def show(call: Call, user_id: str) -> Any:
 def _federated(call: Call, tx: Transaction, row: Row[Any], objects: Any = None) -> Any:
     """The user as shown, with who it is at identity providers: from now on what `objects` say, if they do."""
     if objects:
-        federated_users.replace(tx, row.id, msgspec.to_builtins(objects))
+        within = None if call.caller.is_admin else row.domain_id
+        federated_users.replace(tx, row.id, msgspec.to_builtins(objects), within)
     known = federated_users.of_users(tx, [row.id]).get(row.id)
     return {"user": wire.shown(call, row) | ({"federated": known} if known else {})}
 

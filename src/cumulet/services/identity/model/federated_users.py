@@ -52,12 +52,16 @@ def of_users(tx: Transaction, ids: Collection[str]) -> dict[str, Objects]:
     }
 
 
-def replace(tx: Transaction, user_id: str, objects: Sequence[Mapping[str, Any]]) -> None:
-    """What is federated of a user from now on. Raises 400 for what does not exist, 409 for what is another's."""
+def replace(tx: Transaction, user_id: str, objects: Sequence[Mapping[str, Any]], domain_id: str | None = None) -> None:
+    """What is federated of a user from now on. Raises 400 for what does not exist, 409 for what is another's.
+
+    `domain_id`: only identity providers of that domain are there. Whoever manages one domain would otherwise give his
+    user the name that somebody of another has at her provider, and get her next login.
+    """
     rows = [
         {"user_id": user_id, "idp_id": each["idp_id"], **protocol} for each in objects for protocol in each["protocols"]
     ]
-    _check(tx, rows)
+    _check(tx, rows, domain_id)
     tx.delete(federated_users, federated_users.c.user_id == user_id)
     others = select(federated_users).where(among(federated_users.c.unique_id, [row["unique_id"] for row in rows]))
     keys = {(row.idp_id, row.protocol_id, row.unique_id) for row in tx.rows(others)} if rows else set()
@@ -72,8 +76,11 @@ def _key(row: Mapping[str, str]) -> tuple[str, str, str]:
     return row["idp_id"], row["protocol_id"], row["unique_id"]
 
 
-def _check(tx: Transaction, rows: Sequence[Mapping[str, str]]) -> None:
-    idps = {row.id for row in tx.rows(select(identity_providers.c.id))}
+def _check(tx: Transaction, rows: Sequence[Mapping[str, str]], domain_id: str | None) -> None:
+    there = select(identity_providers.c.id)
+    if domain_id is not None:
+        there = there.where(identity_providers.c.domain_id == domain_id)
+    idps = {row.id for row in tx.rows(there)}
     protocols = {(row.idp_id, row.id) for row in tx.rows(select(federation_protocols))}
     for row in rows:
         if row["idp_id"] not in idps:

@@ -116,7 +116,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
     values.setdefault("id", uuid.uuid4().hex)
     values["options"] = options.merged({}, values.get("options", {}), options.FOR_RESOURCES)
     if values.get("is_domain"):
-        if values.get("parent_id"):
+        if values.get("parent_id") or values.get("domain_id"):
             raise BadRequest("only root projects are allowed to act as domains.")
         values.update(domain_id=ROOT, parent_id=None)
     else:

@@ -23,9 +23,8 @@ def _within(role: str) -> str:
 
 
 _ROLE_WITHIN = "(domain_id:%(target.role.domain_id)s or None:%(target.role.domain_id)s)"
-_CHANGED = (
-    f"{ADMIN} or ({_within('admin')}) and {_ROLE_WITHIN} or ({_within('manager')}) and rule:domain_managed_target_role"
-)
+_MANAGED = f"rule:domain_managed_target_role and {_ROLE_WITHIN}"
+_CHANGED = f"{ADMIN} or ({_within('admin')}) and {_ROLE_WITHIN} or ({_within('manager')}) and {_MANAGED}"
 
 RULES = [
     Rule(
