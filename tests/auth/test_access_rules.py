@@ -58,3 +58,4 @@ def test_service_and_method_count() -> None:
     assert not allows(rules, "compute", "POST", "/v2.1/servers")
     assert not allows(rules, "image", "GET", "/v2.1/servers")
     assert allows([], "identity", "GET", "/v3/auth/tokens") and not allows([], "identity", "GET", "/v3/users")
+    assert not allows([], "identity", "GET", "/v3/users/x/v3/auth/tokens")

@@ -17,8 +17,9 @@ VALIDATION = ("identity", "GET", "/v3/auth/tokens")
 
 
 def allows(rules: Iterable[Mapping[str, str]], service: str, method: str, path: str) -> bool:
-    """Whether one of `rules` fits a request to the service of that type. A token may always be looked at."""
-    if (service, method) == VALIDATION[:2] and path.endswith(VALIDATION[2]):
+    """Whether one of `rules` fits a request to the service of that type. `path`: the whole of it, as it was routed. A
+    token may always be looked at."""
+    if (service, method, path) == VALIDATION:
         return True
     return any(rule["service"] == service and rule["method"] == method and fits(rule["path"], path) for rule in rules)
 
