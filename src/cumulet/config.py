@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import errno
 import ipaddress
 import json
 import os
 import re
 import socket
+import stat
 import tomllib
 import types
 import typing
@@ -188,7 +190,7 @@ class Settings:
         """
         file = self.secrets_dir / DATABASE_URL
         try:
-            mode, text = file.stat().st_mode, file.read_text(encoding="utf-8").strip()
+            mode, text = _read_private(self.secrets_dir, DATABASE_URL)
         except FileNotFoundError:
             return self.state / "db" / "cumulet.sqlite"
         except (OSError, UnicodeDecodeError) as error:
@@ -226,9 +228,11 @@ class Settings:
         if name not in SECRETS:
             raise ConfigError(f"there is no secret named {name}")
         try:
-            return (self.secrets_dir / name).read_text(encoding="ascii").strip()
+            return _read_private(self.secrets_dir, name)[1]
         except OSError as error:
             raise ConfigError(f"cannot read the secret {name}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise ConfigError(f"cannot read the secret {name}: it is not text") from None
 
     # ---- reading and writing
 
@@ -298,6 +302,24 @@ def machine_address() -> str:
 
 def _kinds() -> dict[str, object]:
     return typing.get_type_hints(Settings)
+
+
+def _read_private(folder: Path, name: str) -> tuple[int, str]:
+    """Mode and text of a file in a folder of the controller's user.
+
+    Root reads here too, and hands what it reads to the controller: it must be a file of the folder's owner, and no link
+    to one that only root may read. Raises OSError, UnicodeDecodeError.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(name, flags, dir_fd=handle), encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.fstat(handle).st_uid:
+                raise PermissionError(errno.EPERM, f"it is not a file of the owner of {folder}")
+            return found.st_mode, file.read().strip()
+    finally:
+        os.close(handle)
 
 
 def _read_file(path: Path, *, must_exist: bool) -> dict[str, object]:

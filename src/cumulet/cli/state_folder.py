@@ -108,6 +108,9 @@ def furnish(state: Path, owner: pwd.struct_passwd | None, *, node_too: bool = Fa
         folder.chmod(mode)
         if owner is not None and theirs and folder.lstat().st_uid != owner.pw_uid:
             _hand_over(folder, owner)
+        if owner is not None and not theirs and folder.lstat().st_uid == owner.pw_uid:
+            # As a node of simulated hosts leaves its own; what he put there, root would work on.
+            raise CliError(f"{folder} belongs to the user {owner.pw_name}; give it back to root, or start afresh")
     for name in SECRETS:
         _make_secret(state / "secrets", name, owner)
 

@@ -153,8 +153,9 @@ class Agent:
         """Take an item in; False when it is of the past or cannot be understood."""
         key: Key = (item.kind, item.ref)
         try:
+            self.journal.check(item)
             spec = typed(item, SPECS)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, ValueError) as error:
             log.error("%s %s: cannot be understood: %s", item.kind, item.ref, error)
             self._report(item, "failed", error="The host cannot understand this request.", detail=str(error))
             return False

@@ -37,6 +37,12 @@ class Journal:
                 path.unlink(missing_ok=True)
         return items
 
+    @staticmethod
+    def check(item: Item) -> None:
+        """Raise ValueError when the item's name could not be a file's: the controller sent it, and root writes here."""
+        if "/" in item.ref or "\0" in item.ref:
+            raise ValueError(f"not the name of an item: {item.ref!r}")
+
     def keep(self, item: Item) -> None:
         """Keep the newest of an item."""
         if self._folder is None:
@@ -53,5 +59,5 @@ class Journal:
 
     def _path(self, item: Item) -> Path:
         assert self._folder is not None
-        assert "/" not in item.ref
+        self.check(item)
         return self._folder / f"{item.kind}.{item.ref}.json"

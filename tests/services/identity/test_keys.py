@@ -76,8 +76,8 @@ def test_a_rotation_that_dies_is_put_right_by_the_next(
 
         monkeypatch.setattr(owner, name, call)
 
-    dying("replace", Path)
-    dying("unlink", Path)
+    dying("replace", os)
+    dying("unlink", os)
     dying("fdopen", os)
     with contextlib.suppress(KeyboardInterrupt):
         keys.rotate(folder)

@@ -1,7 +1,9 @@
 """Fernet keys in a folder, in Keystone's scheme: file 0 is staged, the highest number signs, all of them verify.
 
 Files are 0600 in a folder of 0700. Rotation may die at any moment: what is there can always be read, and the next
-rotation puts it right. Never logs a key, never keeps one that is no longer in the folder.
+rotation puts it right. Root may rotate in a folder of the controller's user, who must never be able to make it follow a
+link of his: everything is done relative to the open folder. Never logs a key, never keeps one that is no longer in the
+folder.
 """
 
 from __future__ import annotations
@@ -54,61 +56,77 @@ class FernetKeys:
 def setup(folder: Path) -> None:
     """Make the staged and the primary key, unless there are keys."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(folder):
-        if not numbers(folder):
-            _write(folder, 1)
-        if 0 not in numbers(folder):
-            _write(folder, 0)
+    with _locked(folder) as handle:
+        if not _numbers(handle):
+            _write(handle, 1)
+        if 0 not in _numbers(handle):
+            _write(handle, 0)
 
 
 def rotate(folder: Path) -> None:
-    """The staged key becomes the primary one, a new one is staged, the oldest goes when there are too many."""
-    with _locked(folder):
-        _rotate(folder)
+    """The staged key becomes the primary one, a new one is staged, the oldest goes when there are too many. Raises
+    OSError, also for a folder that is a link."""
+    with _locked(folder) as handle:
+        _rotate(handle)
 
 
 def rotate_when_due(folder: Path, interval_s: float = ROTATION_S) -> bool:
     """Rotate when the staged key has waited for `interval_s`; whether it did. Any number of processes may ask."""
-    with _locked(folder):
-        staged = folder / "0"
-        if staged.exists() and time.time() - staged.stat().st_mtime < interval_s:
-            return False
-        _rotate(folder)
+    with _locked(folder) as handle:
+        if 0 in _numbers(handle):
+            staged = os.stat("0", dir_fd=handle, follow_symlinks=False)
+            if time.time() - staged.st_mtime < interval_s:
+                return False
+        _rotate(handle)
         return True
 
 
 def numbers(folder: Path) -> list[int]:
     """The keys that are there: the staged one is 0, the highest signs."""
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    with _opened(folder) as handle:
+        return _numbers(handle)
 
 
-def _rotate(folder: Path) -> None:
-    if (folder / "0").exists():
-        (folder / "0").replace(folder / str(numbers(folder)[-1] + 1))
-    _write(folder, 0)
-    secondary = [number for number in numbers(folder) if number]
+def _numbers(handle: int) -> list[int]:
+    return sorted(int(name) for name in os.listdir(handle) if name.isdecimal())
+
+
+def _rotate(handle: int) -> None:
+    found = _numbers(handle)
+    if 0 in found:
+        os.replace("0", str(found[-1] + 1), src_dir_fd=handle, dst_dir_fd=handle)
+    _write(handle, 0)
+    secondary = [number for number in _numbers(handle) if number]
     for number in secondary[: max(0, len(secondary) - ACTIVE + 1)]:
-        (folder / str(number)).unlink()
+        os.unlink(str(number), dir_fd=handle)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One at a time, of all processes; clears what a rotation that died has left."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _opened(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for left in folder.glob(".*.new"):
-            left.unlink()
-        yield
-        os.fsync(descriptor)
+        yield handle
     finally:
-        os.close(descriptor)
+        os.close(handle)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """The folder, open: one at a time, of all processes. Clears what a rotation that died has left."""
+    with _opened(folder) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for name in os.listdir(handle):
+            if name.startswith(".") and name.endswith(".new"):
+                os.unlink(name, dir_fd=handle)
+        yield handle
+        os.fsync(handle)
 
 
 def _read(folder: Path) -> list[bytes]:
     for _ in range(_TRIES):
         try:
-            keys = [(folder / str(number)).read_bytes().strip() for number in reversed(numbers(folder))]
+            with _opened(folder) as handle:
+                keys = [_key(handle, number) for number in reversed(_numbers(handle))]
         except FileNotFoundError:  # renamed between the look and the reading
             continue
         if keys:
@@ -116,14 +134,20 @@ def _read(folder: Path) -> list[bytes]:
     raise FileNotFoundError(f"no Fernet keys in {folder}")
 
 
-def _write(folder: Path, number: int) -> None:
-    staged = folder / f".{number}.new"
-    owner = folder.stat()
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+def _key(handle: int, number: int) -> bytes:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(str(number), flags, dir_fd=handle), "rb") as file:
+        return file.read().strip()
+
+
+def _write(handle: int, number: int) -> None:
+    draft = f".{number}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(draft, flags, 0o600, dir_fd=handle), "wb") as file:
         if os.geteuid() == 0:  # root may rotate for the controller, which is not root
+            owner = os.fstat(handle)
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.write(Fernet.generate_key())
         file.flush()
         os.fsync(file.fileno())
-    staged.replace(folder / str(number))
+    os.replace(draft, str(number), src_dir_fd=handle, dst_dir_fd=handle)
