@@ -12,8 +12,11 @@ import pytest
 from cumulet.cli import state_folder
 from cumulet.cli.errors import CliError
 from cumulet.config import ConfigError, Settings
-from cumulet.desired.shapes import Item
+from cumulet.desired.shapes import Changes, Item, Network
+from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
+from cumulet.node.link import Link
+from cumulet.node.simulated import SimulatedParts
 from cumulet.services.identity.loops import rotate_keys
 from cumulet.services.identity.model import keys
 
@@ -150,3 +153,14 @@ def test_the_journal_keeps_to_its_folder(ref: str, folder: bool, tmp_path: Path)
             with pytest.raises(ValueError, match="not the name of an item"):
                 step(item)
         assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_an_items_bad_name_hurts_that_item_only(tmp_path: Path) -> None:
+    """Finding S19: the others of the same answer are worked on, and the next answer is asked for."""
+    parts = SimulatedParts(1, None, tmp_path / "world")
+    agent = Agent(Link("http://127.0.0.1:1", tmp_path / "link.json"), parts, Journal(tmp_path / "journal"))
+    names = ["before", "../../x", "later"]
+    items = [Item(host="h", kind="network", ref=ref, revision=1, spec=Network(id=ref)) for ref in names]
+    agent.take(Changes(revision=5, items=items), ("network",))
+    assert set(agent.specs("network")) == {"before", "later"}
+    assert len(list((tmp_path / "journal").iterdir())) == 2
