@@ -9,11 +9,13 @@ import csv
 import io
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
 
+from cumulet.auth.policy_file import NAME as POLICY
 from cumulet.cli.api_client import Session
 from cumulet.config import Settings
 
@@ -61,6 +63,23 @@ def configuration(settings: Settings, folder: Path) -> Sections:
         "enforce_scope": {"keystone": True, "glance": True, "nova": True, "neutron": True, "placement": True},
         "service_available": {"cinder": False, "swift": False, "horizon": False},
     }
+
+
+def govern(settings: Settings, policy: str) -> None:
+    """Put `policy` in force in a running cloud, as an operator does. Returns when the controller has read it."""
+    log = settings.log_dir / "controller.log"
+
+    def times() -> int:
+        return log.read_text(errors="replace").count(f"{POLICY}: read again, in force now")
+
+    before, draft = times(), settings.state / f"{POLICY}.new"
+    draft.write_text(policy)
+    draft.chmod(0o644)  # with root the controller is another user
+    draft.replace(settings.state / POLICY)
+    deadline = time.monotonic() + 20
+    while times() == before:
+        assert time.monotonic() < deadline, "the controller does not read its policy"
+        time.sleep(0.1)
 
 
 class Workspace:
