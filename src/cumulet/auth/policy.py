@@ -45,7 +45,7 @@ class Forbidden(Exception):
 
 
 CLOUD_ADMIN = "cloud_admin"
-_OF_THE_CLOUD = "system_scope:all or domain_id:default or project_domain_id:default"
+_OF_THE_CLOUD = "project_domain_id:default or domain_id:default or system_scope:all"
 
 # What the rules of all services build on. OpenStack's services each repeat these.
 SHARED = (
@@ -210,8 +210,10 @@ def _generic(check: Any) -> Check:
 
 
 def _attribute(kind: str, match: str) -> Check:
+    fixed = None if "%" in match else match
+
     def same(target: Mapping[str, Any], creds: Mapping[str, Any]) -> bool:
-        wanted = _filled(match, target)
+        wanted = fixed or _filled(match, target)
         if wanted is None or kind not in creds:
             return False
         value = creds[kind]
