@@ -192,8 +192,8 @@ def test_a_refusal_is_keystones(domain: Domain, first: dict[str, str]) -> None:
 @pytest.mark.parametrize("kind", ["user", "group"])
 def test_he_makes_nobody_an_administrator(mode: str, kind: str, cloud: Assembled, domain: Domain) -> None:
     """Finding S5: services outside this package, which read tokens, take the role admin by its name."""
-    made = domain.ask("POST", f"/v3/{kind}s", {kind: {"name": fresh()}})
-    assert made.status == 201, "in his own domain, which he need not name"
+    made = domain.ask("POST", f"/v3/{kind}s", {kind: {"name": fresh(), "domain_id": domain.id}})
+    assert made.status == 201, made.body
     actor = f"{kind}s/{made.json[kind]['id']}"
     with cloud.under(mode):
         status = 204 if mode == KEYSTONES_LETTER else 403
@@ -217,7 +217,9 @@ def ways(domain: Domain) -> dict[str, str]:
 
     def person(*, grants_to: str) -> tuple[str, str]:
         name = fresh()
-        user = answered("POST", "/v3/users", {"user": {"name": name, "password": PASSWORD}})["user"]["id"]
+        user = answered("POST", "/v3/users", {"user": {"name": name, "password": PASSWORD, "domain_id": domain.id}})[
+            "user"
+        ]["id"]
         if grants_to == "group":
             group = answered("POST", "/v3/groups", {"group": {"name": fresh()}})["group"]["id"]
             answered("PUT", f"/v3/groups/{group}/users/{user}")
@@ -301,11 +303,15 @@ def test_the_domains_own_things_stay_his(mode: str, cloud: Assembled, domain: Do
 
         def made(noun: str, **fields: Any) -> str:
             answer = domain.ask("POST", f"/v3/{noun}s", {noun: {"name": fresh(), **fields}})
-            assert answer.status == 201, answer.body
+            assert answer.status == 201, answer.body  # he need not name his domain, but for users
             assert answer.json[noun]["domain_id"] == domain.id
             return str(answer.json[noun]["id"])
 
-        ids = {"user": made("user", password="a"), "group": made("group"), "project": made("project")}
+        ids = {
+            "user": made("user", password="a", domain_id=domain.id),
+            "group": made("group"),
+            "project": made("project"),
+        }
         child = made("project", parent_id=ids["project"])
         steps = [
             ("PATCH", f"/v3/users/{ids['user']}", {"user": {"password": "b", "enabled": False}}),

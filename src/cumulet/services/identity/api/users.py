@@ -44,8 +44,9 @@ def create(call: Call) -> Any:
     """Create a user."""
     user: wire.UserCreate = call.body.user
     fields = given(user, "name", "domain_id", "default_project_id", "enabled")
-    fields.setdefault("domain_id", own_domain(call))
+    # The rule sees what was named: who manages a domain has to name it here, as in Keystone (its own tests say so).
     call.require("identity:create_user", {f"target.user.{name}": fields[name] for name in fields if fields[name]})
+    fields.setdefault("domain_id", own_domain(call))
     fields["options"] = options.merged({}, user.options or {}, options.FOR_USERS)
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     rules: PasswordRules = call.context.password_rules
