@@ -180,6 +180,7 @@ def test_the_reports_requests(mode: str, cloud: Assembled, domain: Domain, first
 
 
 def test_a_refusal_is_keystones(domain: Domain, first: dict[str, str]) -> None:
+    """Finding S5, case 28."""
     answer = domain.ask("PATCH", f"/v3/users/{first['demo']}", {"user": {"password": "taken"}})
     words = "You are not authorized to perform the requested action: identity:update_user."
     assert answer.json == {"error": {"code": 403, "message": words, "title": "Forbidden"}}
@@ -191,7 +192,7 @@ def test_a_refusal_is_keystones(domain: Domain, first: dict[str, str]) -> None:
 @MODES
 @pytest.mark.parametrize("kind", ["user", "group"])
 def test_he_makes_nobody_an_administrator(mode: str, kind: str, cloud: Assembled, domain: Domain) -> None:
-    """Finding S5: services outside this package, which read tokens, take the role admin by its name."""
+    """Finding S5, case 28: services outside this package, which read tokens, take the role admin by its name."""
     made = domain.ask("POST", f"/v3/{kind}s", {kind: {"name": fresh(), "domain_id": domain.id}})
     assert made.status == 201, made.body
     actor = f"{kind}s/{made.json[kind]['id']}"
@@ -266,7 +267,7 @@ def ways(domain: Domain) -> dict[str, str]:
 
 
 def test_no_token_of_the_domain_is_the_clouds(cloud: Assembled, domain: Domain, first: dict[str, str]) -> None:
-    """Finding S5: tokens that were good for the whole cloud by the letter are so no more a moment later."""
+    """Finding S5, case 28: tokens that were good for the whole cloud by the letter are so no more a moment later."""
     with cloud.under(KEYSTONES_LETTER):
         found = ways(domain)
         by_letter = {name: powers(cloud, token, first) for name, token in found.items()}
@@ -282,7 +283,7 @@ def test_no_token_of_the_domain_is_the_clouds(cloud: Assembled, domain: Domain, 
 
 
 def test_who_is_the_clouds_own_stays_it(cloud: Assembled, first: dict[str, str]) -> None:
-    """The administrator that a cloud is made with: of the first domain, of its projects, of the system."""
+    """Finding S5, case 28: who administers the first domain, a project of it, or the system."""
     roles = cloud.ask("identity", "GET", "/v3/roles", token=cloud.admin).json["roles"]
     role = next(each["id"] for each in roles if each["name"] == "admin")
     path = f"/v3/domains/default/users/{first['admin']}/roles/{role}"
@@ -298,7 +299,7 @@ def test_who_is_the_clouds_own_stays_it(cloud: Assembled, first: dict[str, str])
 
 @MODES
 def test_the_domains_own_things_stay_his(mode: str, cloud: Assembled, domain: Domain) -> None:
-    """What Keystone lets a manager of a domain do, he does there."""
+    """Finding S5, case 28. What Keystone lets a manager of a domain do, he does there."""
     with cloud.under(mode):
 
         def made(noun: str, **fields: Any) -> str:
@@ -328,6 +329,7 @@ def test_the_domains_own_things_stay_his(mode: str, cloud: Assembled, domain: Do
 
 
 def test_lists_are_of_his_domain_alone(cloud: Assembled, domain: Domain, first: dict[str, str]) -> None:
+    """Finding S5, case 28."""
     other = handed_out(cloud)
     foreign = {*first.values(), other.id, other.project, other.user, "default"}
     paths = ("users", "groups", "projects", "domains", "role_assignments", "credentials")
@@ -352,7 +354,7 @@ def test_lists_are_of_his_domain_alone(cloud: Assembled, domain: Domain, first: 
 
 
 def test_no_domain_is_made_out_of_a_project(domain: Domain) -> None:
-    """Finding S5: a manager of a domain makes no other one, whichever way it is spelt."""
+    """Finding S5, case 28: a manager of a domain makes no other one, whichever way it is spelt."""
     for more in ({}, {"domain_id": domain.id}, {"domain_id": "default"}, {"parent_id": domain.id}):
         asked = {"project": {"name": fresh(), "is_domain": True, **more}}
         assert domain.ask("POST", "/v3/projects", asked).status in (400, 403)
@@ -363,6 +365,7 @@ def test_no_domain_is_made_out_of_a_project(domain: Domain) -> None:
 
 
 def test_nothing_moves_into_the_first_domain(domain: Domain, first: dict[str, str]) -> None:
+    """Finding S5, case 28."""
     for noun, identifier in (("user", domain.user), ("project", domain.project)):
         for change in ({"domain_id": "default"}, {"domain_id": None}, {"parent_id": first["project"]}):
             answer = domain.ask("PATCH", f"/v3/{noun}s/{identifier}", {noun: change})
@@ -374,7 +377,8 @@ def test_nothing_moves_into_the_first_domain(domain: Domain, first: dict[str, st
 
 
 def test_another_domains_role_is_not_his_to_give(cloud: Assembled, domain: Domain) -> None:
-    """Names decide which roles managers give, and a domain's role may have any name and imply any role but admin."""
+    """Finding S5, case 28: names decide which roles managers give, and a domain's role may have any name and imply any
+    role but admin."""
     other = handed_out(cloud)
     asked = {"role": {"name": "member", "domain_id": other.id}}
     role = domain.as_cloud("POST", "/v3/roles", asked).json["role"]["id"]
@@ -386,7 +390,7 @@ def test_another_domains_role_is_not_his_to_give(cloud: Assembled, domain: Domai
 
 @MODES
 def test_nobody_is_given_a_strangers_name_at_her_provider(mode: str, cloud: Assembled, domain: Domain) -> None:
-    """Whose user has the name gets the stranger's next login."""
+    """Finding S5, case 28. Whose user has the name gets the stranger's next login."""
     provider, mapping = fresh(), fresh()
     rules = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "X"}]}]
     path = f"/v3/OS-FEDERATION/identity_providers/{provider}"
@@ -407,6 +411,7 @@ def test_nobody_is_given_a_strangers_name_at_her_provider(mode: str, cloud: Asse
 def test_an_operator_names_another_domain_as_the_clouds(
     cloud: Assembled, domain: Domain, first: dict[str, str]
 ) -> None:
+    """Finding S5, case 28."""
     named = f'"cloud_admin": "rule:admin_of_ours"\n"admin_of_ours": "project_domain_id:{domain.id}"'
     domain.as_cloud("PUT", grants(domain, f"users/{domain.admin_id}")[0])
     token = domain.token(domain.on_project)
@@ -419,7 +424,7 @@ def test_an_operator_names_another_domain_as_the_clouds(
 
 
 def test_the_switch_makes_no_administrators(cloud: Assembled, domain: Domain, first: dict[str, str]) -> None:
-    """It says whose role admin counts; who has none stays what he is."""
+    """Finding S5, case 28. It says whose role admin counts; who has none stays what he is."""
     domain.as_cloud("PUT", f"/v3/domains/{domain.id}/users/{domain.user}/roles/{domain.roles['manager']}")
     name = domain.as_cloud("GET", f"/v3/users/{domain.user}").json["user"]["name"]
     with cloud.under('"cloud_admin": "@"'):
@@ -428,6 +433,7 @@ def test_the_switch_makes_no_administrators(cloud: Assembled, domain: Domain, fi
 
 
 def test_the_file_is_one_line_in_the_sample(tmp_path: Path) -> None:
+    """Finding S5, case 28."""
     from cumulet.cli.policy import sample_lines
 
     lines = list(sample_lines())
