@@ -307,12 +307,12 @@ class Heartbeat(Shape):
 
 
 class MetadataQuestion(Shape):
-    """A guest's request to 169.254.169.254, as the node saw it. `network_id` or `router_id` says where it came in."""
+    """A guest's request to 169.254.169.254, as the node saw it. `network_id` is the network that it came from: a
+    router has several, and an address means nothing without its network."""
 
     method: str
     path: str
     address: str
-    network_id: str | None = None
-    router_id: str | None = None
+    network_id: str
     headers: dict[str, str] = {}
     body: str = ""

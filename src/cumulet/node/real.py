@@ -209,7 +209,6 @@ class RealParts:
             path=request.path,
             address=request.source,
             network_id=request.network_id,
-            router_id=request.router_id,
             headers=request.headers,
             body=base64.b64encode(request.body).decode(),
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
-from cumulet.node.net import bridge, intake, names, provider, taps, vxlan
+from cumulet.node.net import bridge, intake, metadata, names, provider, taps, vxlan
 from cumulet.node.net.dhcp import DhcpServers
 from cumulet.node.net.firewall import CHECK_EVERY_S, Firewall
 from cumulet.node.net.links import Link, links, namespaces, release_namespace_folder
@@ -94,7 +94,7 @@ class NetworkParts:
             failed = self._dhcp.ensure(spec, self._routed())
             namespace = names.dhcp_namespace(spec.id)
             if namespace in namespaces():
-                self._metadata.ensure(namespace, Place(names.METADATA_ADDRESS, 80, network_id=spec.id))
+                self._metadata.ensure(namespace, [Place(names.METADATA_ADDRESS, 80, spec.id)])
             else:
                 self._metadata.absent(namespace)
             self._remember(spec, failed)
@@ -135,7 +135,7 @@ class NetworkParts:
     # ---- routers -------------------------------------------------------------------------------------------
 
     def ensure_router(self, given: Router) -> list[str]:
-        """Make a router with its legs, translations and metadata listener; returns what of it was left out, and
+        """Make a router with its legs, translations and metadata listeners; returns what of it was left out, and
         why."""
         with self._lock:
             taken = intake.router(given)
@@ -151,8 +151,7 @@ class NetworkParts:
                 self._metadata.absent(names.router_namespace(spec.id))
             failed = self._routers.ensure(spec)
             if up:
-                place = Place("0.0.0.0", names.METADATA_PORT, router_id=spec.id)
-                self._metadata.ensure(names.router_namespace(spec.id), place)
+                self._metadata.ensure(names.router_namespace(spec.id), metadata.places_of(spec))
             self._reroute(before)
             self._remember(spec, failed)
             return [*taken.left_out, *failed]

@@ -30,6 +30,8 @@ _SETTINGS = {
     "net.ipv6.conf.all.forwarding": "1",
     "net.ipv6.conf.default.accept_ra": "0",
     "net.ipv4.ip_nonlocal_bind": "0",
+    # What comes in through a leg must come from behind it: a router is no way round the filters of ports.
+    "net.ipv4.conf.all.rp_filter": "1",
 }
 
 

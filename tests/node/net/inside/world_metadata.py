@@ -1,0 +1,106 @@
+"""Metadata where networks meet: which leg a guest's packet came through, and guests who claim a neighbour's address."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from worldkit import Cloud, FakeGuest, group, leg, new_id, ok, port, sh, tcp, tenant
+
+from cumulet.desired.shapes import AddressPair, Network, Route, Router
+from cumulet.node.net import names
+
+METADATA = "169.254.169.254"
+ASK = (
+    "import socket,sys\ns=socket.socket()\ns.settimeout(2)\ns.bind((sys.argv[1],0))\ns.connect((sys.argv[2],80))\n"
+    "s.sendall(b'GET /latest/user-data HTTP/1.0\\r\\n\\r\\n')\nd=b''\n"
+    "while (p:=s.recv(9999)): d+=p\nprint(d.decode())"
+)
+SAY = "import socket,sys\ns=socket.socket(2,2)\ns.bind((sys.argv[1],0))\ns.sendto(b'hi',(sys.argv[2],53))"
+HEAR = "import socket\ns=socket.socket(2,2)\ns.bind(('',53))\ns.settimeout(2)\nprint(s.recvfrom(9)[1][0])"
+
+
+def ask(guest: FakeGuest, source: str) -> str:
+    return guest.run(sys.executable, "-c", ASK, source, METADATA, check=False)
+
+
+def two_networks() -> tuple[Network, Network, Router]:
+    """The victim's network, the other tenant's, and a router of the latter with a leg on both."""
+    theirs, own = tenant(), tenant("10.1.0.0/24", 59, "10.1.0.1")
+    assert own.dhcp
+    own.dhcp.mac = "fa:16:3e:00:01:02"
+    legs = [leg(theirs, "10.0.0.30", "fa:16:3e:00:00:30"), leg(own, "10.1.0.1", "fa:16:3e:00:00:31")]
+    return theirs, own, Router(id=new_id(), ports=legs)
+
+
+def test_the_leg_says_which_network_asks(make_cloud: Callable[..., Cloud]) -> None:
+    """Finding S4: an address of the shared network, sent from the sender's own, behind the same router."""
+    cloud = make_cloud()
+    theirs, own, edge = two_networks()
+    shut = group()
+    victim, sender = port(theirs, 5, [shut.id]), port(own, 66, [shut.id])
+    sender.allowed_address_pairs = [AddressPair(ip="10.0.0.5", mac=sender.mac)]
+    for network in (theirs, own):
+        cloud.parts.ensure_network(network)
+    cloud.parts.ensure_router(edge)
+    cloud.parts.ensure_ports([victim, sender], {shut.id: shut})
+    honest = FakeGuest(victim).start("10.0.0.5/24", "10.0.0.30")
+    evil = FakeGuest(sender).start("10.1.0.66/24", "10.1.0.1")
+    for guest, source, network in ((honest, "10.0.0.5", theirs), (evil, "10.1.0.66", own)):
+        assert f"for {source}" in ask(guest, source)
+        assert (cloud.asked[-1].network_id, cloud.asked[-1].source) == (network.id, source)
+
+    count = len(cloud.asked)
+    sh("ip", "-n", evil.ns, "addr", "add", "10.0.0.5/32", "dev", "eth0")
+    assert ask(evil, "10.0.0.5") == "" and len(cloud.asked) == count
+    # A controller refuses this route; a node that was told it all the same does not take one leg for another.
+    edge.routes = [Route(destination="10.0.0.5/32", nexthop="10.1.0.66")]
+    cloud.parts.ensure_router(edge)
+    assert " 404 " in ask(evil, "10.0.0.5") and len(cloud.asked) == count
+    edge.routes = []
+    cloud.parts.ensure_router(edge)
+    assert "for 10.0.0.5" in ask(honest, "10.0.0.5")
+
+
+def test_legs_that_go_and_come_again(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud()
+    theirs, own, edge = two_networks()
+    shut = group()
+    victim = port(theirs, 5, [shut.id])
+    for network in (theirs, own):
+        cloud.parts.ensure_network(network)
+    cloud.parts.ensure_ports([victim], {shut.id: shut})
+    guest = FakeGuest(victim).start("10.0.0.5/24", "10.0.0.30")
+    legs = list(edge.ports)
+    for kept in (legs, legs[:1], legs[1:], legs, []):
+        edge.ports = list(kept)
+        cloud.parts.ensure_router(edge)
+        listening = sh("ip", "netns", "exec", names.router_namespace(edge.id), "ss", "-Htln").splitlines()
+        assert len(listening) == len(kept) and all(f":{names.METADATA_PORT} " in line for line in listening)
+        answered = "for 10.0.0.5" in ask(guest, "10.0.0.5")
+        assert answered == (legs[0] in kept)
+        assert not answered or cloud.asked[-1].network_id == theirs.id
+    shown = sh("ip", "netns", "exec", names.router_namespace(edge.id), "iptables", "-t", "nat", "-S")
+    assert f"-d {METADATA}/32 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9697" in shown
+
+
+def test_a_router_is_no_way_round_the_filters(make_cloud: Callable[..., Cloud]) -> None:
+    """What a tenant may send on an own network does not leave their router as a neighbour's on a shared one."""
+    cloud = make_cloud()
+    theirs, own, edge = two_networks()
+    shut, open_ = group(), group(tcp(53))
+    open_.rules[-1].protocol = "udp"
+    target, sender = port(theirs, 6, [open_.id]), port(own, 66, [shut.id])
+    sender.allowed_address_pairs = [AddressPair(ip="10.0.0.5", mac=sender.mac)]
+    for network in (theirs, own):
+        cloud.parts.ensure_network(network)
+    cloud.parts.ensure_router(edge)
+    cloud.parts.ensure_ports([target, sender], {shut.id: shut, open_.id: open_})
+    listener = FakeGuest(target).start("10.0.0.6/24", "10.0.0.30")
+    evil = FakeGuest(sender).start("10.1.0.66/24", "10.1.0.1")
+    sh("ip", "-n", evil.ns, "addr", "add", "10.0.0.5/32", "dev", "eth0")
+    assert ok("ip", "netns", "exec", evil.ns, "ping", "-c", "1", "-W", "1", "10.0.0.30")
+    for source in ("10.1.0.66", "10.0.0.5"):
+        script = f'{sys.executable} -c "$1" & sleep 0.5; ip netns exec {evil.ns} {sys.executable} -c "$2" {source} 10.0.0.6; wait'
+        heard = listener.run("sh", "-c", script, "sh", HEAR, SAY, check=False)
+        assert heard.strip() == (source if source == "10.1.0.66" else "")
