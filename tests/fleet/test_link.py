@@ -74,7 +74,7 @@ class Cloud:
             image_path=lambda tx, link_id, image_id: (
                 folder / "image" if (link_id, image_id) == (self.link, "mine") else None
             ),
-            metadata=lambda tx, question: Reply(b"hello", content_type="text/plain"),
+            metadata=lambda tx, link_id, question: Reply(f"hello {link_id}".encode(), content_type="text/plain"),
             find=[],
         )
         service = fleet_service.load()
@@ -341,7 +341,7 @@ def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:
 
 
 def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
-    """Bytes of an image only for who boots it; metadata only from where the network or router is."""
+    """Bytes of an image only for who boots it; metadata only from where the network is."""
     cloud.link = cloud.link_id
     assert b"".join(node.link.image("mine")) == b"image" * 1000
     with pytest.raises(LinkError, match="404"):
@@ -349,9 +349,9 @@ def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
     with cloud.store.transaction() as tx:
         door.touch(tx, link_id=cloud.link, kind="network", ref=NET)
     asked = MetadataQuestion(method="GET", path="/latest/", address="10.0.0.5", network_id=NET)
-    assert node.link.metadata(asked).body == b"hello"
-    for elsewhere in ({"network_id": guest_id(1)}, {"router_id": NET, "network_id": NET}, {"network_id": None}):
-        assert node.link.metadata(msgspec.structs.replace(asked, **elsewhere)).status == 404
+    assert node.link.metadata(asked).body == f"hello {cloud.link}".encode()
+    assert node.link.metadata(msgspec.structs.replace(asked, network_id=guest_id(1))).status == 404
+    assert node.link.metadata(msgspec.structs.replace(asked, network_id=None)).status == 400
 
 
 def test_a_node_of_an_empty_cloud_waits(cloud: Cloud, node: Node) -> None:

@@ -47,7 +47,7 @@ class LinkContext:
     reports: Mapping[Kind, ReportHandler]
     hosts_changed: Sequence[HostsChanged]
     image_path: Callable[[Transaction, str, str], Path | None]
-    metadata: Callable[[Transaction, MetadataQuestion], Reply]
+    metadata: Callable[[Transaction, str, MetadataQuestion], Reply]
     find: Sequence[Find]
     facts: Callable[[], Mapping[str, Any]] = dict
 

@@ -16,6 +16,8 @@ from cumulet.desired.shapes import MetadataQuestion
 from cumulet.http.app import Mount
 from cumulet.services.compute import door
 from cumulet.services.compute.metadata import service as metadata_service
+from cumulet.services.network.model import dhcp
+from cumulet.services.network.model.networks import by_id as found_network
 from tests.services.compute.conftest import NETWORK, SUBNET, Nova, new_id, show
 from tests.services.serving import Running, running
 
@@ -29,6 +31,8 @@ def guest(nova: Nova, demo: httpx.Client) -> str:
 
     public = ed25519.Ed25519PrivateKey.generate().public_key()
     text = public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    with nova.store.transaction() as tx:
+        dhcp.serve(tx, found_network(tx, NETWORK))
     body = {"keypair": {"name": "mine", "public_key": text}}
     assert demo.post("/v2.1/os-keypairs", json=body).status_code == 201
     user_data = base64.b64encode(SCRIPT).decode()
@@ -41,7 +45,7 @@ def ask(nova: Nova, guest: str, path: str) -> bytes:
         address = show(demo, guest)["addresses"]["private"][0]["addr"]
     question = MetadataQuestion(method="GET", path=path, address=address, network_id=NETWORK)
     with nova.store.read() as tx:
-        body = door.metadata(nova.context)(tx, question).body
+        body = door.metadata(nova.context)(tx, nova.node.link_id, question).body
     assert isinstance(body, bytes)
     return body
 
@@ -111,7 +115,7 @@ def test_an_address_of_nobody(nova: Nova, guest: str) -> None:
     elsewhere = MetadataQuestion(method="GET", path="/", address="10.1.0.2", network_id=new_id())
     for asked in (question, elsewhere):
         with nova.store.read() as tx, pytest.raises(Exception, match="could not be found"):
-            door.metadata(nova.context)(tx, asked)
+            door.metadata(nova.context)(tx, nova.node.link_id, asked)
 
 
 @pytest.fixture

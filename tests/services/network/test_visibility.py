@@ -214,7 +214,7 @@ def test_a_port_cannot_be_slipped_into_anothers_router_or_server(cloud: Cloud) -
         assert door.interfaces(tx, [server]) == {server: []}
         assert door.addresses(tx, [server]) == {server: []}
         ip = fake["fixed_ips"][0]["ip_address"]
-        assert door.port_by_address(tx, network_id=network["id"], router_id=None, ip=ip) is None
+        assert door.port_by_address(tx, link_id=cloud.links[0], network_id=network["id"], ip=ip) is None
 
 
 def test_an_external_network_is_everybodys_to_look_at(cloud: Cloud) -> None:

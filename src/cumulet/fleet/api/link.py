@@ -137,11 +137,10 @@ def _image_path(call: Call, image_id: str) -> Any:
 
 @service.post("/v1/metadata", auth=False, request=MetadataQuestion, transaction="read")
 def metadata(call: Call) -> Reply:
-    """A guest's request to 169.254.169.254, brought by the node that has its network or router."""
+    """A guest's request to 169.254.169.254, brought by the node that has its network."""
     link_id = link_of(call, call.tx)
     asked: MetadataQuestion = call.body
-    place: tuple[Kind, str | None] = ("router", asked.router_id) if asked.router_id else ("network", asked.network_id)
-    if place[1] is None or link_id not in desired.wanted_on(call.tx, place[0], place[1]):
-        raise NotFound("This node has no such network or router.")
-    answer: Reply = call.context.metadata(call.tx, call.body)
+    if link_id not in desired.wanted_on(call.tx, "network", asked.network_id):
+        raise NotFound("This node has no such network.")
+    answer: Reply = call.context.metadata(call.tx, link_id, asked)
     return answer

@@ -53,12 +53,13 @@ def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
     hosts.joined(tx, names)
 
 
-def metadata(context: ComputeContext) -> Callable[[Transaction, MetadataQuestion], Reply]:
-    """Answers guests' questions that nodes bring over the link. The answer raises 404 for an unknown guest."""
+def metadata(context: ComputeContext) -> Callable[[Transaction, str, MetadataQuestion], Reply]:
+    """Answers guests' questions that nodes bring over the link, given the link's id. The answer raises 404 for an
+    unknown guest."""
     place = place_of(context)
 
-    def reply(tx: Transaction, question: MetadataQuestion) -> Reply:
-        return answers.answer(tx, answers.of_question(tx, question), question.path, place)
+    def reply(tx: Transaction, link_id: str, question: MetadataQuestion) -> Reply:
+        return answers.answer(tx, answers.of_question(tx, link_id, question), question.path, place)
 
     return reply
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypedDict, Unpack
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import bindparam, exists, or_, select
 
 from cumulet.auth import Caller
 from cumulet.desired import shapes
@@ -17,6 +17,8 @@ from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import desired, reports, security_groups, server_floating, server_groups, servers
 from cumulet.services.network.model.legs import LEG
+from cumulet.services.network.model.ports import of_servers
+from cumulet.services.network.model.reach import DHCP
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
 from cumulet.services.network.model.subjects import find
 from cumulet.services.network.service import NetworkContext
@@ -24,7 +26,6 @@ from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
 
 __all__ = [
     "RENDERERS",
@@ -130,7 +131,7 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[sha
     return desired.interfaces(tx, server_ids)
 
 
-_OWN = and_(among_bound(ports.c.device_id, "ids"), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%"))
+_OWN = of_servers("ids")
 _FLOATING = Prepared(
     select(floatingips.c.port_id, floatingips.c.fixed_ip_address, floatingips.c.floating_ip_address)
     .join(ports, ports.c.id == floatingips.c.port_id)
@@ -166,22 +167,27 @@ def addresses(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Serv
     return found
 
 
-def port_by_address(tx: Transaction, *, network_id: str | None, router_id: str | None, ip: str) -> PortOwner | None:
-    """The server's port that has `ip` on the network, or on one of the networks that the router has a leg on."""
-    columns = (ports.c.device_id, ports.c.project_id, ports.c.id)
-    query = select(*columns).join(address_table, address_table.c.port_id == ports.c.id)
-    query = query.where(address_table.c.ip_address == ip, ports.c.link_id.is_not(None))
-    query = query.where(ports.c.device_owner.like("compute:%"))
-    conditions = []
-    if network_id is not None:
-        conditions.append(address_table.c.network_id == network_id)
-    if router_id is not None:
-        legs = ports.alias()
-        here = select(legs.c.network_id).where(legs.c.device_id == router_id, legs.c.device_owner == LEG)
-        conditions.append(address_table.c.network_id.in_(here))
-    if not conditions:
-        return None
-    row = tx.row(query.where(or_(*conditions)))
+_serving = ports.alias()
+_BY_ADDRESS = Prepared(
+    select(ports.c.device_id, ports.c.project_id, ports.c.id)
+    .join(address_table, address_table.c.port_id == ports.c.id)
+    .where(
+        address_table.c.ip_address == bindparam("ip"),
+        address_table.c.network_id == bindparam("network"),
+        ports.c.plugged,
+        exists().where(
+            _serving.c.network_id == bindparam("network"),
+            _serving.c.link_id == bindparam("link"),
+            or_(_serving.c.device_owner == DHCP, _serving.c.device_owner == LEG),
+        ),
+    )
+)
+
+
+def port_by_address(tx: Transaction, *, link_id: str, network_id: str, ip: str) -> PortOwner | None:
+    """The server's port that has `ip` on the network, for a node that serves the network: that runs its DHCP server or
+    a leg of a router on it. None for all others: they see none of its guests' questions. One query."""
+    row = tx.row(_BY_ADDRESS, {"ip": ip, "network": network_id, "link": link_id})
     return None if row is None else PortOwner(row.device_id, row.project_id, row.id)
 
 

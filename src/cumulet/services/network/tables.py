@@ -113,6 +113,8 @@ ports = Table(
     Column("allowed_address_pairs", JSON, nullable=False),
     Column("dns_name", String(255), nullable=False, default=""),
     Column("dns_domain", String(255), nullable=False, default=""),
+    # Compute plugged the port into the server that `device_id` names; what a client says of a port sets it never.
+    Column("plugged", Boolean, nullable=False, default=False),
     Column("by_compute", Boolean, nullable=False, default=False),
     Column("tag", String(60)),
     Column("position", Integer, nullable=False, default=0),

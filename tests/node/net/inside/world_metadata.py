@@ -101,6 +101,7 @@ def test_a_router_is_no_way_round_the_filters(make_cloud: Callable[..., Cloud]) 
     sh("ip", "-n", evil.ns, "addr", "add", "10.0.0.5/32", "dev", "eth0")
     assert ok("ip", "netns", "exec", evil.ns, "ping", "-c", "1", "-W", "1", "10.0.0.30")
     for source in ("10.1.0.66", "10.0.0.5"):
-        script = f'{sys.executable} -c "$1" & sleep 0.5; ip netns exec {evil.ns} {sys.executable} -c "$2" {source} 10.0.0.6; wait'
+        says = f'ip netns exec {evil.ns} {sys.executable} -c "$2" {source} 10.0.0.6'
+        script = f'{sys.executable} -c "$1" & sleep 0.5; {says}; wait'
         heard = listener.run("sh", "-c", script, "sh", HEAR, SAY, check=False)
         assert heard.strip() == (source if source == "10.1.0.66" else "")

@@ -31,11 +31,10 @@ def answer(tx: Transaction, row: servers.Server, path: str, place: Place) -> Rep
     return Reply(found, content_type=_JSON if path.endswith(".json") else _TEXT)
 
 
-def of_question(tx: Transaction, question: MetadataQuestion) -> servers.Server:
-    """The server whose address a node saw the request come from. Raises 404."""
-    owner = network.port_by_address(
-        tx, network_id=question.network_id, router_id=question.router_id, ip=question.address
-    )
+def of_question(tx: Transaction, link_id: str, question: MetadataQuestion) -> servers.Server:
+    """The server whose address a node saw the request come from. Raises 404, also for a network that is not the
+    node's to serve."""
+    owner = network.port_by_address(tx, link_id=link_id, network_id=question.network_id, ip=question.address)
     row = None if owner is None else servers.by_id(tx, owner.device_id)
     if row is None:
         raise NotFound("The resource could not be found.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cumulet.desired.shapes import MetadataQuestion
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply, Service
-from cumulet.http.faults import NotAllowed, webob_body
+from cumulet.http.faults import BadRequest, NotAllowed, webob_body
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.facts import Place
 from cumulet.services.compute.service import ComputeContext
@@ -35,20 +37,22 @@ def show(call: Call, path: str) -> Reply:
     return _answer(call, path)
 
 
+def _question(method: str, path: str, headers: Mapping[str, str]) -> MetadataQuestion:
+    """What a node asks by headers. A router has several networks: its id does not say whose address it is."""
+    network_id = headers.get("x-neutron-network-id", "")
+    if not network_id or "x-neutron-router-id" in headers:
+        raise BadRequest("X-Neutron-Network-ID, and it alone, says where the request came from.")
+    address = headers.get("x-forwarded-for", "").strip()
+    return MetadataQuestion(method=method, path=f"/{path}", address=address, network_id=network_id)
+
+
 def _answer(call: Call, path: str) -> Reply:
     headers = call.headers
     if "x-cumulet-link" in headers:
         link_id, secret = headers["x-cumulet-link"], headers.get("x-cumulet-secret", "")
         if not fleet.link_allowed(call.tx, link_id, secret):
             raise NotAllowed("These are not the credentials of a node that joined.")
-        question = MetadataQuestion(
-            method=call.method,
-            path=f"/{path}",
-            address=headers.get("x-forwarded-for", "").split(",")[0].strip(),
-            network_id=headers.get("x-neutron-network-id"),
-            router_id=headers.get("x-neutron-router-id"),
-        )
-        row = answers.of_question(call.tx, question)
+        row = answers.of_question(call.tx, link_id, _question(call.method, path, headers))
     else:
         row = answers.of_signature(call.tx, headers, call.context.metadata_secret)
     return answers.answer(call.tx, row, f"/{path}", place_of(call.context))

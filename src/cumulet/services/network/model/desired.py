@@ -15,7 +15,7 @@ from cumulet.desired import shapes
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import reach
 from cumulet.services.network.model.legs import GATEWAY, LEG
-from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name
+from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name, of_servers
 from cumulet.services.network.tables import (
     addresses,
     floatingips,
@@ -28,7 +28,6 @@ from cumulet.services.network.tables import (
     subnets,
 )
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
 
 
 def _prefix(cidr: str) -> int:
@@ -244,9 +243,7 @@ def _floating(tx: Transaction, refs: Sequence[str]) -> defaultdict[str, list[sha
 # ---- guests
 
 
-_GUESTS = and_(
-    among_bound(ports.c.device_id, "ids"), ports.c.link_id.is_not(None), ports.c.device_owner.like("compute:%")
-)
+_GUESTS = of_servers("ids")
 _INTERFACES = Prepared(
     select(ports, networks.c.mtu)
     .join(networks, networks.c.id == ports.c.network_id)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select, true
+from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
 from cumulet.engine import timeline
@@ -16,7 +16,8 @@ from cumulet.services.network.model import addresses, legs, macs, networks, port
 from cumulet.services.network.model.associations import router_changed
 from cumulet.services.network.model.standard import change, fresh, standard
 from cumulet.services.network.tables import addresses as address_table
-from cumulet.services.network.tables import floatingips, routers
+from cumulet.services.network.tables import floatingips, routers, subnets
+from cumulet.services.network.tables import networks as networks_table
 from cumulet.services.network.tables import ports as port_table
 from cumulet.store import Transaction
 
@@ -142,7 +143,7 @@ def _end(tx: Transaction, caller: Caller, row: Row[Any], port_id: str, fixed_ip:
         )
     address = fixed[0]
     _check_free(tx, row, port_id, address.ip_address)
-    return End(port_id, address.ip_address, _router(tx, row.floating_network_id, address.subnet_id, port_id))
+    return End(port_id, address.ip_address, _router(tx, row, port, address))
 
 
 def _check_free(tx: Transaction, row: Row[Any], port_id: str, fixed_ip: str) -> None:
@@ -161,22 +162,29 @@ def _check_free(tx: Transaction, row: Row[Any], port_id: str, fixed_ip: str) -> 
         )
 
 
-def _router(tx: Transaction, network_id: str, subnet_id: str, port_id: str) -> str:
-    """The router that has a leg on the subnet and its gateway on the external network. Raises 404."""
+def _router(tx: Transaction, row: Row[Any], port: Row[Any], address: Row[Any]) -> str:
+    """The router that translates: one with a leg on the subnet and its gateway on the external network. First the
+    subnet's gateway, then the oldest; never one that another tenant has put on a shared network. Raises 404."""
     query = (
         select(routers.c.id)
         .join(port_table, port_table.c.device_id == routers.c.id)
         .join(address_table, address_table.c.port_id == port_table.c.id)
+        .join(subnets, subnets.c.id == address_table.c.subnet_id)
+        .join(networks_table, networks_table.c.id == subnets.c.network_id)
         .where(
-            routers.c.gateway_network_id == network_id,
+            routers.c.gateway_network_id == row.floating_network_id,
             port_table.c.device_owner == legs.LEG,
-            address_table.c.subnet_id == subnet_id,
+            address_table.c.subnet_id == address.subnet_id,
+            or_(
+                address_table.c.ip_address == subnets.c.gateway_ip,
+                routers.c.project_id.in_([row.project_id, networks_table.c.project_id]),
+            ),
         )
-        .order_by(port_table.c.created_at)
+        .order_by((address_table.c.ip_address == subnets.c.gateway_ip).desc(), port_table.c.created_at)
     )
     found = tx.scalar(query.limit(1))
     if found is None:
-        raise faults.gateway_unreachable(network_id, subnet_id, port_id)
+        raise faults.gateway_unreachable(row.floating_network_id, address.subnet_id, port.id)
     return str(found)
 
 

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, true
 
 from cumulet.auth import Caller
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, dhcp, macs, reach, security_groups, tags
+from cumulet.services.network.model import addresses, dhcp, macs, reach, routes, security_groups, tags
 from cumulet.services.network.model.associations import drop_ports, router_changed
+from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.standard import change, fresh, given, seconds
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
@@ -82,7 +83,24 @@ def binding_to(tx: Transaction, host: str) -> Binding:
     return Binding(host, found.link_id if found else None)
 
 
-def check_device(row: Row[Any] | None, values: Mapping[str, Any]) -> None:
+def of_servers(name: str) -> ColumnElement[bool]:
+    """The one condition for "ports of servers": those that compute plugged into them. A port that only says so (its
+    device is its owner's to write) is nobody's. `name` is the parameter with the servers' ids."""
+    return and_(among_bound(ports.c.device_id, name), ports.c.plugged)
+
+
+_PLUGGED_ELSEWHERE = Prepared(
+    select(ports.c.id)
+    .where(
+        ports.c.device_id == bindparam("device"),
+        ports.c.plugged,
+        ports.c.project_id != bindparam("project"),
+    )
+    .limit(1)
+)
+
+
+def check_device(tx: Transaction, row: Row[Any] | None, project_id: str, values: Mapping[str, Any]) -> None:
     """What a port belongs to is not for clients to say where we go by it: legs of routers, DHCP servers and guests
     are found by their ports' device. `row` is the port as it is, None for a new one. Raises 409.
 
@@ -92,13 +110,16 @@ def check_device(row: Row[Any] | None, values: Mapping[str, Any]) -> None:
     device = values.get("device_id", row.device_id if row is not None else "")
     if row is not None and (owner, device) == (row.device_owner, row.device_id):
         return
-    if owner in RESERVED or (row is not None and row.device_owner in RESERVED):
+    if row is not None and row.plugged:
+        raise faults.port_in_use(row.id, row.network_id, row.device_id)
+    foreign = owner in RESERVED or (row is not None and row.device_owner in RESERVED)
+    if not foreign and device:
+        foreign = tx.row(_PLUGGED_ELSEWHERE, {"device": device, "project": project_id}) is not None
+    if foreign:
         raise Conflict(
             f"The following device_id {device} is not owned by your tenant or matches another tenants router.",
             code="DeviceIDNotOwnedByTenant",
         )
-    if row is not None and row.link_id and row.device_owner.startswith(COMPUTE):
-        raise faults.port_in_use(row.id, row.network_id, row.device_id)
 
 
 def create(
@@ -111,7 +132,7 @@ def create(
 ) -> Made:
     """A new port on `network`; quota has been reserved. `binding` goes before the values' host."""
     if binding is None:
-        check_device(None, values)
+        check_device(tx, None, project_id, values)
     mac = given(values, "mac_address")
     if mac is None:
         mac = macs.fresh_mac(tx, network.id)
@@ -128,7 +149,8 @@ def create(
     binding = binding or binding_to(tx, values["binding:host_id"])
     row = {**fresh(tx, project_id, values["description"]), "network_id": network.id, "mac_address": mac}
     row.update(status="DOWN", port_security_enabled=secure, host=binding.host, link_id=binding.link_id)
-    row.update(_columns(values), by_compute=binding.by_compute, tag=binding.tag, position=binding.position)
+    row.update(_columns(values), by_compute=binding.by_compute, plugged=binding.by_compute)
+    row.update(tag=binding.tag, position=binding.position)
     row["allowed_address_pairs"] = _pairs(values["allowed_address_pairs"], mac)
     tx.insert(ports, row)
     addresses.store(tx, row["id"], network.id, found)
@@ -197,10 +219,10 @@ def _groups(tx: Transaction, caller: Caller, project_id: str, values: Mapping[st
 
 def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Change a port."""
-    check_device(row, values)
+    check_device(tx, row, row.project_id, values)
     mac = values.get("mac_address", row.mac_address)
     if mac != row.mac_address:
-        if row.host and row.device_owner.startswith(COMPUTE):
+        if row.plugged or (row.host and row.device_owner.startswith(COMPUTE)):
             raise Conflict(
                 f"Unable to complete operation on port {row.id}, port is already bound, port type: bridge, "
                 f"old_mac {row.mac_address}, new_mac {mac}.",
@@ -222,6 +244,8 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
         columns["status"] = "DOWN"
     change(tx, ports, row.id, **columns, host=binding.host, link_id=binding.link_id)
     moved = _readdress(tx, row, mac, values)
+    if moved and row.device_owner == LEG:
+        routes.check_moved(tx, row.device_id)
     if groups != before:
         tx.delete(port_groups, port_groups.c.port_id == row.id)
         tx.insert(port_groups, [{"port_id": row.id, "group_id": group} for group in groups])
@@ -288,7 +312,7 @@ def _tell(tx: Transaction, row: Row[Any], binding: Binding, groups: Groups, *, m
         reach.dhcp_changed(tx, row.network_id)
         if moved:
             reach.members_changed(tx, {*before, *after})
-    if row.device_owner.startswith(COMPUTE) and row.link_id:
+    if row.plugged:
         fleet.touch_everywhere(tx, "guest", row.device_id)
     elif row.device_owner in ROUTER_OWNED:
         router_changed(tx, [row.device_id])
@@ -323,7 +347,7 @@ def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
         else:
             reach.dhcp_changed(tx, row.network_id)
             reach.members_changed(tx, groups[row.id])
-        if row.device_owner.startswith(COMPUTE) and row.link_id:
+        if row.plugged:
             fleet.touch_everywhere(tx, "guest", row.device_id)
 
 

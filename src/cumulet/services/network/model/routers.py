@@ -13,14 +13,12 @@ from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, legs, networks, ports, tags
+from cumulet.services.network.model import addresses, legs, networks, ports, routes, tags
 from cumulet.services.network.model.standard import change, fresh, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import ports as port_table
 from cumulet.store import Transaction
-
-MOST_ROUTES = 30
 
 
 def visible(caller: Caller) -> ColumnElement[bool]:
@@ -53,7 +51,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: dict[str, Any
     if info is not _NOTHING:
         set_gateway(tx, caller, row, info)
     if "routes" in values:
-        _check_routes(tx, row, values["routes"])
+        routes.check_routes(tx, row, values["routes"])
     change(tx, routers, row.id, **values)
     legs.settle(tx, row.id)
 
@@ -115,26 +113,10 @@ def _check_not_needed(tx: Transaction, row: Row[Any]) -> None:
 
 
 def _check_outside(tx: Transaction, row: Row[Any], network_id: str) -> None:
-    inside = _subnets_of_legs(tx, row.id, but=row.gateway_port_id)
+    inside = routes.subnets_of_legs(tx, row.id, but=row.gateway_port_id)
     for subnet in addresses.subnets_of(tx, network_id):
-        _check_disjoint(subnet, inside)
-
-
-def _subnets_of_legs(tx: Transaction, router_id: str, *, but: str | None = None) -> list[Row[Any]]:
-    own = [port for port in legs.legs_of(tx, [router_id]) if port.id != but]
-    fixed = addresses.of_ports(tx, [port.id for port in own])
-    ids = {address.subnet_id for rows in fixed.values() for address in rows}
-    return list(tx.rows(select(subnets).where(subnets.c.id.in_(ids))))
-
-
-def _check_disjoint(subnet: Row[Any], others: Sequence[Row[Any]]) -> None:
-    net = ipaddress.ip_network(subnet.cidr)
-    for other in others:
-        if net.overlaps(ipaddress.ip_network(other.cidr)):
-            raise faults.malformed(
-                "router",
-                f"Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr {other.cidr} of subnet {other.id}",
-            )
+        routes.check_disjoint(subnet, inside)
+        routes.check_unrouted(subnet, row)
 
 
 # ---- interfaces
@@ -177,19 +159,13 @@ def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
         raise faults.malformed("router", "Router port must have at least one fixed IP")
     if sum(":" not in address.ip_address for address in fixed) > 1:
         raise faults.malformed("router", "Cannot have multiple IPv4 subnets on router port")
-    others = _subnets_of_legs(tx, row.id)
+    others = routes.subnets_of_legs(tx, row.id)
     for subnet in tx.rows(select(subnets).where(subnets.c.id.in_([a.subnet_id for a in fixed]))):
-        _check_new(subnet, others)
+        routes.check_new(subnet, others, row)
     values: dict[str, Any] = {"security_groups": [], "allowed_address_pairs": [], "port_security_enabled": False}
     ports.update(tx, caller, port, values)
     change(tx, port_table, port_id, device_id=row.id, device_owner=legs.LEG)
     return port_id
-
-
-def _check_new(subnet: Row[Any], others: Sequence[Row[Any]]) -> None:
-    if any(other.id == subnet.id for other in others):
-        raise faults.malformed("router", f"Router already has a port on subnet {subnet.id}")
-    _check_disjoint(subnet, others)
 
 
 def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> str:
@@ -203,7 +179,7 @@ def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> s
         )
     if not subnet.gateway_ip:
         raise faults.malformed("router", "Subnet for router interface must have a gateway IP")
-    _check_new(subnet, _subnets_of_legs(tx, row.id))
+    routes.check_new(subnet, routes.subnets_of_legs(tx, row.id), row)
     fixed = [{"subnet_id": subnet_id, "ip_address": subnet.gateway_ip}]
     return legs.make(tx, row, subnet.network_id, legs.LEG, fixed)
 
@@ -258,32 +234,12 @@ def _check_unneeded(tx: Transaction, row: Row[Any], subnet_id: str) -> None:
 # ---- routes
 
 
-def _check_routes(tx: Transaction, row: Row[Any], routes: Sequence[Mapping[str, str]]) -> None:
-    if len(routes) > MOST_ROUTES:
-        raise BadRequest(
-            f"Unable to complete operation for {row.id}. The number of routes exceeds the maximum {MOST_ROUTES}.",
-            code="RoutesExhausted",
-        )
-    own = legs.legs_of(tx, [row.id])
-    fixed = addresses.of_ports(tx, [port.id for port in own])
-    taken = {address.ip_address for rows in fixed.values() for address in rows}
-    nets = [ipaddress.ip_network(subnet.cidr) for subnet in _subnets_of_legs(tx, row.id)]
-    for route in routes:
-        reason = ""
-        if all(ipaddress.ip_address(route["nexthop"]) not in net for net in nets):
-            reason = "the nexthop is not connected with router"
-        elif route["nexthop"] in taken:
-            reason = "the nexthop is used by router"
-        if reason:
-            raise BadRequest(f"Invalid format for routes: {list(routes)}, {reason}", code="InvalidRoutes")
-
-
 def change_routes(tx: Transaction, row: Row[Any], *, add: Sequence[Any] = (), drop: Sequence[Any] = ()) -> None:
     """Add routes and drop others."""
     kept = [route for route in row.routes if route not in drop]
-    routes = kept + [route for route in add if route not in kept]
-    _check_routes(tx, row, routes)
-    change(tx, routers, row.id, routes=routes)
+    after = kept + [route for route in add if route not in kept]
+    routes.check_routes(tx, row, after)
+    change(tx, routers, row.id, routes=after)
     legs.settle(tx, row.id)
 
 

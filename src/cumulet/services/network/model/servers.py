@@ -6,7 +6,7 @@ Errors are worded as Nova words them, because a caller of compute reads them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,17 +21,17 @@ from cumulet.services.network.model.standard import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among, among_bound
+from cumulet.store.among import among_bound
 
 _SERVED = exists().where(subnets.c.network_id == networks.c.id).label("served")
 _NETWORKS = Prepared(select(networks, _SERVED).where(among_bound(networks.c.id, "ids")))
 _LAST_POSITION = Prepared(
     select(port_table.c.position)
-    .where(port_table.c.device_id == bindparam("server"))
+    .where(port_table.c.device_id == bindparam("server"), port_table.c.plugged)
     .order_by(port_table.c.position.desc())
     .limit(1)
 )
-_OF_SERVERS = and_(among_bound(port_table.c.device_id, "ids"), port_table.c.device_owner.like(f"{ports.COMPUTE}%"))
+_OF_SERVERS = ports.of_servers("ids")
 _PORTS = Prepared(
     select(port_table).where(_OF_SERVERS).order_by(port_table.c.position, port_table.c.created_at, port_table.c.id)
 )
@@ -39,6 +39,13 @@ _SET_STATUS = Prepared(
     update(port_table)
     .where(_OF_SERVERS, port_table.c.status != bindparam("new"))
     .values(status=bindparam("new"), updated_at=bindparam("now"), revision_number=port_table.c.revision_number + 1)
+)
+
+
+_REBIND = Prepared(
+    update(port_table)
+    .where(_OF_SERVERS)
+    .values(host=bindparam("to_host"), link_id=bindparam("to_link"), status="DOWN", updated_at=bindparam("now"))
 )
 
 
@@ -144,26 +151,36 @@ def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, 
         row = found.get(id)
         if row is None:
             raise BadRequest(f"Network {id} could not be found.")
-        if row.external and not row.shared and not caller.is_admin:
-            raise NotAllowed(f"It is not allowed to create an interface on external network {id}")
+        _check_attachable(caller, row)
         if not row.served:
             raise BadRequest(f"Network {id} requires a subnet in order to boot instances on.")
     return found
 
 
+def _check_attachable(caller: Caller, network: Row[Any]) -> None:
+    """Nova's rule ``network:attach_external_network``: by network and by port alike. Raises 403."""
+    if network.external and not network.shared and not caller.is_admin:
+        raise NotAllowed(f"It is not allowed to create an interface on external network {network.id}")
+
+
 def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, Row[Any]]:
-    """Ports that the caller brings. Raises 400 or 409."""
+    """Ports that the caller brings. Raises 400, 403 or 409."""
     if not ids:
         return {}
     if len(set(ids)) != len(ids):
         raise BadRequest(f"Port id {next(i for i in ids if list(ids).count(i) > 1)} is used more than once.")
     where = and_(port_table.c.id.in_(ids), ports.visible(caller))
     found = {row.id: row for row in tx.rows(select(port_table).where(where))}
+    nets = {row.id: row for row in tx.rows(_NETWORKS, {"ids": list({row.network_id for row in found.values()})})}
     fixed = addresses.of_ports(tx, list(found))
     for id in ids:
         row = found.get(id)
         if row is None or (row.project_id != caller.project_id and not caller.is_admin):
             raise BadRequest(f"Port id {id} could not be found.")
+        network = nets[row.network_id]
+        if not (caller.is_admin or network.project_id == caller.project_id or network.shared or network.external):
+            raise BadRequest(f"Network {network.id} could not be found.")
+        _check_attachable(caller, network)
         if row.device_id or row.device_owner:
             raise Conflict(f"Port {id} is still in use.")
         if not fixed[id]:
@@ -174,6 +191,7 @@ def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, R
 def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, position: int) -> PluggedPort:
     """Bind a port that the user brought."""
     values: dict[str, Any] = {"device_id": server.server_id, "host": server.host, "link_id": server.link_id}
+    values["plugged"] = True
     values.update(device_owner=f"compute:{server.availability_zone}", tag=tag, position=position, status="DOWN")
     if not row.dns_name:
         values["dns_name"] = _label(server.hostname)
@@ -236,15 +254,6 @@ def _label(hostname: str) -> str:
     return _NOT_LABEL.sub("-", hostname.lower().replace("_", "-"))[:63].strip("-")
 
 
-def _of_server(server_ids: Sequence[str]) -> Any:
-    """Ports that were plugged into the servers; one that only says so is not bound to a host."""
-    return and_(
-        port_table.c.link_id.is_not(None),
-        among(port_table.c.device_id, server_ids),
-        port_table.c.device_owner.like(f"{ports.COMPUTE}%"),
-    )
-
-
 def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Ports of servers, in the order in which they were plugged."""
     return tx.rows(_PORTS, {"ids": server_ids})
@@ -257,7 +266,7 @@ def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
         if row.by_compute:
             continue
         values = {"device_id": "", "device_owner": "", "host": "", "link_id": None, "tag": None, "status": "DOWN"}
-        change(tx, port_table, row.id, **values, position=0, dns_name="")
+        change(tx, port_table, row.id, **values, plugged=False, position=0, dns_name="")
         if row.link_id:
             reach.unplugged(tx, row.network_id, row.link_id)
             reach.groups_left(tx, row.link_id, ports.groups_of(tx, [row.id])[row.id])
@@ -267,8 +276,7 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
     """Another host was chosen: the server's ports are bound there."""
     rows = rows_of(tx, [server_id])
     groups = ports.groups_of(tx, [row.id for row in rows])
-    values: Mapping[str, Any] = {"host": host, "link_id": link_id, "status": "DOWN", "updated_at": tx.now}
-    tx.execute(update(port_table).where(_of_server([server_id])).values(**values))
+    tx.run(_REBIND, {"ids": [server_id], "to_host": host, "to_link": link_id, "now": tx.now})
     for row in rows:
         if row.link_id == link_id:
             continue
