@@ -197,7 +197,7 @@ class MetadataProxy:
                     listener = _inside(namespace, lambda place=place: _listener(place))  # type: ignore[misc]
                 except OSError as error:
                     raise NodeError(f"The metadata proxy cannot listen in {namespace}: {error}") from error
-                there[key] = asyncio.run_coroutine_threadsafe(self._serve(listener, place), loop).result(10)
+                there[key] = self._serve(loop, listener, place)
 
     def absent(self, namespace: str) -> None:
         """Stop listening in the namespace, and let go of it."""
@@ -222,11 +222,19 @@ class MetadataProxy:
             threading.Thread(target=self._loop.run_forever, name="metadata", daemon=True).start()
         return self._loop
 
-    async def _serve(self, listener: socket.socket, place: Place) -> asyncio.Server:
+    def serve(self, listener: socket.socket, place: Place) -> None:
+        """Answer at a listening socket until :meth:`close`."""
+        with self._lock:
+            self._servers.setdefault("", {})[(place, 0, listener.fileno())] = self._serve(
+                self._running_loop(), listener, place
+            )
+
+    def _serve(self, loop: asyncio.AbstractEventLoop, listener: socket.socket, place: Place) -> asyncio.Server:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._connection(reader, writer, place)
 
-        return await asyncio.start_server(connected, sock=listener, limit=_HEADER_LIMIT)
+        starting = asyncio.start_server(connected, sock=listener, limit=_HEADER_LIMIT)
+        return asyncio.run_coroutine_threadsafe(starting, loop).result(10)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: Place) -> None:
         """One request, one answer. Too many connections, from one guest, one network or all, are closed at once."""
