@@ -390,3 +390,18 @@ def test_a_floating_ip_does_not_go_through_another_tenants_router(stage: Stage) 
     stage.ask("network", "PUT", path, {"subnet_id": subnet}, "admin", 200)
     made = stage.make("floatingip", "alice", floating_network_id=outer, port_id=port)
     assert made["router_id"] == edge
+
+
+def test_a_name_that_a_neighbour_has(stage: Stage) -> None:
+    """Names on a shared network: the older port keeps its own, by any spelling, and nobody goes by its address."""
+    shared, _ = stage.network("admin", shared=True)
+    database = stage.make("port", "alice", network_id=shared, dns_name="db")
+    address = database["fixed_ips"][0]["ip_address"].replace(".", "-")
+    names = [("bob", "db"), ("bob", "DB"), ("bob", f"host-{address}"), ("bob", "web"), ("alice", "db"), ("bob", "web")]
+    ports = [stage.make("port", who, network_id=shared, dns_name=name)["id"] for who, name in names]
+    with stage.cloud.controller.store.read() as tx:
+        told: Any = network_door.RENDERERS["network"](tx, stage.home[0], [shared])[shared]
+    served = {host.port_id: host.hostname for host in told.dhcp.hosts}
+    own = [host.addresses[0].ip.replace(".", "-") for host in told.dhcp.hosts if host.port_id in ports]
+    assert served[database["id"]] == "db"
+    assert [served[port] for port in ports] == [*(f"host-{ip}" for ip in own[:3]), "web", "db", "web"]

@@ -39,9 +39,9 @@ class DhcpServers:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def ensure(self, network: Network, routed: Set[str] = frozenset()) -> list[str]:
-        """Serve DHCP as `network.dhcp` says; `routed` are ids of subnets that a router here serves. Returns what could
-        not be done of it.
+    def ensure(self, network: Network, routed: Set[leases.Leg] = frozenset()) -> list[str]:
+        """Serve DHCP as `network.dhcp` says; `routed` are the legs of routers here. Returns what could not be done of
+        it.
 
         ValueError or NodeCommandError when it cannot be done at all.
         """
@@ -101,7 +101,7 @@ class DhcpServers:
         commands = set_addresses(links(namespace)[inside], wanted) + _default_route(network, inside)
         return change_each(commands, namespace)
 
-    def _write(self, network: Network, routed: Set[str], place: Path) -> bool:
+    def _write(self, network: Network, routed: Set[leases.Leg], place: Path) -> bool:
         texts = {
             "host": leases.hosts(network),
             "addn_hosts": leases.additional_hosts(network),

@@ -16,6 +16,9 @@ from cumulet.node.net import names
 LINE_BYTES = 1000
 """dnsmasq reads lines in pieces of 1024 bytes and takes each piece for a line."""
 
+Leg = tuple[str, str]
+"""A router's leg on a subnet: the subnet's id, and the leg's address."""
+
 
 def served(network: Network) -> list[Subnet]:
     """The subnets dnsmasq hands addresses out from: IPv4 with DHCP on."""
@@ -61,14 +64,20 @@ def _full_name(host: DhcpHost, ip: str, network: Network) -> str:
     return name if not suffix or name.endswith("." + suffix) else f"{name}.{suffix}"
 
 
-def options(network: Network, routed: Set[str]) -> str:
+def gateways(network: Network) -> set[Leg]:
+    """The legs that are gateways of the network's subnets, whether or not there are such legs."""
+    return {(each.id, each.gateway_ip) for each in network.subnets if each.gateway_ip}
+
+
+def options(network: Network, routed: Set[Leg]) -> str:
     """``--dhcp-optsfile``: routes, name servers and gateway per subnet, extra options per port.
 
-    Subnets in `routed` (ids) reach metadata through their router; all others through the DHCP port.
+    Subnets whose gateway is one of `routed` (legs of routers here) reach metadata through it; all others through the
+    DHCP port. Another leg on the subnet, such as a tenant's on a shared network, changes nothing for its guests.
     """
     lines: list[str] = []
     for subnet in served(network):
-        lines += _subnet_options(network, subnet, subnet.id not in routed)
+        lines += _subnet_options(network, subnet, (subnet.id, subnet.gateway_ip) not in routed)
     for host in network.dhcp.hosts if network.dhcp else []:
         lines += [option_line(host, option, value) for option, value in host.extra_opts]
     return _file(lines)

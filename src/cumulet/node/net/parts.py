@@ -17,9 +17,10 @@ from pathlib import Path
 import msgspec
 
 from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
-from cumulet.node.net import bridge, intake, metadata, names, provider, taps, vxlan
+from cumulet.node.net import bridge, intake, leases, metadata, names, provider, taps, vxlan
 from cumulet.node.net.dhcp import DhcpServers
 from cumulet.node.net.firewall import CHECK_EVERY_S, Firewall
+from cumulet.node.net.leases import Leg
 from cumulet.node.net.links import Link, links, namespaces, release_namespace_folder
 from cumulet.node.net.metadata import MetadataProxy, Place, ProxyReply, ProxyRequest
 from cumulet.node.net.provider import ProviderConfig
@@ -144,9 +145,9 @@ class NetworkParts:
                 return [*taken.left_out, *self._seen[spec.id].left_out]
             self._seen.pop(spec.id, None)
             before = self._routed()
-            subnets = [each.subnet_id for port in spec.ports for each in port.addresses]
+            legs = [[each.subnet_id, each.ip] for port in spec.ports for each in port.addresses]
             up = spec.admin_state_up
-            self._registry.note("routers", spec.id, subnets=subnets if up else [])
+            self._registry.note("routers", spec.id, legs=legs if up else [])
             if not up:
                 self._metadata.absent(names.router_namespace(spec.id))
             failed = self._routers.ensure(spec)
@@ -168,19 +169,20 @@ class NetworkParts:
             self._registry.forget("routers", router_id)
             self._reroute(before)
 
-    def _routed(self) -> frozenset[str]:
-        """Ids of subnets that a router on this host serves."""
-        found: set[str] = set()
+    def _routed(self) -> frozenset[Leg]:
+        """The legs of all routers on this host."""
+        found: set[Leg] = set()
         for router_id in self._registry.ids("routers"):
-            found.update((self._registry.facts("routers", router_id) or {}).get("subnets", []))
+            legs = (self._registry.facts("routers", router_id) or {}).get("legs", [])
+            found.update((subnet_id, ip) for subnet_id, ip in legs)
         return frozenset(found)
 
-    def _reroute(self, before: frozenset[str]) -> None:
+    def _reroute(self, before: frozenset[Leg]) -> None:
         """Tell guests of subnets that got or lost their router the other way to metadata."""
         changed = self._routed() ^ before
         for seen in list(self._seen.values()):
             spec = seen.spec
-            if isinstance(spec, Network) and spec.dhcp and changed & {each.id for each in spec.subnets}:
+            if isinstance(spec, Network) and spec.dhcp and changed & leases.gateways(spec):
                 self._dhcp.ensure(spec, self._routed())
 
     # ---- ports ---------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from worldkit import Cloud, FakeGuest, group, leg, new_id, ok, port, sh, tcp, tenant
+from worldkit import Cloud, FakeGuest, group, host_of, leg, new_id, ok, port, sh, tcp, tenant
 
 from cumulet.desired.shapes import AddressPair, Network, Route, Router
 from cumulet.node.net import names
@@ -105,3 +106,22 @@ def test_a_router_is_no_way_round_the_filters(make_cloud: Callable[..., Cloud]) 
         script = f'{sys.executable} -c "$1" & sleep 0.5; {says}; wait'
         heard = listener.run("sh", "-c", script, "sh", HEAR, SAY, check=False)
         assert heard.strip() == (source if source == "10.1.0.66" else "")
+
+
+def test_anothers_leg_does_not_take_the_way_to_metadata(make_cloud: Callable[..., Cloud], udhcpc_script: Path) -> None:
+    """Guests of a shared network keep the way through the DHCP port while no router is their gateway."""
+    cloud = make_cloud()
+    theirs, own, edge = two_networks()
+    shut = group()
+    victim = port(theirs, 5, [shut.id])
+    assert theirs.dhcp
+    theirs.dhcp.hosts = [host_of(victim, "vm")]
+    for network in (theirs, own):
+        cloud.parts.ensure_network(network)
+    cloud.parts.ensure_router(edge)
+    cloud.parts.ensure_ports([victim], {shut.id: shut})
+    guest = FakeGuest(victim).start()
+    assert f"{METADATA}/32 10.0.0.2" in guest.lease(udhcpc_script)["staticroutes"]
+    edge.ports.append(leg(theirs, "10.0.0.1", "fa:16:3e:00:00:32"))
+    cloud.parts.ensure_router(edge)
+    assert "staticroutes" not in guest.lease(udhcpc_script)

@@ -116,12 +116,14 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
         return {}
     nets = [row.network_id for row in servers]
     fixed = addresses_of(tx, ports.c.network_id.in_(nets))
-    columns = (ports.c.id, ports.c.network_id, ports.c.mac_address, ports.c.dns_name, ports.c.extra_dhcp_opts)
+    columns = (ports.c.id, ports.c.network_id, ports.c.project_id, ports.c.mac_address, ports.c.dns_name)
     answered = and_(ports.c.network_id.in_(nets), ports.c.device_owner.not_like("network:%"))
+    query = select(*columns, ports.c.extra_dhcp_opts).where(answered).order_by(ports.c.created_at, ports.c.id)
+    rows = [row for row in tx.rows(query) if row.id in fixed]
+    names = _names(rows, fixed)
     hosts: defaultdict[str, list[shapes.DhcpHost]] = defaultdict(list)
-    for row in tx.rows(select(*columns).where(answered).order_by(ports.c.created_at, ports.c.id)):
-        if row.id in fixed:
-            hosts[row.network_id].append(_dhcp_host(row, fixed[row.id]))
+    for row in rows:
+        hosts[row.network_id].append(_dhcp_host(row, names[row.id], fixed[row.id]))
     return {
         row.network_id: shapes.Dhcp(
             port_id=row.id,
@@ -134,12 +136,27 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
     }
 
 
-def _dhcp_host(row: Row[Any], fixed: list[shapes.Address]) -> shapes.DhcpHost:
+def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[shapes.Address]]) -> dict[str, str]:
+    """The names that ports, oldest first, have on their networks: port id → name.
+
+    Where tenants share a network, a name that somebody has is not another one's to take; who asks for it all the same
+    goes by their address. Nor is the name that goes with somebody's address.
+    """
+    given = {row.id: host_name("", fixed[row.id][0].ip) for row in rows}
+    owners = {(row.network_id, given[row.id]): row.project_id for row in rows}
+    for row in rows:
+        wanted = row.dns_name.lower()
+        if wanted and owners.setdefault((row.network_id, wanted), row.project_id) == row.project_id:
+            given[row.id] = row.dns_name
+    return given
+
+
+def _dhcp_host(row: Row[Any], name: str, fixed: list[shapes.Address]) -> shapes.DhcpHost:
     """A port as its DHCP server knows it. Options of IPv6 have numbers of their own and nobody to serve them."""
     return shapes.DhcpHost(
         port_id=row.id,
         mac=row.mac_address,
-        hostname=host_name(row.dns_name, fixed[0].ip),
+        hostname=name,
         addresses=fixed,
         extra_opts=[
             (option["opt_name"], option["opt_value"]) for option in row.extra_dhcp_opts if option["ip_version"] == 4
@@ -243,7 +260,7 @@ def _floating(tx: Transaction, refs: Sequence[str]) -> defaultdict[str, list[sha
 # ---- guests
 
 
-_GUESTS = of_servers("ids")
+_GUESTS = and_(of_servers("ids"), ports.c.link_id.is_not(None))
 _INTERFACES = Prepared(
     select(ports, networks.c.mtu)
     .join(networks, networks.c.id == ports.c.network_id)
