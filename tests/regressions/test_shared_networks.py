@@ -339,6 +339,17 @@ def test_s12_a_port_on_a_network_that_is_hidden_by_now(stage: Stage) -> None:
     assert (answer.status, answer.json["badRequest"]["message"]) == (400, f"Network {network_id} could not be found.")
 
 
+def test_s12_a_router_on_an_external_network_by_port(stage: Stage) -> None:
+    """Finding S12's class. A leg there would be a gateway without translation, which only administrators may give."""
+    network_id, _ = stage.network("admin", **{"router:external": True})
+    port = stage.make("port", "bob", network_id=network_id)
+    router = stage.make("router", "bob")
+    error = stage.refused("PUT", f"routers/{router['id']}/add_router_interface", {"port_id": port["id"]}, 400)
+    assert "is external" in error["message"]
+    gateway = {"router": {"external_gateway_info": {"network_id": network_id}}}
+    stage.ask("network", "PUT", f"/v2.0/routers/{router['id']}", gateway, "bob", 200)
+
+
 # ---- the seams between tenants of a shared network
 
 
@@ -361,6 +372,19 @@ def test_only_the_owner_of_a_network_lets_a_port_be_another(stage: Stage) -> Non
     foreign = {"security_groups": [other_group]}
     stage.refused("PUT", f"ports/{port['id']}", {"port": foreign}, 404)
     stage.refused("POST", "ports", {"port": {"network_id": stage.shared, **foreign}}, 404)
+
+
+def test_an_address_is_not_chosen_through_compute(stage: Stage) -> None:
+    """Case 31. What `create_port:fixed_ips:ip_address` refuses on others' networks: here, the gateway's own address."""
+    gateway = stage.ask("network", "GET", f"/v2.0/subnets/{stage.shared_subnet}", None, "bob", 200)["subnet"]
+    wish = [{"uuid": stage.shared, "fixed_ip": gateway["gateway_ip"]}]
+    answer = stage.server("bob", wish)
+    assert answer.status == 403 and "not allowed to choose the address" in answer.json["forbidden"]["message"]
+    own, subnet = stage.network("bob")
+    cidr = stage.ask("network", "GET", f"/v2.0/subnets/{subnet}", None, "bob", 200)["subnet"]["cidr"]
+    chosen = cidr.replace(".0/24", ".77")
+    assert stage.server("bob", [{"uuid": own, "fixed_ip": chosen}]).status == 202
+    assert stage.server("admin", [{"uuid": own, "fixed_ip": cidr.replace(".0/24", ".78")}]).status == 202
 
 
 def test_a_floating_ip_does_not_go_through_another_tenants_router(stage: Stage) -> None:

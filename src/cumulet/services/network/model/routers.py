@@ -154,6 +154,7 @@ def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
         raise faults.not_found("port", port_id)
     if port.device_id or port.device_owner:
         raise faults.port_in_use(port.id, port.network_id, port.device_id)
+    _check_inside(tx, caller, port)
     fixed = addresses.of_ports(tx, [port_id])[port_id]
     if not fixed:
         raise faults.malformed("router", "Router port must have at least one fixed IP")
@@ -166,6 +167,14 @@ def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
     ports.update(tx, caller, port, values)
     change(tx, port_table, port_id, device_id=row.id, device_owner=legs.LEG)
     return port_id
+
+
+def _check_inside(tx: Transaction, caller: Caller, port: Row[Any]) -> None:
+    """The way to an external network of others is the gateway, where an administrator says who goes untranslated."""
+    network = networks.by_id(tx, port.network_id)
+    owned = caller.is_admin or network.project_id == caller.project_id
+    if network.external and not network.shared and not owned:
+        raise faults.malformed("router", f"Network {network.id} of port {port.id} is external: use it as a gateway")
 
 
 def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> str:

@@ -92,7 +92,7 @@ def plug(
     requests: Sequence[NetworkRequest] = _automatic(tx, caller) if wanted == "auto" else wanted
     project_id = caller.project_id or ""
     brought = _brought(tx, caller, [r.port_id for r in requests if r.port_id])
-    nets = _networks(tx, caller, [r.network_id for r in requests if r.network_id and not r.port_id])
+    nets = _wished(tx, caller, requests)
     fresh = [r for r in requests if not r.port_id]
     if fresh:
         try:
@@ -120,7 +120,7 @@ def check(tx: Transaction, caller: Caller, wanted: Networks, group_names: Sequen
         return
     requests: Sequence[NetworkRequest] = _automatic(tx, caller) if wanted == "auto" else wanted
     _brought(tx, caller, [r.port_id for r in requests if r.port_id])
-    _networks(tx, caller, [r.network_id for r in requests if r.network_id and not r.port_id])
+    _wished(tx, caller, requests)
     if not set(group_names) <= {"default"}:
         security_groups.by_names(tx, caller.project_id or "", group_names)
 
@@ -137,6 +137,21 @@ def _automatic(tx: Transaction, caller: Caller) -> list[NetworkRequest]:
     if len(rows) > 1:
         raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
     return [NetworkRequest(network_id=row.id) for row in rows]
+
+
+def _wished(tx: Transaction, caller: Caller, requests: Sequence[NetworkRequest]) -> dict[str, Row[Any]]:
+    """Networks on which the server gets new ports. Raises 400 or 403.
+
+    An address of one's own choice is for who owns the network, by compute as by network
+    (``create_port:fixed_ips:ip_address``): on a shared one it may be the gateway's.
+    """
+    asked = [request for request in requests if request.network_id and not request.port_id]
+    nets = _networks(tx, caller, [request.network_id for request in asked if request.network_id])
+    for request in asked:
+        network = nets[str(request.network_id)]
+        if request.fixed_ip and network.project_id != caller.project_id and not caller.is_admin:
+            raise NotAllowed(f"It is not allowed to choose the address of an interface on network {network.id}")
+    return nets
 
 
 def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, Row[Any]]:
