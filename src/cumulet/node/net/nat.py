@@ -18,6 +18,10 @@ def render(router: Router) -> str:
     return _filter() + _mangle(router) + _nat(router)
 
 
+SOURCES6 = "*raw\n-A PREROUTING ! -i lo -m rpfilter --invert -j DROP\nCOMMIT\n"
+"""IPv6's rp_filter, which is no setting there: what comes in through a leg must come from behind it."""
+
+
 def _table(name: str, chains: list[str], lines: list[str], hooks: list[str]) -> str:
     declared = [f":{chain} - [0:0]" for chain in chains]
     jumps = [f"-A {hook} -j {_L3}-{hook}" for hook in hooks]

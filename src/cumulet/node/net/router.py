@@ -39,7 +39,7 @@ class Routers:
     """All routers of one cloud on this host."""
 
     def __init__(self) -> None:
-        # Router id → (wanted text, what iptables-save said after it was applied).
+        # Router id → (wanted text, what iptables-save and its sister said after it was applied).
         self._tables: dict[str, tuple[str, str]] = {}
 
     def ensure(self, router: Router) -> list[str]:
@@ -96,6 +96,7 @@ class Routers:
         if known and known[0] == wanted and known[1] == _saved(namespace):
             return
         run("iptables-restore", "--wait", "5", stdin=wanted, netns=namespace)
+        run("ip6tables-restore", "--wait", "5", stdin=nat.SOURCES6, netns=namespace)
         self._tables[router.id] = (wanted, _saved(namespace))
 
 
@@ -135,8 +136,8 @@ def _settle_routes(router: Router, namespace: str) -> list[str]:
 
 
 def _saved(namespace: str) -> str:
-    lines = run("iptables-save", netns=namespace).stdout.splitlines()
-    return "\n".join(line for line in lines if not line.startswith("#"))
+    texts = [run(f"{command}-save", netns=namespace).stdout for command in ("iptables", "ip6tables")]
+    return "\n".join(line for text in texts for line in text.splitlines() if not line.startswith("#"))
 
 
 def _announce(namespace: str, addresses: Iterable[tuple[str, str]]) -> None:

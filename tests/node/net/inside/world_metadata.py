@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from worldkit import Cloud, FakeGuest, group, host_of, leg, new_id, ok, port, sh, tcp, tenant
+from worldkit import Cloud, FakeGuest, group, host_of, leg, new_id, port, sh, tcp, tenant
 
-from cumulet.desired.shapes import AddressPair, Network, Route, Router
+from cumulet.desired.shapes import Address, AddressPair, Network, Route, Router, Rule, Subnet
 from cumulet.node.net import names
 
 METADATA = "169.254.169.254"
@@ -17,8 +17,9 @@ ASK = (
     "s.sendall(b'GET /latest/user-data HTTP/1.0\\r\\n\\r\\n')\nd=b''\n"
     "while (p:=s.recv(9999)): d+=p\nprint(d.decode())"
 )
-SAY = "import socket,sys\ns=socket.socket(2,2)\ns.bind((sys.argv[1],0))\ns.sendto(b'hi',(sys.argv[2],53))"
-HEAR = "import socket\ns=socket.socket(2,2)\ns.bind(('',53))\ns.settimeout(2)\nprint(s.recvfrom(9)[1][0])"
+SOCKET = "import socket,sys\ns=socket.socket(10 if ':' in sys.argv[1] else 2,2)\n"
+SAY = SOCKET + "s.bind((sys.argv[1],0))\ns.sendto(b'hi',(sys.argv[2],53))"
+HEAR = SOCKET + "s.bind((sys.argv[1],53))\ns.settimeout(3)\nprint(s.recvfrom(9)[1][0])"
 
 
 def ask(guest: FakeGuest, source: str) -> str:
@@ -90,22 +91,36 @@ def test_a_router_is_no_way_round_the_filters(make_cloud: Callable[..., Cloud]) 
     cloud = make_cloud()
     theirs, own, edge = two_networks()
     shut, open_ = group(), group(tcp(53))
-    open_.rules[-1].protocol = "udp"
+    open_.rules += [Rule(id=new_id(), direction="ingress", ethertype=kind, protocol="udp") for kind in ("IPv4", "IPv6")]
     target, sender = port(theirs, 6, [open_.id]), port(own, 66, [shut.id])
-    sender.allowed_address_pairs = [AddressPair(ip="10.0.0.5", mac=sender.mac)]
+    for inner, iface, last in ((theirs, target, "6"), (own, sender, "66")):
+        stem = "fd00:a" if inner is theirs else "fd00:b"
+        inner.subnets.append(Subnet(id=new_id(), cidr=f"{stem}::/64", ip_version=6, enable_dhcp=False))
+        six = inner.subnets[-1].id
+        iface.addresses.append(Address(ip=f"{stem}::{last}", subnet_id=six, prefix=64))
+        edge.ports[inner is own].addresses.append(Address(ip=f"{stem}::1", subnet_id=six, prefix=64))
+    sender.allowed_address_pairs = [AddressPair(ip=ip, mac=sender.mac) for ip in ("10.0.0.5", "fd00:a::5")]
     for network in (theirs, own):
         cloud.parts.ensure_network(network)
     cloud.parts.ensure_router(edge)
-    cloud.parts.ensure_ports([target, sender], {shut.id: shut, open_.id: open_})
+    assert cloud.parts.ensure_ports([target, sender], {shut.id: shut, open_.id: open_}) == {}
     listener = FakeGuest(target).start("10.0.0.6/24", "10.0.0.30")
     evil = FakeGuest(sender).start("10.1.0.66/24", "10.1.0.1")
+    for guest, stem, last in ((listener, "fd00:a", "6"), (evil, "fd00:b", "66")):
+        sh("ip", "-n", guest.ns, "addr", "add", f"{stem}::{last}/64", "dev", "eth0", "nodad")
+        sh("ip", "-n", guest.ns, "-6", "route", "add", "default", "via", f"{stem}::1")
     sh("ip", "-n", evil.ns, "addr", "add", "10.0.0.5/32", "dev", "eth0")
-    assert ok("ip", "netns", "exec", evil.ns, "ping", "-c", "1", "-W", "1", "10.0.0.30")
-    for source in ("10.1.0.66", "10.0.0.5"):
-        says = f'ip netns exec {evil.ns} {sys.executable} -c "$2" {source} 10.0.0.6'
-        script = f'{sys.executable} -c "$1" & sleep 0.5; {says}; wait'
-        heard = listener.run("sh", "-c", script, "sh", HEAR, SAY, check=False)
-        assert heard.strip() == (source if source == "10.1.0.66" else "")
+    sh("ip", "-n", evil.ns, "addr", "add", "fd00:a::5/128", "dev", "eth0", "nodad")
+    for source, to, heard in (
+        ("10.1.0.66", "10.0.0.6", True),
+        ("10.0.0.5", "10.0.0.6", False),
+        ("fd00:b::66", "fd00:a::6", True),
+        ("fd00:a::5", "fd00:a::6", False),
+    ):
+        says = f'ip netns exec {evil.ns} {sys.executable} -c "$2" {source} {to}'
+        script = f'{sys.executable} -c "$1" {to} & sleep 0.7; {says}; {says}; wait'
+        found = listener.run("sh", "-c", script, "sh", HEAR, SAY, check=False)
+        assert found.strip() == (source if heard else ""), (source, found)
 
 
 def test_anothers_leg_does_not_take_the_way_to_metadata(make_cloud: Callable[..., Cloud], udhcpc_script: Path) -> None:
