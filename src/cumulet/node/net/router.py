@@ -108,13 +108,20 @@ def _legs(router: Router) -> dict[str, RouterPort]:
 
 
 def routes(router: Router) -> dict[str, list[str]]:
-    """The default route by the gateway, and the extra routes: destination → the way there, as ``ip route`` takes it."""
+    """The default route by the gateway, and the extra routes: destination → the way there, as ``ip route`` takes it.
+
+    A network that the router has a leg on is reached there: a route into it is left out, whoever asked for it.
+    """
+    own = [each for leg in _legs(router).values() for each in leg.addresses]
+    connected = [texts.prefix(f"{each.ip}/{each.prefix}") for each in own]
     wanted: dict[str, list[str]] = {}
     if router.gateway and router.gateway_ip:
         device = names.gateway_device(router.gateway.port_id)
         wanted["default"] = ["via", str(texts.address(router.gateway_ip)), "dev", device]
     for route in router.routes:
-        wanted[str(texts.prefix(route.destination))] = ["via", str(texts.address(route.nexthop))]
+        to = texts.prefix(route.destination)
+        if not any(to.version == net.version and to.subnet_of(net) for net in connected):  # type: ignore[arg-type]
+            wanted[str(to)] = ["via", str(texts.address(route.nexthop))]
     return wanted
 
 

@@ -41,7 +41,7 @@ def test_the_leg_says_which_network_asks(make_cloud: Callable[..., Cloud]) -> No
     theirs, own, edge = two_networks()
     shut = group()
     victim, sender = port(theirs, 5, [shut.id]), port(own, 66, [shut.id])
-    sender.allowed_address_pairs = [AddressPair(ip="10.0.0.5", mac=sender.mac)]
+    sender.allowed_address_pairs = [AddressPair(ip=ip, mac=sender.mac) for ip in ("10.0.0.5", "10.9.0.5")]
     for network in (theirs, own):
         cloud.parts.ensure_network(network)
     cloud.parts.ensure_router(edge)
@@ -55,13 +55,17 @@ def test_the_leg_says_which_network_asks(make_cloud: Callable[..., Cloud]) -> No
     count = len(cloud.asked)
     sh("ip", "-n", evil.ns, "addr", "add", "10.0.0.5/32", "dev", "eth0")
     assert ask(evil, "10.0.0.5") == "" and len(cloud.asked) == count
-    # A controller refuses this route; a node that was told it all the same does not take one leg for another.
-    edge.routes = [Route(destination="10.0.0.5/32", nexthop="10.1.0.66")]
+    # A controller refuses these routes; a node that was told them all the same leaves them out.
+    edge.routes = [Route(destination=each, nexthop="10.1.0.66") for each in ("10.0.0.5/32", "10.0.0.0/24")]
     cloud.parts.ensure_router(edge)
-    assert " 404 " in ask(evil, "10.0.0.5") and len(cloud.asked) == count
-    edge.routes = []
-    cloud.parts.ensure_router(edge)
+    assert ask(evil, "10.0.0.5") == "" and len(cloud.asked) == count
     assert "for 10.0.0.5" in ask(honest, "10.0.0.5")
+    # An address from behind a guest is on no network here: nobody is asked about it.
+    count = len(cloud.asked)
+    edge.routes = [Route(destination="10.9.0.5/32", nexthop="10.1.0.66")]
+    cloud.parts.ensure_router(edge)
+    sh("ip", "-n", evil.ns, "addr", "add", "10.9.0.5/32", "dev", "eth0")
+    assert " 404 " in ask(evil, "10.9.0.5") and len(cloud.asked) == count
 
 
 def test_legs_that_go_and_come_again(make_cloud: Callable[..., Cloud]) -> None:

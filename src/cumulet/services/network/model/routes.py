@@ -53,7 +53,7 @@ def check_unrouted(subnet: Row[Any], row: Row[Any]) -> None:
     """None of the router's routes leads into the subnet: its neighbours there are reached on the wire. Raises 400."""
     net = ipaddress.ip_network(subnet.cidr)
     for route in row.routes:
-        if _lies_in(route["destination"], net):
+        if _leads_into(route, net):
             raise faults.malformed(
                 "router",
                 f"Cidr {subnet.cidr} of subnet {subnet.id} covers the destination {route['destination']} of a route of "
@@ -61,8 +61,12 @@ def check_unrouted(subnet: Row[Any], row: Row[Any]) -> None:
             )
 
 
-def _lies_in(destination: str, net: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    inner = ipaddress.ip_network(destination)
+def _leads_into(route: Mapping[str, str], net: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether the route takes packets for the connected network, or for a part of it, somewhere else. The whole network
+    by one of its own addresses is what clients of Neutron may write; it says nothing new, and nodes leave it out."""
+    inner = ipaddress.ip_network(route["destination"])
+    if inner == net:
+        return ipaddress.ip_address(route["nexthop"]) not in net
     return inner.version == net.version and inner.subnet_of(net)  # type: ignore[arg-type]
 
 
@@ -83,7 +87,7 @@ def check_routes(tx: Transaction, row: Row[Any], routes: Sequence[Mapping[str, s
             reason = "the nexthop is not connected with router"
         elif route["nexthop"] in taken:
             reason = "the nexthop is used by router"
-        elif any(_lies_in(route["destination"], net) for net in nets):
+        elif any(_leads_into(route, net) for net in nets):
             reason = "the destination is connected with router"
         if reason:
             raise BadRequest(f"Invalid format for routes: {list(routes)}, {reason}", code="InvalidRoutes")
