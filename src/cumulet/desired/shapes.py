@@ -162,16 +162,24 @@ class Interface(Shape):
     admin_state_up: bool = True
 
 
+class LooseImage(Shape):
+    """A kernel or a ramdisk beside a bare file system (ami): fetched and checked as the image itself is."""
+
+    id: str
+    size: int
+    os_hash_value: str
+
+
 class BootImage(Shape):
     """The image to boot from, fetched by the node over the link and cached by id + `os_hash_value` (sha512 hex).
-    `kernel_id` / `ramdisk_id`: further image ids when the image is a bare file system (ami)."""
+    What it and its parts are was settled when the server was created; properties decide nothing about that here."""
 
     id: str
     disk_format: str
     size: int
     os_hash_value: str
-    kernel_id: str | None = None
-    ramdisk_id: str | None = None
+    kernel: LooseImage | None = None
+    ramdisk: LooseImage | None = None
     properties: dict[str, str] = {}
 
 

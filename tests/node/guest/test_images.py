@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.desired.shapes import BootImage
+from cumulet.desired.shapes import BootImage, LooseImage
 from cumulet.node.guest import images
 from cumulet.node.guest.errors import GuestError, ImageRefused
 
@@ -252,12 +252,51 @@ def test_an_id_is_never_a_path(tmp_path: Path) -> None:
         images.ImageCache(tmp_path / "cache").ensure_base(spec, lambda _id: [b"\0" * 65536])
 
 
+def loose(data: bytes, image_id: str = ID) -> LooseImage:
+    return LooseImage(id=image_id, size=len(data), os_hash_value=hashlib.sha512(data).hexdigest())
+
+
 def test_kernel_beside_a_bare_file_system(tmp_path: Path) -> None:
     kernel = bytearray(65536)
     kernel[510:512] = b"\x55\xaa"
     cache = images.ImageCache(tmp_path / "cache")
-    assert cache.ensure_loose(ID, lambda _id: [bytes(kernel)]).read_bytes() == kernel
-    other = "33333333-3333-4333-8333-333333333333"
+    assert cache.ensure_loose(loose(kernel), lambda _id: [bytes(kernel)]).read_bytes() == kernel
+    other, disk = "33333333-3333-4333-8333-333333333333", make(tmp_path, "qcow2")
     with pytest.raises(ImageRefused, match="content is qcow2"):
-        cache.ensure_loose(other, lambda _id: [make(tmp_path, "qcow2")])
-    assert os.listdir(tmp_path / "cache") == [f"{ID}-loose.raw"]
+        cache.ensure_loose(loose(disk, other), lambda _id: [disk])
+    stem = f"{ID}-loose{loose(kernel).os_hash_value[:16]}"
+    assert os.listdir(tmp_path / "cache") == [f"{stem}.raw"]
+    with pytest.raises(ImageRefused):  # what passed as a kernel is no base image for that
+        cache.ensure_base(describe(bytes(kernel), "qcow2"), lambda _id: [bytes(kernel)])
+    assert cache.sweep([]) == [f"{stem}.raw"]
+
+
+@pytest.mark.parametrize("bytes_sent", [b"another" * 10, b"x" * 69, b"x" * 71, b"X" + b"x" * 69])
+def test_a_kernel_is_what_was_looked_up_or_nothing(tmp_path: Path, bytes_sent: bytes) -> None:
+    """Finding S3: the bytes of a kernel and a ramdisk are checked against the size and checksum of the create."""
+    cache = images.ImageCache(tmp_path / "cache")
+    with pytest.raises(ImageRefused):
+        cache.ensure_loose(loose(b"x" * 70), lambda _id: [bytes_sent])
+    assert os.listdir(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        LooseImage(id="../../etc/cron.d/x", size=1, os_hash_value="0" * 128),
+        LooseImage(id=ID, size=1, os_hash_value=""),
+        LooseImage(id=ID, size=1, os_hash_value="0" * 128 + "\n"),
+        LooseImage(id=ID, size=(512 << 20) + 1, os_hash_value="0" * 128),
+    ],
+)
+def test_a_kernel_without_a_checksum_is_not_fetched(tmp_path: Path, spec: LooseImage) -> None:
+    """Finding S3."""
+    fetched: list[str] = []
+
+    def fetch(image_id: str) -> list[bytes]:
+        fetched.append(image_id)
+        return [b"x"]
+
+    with pytest.raises(ImageRefused):
+        images.ImageCache(tmp_path / "cache").ensure_loose(spec, fetch)
+    assert fetched == []

@@ -48,7 +48,7 @@ def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
 
 
 def test_the_door(glance: Images, demo: httpx.Client) -> None:
-    kernel = "5b4c2d1e-0000-4000-8000-000000000001"
+    kernel = made(demo, disk_format="aki", container_format="aki")["id"]
     image = made(demo, kernel_id=kernel, hw_x="y", min_ram=5)
     with glance.running.store.read() as tx:
         assert door.data_path(tx, glance.context, image["id"]) is None
@@ -59,7 +59,8 @@ def test_the_door(glance: Images, demo: httpx.Client) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
         found = door.boot_image(tx, caller("demo"), False, image["id"])
         assert found is not None and (found.status, found.size, found.min_ram) == ("active", 1024, 5)
-        assert found.kernel_id == kernel and found.properties["hw_x"] == "y"
+        assert found.kernel is not None and (found.kernel.id, found.kernel.status) == (kernel, "queued")
+        assert found.ramdisk is None and found.properties["hw_x"] == "y"
         assert door.boot_image(tx, caller("other"), False, image["id"]) is None
         assert door.boot_image(tx, caller("other"), True, image["id"]) is not None
         assert door.names(tx, [image["id"], "nope"]) == {image["id"]: "r"}

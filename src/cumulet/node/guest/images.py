@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from oslo_utils.imageutils import format_inspector
 
-from cumulet.desired.shapes import BootImage
+from cumulet.desired.shapes import BootImage, LooseImage
 from cumulet.node.guest import bounded, qcow2
 from cumulet.node.guest.errors import GuestError, ImageRefused, from_os_error
 
@@ -69,17 +69,18 @@ class ImageCache:
 
         `fetch` gives the bytes of an image id. Raises ImageRefused, and GuestError when the host cannot keep it.
         """
-        if not _ID.fullmatch(spec.id) or not re.fullmatch(r"[0-9a-f]{128}", spec.os_hash_value):
-            raise ImageRefused("The image has no valid id or sha512 checksum.")
-        stem = f"{spec.id}-{spec.os_hash_value[:16]}"
+        stem = f"{spec.id}-{_checksum(spec)[:16]}"
         return self._once(stem, lambda: self._bring(spec, stem, fetch))
 
-    def ensure_loose(self, image_id: str, fetch: Fetch) -> Path:
-        """A kernel or ramdisk, of which only the id is known: it must be no disk image and no larger than 512 MiB."""
-        if not _ID.fullmatch(image_id):
-            raise ImageRefused("The image has no valid id.")
-        stem = f"{image_id}-loose"
-        return self._once(stem, lambda: self._bring_loose(image_id, stem, fetch)).path
+    def ensure_loose(self, spec: LooseImage, fetch: Fetch) -> Path:
+        """A kernel or ramdisk, checked as the image itself is: it must be no disk image and no larger than 512 MiB.
+
+        Kept apart from base images: it may have the signature of a boot sector, which no disk may.
+        """
+        stem = f"{spec.id}-loose{_checksum(spec)[:16]}"
+        if spec.size > _LOOSE_BYTES:
+            raise ImageRefused("The image's kernel or ramdisk is too large.")
+        return self._once(stem, lambda: self._bring_loose(spec, stem, fetch)).path
 
     def _once(self, stem: str, bring: Callable[[], None]) -> BaseImage:
         with self._guard:
@@ -124,11 +125,10 @@ class ImageCache:
                 return BaseImage(path, file_format, qcow2.virtual_size(path, file_format))
         return None
 
-    def _bring_loose(self, image_id: str, stem: str, fetch: Fetch) -> None:
+    def _bring_loose(self, spec: LooseImage, stem: str, fetch: Fetch) -> None:
         fetched = self._folder / f".{stem}.fetched"
         try:
-            got = _Measured(fetch(image_id), _LOOSE_BYTES)
-            _check_format("aki", _save(got, fetched))
+            _check_format("aki", _download(spec, fetched, fetch))
             fetched.rename(self._folder / f"{stem}.raw")
         finally:
             fetched.unlink(missing_ok=True)
@@ -185,7 +185,13 @@ def _save(measured: _Measured, path: Path) -> list[Any]:
     return list(wrapper.formats or [])
 
 
-def _download(spec: BootImage, path: Path, fetch: Fetch) -> list[Any]:
+def _checksum(spec: BootImage | LooseImage) -> str:
+    if not _ID.fullmatch(spec.id) or not re.fullmatch(r"[0-9a-f]{128}", spec.os_hash_value):
+        raise ImageRefused("The image has no valid id or sha512 checksum.")
+    return spec.os_hash_value
+
+
+def _download(spec: BootImage | LooseImage, path: Path, fetch: Fetch) -> list[Any]:
     measured = _Measured(fetch(spec.id), spec.size)
     found = _save(measured, path)
     if measured.size != spec.size:

@@ -263,9 +263,9 @@ class GuestParts:
         if image is None:
             raise ImageRefused("The server has nothing to boot from.")
         base = self.images.ensure_base(image, self._fetch)
-        kernel = self.images.ensure_loose(image.kernel_id, self._fetch) if image.kernel_id else None
-        ramdisk = self.images.ensure_loose(image.ramdisk_id, self._fetch) if image.ramdisk_id else None
-        wanted = [one for one in (image.id, image.kernel_id, image.ramdisk_id) if one]
+        kernel = self.images.ensure_loose(image.kernel, self._fetch) if image.kernel else None
+        ramdisk = self.images.ensure_loose(image.ramdisk, self._fetch) if image.ramdisk else None
+        wanted = [one.id for one in (image, image.kernel, image.ramdisk) if one]
         folder.mkdir(parents=True, exist_ok=True)
         if (notes.name, notes.images) != (spec.name, wanted):
             notes.name, notes.images = spec.name, wanted

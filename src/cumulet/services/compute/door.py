@@ -70,11 +70,12 @@ def names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
 
 
 def boots_from(tx: Transaction, link_id: str, image_id: str) -> bool:
-    """Whether a server on this link needs the image: to boot from, or its kernel or ramdisk. One query."""
+    """Whether a server on this link needs the image: to boot from, or as the kernel or ramdisk that was looked up as
+    its creator saw it. One query."""
     needs = or_(
         servers.c.image_id == image_id,
-        servers.c.image["kernel_id"].as_string() == image_id,
-        servers.c.image["ramdisk_id"].as_string() == image_id,
+        servers.c.image[("kernel", "id")].as_string() == image_id,
+        servers.c.image[("ramdisk", "id")].as_string() == image_id,
     )
     return tx.row(select(servers.c.id).where(servers.c.link_id == link_id, needs).limit(1)) is not None
 

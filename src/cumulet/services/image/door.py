@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 
 from cumulet.auth import Caller
 from cumulet.services.image.flows.imports import register
@@ -27,6 +28,7 @@ __all__ = [
     "BootableImage",
     "DeclarationError",
     "ImageContext",
+    "LooseImage",
     "boot_image",
     "data_path",
     "declared",
@@ -37,6 +39,16 @@ __all__ = [
     "sow_definitions",
     "tend",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class LooseImage:
+    """A kernel or ramdisk that an image names. Size in bytes."""
+
+    id: str
+    status: str
+    size: int | None
+    os_hash_value: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +66,33 @@ class BootableImage:
     os_hash_value: str | None
     virtual_size: int | None
     properties: dict[str, str]
-    kernel_id: str | None
-    ramdisk_id: str | None
+    kernel: LooseImage | None = None
+    ramdisk: LooseImage | None = None
 
 
 _IMAGE = Prepared(select(images).where(images.c.id == bindparam("image"), images.c.deleted_at.is_(None)))
+_NO_KERNEL = "nokernel"
+"""What an image names as its kernel to have neither kernel nor ramdisk, as in Nova."""
 
 
 def boot_image(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> BootableImage | None:
-    """The image as this caller may boot it; None when it is not there or not visible. One query,
-    two for an image that another project shares.
+    """The image as this caller may boot it, with the kernel and the ramdisk that it names; None when one of the three
+    is not there or not visible to the caller. One query, one more for a kernel and for a ramdisk; each is two for
+    an image that another project shares.
 
     The status is not judged here: an image that is not active is the caller's to refuse in its own words.
     """
-    row = tx.row(_IMAGE, {"image": image_id})
-    if row is None or not (policy_is_admin or model.sees(tx, caller, row)):
+    row = _seen(tx, caller, policy_is_admin, image_id)
+    if row is None:
         return None
     properties = dict(row.properties)
+    named = [properties.get(name) or None for name in ("kernel_id", "ramdisk_id")]
+    if named[0] == _NO_KERNEL:
+        named = [None, None]
+    found = [None if one is None else _seen(tx, caller, policy_is_admin, one) for one in named]
+    if any(one is not None and other is None for one, other in zip(named, found, strict=True)):
+        return None
+    kernel, ramdisk = map(_loose, found)
     return BootableImage(
         id=row.id,
         name=row.name,
@@ -83,9 +105,18 @@ def boot_image(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id:
         os_hash_value=row.os_hash_value,
         virtual_size=row.virtual_size,
         properties=properties,
-        kernel_id=properties.get("kernel_id") or None,
-        ramdisk_id=properties.get("ramdisk_id") or None,
+        kernel=kernel,
+        ramdisk=ramdisk,
     )
+
+
+def _seen(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> Row[Any] | None:
+    row = tx.row(_IMAGE, {"image": image_id})
+    return row if row is not None and (policy_is_admin or model.sees(tx, caller, row)) else None
+
+
+def _loose(row: Row[Any] | None) -> LooseImage | None:
+    return None if row is None else LooseImage(row.id, row.status, row.size, row.os_hash_value)
 
 
 def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:

@@ -54,9 +54,9 @@ def meta_data(facts: Facts, version: str = "2009-04-04") -> dict[str, Any]:
         tree["instance-type"] = row.flavor["name"]
     if version >= "2007-12-15":
         tree["block-device-mapping"] = _devices(row.flavor)
-        for name, prefix in (("kernel_id", "aki"), ("ramdisk_id", "ari")):
+        for name, prefix in (("kernel", "aki"), ("ramdisk", "ari")):
             if image.get(name):
-                tree[name.replace("_", "-")] = _ec2_id(prefix, image[name])
+                tree[f"{name}-id"] = _ec2_id(prefix, image[name]["id"])
     if version >= "2008-02-01":
         tree["placement"] = {"availability-zone": facts.place.zone}
     if version >= "2008-09-01":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cumulet.desired.shapes import BootImage, Guest, Shape
+from cumulet.desired.shapes import BootImage, Guest, LooseImage, Shape
 from cumulet.fleet import door as fleet
 from cumulet.services.compute.metadata import drive
 from cumulet.services.compute.metadata.facts import Place
@@ -38,7 +38,7 @@ def _guest(row: servers.Server, interfaces: Sequence[Any], files: dict[str, str]
         root_gb=flavor["disk"],
         ephemeral_gb=flavor["ephemeral"],
         swap_mb=flavor["swap"],
-        image=BootImage(**row.image) if row.image else None,
+        image=_image(row.image) if row.image else None,
         interfaces=list(interfaces),
         power="on" if row.power == "on" else "off",
         hard_reboots=row.hard_reboots,
@@ -48,3 +48,9 @@ def _guest(row: servers.Server, interfaces: Sequence[Any], files: dict[str, str]
         user_id=row.user_id,
         flavor_name=flavor["name"],
     )
+
+
+def _image(kept: Mapping[str, Any]) -> BootImage:
+    """The image as it was looked up when the server was created, with the kernel and ramdisk that it named then."""
+    parts = {name: LooseImage(**kept[name]) for name in ("kernel", "ramdisk") if kept.get(name)}
+    return BootImage(**{**kept, **parts})

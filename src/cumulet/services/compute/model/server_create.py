@@ -107,8 +107,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 def _fits(found: image.BootableImage, flavor: Row[Any]) -> None:
     """Raise 400 unless the image can be booted with the flavor."""
-    if found.status != "active":
-        raise BadRequest(f"Image {found.id} is not active.")
+    for part in (found, found.kernel, found.ramdisk):
+        if part is not None and part.status != "active":
+            raise BadRequest(f"Image {part.id} is not active.")
     if flavor.ram < (found.min_ram or 0):
         raise BadRequest("Flavor's memory is too small for requested image.")
     if flavor.disk:
@@ -282,7 +283,11 @@ def _image_snapshot(found: image.BootableImage) -> dict[str, Any]:
         "disk_format": found.disk_format,
         "size": found.size or 0,
         "os_hash_value": found.os_hash_value or "",
-        "kernel_id": found.kernel_id,
-        "ramdisk_id": found.ramdisk_id,
+        "kernel": _loose(found.kernel),
+        "ramdisk": _loose(found.ramdisk),
         "properties": dict(msgspec.to_builtins(found.properties)),
     }
+
+
+def _loose(part: image.LooseImage | None) -> dict[str, Any] | None:
+    return part and {"id": part.id, "size": part.size or 0, "os_hash_value": part.os_hash_value or ""}

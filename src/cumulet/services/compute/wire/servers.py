@@ -182,8 +182,8 @@ def _extensions(body: dict[str, Any], row: Row[Any], view: View) -> None:
             body["OS-EXT-SRV-ATTR:launch_index"] = row.launch_index
             body["OS-EXT-SRV-ATTR:hostname"] = row.hostname
             snapshot = plain(row.image) or {}
-            body["OS-EXT-SRV-ATTR:kernel_id"] = snapshot.get("kernel_id") or ""
-            body["OS-EXT-SRV-ATTR:ramdisk_id"] = snapshot.get("ramdisk_id") or ""
+            body["OS-EXT-SRV-ATTR:kernel_id"] = (snapshot.get("kernel") or {}).get("id", "")
+            body["OS-EXT-SRV-ATTR:ramdisk_id"] = (snapshot.get("ramdisk") or {}).get("id", "")
             body["OS-EXT-SRV-ATTR:root_device_name"] = "/dev/vda"
             body["OS-EXT-SRV-ATTR:user_data"] = row.user_data
     elif view.version >= (2, 90):
