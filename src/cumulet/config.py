@@ -410,10 +410,13 @@ def _check(settings: Settings) -> None:
         _check_range(name, getattr(settings, name), 0, 10_000)
     _check_range("unique_last_password_count", settings.unique_last_password_count, 0, 24)
     _check_range("lockout_duration", settings.lockout_duration, 1, 86_400 * 365)
-    try:
-        re.compile(settings.password_regex)
-    except re.error as error:
-        raise ConfigError(f"password_regex is no regular expression: {error}") from None
+    if settings.password_regex:
+        from cumulet import patterns  # imported here: the command line has no other need of RE2
+
+        try:
+            patterns.form(settings.password_regex)
+        except patterns.Refused as error:
+            raise ConfigError(f"password_regex is no regular expression that can be used: {error}") from None
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise ConfigError(f"limit_model must be flat or strict_two_level, not {settings.limit_model!r}")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -35,7 +35,7 @@ def test_another_projects_private_image_is_no_kernel(cloud: Tenants, names: tupl
 
 @pytest.mark.parametrize("name", ["kernel_id", "ramdisk_id"])
 def test_a_kernel_that_is_not_there(cloud: Tenants, name: str) -> None:
-    """Finding S3: an id of nothing and a deleted image are one answer with a hidden one; a queued image is not ready."""
+    """Finding S3: an id of nothing, a deleted and a hidden image are one answer; a queued one is not ready."""
     deleted = cloud.bob.image()
     assert cloud.bob.ask("image", "DELETE", f"/v2/images/{deleted}").status == 204
     for gone in (new_id(), deleted):
@@ -112,7 +112,7 @@ def test_no_kernel_is_neither(cloud: Tenants) -> None:
 def test_ids_in_other_properties_are_only_texts(cloud: Tenants) -> None:
     """Finding S3: no property but the two makes the node fetch anything, and none is refused for what it names."""
     secret = cloud.alice.image(SECRET, visibility="private")
-    named = {name: secret for name in ("base_image_ref", "image_base", "img_signature_certificate_uuid", "instance_uuid")}
+    named = dict.fromkeys(("base_image_ref", "image_base", "img_signature_certificate_uuid", "instance_uuid"), secret)
     devices = f'[{{"source_type": "image", "uuid": "{secret}", "boot_index": 0, "destination_type": "local"}}]'
     mine = cloud.bob.image(**named, block_device_mapping=devices, img_block_device_mapping=devices)
     assert cloud.bob.server(mine).status == 202

@@ -87,6 +87,7 @@ class Sqlite:
         event.listen(self.engine, "connect", self._prepare)
 
     def _prepare(self, connection: Any, _record: Any) -> None:
+        connection.create_function("regexp", 2, None)  # SQLAlchemy's, which runs Python's `re`: nothing may call it
         cursor = connection.cursor()
         for pragma in _PRAGMAS:
             cursor.execute(pragma)

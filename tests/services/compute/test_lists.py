@@ -111,8 +111,10 @@ def test_filters(nova: Nova, demo: httpx.Client, admin: httpx.Client) -> None:
     cases = {
         "name=^beta": {"beta-1", "beta.2"},
         "name=beta.2": {"beta.2"},
-        "name=(": set(),
-        "name=(a*)*$": set(),
+        "name=BETA": {"beta-1", "beta.2"},
+        "name=^B.*[0-9]$": {"beta-1", "beta.2"},
+        "name=alpha|beta-1": {"alpha", "beta-1"},
+        "name=(a*)*$": {"alpha", "beta-1", "beta.2"},
         "status=ACTIVE": {"alpha"},
         "status=BUILD": {"beta-1", "beta.2"},
         "status=active&status=build": {"alpha", "beta-1", "beta.2"},

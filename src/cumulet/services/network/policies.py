@@ -5,13 +5,13 @@ Targets are the resource's own attributes; `network:project_id` (or `ext_parent:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from oslo_policy import _checks
 
 from cumulet.auth import Rule
+from cumulet.patterns import Pattern
 
 
 class FieldCheck(_checks.Check):
@@ -21,7 +21,7 @@ class FieldCheck(_checks.Check):
         super().__init__(kind, match)
         _resource, _, rest = match.partition(":")
         self.field, _, value = rest.partition("=")
-        self.pattern = re.compile(value[1:]) if value.startswith("~") else None
+        self.pattern = Pattern(value[1:]) if value.startswith("~") else None
         self.value = value
 
     def __call__(self, target: Mapping[str, Any], _creds: Mapping[str, Any], *_rest: Any) -> bool:
@@ -29,7 +29,7 @@ class FieldCheck(_checks.Check):
         if found is None:
             return False
         if self.pattern is not None:
-            return self.pattern.match(str(found)) is not None
+            return self.pattern.match(str(found))
         return str(found) == self.value
 
 

@@ -290,4 +290,6 @@ def _image_snapshot(found: image.BootableImage) -> dict[str, Any]:
 
 
 def _loose(part: image.LooseImage | None) -> dict[str, Any] | None:
-    return part and {"id": part.id, "size": part.size or 0, "os_hash_value": part.os_hash_value or ""}
+    if part is None:
+        return None
+    return {"id": part.id, "size": part.size or 0, "os_hash_value": part.os_hash_value or ""}

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cumulet.patterns import Refused, compiled
+
 VERSIONS = ("1.0", "2.0", "3.0")
 EVALUATIONS = ("any_one_of", "not_any_of", "whitelist", "blacklist")
 LONGEST_FOR_REGEX = 1024  # characters of an attribute that a regular expression is tried on
@@ -88,9 +90,10 @@ def _hits(wanted: Sequence[Any], values: list[str], regex: bool) -> set[str]:
     if any(len(value) > LONGEST_FOR_REGEX for value in values):
         raise Unmapped("An attribute of the assertion is too long for a regular expression.")
     try:
-        return {value for value in values if any(re.search(pattern, value) for pattern in wanted)}
-    except (re.error, TypeError, RecursionError):
+        patterns = [compiled(pattern) for pattern in wanted]
+    except (Refused, TypeError):
         raise Unmapped("A regular expression of the mapping is faulty.") from None
+    return {value for value in values if any(pattern.search(value) for pattern in patterns)}
 
 
 class _Entry:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
+from cumulet.patterns import Refused, compiled
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.mapping_rules import EVALUATIONS, VERSIONS
 from cumulet.services.identity.tables import mappings
@@ -88,6 +88,10 @@ def _check_remote(where: str, remote: Mapping[str, Any]) -> None:
         return
     for pattern in remote[kinds[0]]:
         try:
-            re.compile(pattern)
-        except (re.error, TypeError, RecursionError, OverflowError):
-            raise BadRequest(f"Invalid input for field '{where}/{kinds[0]}': {pattern!r} is not a 'regex'") from None
+            if not isinstance(pattern, str):
+                raise Refused("it is no text")
+            compiled(pattern)
+        except Refused as refused:
+            raise BadRequest(
+                f"Invalid input for field '{where}/{kinds[0]}': {pattern!r} is not a 'regex': {refused}"
+            ) from None

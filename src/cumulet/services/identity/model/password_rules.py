@@ -6,7 +6,6 @@ password does. Looks at hashes of old passwords outside of every transaction. Ne
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
+from cumulet.patterns import form
 from cumulet.services.identity.model import passwords
 from cumulet.services.identity.tables import LDAP, old_passwords, users
 from cumulet.store import Store, Transaction
@@ -38,7 +38,7 @@ class PasswordRules:
 
     def check(self, password: Any) -> None:
         """Whether a new password may look like that. Raises 400."""
-        if self.password_regex and isinstance(password, str) and not re.match(self.password_regex, password):
+        if self.password_regex and isinstance(password, str) and not form(self.password_regex).match(password):
             told = self.password_regex_description or self.password_regex
             raise BadRequest(f"The password does not match the requirements: {told}.")
 

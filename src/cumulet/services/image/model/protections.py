@@ -9,13 +9,13 @@ property that no section names is nobody's.
 from __future__ import annotations
 
 import configparser
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cumulet.auth import Caller
 from cumulet.http.faults import NotAllowed
+from cumulet.patterns import Pattern, Refused
 
 VERBS = ("create", "read", "update", "delete")
 ROLES_FILE, POLICIES_FILE = "property-protections-roles.conf", "property-protections-policies.conf"
@@ -27,7 +27,7 @@ Allows = Callable[[str], bool]
 class Protections:
     """The rules: (pattern, verb → names) in the file's order. `by_policy`: the names are policy rules, not roles."""
 
-    rules: tuple[tuple[re.Pattern[str], dict[str, tuple[str, ...]]], ...] = ()
+    rules: tuple[tuple[Pattern, dict[str, tuple[str, ...]]], ...] = ()
     by_policy: bool = False
 
     def allow(self, verb: str, name: str, caller: Caller, allows: Allows) -> bool:
@@ -87,10 +87,10 @@ def load(folder: Path) -> Protections:
 
 def _rule(
     path: Path, section: configparser.SectionProxy, by_policy: bool
-) -> tuple[re.Pattern[str], dict[str, tuple[str, ...]]]:
+) -> tuple[Pattern, dict[str, tuple[str, ...]]]:
     try:
-        pattern = re.compile(section.name)
-    except re.error as error:
+        pattern = Pattern(section.name)
+    except Refused as error:
         raise ValueError(f"{path}: [{section.name}] is no regular expression: {error}") from None
     verbs = {}
     for verb in VERBS:
