@@ -68,8 +68,10 @@ _Order = list[tuple[ColumnElement[Any], bool]]
 
 
 def _order(columns: Mapping[str, ColumnElement[Any]], page: Page, identity: ColumnElement[Any]) -> _Order:
-    order = [(columns[key], down != page.reverse) for key, down in page.sort]
-    return [*order, (identity, page.reverse)]
+    first: dict[str, bool] = {}
+    for key, down in page.sort:
+        first.setdefault(key, down != page.reverse)  # a key that comes again orders nothing, and a page has n² terms
+    return [*((columns[key], down) for key, down in first.items()), (identity, page.reverse)]
 
 
 def _ordered(statement: Select[Any], order: _Order) -> Select[Any]:

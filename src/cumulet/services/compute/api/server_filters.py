@@ -150,7 +150,7 @@ def _project(call: Call, given: dict[str, str], detailed: bool) -> str | None:
 def _statuses(call: Call, found: Filters, given: dict[str, str]) -> bool:
     """Take over `status`; whether any server can match."""
     asked = call.query.get("status", []) if "status" in given else []
-    known = [status for status in asked if states.states_of(status)]
+    known = [status for status in dict.fromkeys(asked) if states.states_of(status)]
     if asked and not known:
         return False
     found.statuses = known

@@ -16,6 +16,7 @@ from cumulet.store.paging import MarkerNotFound
 
 Columns = Mapping[str, ColumnElement[Any]]
 Query = Mapping[str, list[str]]
+_MOST = 256  # filters of one list: each is a condition of the query, and databases take so many
 
 
 def _contains(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -39,7 +40,10 @@ _COMPARATORS: dict[str, Callable[[ColumnElement[Any], ColumnElement[Any]], Colum
 
 
 def filtered(statement: Select[Any], query: Query, columns: Columns) -> Select[Any]:
-    """`statement` with the conditions of `query` on `columns` (name of the filter → column)."""
+    """`statement` with the conditions of `query` on `columns` (name of the filter → column). Raises 400 for absurdly
+    many."""
+    if sum(map(len, query.values())) > _MOST:
+        raise BadRequest(f"The query has more than {_MOST} filters.")
     for key, values in query.items():
         name, _, comparator = key.partition("__")
         column = columns.get(name)

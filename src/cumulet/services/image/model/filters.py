@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, String, and_, bindparam, false, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Row, String, and_, bindparam, false, func, or_, select, true
 
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest
@@ -17,6 +17,7 @@ from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.tables import images, tags
 from cumulet.services.image.wire import pages
 from cumulet.store import Page, Prepared, Transaction, paged
+from cumulet.store.among import among
 from cumulet.store.paging import MarkerNotFound, first_page
 from cumulet.store.times import parse_iso
 
@@ -37,6 +38,8 @@ _MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _NUMBERS = ("size", "virtual_size", "min_ram", "min_disk")
 _TEXTS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
+
+_MOST = 256  # filters of one list: each is a condition of the query, and databases take so many
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def parse(query: pages.Query) -> Wanted:
     status = query.get("member_status", ["accepted"])[-1]
     if status not in _MEMBER_STATUSES:
         raise BadRequest(f"Invalid status: {status}")
+    if len(rest) > _MOST:
+        raise BadRequest(f"The query has more than {_MOST} filters.")
     hidden = rest.setdefault("os_hidden", "false").lower()
     for name, value in (("os_hidden", hidden), ("protected", rest.get("protected", "false"))):
         if value not in ("true", "false"):
@@ -129,7 +134,8 @@ def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[Row[Any]]:
     caller = guard.caller
     where = [images.c.deleted_at.is_(None), _scope(caller, wanted)]
     where += [_condition(name, value, guard) for name, value in wanted.filters.items()]
-    where += [images.c.id.in_(select(tags.c.image_id).where(tags.c.value == tag)) for tag in wanted.tags]
+    if wanted.tags:
+        where.append(_tagged(set(wanted.tags)))
     marker = wanted.page.marker
     if marker is not None and tx.row(select(images.c.id).where(images.c.id == marker, model.visible(caller))) is None:
         raise BadRequest(f"No image found with ID {marker}")
@@ -137,6 +143,12 @@ def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[Row[Any]]:
         return paged(tx, select(images).where(*where), _COLUMNS, wanted.page, images.c.id)
     except MarkerNotFound:
         raise BadRequest(f"No image found with ID {marker}") from None
+
+
+def _tagged(wanted: set[str]) -> ColumnElement[bool]:
+    """Images with all of these tags."""
+    having = select(tags.c.image_id).where(among(tags.c.value, wanted)).group_by(tags.c.image_id)
+    return images.c.id.in_(having.having(func.count() == len(wanted)))
 
 
 def _scope(caller: Caller, wanted: Wanted) -> ColumnElement[bool]:

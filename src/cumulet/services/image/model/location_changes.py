@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, TooLarge
+from cumulet.http.repeats import repeated
 from cumulet.services.image.states import ACTIVE, QUEUED
 
 HASH_SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
@@ -72,9 +73,9 @@ class Places:
         wanted = [Place(one["url"], _plain(one["metadata"])) for one in given]
         if self.places and sorted(one.url for one in wanted) != sorted(one.url for one in self.places):
             raise BadRequest("Original locations is not empty: an image's addresses cannot be replaced by others.")
-        for place, one in enumerate(wanted):
-            if any(one.url == other.url and one.metadata == other.metadata for other in wanted[:place]):
-                raise _duplicate(one.url)
+        twice = repeated([one.url, one.metadata] for one in wanted)
+        if twice is not None:
+            raise _duplicate(wanted[twice].url)
         self._require_room(len(wanted) - len(self.places))
         left = {one.url: one.id for one in self.places}
         self.places = [Place(one.url, one.metadata, left.get(one.url)) for one in wanted]

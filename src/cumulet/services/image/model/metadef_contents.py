@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, Table, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
+from cumulet.http.repeats import repeated
 from cumulet.services.image.tables import namespace_objects, namespace_properties, namespace_tags
 from cumulet.store import Page, Transaction, paged
 
@@ -61,8 +62,9 @@ class Kind:
         table = self.table
         query = select(table.c.name).where(table.c.namespace_id == namespace.id, table.c.name.in_(names))
         taken = {row.name for row in tx.rows(query)}
+        twice = repeated(names)
         for place, name in enumerate(names):
-            if name in taken or name in names[:place]:
+            if name in taken or place == twice:
                 raise self._conflict(namespace, name)
         fixed = {"namespace_id": namespace.id, "created_at": tx.now, "updated_at": tx.now}
         tx.insert(table, [{**values, **fixed, "id": uuid.uuid4().hex} for values in given])

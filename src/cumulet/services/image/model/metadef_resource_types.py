@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
+from cumulet.http.repeats import repeated
 from cumulet.services.image.tables import resource_type_associations, resource_types
 from cumulet.store import Transaction
 
@@ -34,8 +35,9 @@ def associate(tx: Transaction, namespace: Row[Any], *given: Mapping[str, Any]) -
     table = resource_type_associations
     query = select(table.c.name).where(table.c.namespace_id == namespace.id, table.c.name.in_(names))
     taken = {row.name for row in tx.rows(query)}
+    twice = repeated(names)
     for place, name in enumerate(names):
-        if name in taken or name in names[:place]:
+        if name in taken or place == twice:
             raise Conflict(
                 f"The metadata definition resource-type association of resource-type={name} to "
                 f"namespace={namespace.namespace} already exists."

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cumulet.http.faults import BadRequest
+from cumulet.http.repeats import repeated
 
 Declared = dict[str, Any]
 """A JSON Schema, or a part of one."""
@@ -126,7 +127,7 @@ def _fits_number(schema: Declared, value: float) -> None:
 
 
 def _fits_array(schema: Declared, value: list[Any], root: Declared) -> None:
-    if schema.get("uniqueItems") and any(item in value[:place] for place, item in enumerate(value)):
+    if schema.get("uniqueItems") and repeated(value) is not None:
         raise Mismatch(f"{value!r} has non-unique elements")
     if "items" in schema:
         for item in value:

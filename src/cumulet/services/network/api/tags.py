@@ -26,7 +26,6 @@ NOUNS = {
     "security_groups": security_groups.NOUN,
     "security-groups": security_groups.NOUN,
 }
-MOST = 50
 
 
 def _tagged(call: Call, collection: str, id: str, verb: str) -> tuple[Noun, Row[Any]]:
@@ -77,8 +76,8 @@ def replace_tags(call: Call, collection: str, resource_id: str) -> Body:
         wanted = [_word(tag) for tag in items(text(255))(call.body.get("tags"))]
     except Refused as refused:
         raise faults.invalid("tags", str(refused)) from None
-    if len(wanted) > MOST:
-        raise faults.invalid("tags", f"the number of tags exceeds the maximum {MOST}")
+    if len(wanted) > model.MOST:
+        raise faults.invalid("tags", f"the number of tags exceeds the maximum {model.MOST}")
     model.replace(call.tx, row.id, wanted)
     _touched(call, noun, row)
     return {"tags": sorted(wanted)}
@@ -89,8 +88,8 @@ def add_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
     """Add a tag to a resource."""
     noun, row = _tagged(call, collection, resource_id, "update")
     have = model.of(call.tx, [row.id]).get(row.id, [])
-    if len(have) >= MOST and tag not in have:
-        raise faults.invalid("tags", f"the number of tags exceeds the maximum {MOST}")
+    if len(have) >= model.MOST and tag not in have:
+        raise faults.invalid("tags", f"the number of tags exceeds the maximum {model.MOST}")
     model.add(call.tx, row.id, [_word(tag)])
     _touched(call, noun, row)
 

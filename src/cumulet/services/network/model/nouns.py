@@ -96,6 +96,9 @@ def _condition(noun: Noun, name: str, values: Sequence[str]) -> ColumnElement[bo
 _EMPTY = frozenset({"device_id", "device_owner", "name", "description", "tenant_id", "project_id", "dns_name"})
 
 
+_LARGEST = 2**63 - 1  # what a column can be compared with
+
+
 def converted(column: ColumnElement[Any], name: str, value: str) -> Any:
     """A filter's value as the column holds it. Raises 400."""
     kind = column.type.python_type
@@ -106,7 +109,10 @@ def converted(column: ColumnElement[Any], name: str, value: str) -> Any:
             raise faults.bad_request(f"Invalid input for {name}. Reason: {refused}.") from None
     if kind is int:
         try:
-            return parse_iso(value) if name in ("created_at", "updated_at") else texts.whole(value)
-        except ValueError:
+            found = parse_iso(value) if name in ("created_at", "updated_at") else texts.whole(value)
+            if abs(found) > _LARGEST:
+                raise ValueError
+            return found
+        except (ValueError, OverflowError):
             raise faults.bad_request(f"Invalid input for {name}. Reason: '{value}' is not an integer.") from None
     return value

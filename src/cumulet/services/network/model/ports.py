@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, true
 from cumulet.auth import Caller
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
+from cumulet.http.repeats import repeated
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, macs, reach, routes, security_groups, tags
 from cumulet.services.network.model.associations import drop_ports, router_changed
@@ -178,13 +179,13 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pairs(pairs: Sequence[Mapping[str, str]], mac: str) -> list[dict[str, str]]:
     full = [{"ip_address": pair["ip_address"], "mac_address": pair.get("mac_address", mac)} for pair in pairs]
-    for index, pair in enumerate(full):
-        if pair in full[:index]:
-            raise BadRequest(
-                f"Request contains duplicate address pair: mac_address {pair['mac_address']} "
-                f"ip_address {pair['ip_address']}.",
-                code="DuplicateAddressPairInRequest",
-            )
+    place = repeated(full)
+    if place is not None:
+        raise BadRequest(
+            f"Request contains duplicate address pair: mac_address {full[place]['mac_address']} "
+            f"ip_address {full[place]['ip_address']}.",
+            code="DuplicateAddressPairInRequest",
+        )
     if len(full) > 10:
         raise BadRequest(
             "The number of allowed address pairs exceeds the maximum 10.", code="AllowedAddressPairExhausted"

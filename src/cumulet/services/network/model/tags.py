@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, and_, exists, not_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, not_, select, true
 
 from cumulet.services.network.tables import tags
 from cumulet.store import Transaction
 from cumulet.store.among import among
+
+MOST = 50
+"""Tags of one resource, as in Neutron."""
 
 
 def of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
@@ -44,7 +47,14 @@ def forget(tx: Transaction, ids: Sequence[str]) -> None:
 
 def condition(id: ColumnElement[str], name: str, values: Sequence[str]) -> ColumnElement[bool]:
     """The filter ``tags``, ``tags-any``, ``not-tags`` or ``not-tags-any`` with comma-separated `values`."""
-    wanted = [tag for value in values for tag in value.split(",") if tag]
-    each = [exists().where(tags.c.resource_id == id, tags.c.tag == tag) for tag in wanted]
-    combined = or_(*each) if name.endswith("-any") else and_(*each)
+    wanted = list(dict.fromkeys(tag for value in values for tag in value.split(",") if tag))
+    if not wanted:
+        return true()
+    own = exists().where(tags.c.resource_id == id)
+    if name.endswith("-any"):
+        combined: ColumnElement[bool] = own.where(among(tags.c.tag, wanted))
+    elif len(wanted) > MOST:
+        combined = false()  # a resource has no room for so many
+    else:
+        combined = and_(*(own.where(tags.c.tag == tag) for tag in wanted))
     return not_(combined) if name.startswith("not-") else combined

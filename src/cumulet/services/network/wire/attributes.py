@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cumulet.desired import texts
+from cumulet.http.repeats import repeated
 from cumulet.services.network import faults
 
 Convert = Callable[[Any], Any]
@@ -221,7 +222,7 @@ def items(inner: Convert, *, unique: bool = True) -> Convert:
         if not isinstance(value, list):
             raise Refused(f"'{value}' is not a list")
         found = [inner(item) for item in value]
-        if unique and any(item in found[:index] for index, item in enumerate(found)):
+        if unique and repeated(found) is not None:
             raise Refused(f"Duplicate items in the list: '{', '.join(map(str, value))}'")
         return found
 
