@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from cumulet.desired.shapes import Guest, HostFacts
-from cumulet.fleet.model import desired, hosts
+from cumulet.fleet.model import desired
+from cumulet.fleet.model import hosts as fleet
 from cumulet.services.compute import door as compute
 from cumulet.services.network import door as network
 from tests.assembled import Answer, Assembled
@@ -67,13 +68,14 @@ class Tenant:
 class Tenants(Assembled):
     """The cloud with its two tenants. `link_id` and `link_secret` are those of the node `sim`."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, hosts: int = 1) -> None:
         super().__init__(state)
+        names = [f"sim-{number:04d}" for number in range(1, hosts + 1)]
         with self.controller.store.transaction() as tx:
-            facts = [HostFacts(hostname="sim-0001", vcpus=64, memory_mb=1 << 19, disk_gb=4000)]
-            self.link_id, self.link_secret = hosts.join(tx, "sim", facts)
-            compute.hosts_changed(tx, ["sim-0001"])
-            network.hosts_changed(tx, ["sim-0001"])
+            facts = [HostFacts(hostname=name, vcpus=64, memory_mb=1 << 19, disk_gb=4000) for name in names]
+            self.link_id, self.link_secret = fleet.join(tx, "sim", facts)
+            compute.hosts_changed(tx, names)
+            network.hosts_changed(tx, names)
 
         flavor = {"id": "tiny", "name": "tiny", "ram": 64, "vcpus": 1, "disk": 1}
         self.operator.make("compute", "/v2.1/flavors", {"flavor": flavor})

@@ -15,7 +15,7 @@ from cumulet.auth import Forbidden
 from cumulet.desired import texts
 from cumulet.http import Call
 from cumulet.services.network import faults
-from cumulet.services.network.model.nouns import Noun, find_row, matching, rows_of
+from cumulet.services.network.model.nouns import Noun, find_row, matching, no_filter, rows_of
 from cumulet.store import Page
 
 Body = dict[str, Any]
@@ -100,16 +100,20 @@ def changeable(call: Call, noun: Noun, id: str, action: str, given: Mapping[str,
     return row
 
 
+def hidden(call: Call, noun: Noun) -> list[str]:
+    """Attributes that answers to the caller leave out. They cannot be asked about either: a filter would tell them."""
+    if call.caller.is_admin:
+        return []
+    names = [name for name, attribute in noun.resource.attributes.items() if attribute.hidden]
+    return [name for name in names if not call.allows(f"get_{noun.resource.name}:{name}")]
+
+
 def shown(call: Call, noun: Noun, rows: Sequence[Row[Any]]) -> list[Body]:
     """Bodies of rows as the caller may see them, with the ``fields`` asked for."""
     bodies = noun.bodies(call.tx, rows)
-    names = {name for name, attribute in noun.resource.attributes.items() if attribute.hidden}
-    if names and not call.caller.is_admin:
-        rule = f"get_{noun.resource.name}"
-        for name in names:
-            if not call.allows(f"{rule}:{name}"):
-                for body in bodies:
-                    body.pop(name, None)
+    for name in hidden(call, noun):
+        for body in bodies:
+            body.pop(name, None)
     wanted = {name for name in call.query.get("fields", ()) if name}
     if wanted:
         bodies = [{name: value for name, value in body.items() if name in wanted} for body in bodies]
@@ -145,6 +149,8 @@ def listing(call: Call, noun: Noun) -> Body:
     """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours."""
     filters = {name: values for name, values in call.query.items() if name not in _PAGING}
     page = _page(call, noun)
+    if filters or page.sort:
+        _only_of_what_is_shown(call, noun, filters, page)
     rows = matching(call.tx, noun, call.caller, filters, page) if _may_list(call, noun) else []
     body: Body = {noun.resource.plural: shown(call, noun, rows)}
     if page.limit is not None:
@@ -152,6 +158,21 @@ def listing(call: Call, noun: Noun) -> Body:
         if links:
             body[f"{noun.resource.plural}_links"] = links
     return body
+
+
+def _only_of_what_is_shown(call: Call, noun: Noun, filters: Mapping[str, Any], page: Page) -> None:
+    """Refuse a filter or an order by what the caller does not see, as Neutron refuses attributes that do not exist."""
+    names = hidden(call, noun)
+    for name in names:
+        if name in filters:
+            raise no_filter(name)
+    for key, _ in page.sort:
+        if key in names:
+            raise _no_sort_key(key)
+
+
+def _no_sort_key(name: str) -> Exception:
+    return faults.bad_request(f"['{name}'] is invalid attribute for sort_key")
 
 
 def _may_list(call: Call, noun: Noun) -> bool:
@@ -169,7 +190,7 @@ def _page(call: Call, noun: Noun) -> Page:
         raise faults.bad_request("The number of sort_keys and sort_dirs must be same")
     for key in keys:
         if noun.column(key) is None:
-            raise faults.bad_request(f"['{key}'] is invalid attribute for sort_key")
+            raise _no_sort_key(key)
     for direction in dirs:
         if direction not in ("asc", "desc"):
             raise faults.bad_request("Valid sort directions are 'asc' and 'desc'")

@@ -62,14 +62,19 @@ _OTHERS = frozenset(
 )
 
 
+_OF_HOSTS = ("host", "node")  # as Nova's `remove_invalid_sort_keys` has it
+
+
 def page(call: Call) -> Page:
-    """Limit, marker and order; newest first unless asked otherwise."""
+    """Limit, marker and order; newest first unless asked otherwise. Raises 400 and 403."""
     keys, directions = call.query.get("sort_key", []), call.query.get("sort_dir", [])
     sort: list[tuple[str, bool]] = []
     for index, key in enumerate(keys):
         key = "locked_by" if key == "locked" and call.version >= (2, 73) else key
         if key not in server_list.SORT_KEYS:
             raise queries.invalid("sort_key", key, f"'{key}' is not one of {sorted(server_list.SORT_KEYS)}")
+        if key in _OF_HOSTS and not call.caller.is_admin:
+            raise NotAllowed(f"Only administrators can sort servers by {key}")
         direction = directions[index] if index < len(directions) else directions[0] if directions else "desc"
         sort.append((key, direction == "desc"))
     for direction in directions:

@@ -26,7 +26,7 @@ Filter = Callable[[Sequence[str]], ColumnElement[bool]]
 class Noun:
     """Where the rows of a resource are, who sees them and how they look. `columns`: names on the wire that are
     columns of another name. `filters`: conditions for names that are no columns. `parents`: row id → owner and
-    sharing of what the row belongs to."""
+    sharing of what the row belongs to. What a table holds beyond the attributes of the resource is nobody's to ask."""
 
     resource: Resource
     table: Table
@@ -38,9 +38,14 @@ class Noun:
 
     def column(self, name: str) -> ColumnElement[Any] | None:
         """The column of an attribute, when it is one that can be compared."""
+        if name not in self.resource.attributes and name not in _OWNER and name not in self.columns:
+            return None
         name = self.columns.get(name, "project_id" if name == "tenant_id" else name)
         found = self.table.c.get(name)
         return None if found is None or str(found.type) == "JSON" else found
+
+
+_OWNER = ("project_id", "tenant_id")
 
 
 def find_row(tx: Transaction, noun: Noun, caller: Caller, id: str) -> Row[Any]:
@@ -60,7 +65,12 @@ def rows_of(tx: Transaction, noun: Noun, ids: Sequence[str]) -> list[Row[Any]]:
 def matching(
     tx: Transaction, noun: Noun, caller: Caller, filters: Mapping[str, Sequence[str]], page: Page
 ) -> Sequence[Row[Any]]:
-    """The page of rows that the caller sees and that match all filters. Raises 400 and 404 (the marker's)."""
+    """The page of rows that the caller sees and that match all filters. Raises 400 and 404 (the marker's).
+
+    One query, three with a marker, which the caller has to see, too: its place in the order says what it holds.
+    """
+    if page.marker is not None:
+        find_row(tx, noun, caller, page.marker)
     query = select(noun.table).where(noun.visible(caller))
     for name, values in filters.items():
         query = query.where(_condition(noun, name, values))
@@ -69,6 +79,11 @@ def matching(
         return paged(tx, query, columns, page, noun.table.c.id)  # type: ignore[arg-type]
     except MarkerNotFound as missing:
         raise faults.not_found(noun.resource.name, missing.marker) from None
+
+
+def no_filter(name: str) -> BadRequest:
+    """What Neutron answers to a filter that the resource does not have."""
+    return BadRequest(f"['{name}'] is invalid attribute for filtering", code="HTTPBadRequest")
 
 
 _TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
@@ -86,7 +101,7 @@ def _condition(noun: Noun, name: str, values: Sequence[str]) -> ColumnElement[bo
             raise faults.invalid_input(f"The value '{values[-1]}' of filter 'changed_since' is not a time") from None
     column = noun.column(name)
     if column is None:
-        raise BadRequest(f"['{name}'] is invalid attribute for filtering", code="HTTPBadRequest")
+        raise no_filter(name)
     found = [converted(column, name, value) for value in values if value != "" or name in _EMPTY]
     if not found and values:
         return column.is_(None)
