@@ -121,9 +121,7 @@ def _ends(text: str, sign: str) -> int | None:
         if letter == "\\":
             place += 1
         elif letter == "[":
-            place = text.find("]", place + (3 if text[place + 1 : place + 2] == "^" else 2))
-            if place < 0:
-                return None
+            place = _closed(text, place)
         elif letter == "(":
             depth += 1
         elif letter == ")":
@@ -132,3 +130,13 @@ def _ends(text: str, sign: str) -> int | None:
             return place
         place += 1
     return None
+
+
+def _closed(text: str, place: int) -> int:
+    """Where the class that begins at `place` ends; the text's end when it does not."""
+    place += 3 if text[place + 1 : place + 2] == "^" else 2  # a bracket at its beginning is one of its letters
+    if text[place - 1 : place] == "\\":
+        place += 1
+    while place < len(text) and text[place] != "]":
+        place += 2 if text[place] == "\\" else 1
+    return place

@@ -26,7 +26,9 @@ def allows(rules: Iterable[Mapping[str, str]], service: str, method: str, path: 
 
 @lru_cache(maxsize=1000)
 def _parts(pattern: str) -> tuple[str, ...]:
-    return tuple(_STEP if part.startswith("{") else part for part in _TOKENS.findall(pattern))
+    found = [_STEP if part.startswith("{") else part for part in _TOKENS.findall(pattern)]
+    # Two of them in a row are one: else each letter of a path would be looked at by all pairs of them.
+    return tuple(part for place, part in enumerate(found) if part != _ANY or found[place - 1 : place] != [_ANY])
 
 
 def fits(pattern: str, path: str) -> bool:

@@ -76,7 +76,7 @@ def test_newest_first_and_in_pages(nova: Nova, demo: httpx.Client) -> None:
 @given(
     states=st.lists(st.sampled_from(["active", "stopped", "error", "building"]), min_size=1, max_size=12),
     limit=st.integers(1, 5),
-    key=st.sampled_from(["display_name", "created_at", "vm_state", "uuid", "host"]),
+    key=st.sampled_from(["display_name", "created_at", "vm_state", "uuid", "availability_zone"]),
     direction=st.sampled_from(["asc", "desc"]),
     status=st.sampled_from(["", "ACTIVE", "SHUTOFF", "ERROR", "BUILD"]),
 )
@@ -88,7 +88,7 @@ def test_pages_add_up_to_the_list(
     expected = 0
     vm_states = {"ACTIVE": "active", "SHUTOFF": "stopped", "ERROR": "error", "BUILD": "building"}
     for state in states:
-        rows(nova, 1, vm_state=state, name="same", host=None if state == "error" else "compute1")
+        rows(nova, 1, vm_state=state, name="same", availability_zone=None if state == "error" else "nova")
         expected += status == "" or vm_states[status] == state
     query = f"sort_key={key}&sort_dir={direction}" + (f"&status={status}" if status else "")
     whole = [s["id"] for s in demo.get(f"/v2.1/servers?{query}").json()["servers"]]

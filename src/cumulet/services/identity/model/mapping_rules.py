@@ -171,6 +171,8 @@ class _Entry:
 
 def _listed(text: str) -> list[str]:
     """A text that the mapping's author wrote: a list in Python's notation, or one value."""
+    if not text.lstrip().startswith("["):
+        return [text]
     try:
         values = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):

@@ -146,7 +146,7 @@ def _put_back(tx: Transaction, alive: set[str]) -> list[str]:
     tx.update(images, images.c.id.in_(ids), status=QUEUED, upload_id=None, updated_at=tx.now)
     for row in dead:
         if row.upload_id:
-            tx.update(erasures, erasures.c.url.endswith(row.upload_id), due_at=tx.now)
+            tx.update(erasures, erasures.c.url.endswith(row.upload_id, autoescape=True), due_at=tx.now)
     return ids
 
 
