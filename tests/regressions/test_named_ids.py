@@ -1,4 +1,8 @@
-"""Another tenant's id inside a body is answered as an id of nothing, to the letter: finding S3's class (case 50)."""
+"""Another tenant's id inside a body is answered as an id of nothing, to the letter: finding S3's class (case 50).
+
+Not here, because it is as in Keystone: a trust and an EC2 credential may name a project that the caller has no role in;
+there is no token to be had with either. A router's `flavor_id` is taken and never looked at.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +136,6 @@ CASES: list[tuple[str, str, str, str, Any]] = [
         "/v2.0/subnets",
         {"subnet": {"network_id": "{own_network}", "ip_version": 4, "cidr": "10.9.0.0/24", "subnetpool_id": "{id}"}},
     ),
-    ("router", "network", "POST", "/v2.0/routers", {"router": {"name": "x", "flavor_id": "{id}"}}),
     (
         "image",
         "image",
@@ -163,37 +166,7 @@ CASES: list[tuple[str, str, str, str, Any]] = [
             }
         },
     ),
-    (
-        "project",
-        "identity",
-        "POST",
-        "/v3/OS-TRUST/trusts",
-        {
-            "trust": {
-                "trustor_user_id": "{own_user}",
-                "trustee_user_id": "{own_user}",
-                "impersonation": True,
-                "project_id": "{id}",
-                "roles": [{"name": "member"}],
-            }
-        },
-    ),
     ("user", "identity", "POST", "/v3/credentials", {"credential": {"type": "x", "blob": "{}", "user_id": "{id}"}}),
-    (
-        "project",
-        "identity",
-        "POST",
-        "/v3/credentials",
-        {
-            "credential": {
-                "type": "ec2",
-                "blob": '{"access": "a", "secret": "b"}',
-                "user_id": "{own_user}",
-                "project_id": "{id}",
-            }
-        },
-    ),
-    ("project", "identity", "POST", "/v3/users/{own_user}/credentials/OS-EC2", {"tenant_id": "{id}"}),
     (
         "project",
         "identity",
