@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cumulet.services.compute import door as compute
+from cumulet.services.compute.tables import servers
 from cumulet.services.image.tables import images
+from cumulet.store import Store, metadata
+from tests.databases import KINDS, place
 from tests.regressions.tenants import Tenants, new_id, words
 
 SECRET = b"SECRET-A" * 200
@@ -145,3 +150,33 @@ def test_scheduler_hints_tell_nothing_of_other_servers(cloud: Tenants, hint: str
         answer = cloud.bob.ask("compute", "POST", "/v2.1/servers", {**body, "os:scheduler_hints": {hint: named}})
         found.append((answer.status, answer.body.decode().replace(named, "ID") if answer.status >= 400 else ""))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_node_may_fetch(tmp_path: Path, kind: str) -> None:
+    """Finding S3: what the server's row holds, on either database; the properties kept beside it open nothing."""
+    store = Store(place(tmp_path / "x.db", kind), durable=False)
+    metadata.create_all(store.engine)
+    parts = {
+        "kernel": {"id": "k", "size": 1, "os_hash_value": ""},
+        "ramdisk": {"id": "r", "size": 1, "os_hash_value": ""},
+    }
+    row = {
+        "project_id": "p",
+        "user_id": "u",
+        "vm_state": "active",
+        "flavor_id": "1",
+        "flavor": {},
+        "vcpus": 1,
+        "ram": 1,
+    }
+    row |= {"name": "n", "hostname": "h", "meta": {}, "personality": [], "reservation_id": "r", "seed": "s"}
+    row |= {"created_at": 1, "updated_at": 1, "link_id": "link", "launched_at": None, "power_state": 1}
+    kept = {"id": "i", "properties": {"kernel_id": "secret", "ramdisk_id": "secret"}}
+    with store.transaction() as tx:
+        tx.insert(servers, {**row, "id": "1", "image_id": "i", "image": {**kept, **parts}})
+        tx.insert(servers, {**row, "id": "2", "image_id": "j", "image": {**kept, "kernel": None, "ramdisk": None}})
+    with store.read() as tx:
+        assert [one for one in "ijkrx" if compute.boots_from(tx, "link", one)] == ["i", "j", "k", "r"]
+        assert not compute.boots_from(tx, "link", "secret") and not compute.boots_from(tx, "other", "k")
+    store.close()

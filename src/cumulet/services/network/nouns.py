@@ -102,10 +102,13 @@ def changeable(call: Call, noun: Noun, id: str, action: str, given: Mapping[str,
 
 def hidden(call: Call, noun: Noun) -> list[str]:
     """Attributes that answers to the caller leave out. They cannot be asked about either: a filter would tell them."""
-    if call.caller.is_admin:
-        return []
-    names = [name for name, attribute in noun.resource.attributes.items() if attribute.hidden]
-    return [name for name in names if not call.allows(f"get_{noun.resource.name}:{name}")]
+    return [
+        name for name, attribute in noun.resource.attributes.items() if attribute.hidden and _hides(call, noun, name)
+    ]
+
+
+def _hides(call: Call, noun: Noun, name: str) -> bool:
+    return not call.caller.is_admin and not call.allows(f"get_{noun.resource.name}:{name}")
 
 
 def shown(call: Call, noun: Noun, rows: Sequence[Row[Any]]) -> list[Body]:
@@ -149,8 +152,7 @@ def listing(call: Call, noun: Noun) -> Body:
     """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours."""
     filters = {name: values for name, values in call.query.items() if name not in _PAGING}
     page = _page(call, noun)
-    if filters or page.sort:
-        _only_of_what_is_shown(call, noun, filters, page)
+    _only_of_what_is_shown(call, noun, filters, page)
     rows = matching(call.tx, noun, call.caller, filters, page) if _may_list(call, noun) else []
     body: Body = {noun.resource.plural: shown(call, noun, rows)}
     if page.limit is not None:
@@ -162,12 +164,12 @@ def listing(call: Call, noun: Noun) -> Body:
 
 def _only_of_what_is_shown(call: Call, noun: Noun, filters: Mapping[str, Any], page: Page) -> None:
     """Refuse a filter or an order by what the caller does not see, as Neutron refuses attributes that do not exist."""
-    names = hidden(call, noun)
-    for name in names:
-        if name in filters:
+    attributes = noun.resource.attributes
+    for name in filters:
+        if name in attributes and attributes[name].hidden and _hides(call, noun, name):
             raise no_filter(name)
     for key, _ in page.sort:
-        if key in names:
+        if key in attributes and attributes[key].hidden and _hides(call, noun, key):
             raise _no_sort_key(key)
 
 
