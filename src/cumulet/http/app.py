@@ -166,6 +166,8 @@ class _Exchange:
             call._caller = self.caller = self.mount.policy.seen(await self._authenticate(operation, decoded))
         if service.admit is not None:
             service.admit(call)
+        if operation.admit is not None:
+            operation.admit(call)
         await self._read(call)
         if operation.policy is not None:
             call.require(operation.policy)

@@ -31,7 +31,9 @@ class Operation:
 
     `policy`: the rule that is checked before the handler with the caller's own project as target; a handler whose
     target is a row looks it up and checks itself, and then `policy_in_handler` names that rule, for documents and
-    tests. None of both: anybody (`auth` False) or any valid token. `body_limit` in bytes, None for no limit.
+    tests. None of both: anybody (`auth` False) or any valid token. `body_limit` in bytes, None for no limit. `admit`
+    sees the call of one request before its body is read, after the token where one is needed, and raises the fault of
+    a caller that it does not know by the head alone. It runs on the event loop: a short read, and nothing that waits.
 
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
@@ -59,6 +61,7 @@ class Operation:
     also: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
+    admit: Callable[[Any], None] | None = None
 
     @property
     def name(self) -> str:

@@ -7,10 +7,13 @@ import logging
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
 from cumulet.http.app import App
+from cumulet.http.connections import Connections, most_connections
 from cumulet.http.protocol import Protocol
 
 log = logging.getLogger("cumulet.http")
@@ -35,9 +38,14 @@ def listen(address: str, port: int) -> socket.socket:
 async def serve(app: App, sockets: Iterable[socket.socket], *, threads: int = 8) -> None:
     """Serve until SIGTERM or SIGINT, then let requests that run end (5 s at most)."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="op"))
+    await server(app, Connections(most_connections())).serve(sockets=list(sockets))
+
+
+def server(app: App, limits: Connections) -> Server:
+    """The server of `app`, whose connections keep to `limits`."""
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=cast(Any, partial(Protocol, limits)),
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,
@@ -45,19 +53,25 @@ async def serve(app: App, sockets: Iterable[socket.socket], *, threads: int = 8)
         proxy_headers=False,  # a client on this machine must not choose its address or scheme by a header
         server_header=False,
         date_header=True,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         ws_max_size=2**20,
     )
-    await _Server(config, app).serve(sockets=list(sockets))
+    return Server(config, app, limits)
 
 
-class _Server(uvicorn.Server):
-    """Ends long polls first when it stops: they would hold it up for nothing."""
+class Server(uvicorn.Server):
+    """Looks at its connections once a second. Ends long polls first when it stops: they only hold it up."""
 
-    def __init__(self, config: uvicorn.Config, app: App) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, limits: Connections) -> None:
         super().__init__(config)
         self._app = app
+        self.limits = limits
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % 10 == 0:
+            self.limits.sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.store.wakeups.close()
