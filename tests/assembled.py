@@ -90,10 +90,12 @@ class Assembled:
         from urllib.parse import unquote
 
         messages: list[Any] = []
-        pieces = iter([{"type": "http.request", "body": body, "more_body": False}])
+        pieces = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Any:
-            return next(pieces, {"type": "http.disconnect"})
+            if not pieces:
+                await asyncio.Event().wait()  # the client stays until it has its answer
+            return pieces.pop()
 
         async def send(message: Any) -> None:
             messages.append(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -11,17 +10,18 @@ from typing import Protocol
 from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model import domain_configs
 from cumulet.services.identity.model.backends.directories import Directories
+from cumulet.services.identity.model.brakes import Brake
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.limits import FLAT
 from cumulet.services.identity.model.oidc import Issuers
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
+from cumulet.services.identity.model.turns import Turns
 from cumulet.services.identity.model.vault import FOLDER, Vault
 from cumulet.store import Store, Transaction
 from cumulet.store.wakeups import Wakeups
 
 SERVICE_ROLE = "service"
-_LOGINS_AT_ONCE = 4  # more only queue for the hash, and would take memory
 
 
 class Backend(Protocol):
@@ -63,7 +63,8 @@ class IdentityContext:
         self.password_rules = password_rules or PasswordRules()
         self.vault = Vault(secrets / FOLDER)
         self.directories.from_rows = partial(domain_configs.of_directory, self.vault)
-        self.logins = ThreadPoolExecutor(_LOGINS_AT_ONCE, thread_name_prefix="login")
+        self.turns = Turns()
+        self.totp_brake = Brake()
 
     def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:
         """The caller behind `token`. Raises `auth.Unauthenticated`.

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
 from cumulet.http import Call
+from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.model import application_credentials as model
 from cumulet.services.identity.model import delegation, expiry, lookups
 from cumulet.services.identity.service import identity
@@ -43,10 +44,14 @@ def browse(call: Call, user_id: str) -> Any:
     policy_in_handler="identity:create_application_credential",
     request=wire.ApplicationCredentialCreateRequest,
     status=201,
-    transaction="none",
+    faults=(503,),
 )
-def create(call: Call, user_id: str) -> Any:
+async def create(call: Call, user_id: str) -> Any:
     """Create an application credential; the answer alone has its secret."""
+    return await in_turn(call, 0, _create, call, user_id)
+
+
+def _create(call: Call, user_id: str) -> Any:
     asked: wire.ApplicationCredentialCreate = call.body.application_credential
     call.require("identity:create_application_credential", {"user_id": user_id})
     delegation.refuse_application_credentials(call.caller)
@@ -54,9 +59,11 @@ def create(call: Call, user_id: str) -> Any:
         raise Forbidden("identity:create_application_credential")
     with call.store.read() as tx:
         model.refuse_restricted(tx, call.caller)
+        model.refuse_many(tx, call.caller.user_id)
     secret, hashed = model.secret_and_hash(asked.secret or None)
     with call.store.transaction() as tx:
         model.refuse_restricted(tx, call.caller)
+        model.refuse_many(tx, call.caller.user_id)
         held = [role_id for role_id, _ in call.context.tokens.describe(tx, call.caller.token).roles]
         roles = model.chosen_roles(tx, wire.references(asked.roles or []), held)
         rules = [given(rule, "id", "service", "path", "method") for rule in asked.access_rules or ()]

@@ -11,7 +11,8 @@ from typing import Any
 from cumulet.http import Call, Reply
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.api import auth
-from cumulet.services.identity.api.tokens import issued
+from cumulet.services.identity.api.tokens import attempt, reply
+from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.model import federation as model
 from cumulet.services.identity.service import identity
 
@@ -36,7 +37,8 @@ async def authenticate_by_post(call: Call, idp_id: str, protocol_id: str) -> Rep
 
 
 async def _authenticated(call: Call, idp_id: str, protocol_id: str) -> Reply:
-    return await issued(call, model.log_in, idp_id, protocol_id)
+    token, record = await in_turn(call, 0, model.log_in, attempt(call), idp_id, protocol_id)
+    return reply(call, token, record)
 
 
 @identity.get("/v3/OS-FEDERATION/projects", policy="identity:get_auth_projects")

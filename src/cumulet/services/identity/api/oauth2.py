@@ -6,18 +6,16 @@ certificate instead of a secret (RFC 8705) are not here, as no TLS ends in this 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
 from cumulet.http.faults import Fault
 from cumulet.http.reading import parameters
-from cumulet.services.identity.api.tokens import attempt
-from cumulet.services.identity.context import IdentityContext
-from cumulet.services.identity.model import login
+from cumulet.services.identity.api.tokens import logged_in
 from cumulet.services.identity.model.receipts import Incomplete
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
@@ -28,7 +26,7 @@ _REFUSED = "Client authentication failed."
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "Vary": "X-Auth-Token"}
 
 
-@identity.post("/v3/OS-OAUTH2/token", auth=False, faults=(401, 403), consumes=(_FORM,), transaction="none")
+@identity.post("/v3/OS-OAUTH2/token", auth=False, faults=(401, 403, 503), consumes=(_FORM,), transaction="none")
 async def token(call: Call) -> Reply:
     """Get a bearer token for an application credential, as an OAuth 2.0 client."""
     try:
@@ -47,17 +45,15 @@ async def token(call: Call) -> Reply:
 
 
 async def _issued(call: Call, client_id: str, secret: str) -> Reply:
-    context: IdentityContext = call.context
     block = wire.ApplicationCredential(id=client_id, secret=secret)
     auth = wire.Auth(identity=wire.Identity(methods=["application_credential"], application_credential=block))
-    loop = asyncio.get_running_loop()
     try:
-        made, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), auth)
+        made, record = await logged_in(call, auth)
     except (Unauthenticated, Incomplete):
         return _error(call, 401, "invalid_client", _REFUSED)
     except Fault as fault:
         name = {400: "invalid_request", 401: "invalid_client"}.get(fault.status, "other_error")
-        return _error(call, fault.status, name, fault.message)
+        return _error(call, fault.status, name, fault.message, fault.headers)
     life_s = record.payload.expires_at - record.payload.issued_at
     return Reply({"access_token": made, "token_type": "Bearer", "expires_in": life_s}, 200, _NO_STORE)
 
@@ -80,8 +76,8 @@ def _client(call: Call, form: dict[str, str]) -> tuple[str, str]:
     return ("", "") if "\0" in name else (name, secret)
 
 
-def _error(call: Call, status: int, name: str, why: str) -> Reply:
-    headers = {"Cache-Control": "no-store"}
+def _error(call: Call, status: int, name: str, why: str, more: Mapping[str, str] | None = None) -> Reply:
+    headers = {"Cache-Control": "no-store", **(more or {})}
     if status == 401:
         headers["WWW-Authenticate"] = f'Keystone uri="{call.base_url}"'
     body: dict[str, Any] = {"error": name, "error_description": why}

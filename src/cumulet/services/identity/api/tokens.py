@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON, Fault, NotFound
+from cumulet.services.identity.api.turns import account_of, in_turn
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import login
 from cumulet.services.identity.model import tokens as model
@@ -21,21 +20,21 @@ from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
 
 
-@identity.post("/v3/auth/tokens", auth=False, faults=(401, 403), request=wire.AuthRequest, status=201)
+@identity.post("/v3/auth/tokens", auth=False, faults=(401, 403, 503), request=wire.AuthRequest, status=201)
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
-    return await issued(call, login.log_in, call.body.auth)
-
-
-async def issued(call: Call, prove: Callable[..., tuple[str, Record]], *arguments: Any) -> Reply:
-    """The answer of a login: `prove` runs with the attempt and `arguments` on a thread for logins."""
-    context: IdentityContext = call.context
-    work = partial(prove, attempt(call), *arguments)
     try:
-        token, record = await asyncio.get_running_loop().run_in_executor(context.logins, work)
+        token, record = await logged_in(call, call.body.auth)
     except Incomplete as further:
         return Reply(further.body, 401, {"Openstack-Auth-Receipt": further.receipt, "Vary": "X-Auth-Token"})
     return reply(call, token, record)
+
+
+async def logged_in(call: Call, auth: wire.Auth) -> tuple[str, Record]:
+    """The token and its record for `auth`. What needs no more than a token is no guess, and does not queue."""
+    if auth.identity.methods == ["token"]:
+        return await call.in_thread(login.log_in, attempt(call), auth)
+    return await in_turn(call, account_of(auth.identity), login.log_in, attempt(call), auth)
 
 
 def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Row
@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
 from cumulet.services.identity.api.targets import checked, listing_domain, narrowed, own_domain, target
+from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
 from cumulet.services.identity.model import users as model
@@ -23,6 +24,8 @@ from cumulet.services.identity.wire import users as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
 from cumulet.store import Transaction, iso
+
+T = TypeVar("T")
 
 
 @identity.get("/v3/users", policy_in_handler="identity:list_users", transaction="none")
@@ -38,10 +41,21 @@ def browse(call: Call) -> Any:
     policy_in_handler="identity:create_user",
     request=wire.UserCreateRequest,
     status=201,
-    transaction="none",
+    faults=(503,),
 )
-def create(call: Call) -> Any:
+async def create(call: Call) -> Any:
     """Create a user."""
+    return await _hashing(call, call.body.user.password, _create, call)
+
+
+async def _hashing(call: Call, password: Any, work: Callable[..., T], *arguments: Any) -> T:
+    """`work`, in its turn when there is a `password` to hash."""
+    if isinstance(password, str):
+        return await in_turn(call, 0, work, *arguments)
+    return await call.in_thread(work, *arguments)
+
+
+def _create(call: Call) -> Any:
     user: wire.UserCreate = call.body.user
     fields = given(user, "name", "domain_id", "default_project_id", "enabled")
     # The rule sees what was named: who manages a domain has to name it here, as in Keystone (its own tests say so).
@@ -76,10 +90,14 @@ def _federated(call: Call, tx: Transaction, row: Row[Any], objects: Any = None) 
     "/v3/users/{user_id}",
     policy_in_handler="identity:update_user",
     request=wire.UserUpdateRequest,
-    transaction="none",
+    faults=(503,),
 )
-def update(call: Call, user_id: str) -> Any:
+async def update(call: Call, user_id: str) -> Any:
     """Update a user."""
+    return await _hashing(call, call.body.user.password, _update, call, user_id)
+
+
+def _update(call: Call, user_id: str) -> Any:
     user: wire.UserUpdate = call.body.user
     with call.store.read() as tx:
         call.require("identity:update_user", target("user", lookups.find(tx, "user", user_id)))
@@ -102,15 +120,14 @@ def delete(call: Call, user_id: str) -> None:
 
 
 @identity.post(
-    "/v3/users/{user_id}/password", auth=False, faults=(401,), request=wire.PasswordChangeRequest, status=204
+    "/v3/users/{user_id}/password", auth=False, faults=(401, 503), request=wire.PasswordChangeRequest, status=204
 )
 async def change_password(call: Call, user_id: str) -> Reply:
     """Change one's own password."""
     context: IdentityContext = call.context
     change: wire.PasswordChange = call.body.user
     work = partial(model.change_password, call.store, context.password_rules, user_id)
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(context.logins, work, change.original_password, change.password)
+    await in_turn(call, hash(user_id), work, change.original_password, change.password)
     return Reply()
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.api.auth import own_actor
-from cumulet.services.identity.api.tokens import attempt
-from cumulet.services.identity.context import IdentityContext
-from cumulet.services.identity.model import login, projects
+from cumulet.services.identity.api.tokens import logged_in
+from cumulet.services.identity.model import projects
 from cumulet.services.identity.model.receipts import Incomplete
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.service import identity
@@ -35,14 +33,12 @@ def version(call: Call) -> Reply:
     return Reply({"version": description(call)}, headers={"Vary": "X-Auth-Token"})
 
 
-@identity.post("/v2.0/tokens", auth=False, request=wire.AuthRequest, faults=(401, 403))
+@identity.post("/v2.0/tokens", auth=False, request=wire.AuthRequest, faults=(401, 403, 503))
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token, as clients of v2.0 do."""
-    context: IdentityContext = call.context
     auth = wire.as_version3(call.body.auth)
-    loop = asyncio.get_running_loop()
     try:
-        token, record = await loop.run_in_executor(context.logins, login.log_in, attempt(call), auth)
+        token, record = await logged_in(call, auth)
     except (Incomplete, NotFound):  # v2.0 has no word for a second factor, and none for a token that is nothing
         raise Unauthenticated(REFUSED) from None
     if not wire.can_tell(record):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest, NotAllowed
@@ -29,6 +29,8 @@ from cumulet.store import Transaction
 
 NOUN = "Application Credential"
 COLUMNS = {"id": application_credentials.c.id, "name": application_credentials.c.name}
+USER_LIMIT = 200
+"""How many a user may have; Keystone's option of that name has no limit unless an operator sets one."""
 _SECRET_BYTES = 64
 
 
@@ -141,6 +143,15 @@ def refuse_restricted(tx: Transaction, caller: Caller) -> None:
         raise NotAllowed(
             "You are not authorized to perform the requested action: Using method 'application_credential' is not "
             "allowed for managing additional application credentials."
+        )
+
+
+def refuse_many(tx: Transaction, user_id: str) -> None:
+    """Raise 403, in Keystone's words, when the user has as many as may be. One query."""
+    counted = select(func.count()).select_from(application_credentials)
+    if tx.scalar(counted.where(application_credentials.c.user_id == user_id)) >= USER_LIMIT:
+        raise NotAllowed(
+            f"Unable to create additional application credentials, maximum of {USER_LIMIT} already exceeded for user."
         )
 
 

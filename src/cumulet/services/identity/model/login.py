@@ -48,7 +48,11 @@ def prove(attempt: Attempt, identity: wire.Identity) -> dict[str, Proof]:
         if isinstance(block, UnsetType):
             raise BadRequest(scopes.expecting(name, "identity"))
         blocks.append((name, proves, block))
-    return {name: proves(attempt, block) for name, proves, block in blocks}
+    found: dict[str, Proof] = {}
+    for name, proves, block in blocks:
+        found[name] = proves(attempt, block)
+        attempt = replace(attempt, proven=(*attempt.proven, found[name].user_id))
+    return found
 
 
 def issue(attempt: Attempt, proofs: dict[str, Proof], asked: Asked = UNSET) -> tuple[str, Record]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Attempt:
     """One request for a token. `http_method`, `url` (with its query) and `headers` (lower case) are those of the
     request, for methods that sign it; `assertion` is what an identity provider says, put there by federation's
-    own operations and never by a client."""
+    own operations and never by a client. `proven`: ids of the users whom the methods before this one have proven."""
 
     store: Store
     context: IdentityContext
@@ -38,6 +38,7 @@ class Attempt:
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     assertion: Mapping[str, Any] | None = None
+    proven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

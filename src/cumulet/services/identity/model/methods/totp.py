@@ -2,7 +2,9 @@
 
 The secrets are the user's credentials of type ``totp``. A code is good in its own step of time and the next one, once:
 the step is used up when the code is found right, whatever becomes of the login. Wrong codes count as wrong
-passwords do.
+passwords do; and after a few of them a user's codes are looked at once in each step only, so that a million of them is
+not tried in a night. Who has proven the password as well is counted apart from strangers, who cannot lock anybody out
+of the second step of a login.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import time
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth import Unauthenticated
-from cumulet.services.identity.model import credentials, password_rules
+from cumulet.http.faults import Unauthorized
+from cumulet.services.identity.model import credentials, password_rules, receipts
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.methods.password import named_user
 from cumulet.services.identity.model.tokens import REFUSED
@@ -31,16 +34,22 @@ _SECOND = 1_000_000
 
 def prove(attempt: Attempt, block: wire.Totp) -> Proof:
     """The user whose generator shows the code. Raises `Unauthenticated`."""
-    rules = attempt.context.password_rules
+    rules, brake, now_s = attempt.context.password_rules, attempt.context.totp_brake, time.time()
     with attempt.store.read() as tx:
         user = named_user(tx, block.user)
         secrets = credentials.totp_secrets(tx, attempt.context.vault, user.id if user else "")
         locked = user is not None and password_rules.is_locked(rules, user, tx.now)
-    step = matching_step(secrets, block.user.passcode, time.time())
-    if user is None or locked or step is None:
-        if user is not None and not locked:
-            password_rules.count_failure(attempt.store, rules, user)
+    step = matching_step(secrets, block.user.passcode, now_s)
+    if user is None or locked:
         raise Unauthenticated(REFUSED)
+    tried = (user.id, _is_proven(attempt, user.id, int(now_s)))
+    if brake.holds(tried, now_s):
+        raise Unauthenticated(REFUSED)
+    if step is None:
+        brake.wrong(tried, now_s)
+        password_rules.count_failure(attempt.store, rules, user)
+        raise Unauthenticated(REFUSED)
+    brake.right(tried)
     try:
         with attempt.store.transaction() as tx:
             tx.delete(totp_uses, totp_uses.c.forget_at < tx.now)
@@ -49,6 +58,17 @@ def prove(attempt: Attempt, block: wire.Totp) -> Proof:
     except IntegrityError:
         raise Unauthenticated(REFUSED) from None
     return Proof(user.id)
+
+
+def _is_proven(attempt: Attempt, user_id: str, now_s: int) -> bool:
+    """Whether another method has proven the user: in this request, or in the one that a receipt is for."""
+    if user_id in attempt.proven:
+        return True
+    receipt = attempt.headers.get(receipts.HEADER)
+    try:
+        return bool(receipt and receipts.methods_of(attempt.context.receipt_keys.box(), receipt, user_id, now_s))
+    except Unauthorized:
+        return False
 
 
 def matching_step(secrets: list[str], passcode: str, now_s: float) -> int | None:

@@ -1,0 +1,53 @@
+"""Puts what hashes a password into the queue of logins, away from the threads that serve the APIs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from msgspec import UNSET
+
+from cumulet.http import Call
+from cumulet.http.connections import share_of
+from cumulet.http.faults import BadRequest
+from cumulet.services.identity.context import IdentityContext
+from cumulet.services.identity.model.turns import Job
+from cumulet.services.identity.wire import tokens as wire
+
+T = TypeVar("T")
+
+
+async def in_turn(call: Call, account: int, work: Callable[..., T], *arguments: Any) -> T:
+    """`work` on a thread for logins, when it is its turn. `account`: which one is tried, as a number. Raises 503 when
+    too many wait. What was not begun when the client has gone is never done."""
+    context: IdentityContext = call.context
+    caller = call.caller_or_none
+    source = f"user {caller.user_id}" if caller else share_of(call.client_address)
+    job = context.turns.offer(Job(source, account, partial(work, *arguments), known=caller is not None))
+    result = asyncio.wrap_future(job.future)
+    if job.waits:
+        gone = asyncio.ensure_future(call.client_gone())
+        try:
+            await asyncio.wait((result, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            withdrawn = not result.done() and context.turns.withdraw(job)
+        if withdrawn:
+            result.cancel()
+            raise BadRequest("The client closed the connection before its turn.")
+    found: T = await result
+    return found
+
+
+def account_of(identity: wire.Identity) -> int:
+    """Which account a login is about, whether there is such a one or not: a number that says nothing about it."""
+    for block in (identity.password, identity.totp, identity.application_credential):
+        if block is UNSET:
+            continue
+        user = block.user
+        of_user = ("", "", "") if user is UNSET else (user.id, user.name, str(user.domain))
+        own = (block.id, block.name) if isinstance(block, wire.ApplicationCredential) else ()
+        return hash((*of_user, *own))
+    return 0
