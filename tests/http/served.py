@@ -86,7 +86,8 @@ class Served:
     def later(self, seconds: float) -> None:
         """Look at the connections as if so many seconds had passed."""
         self.looked()
-        self.call(lambda: self.limits.sweep(self.server.server_state.connections, self.loop.time() + seconds))
+        while self.call(lambda: self.limits.sweep(self.server.server_state.connections, self.loop.time() + seconds)):
+            pass
         self.looked()
 
     @contextmanager

@@ -35,6 +35,8 @@ MOST = 8192
 OTHER_FILES = 512
 """Open files for all else: listeners, database, images, logs."""
 FEWEST = 64
+ENDED_AT_ONCE = 50
+"""Connections that one look ends: a crowd that came at once does not hold up the event loop by going at once."""
 LITTLE = 65_536
 """A body of which no more has come may make room for others."""
 
@@ -56,8 +58,8 @@ class Connection(Protocol):
         """0: it is being answered. 1: a body comes, of which there is little. 2: it asks nothing, or half a head."""
         ...
 
-    def look(self, now: float) -> None:
-        """End it when it has missed a deadline."""
+    def look(self, now: float) -> bool:
+        """End it when it has missed a deadline; whether it has."""
         ...
 
     def leave(self) -> None:
@@ -74,17 +76,20 @@ class Connections:
         """Connections that were told to leave and are not gone yet."""
         self._closing: dict[Any, float] = {}
 
-    def sweep(self, connections: Collection[Any], now: float) -> None:
-        """End what has missed its deadline, and what was closed and does not go. `connections`: all there are."""
-        closing = {}
+    def sweep(self, connections: Collection[Any], now: float) -> bool:
+        """End what has missed its deadline, and what was closed and does not go. Whether there is more of it.
+        `connections`: all there are."""
+        closing: dict[Any, float] = {}
+        ended = 0
         for connection in list(connections):
             if connection.transport.is_closing():
                 since = closing[connection] = self._closing.get(connection, now)
                 if now - since >= LINGER_S:
                     connection.transport.abort()
-            elif (look := getattr(connection, "look", None)) is not None:  # websockets ping their clients themselves
-                look(now)
+            elif ended < ENDED_AT_ONCE and (look := getattr(connection, "look", None)) is not None:
+                ended += look(now)  # of websockets, which have no `look`, the server pings the client itself
         self._closing = closing
+        return ended >= ENDED_AT_ONCE
 
     def admit(self, connections: Collection[Any], newcomer: Connection) -> bool:
         """Whether `newcomer`, the last of `connections`, may stay. Makes room for several at a time, so that the search

@@ -178,18 +178,22 @@ class Protocol(HttpToolsProtocol):
         self._disconnect()
         self.transport.close()
 
-    def look(self, now: float) -> None:
-        """End the connection when what it has to do did not happen in time."""
+    def look(self, now: float) -> bool:
+        """End the connection when what it has to do did not happen in time; whether that is so."""
         if self._stuck is not None and self._is_stuck(now):
             self.transport.abort()
         elif self._phase is BODY:
-            self._look_at_body(now)
+            return self._look_at_body(now)
         elif self.cycle is not None and not self.cycle.response_complete:
             self.since = now  # it waits for us
+            return False
         elif self._phase is HEAD and now - self.since >= connections.HEAD_S:
             self._refuse(Fault("The request's headers did not come in time.", status=408, code="HTTPRequestTimeout"))
         elif now - self.since >= (connections.HEAD_S if self.cycle is None else connections.KEEP_ALIVE_S):
             self.transport.close()
+        else:
+            return False
+        return True
 
     def _is_stuck(self, now: float) -> bool:
         """Whether the client takes too little of what waits for it."""
@@ -201,14 +205,16 @@ class Protocol(HttpToolsProtocol):
         self._stuck = (now, left)
         return bool(before - left < connections.ANSWER_S * connections.SLOWEST)
 
-    def _look_at_body(self, now: float) -> None:
+    def _look_at_body(self, now: float) -> bool:
         waits = self.pipeline or self.flow.read_paused or self.cycle.waiting_for_100_continue
         if waits and not self.cycle.response_complete:  # for us
             self.since, self._came = now, 0
         elif now - self.since >= self._patience:
             if self._came < self._patience * connections.SLOWEST:
                 self._refuse(Fault("The request's body did not come in time.", status=408, code="HTTPRequestTimeout"))
+                return True
             self.since, self._came = now, 0
+        return False
 
     # ---- the end
 

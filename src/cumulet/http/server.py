@@ -66,11 +66,12 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self.limits = limits
+        self._more = False
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""
-        if counter % 10 == 0:
-            self.limits.sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        if counter % 10 == 0 or self._more:
+            self._more = self.limits.sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

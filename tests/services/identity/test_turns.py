@@ -123,6 +123,31 @@ def test_a_caller_with_a_token_is_known(gate: Gate) -> None:
     assert gate.served().index("caller") <= 1
 
 
+def test_a_core_is_left_however_many_strangers_come() -> None:
+    """Of four at once one may be a stranger's; who is known begins at once, and nobody is forgotten."""
+    found = Turns(4, 100, strangers_at_once=1)
+    opened = threading.Event()
+    running: list[str] = []
+
+    def work(name: str) -> Callable[[], None]:
+        def held() -> None:
+            running.append(name)
+            assert opened.wait(10)
+
+        return held
+
+    jobs = [found.offer(Job(f"192.0.2.{number}", 0, work("stranger"))) for number in range(6)]
+    jobs += [found.offer(Job(f"user {number}", 0, work("known"), known=True)) for number in range(5)]
+    assert [job.waits for job in jobs] == [False, *[True] * 5, False, False, False, True, True]
+    while len(running) < 4:
+        threading.Event().wait(0.001)
+    assert sorted(running) == ["known", "known", "known", "stranger"]
+    opened.set()
+    for job in jobs:
+        job.future.result(10)
+    assert found.waiting == 0
+
+
 def test_a_full_queue_refuses(gate: Gate) -> None:
     gate = Gate(3)
     for _ in range(3):

@@ -33,7 +33,8 @@ _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ngw2Q5tQIWKffVxpvKYJnA$2w2fuCpNPoHqg5l
 
 def _stand_back() -> None:
     """A thread's priority on Linux is its own; the hash keeps no lock of the interpreter while it is computed."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICE))
 
 
 _threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hash", initializer=_stand_back)

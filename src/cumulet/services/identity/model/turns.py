@@ -3,13 +3,14 @@
 A hash takes tens of milliseconds on purpose, so whoever asks for many could keep all others waiting. Sources (addresses
 of clients, callers with a token) take turns, and within a source the accounts that are tried. Every second turn belongs
 to those who have proven themselves lately from where they are, and among them it is taken in turns, too; so a crowd
-of strangers, at one address or at many, takes half of the hashes at most. When the queue is full, the source that
-waits for most loses its newest. What nobody waits for any more is dropped. Nothing is kept of a name or a password but
-a number, and of no more than `REMEMBERED` pairs.
+of strangers, at one address or at many, takes half of the hashes at most, and never the last core. When the queue is
+full, the source that waits for most loses its newest. What nobody waits for any more is dropped. Nothing is kept of a
+name or a password but a number, and of no more than `REMEMBERED` pairs.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from cumulet.http.faults import Unavailable
 
 AT_ONCE = 4
 """Logins that run: more only wait for the hash, and would take memory."""
+STRANGERS_AT_ONCE = max(1, min(2, (os.cpu_count() or 1) - 1))
+"""Of these, logins of whom nobody knows: a core is left for the event loop, whatever strangers do."""
 MOST_WAITING = 128
 """About two seconds of hashing. A client waits no longer than that for a 503, or for its turn."""
 RETRY_S = 2
@@ -49,11 +52,13 @@ class Job:
 class Turns:
     """The queue of one process. Every method may be called by any thread."""
 
-    def __init__(self, at_once: int = AT_ONCE, most: int = MOST_WAITING) -> None:
-        self._at_once, self._most = at_once, most
+    def __init__(
+        self, at_once: int = AT_ONCE, most: int = MOST_WAITING, strangers_at_once: int = STRANGERS_AT_ONCE
+    ) -> None:
+        self._at_once, self._most, self._strangers_at_once = at_once, most, strangers_at_once
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="login")
         self._lock = threading.Lock()
-        self._running = 0
+        self._running = self._strangers = 0
         self._waiting: dict[str, dict[int, deque[Job]]] = {}
         self._count = self._known = 0
         self._clock = 0
@@ -72,9 +77,8 @@ class Turns:
         displaced = None
         with self._lock:
             known = job.known = job.known or job.pair in self._proven
-            if starts := self._running < self._at_once:
-                self._running += 1
-                self._account(job)
+            if starts := self._running < self._at_once and (known or self._strangers < self._strangers_at_once):
+                self._begins(job)
             else:
                 if self._count >= self._most and (displaced := self._displaced(job)) is None:
                     raise busy()
@@ -101,18 +105,20 @@ class Turns:
         while job is not None:
             proven = job.future.set_running_or_notify_cancel() and _done(job)
             with self._lock:
+                self._running -= 1
+                self._strangers -= not job.known
                 if proven:
                     _note(self._proven, job.pair, None)
                 job = self._next()
-                if job is None:
-                    self._running -= 1
 
     def _next(self) -> Job | None:
-        if not self._count:
+        full = self._strangers >= self._strangers_at_once
+        if not self._count or (full and not self._known):
             return None
         turn = self._served.get
         self._turn = not self._turn
-        known = [jobs[0] for held in self._waiting.values() for jobs in held.values() if self._turn and jobs[0].known]
+        fair = full or self._turn
+        known = [jobs[0] for held in self._waiting.values() for jobs in held.values() if fair and jobs[0].known]
         if known:
             job = min(known, key=lambda one: (turn(one.source, 0), turn(one.pair, 0)))
         else:
@@ -120,10 +126,12 @@ class Turns:
             held = self._waiting[source]
             job = held[min(held, key=lambda account: turn((source, account), 0))][0]
         self._remove(job)
-        self._account(job)
+        self._begins(job)
         return job
 
-    def _account(self, job: Job) -> None:
+    def _begins(self, job: Job) -> None:
+        self._running += 1
+        self._strangers += not job.known
         self._clock += 1
         for key in (job.source, job.pair):
             _note(self._served, key, self._clock)
