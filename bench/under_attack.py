@@ -230,6 +230,7 @@ def main() -> int:
     """Start, measure, print, remove."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each of the two measurements")
+    parser.add_argument("--before", type=float, default=13.0, help="seconds of attack before: deadlines fall into it")
     parser.add_argument("--logins", type=int, default=500, help="wrong ones in a second")
     parser.add_argument("--sources", type=int, default=4, help="addresses that strangers come from")
     parser.add_argument("--half-open", type=int, default=1200)
@@ -245,7 +246,7 @@ def main() -> int:
         time.sleep(2)
         quiet = uvloop.run(measured(users, args.seconds))
         with attacked(Attack(port, args.logins, args.sources, args.half_open, args.slow)) as told:
-            time.sleep(4)
+            time.sleep(args.before)
             cpu, begun = cpu_s(pid), time.perf_counter()
             busy = uvloop.run(measured(users, args.seconds))
             wall = time.perf_counter() - begun
@@ -256,7 +257,7 @@ def main() -> int:
     for when, took in (("quiet", quiet), ("under attack", busy)):
         for name, one in took.items():
             print(row(f"{name}, {when}", one))
-    share = told["cpu_s"] / (wall + 4)
+    share = told["cpu_s"] / (wall + args.before)
     print(f"the controller took {cores:.2f} cores and had {files} files open; the strangers took {share:.2f} cores")
     print("strangers were answered " + ", ".join(f"{name}: {n}" for name, n in sorted(told["seen"].items())))
     if args.json:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 LONGEST = 4096  # characters; Keystone's max_password_length
 _BCRYPT_BYTES = 72
 _AT_ONCE = 2
-_NICE = 10
+_NICE = 5
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, hash_len=32, salt_len=16)
 _nobody = "$argon2id$v=19$m=19456,t=2,p=1$ngw2Q5tQIWKffVxpvKYJnA$2w2fuCpNPoHqg5lSLsRY+oRfbEWsKL2eYtRdzJRUGRg"
