@@ -13,6 +13,7 @@ import pytest
 
 from cumulet.auth import Policy
 from cumulet.http import Call, Reply, Service, connections
+from cumulet.http import app as app_module
 from cumulet.http.app import App, Mount
 from cumulet.http.connections import ANSWER_S, BODY_S, HEAD_S, KEEP_ALIVE_S, LINGER_S, LONG_BODY_S, share_of
 from cumulet.http.faults import Unauthorized, nova_body
@@ -367,3 +368,22 @@ def test_the_limit_stays_below_that_of_open_files(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(connections.resource, "getrlimit", lambda _which, limits=limits: limits)
         monkeypatch.setattr(connections.resource, "setrlimit", lambda _which, pair: raised.append(pair))
         assert (connections.most_connections(), raised) == (most, asked)
+
+
+def test_bodies_of_strangers_have_a_limit_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not known before the body is read may send a large one, and not everybody at once."""
+    monkeypatch.setattr(app_module, "_MOST_UNPROVEN", 250_000)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(served.client()).send(half(200_000))
+        served.looked()
+        late = stack.enter_context(served.client())
+        late.send(half(200_000))
+        assert late.answer().status == 503
+        small = stack.enter_context(served.client())
+        small.send(half(8_000), bytes(4_000))
+        assert small.answer().body == b'{"size":8000}'
+        known = request("PUT", "/known", bytes(100_000), X_Secret="right")
+        assert served.ask(known, pieces=4).body == b'{"size":100000}'
+    assert served.empties() and served.app.unproven == 0
+    assert served.ask(request("PUT", "/body", bytes(200_000)), pieces=4).status == 200

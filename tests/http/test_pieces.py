@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from cumulet.auth import Policy
 from cumulet.http import Call, Service
 from cumulet.http.app import App, Mount
 from cumulet.http.faults import nova_body
-from cumulet.http.protocol import MOST_HEAD
+from cumulet.http.protocol import MOST_HEAD, MOST_HEADERS, MOST_QUEUED
 from cumulet.store import Store
 from tests.http.served import Served, cut, headed, request
 from tests.http.test_app import authenticate
@@ -164,3 +165,37 @@ def test_what_follows_on_a_request_never_breaks_its_answer(served: Served) -> No
             with contextlib.suppress(EOFError):
                 assert client.answer().status in (400, 431)
             assert client.ends()
+
+
+@pytest.mark.parametrize("cut_at", [[], [9000], range(0, 14_000, 700)], ids=["whole", "two", "many"])
+def test_many_headers_are_too_many_however_they_come(cut_at: Any, served: Served) -> None:
+    for number, status in ((MOST_HEADERS - 1, 200), (MOST_HEADERS, 431), (20_000, 431)):
+        stream = b"GET /empty HTTP/1.1\r\nHost: a\r\n" + b"a: b\r\n" * number
+        with served.client() as client:
+            client.send(*cut(stream[: MOST_HEAD - 2] + b"\r\n", cut_at))
+            assert client.answer().status == status
+
+
+def test_requests_that_wait_for_their_turn_stay_unread(served: Served) -> None:
+    """Thousands of them in one piece are answered one by one, and take no memory before it is their turn."""
+    one, many = request("GET", "/empty"), put(b"a")
+    queued: list[int] = []
+    held: list[int] = []
+
+    def count() -> None:
+        for connection in served.server.server_state.connections:
+            queued.append(len(connection.pipeline))  # type: ignore[union-attr]
+            held.append(len(connection.flow.held))  # type: ignore[union-attr]
+
+    with served.client() as client:
+        sending = threading.Thread(target=client.sock.sendall, args=(many * 5000 + put(BLOCK[:70_000]) + one,))
+        sending.start()
+        for number in range(5000):
+            assert client.answer().status == 200
+            if number % 100 == 0:
+                served.call(count)
+        assert hashlib.sha256(BLOCK[:70_000]).hexdigest().encode() in client.answer().body
+        assert client.answer().status == 200
+        assert client.is_open()
+        sending.join(10)
+    assert max(queued) <= MOST_QUEUED and max(held) <= 1 << 19

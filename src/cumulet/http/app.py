@@ -45,6 +45,8 @@ HeaderList = list[tuple[str, str]]
 
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MOST_SAID = 8000  # letters of an error's message, which may repeat what was sent
+_SMALL_BODY = 8192
+_MOST_UNPROVEN = 1 << 26  # bytes of larger bodies that come at the same time from callers whom nobody has checked yet
 _MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
 _AWAY = "The database does not answer at the moment: try again in a while."
 
@@ -78,6 +80,7 @@ class App:
         self.cors = Cors(origins)
         self.state = state
         self.compresses_for = encoding.wanted
+        self.unproven = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         mount = self.mounts[scope["server"][1]]
@@ -227,7 +230,7 @@ class _Exchange:
             return
         if operation.request is None and not operation.raw_body and call.method in ("GET", "HEAD", "DELETE"):
             return
-        body = await self._body(operation.body_limit)
+        body = await self._body(operation)
         if operation.raw_body:
             call.body = body
         elif operation.request is not None:
@@ -242,22 +245,34 @@ class _Exchange:
         except Invalid as invalid:
             raise self.mount.service.invalidity(invalid) from None
 
-    async def _body(self, limit: int | None) -> bytes:
-        length = self.headers.get("content-length", "0")
+    async def _body(self, operation: Operation) -> bytes:
+        """The whole body. Raises 413, and 503 when too much is on its way from callers whom nobody has checked yet."""
+        limit, length = operation.body_limit, self.headers.get("content-length", "0")
         if limit is not None and length.isascii() and length.isdigit() and int(length) > limit:
             raise TooLarge("Request is too large.")
+        unproven = not operation.auth and operation.admit is None
         pieces: list[bytes] = []
-        size = 0
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest("The client closed the connection before the end of the body.")
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            if limit is not None and size > limit:
-                raise TooLarge("Request is too large.")
-            if not message.get("more_body"):
-                return b"".join(pieces)
+        size = counted = 0
+        try:
+            while True:
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise BadRequest("The client closed the connection before the end of the body.")
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if limit is not None and size > limit:
+                    raise TooLarge("Request is too large.")
+                if not message.get("more_body"):
+                    return b"".join(pieces)
+                if unproven and size > _SMALL_BODY:
+                    self.app.unproven += size - counted
+                    counted = size
+                    if self.app.unproven > _MOST_UNPROVEN:
+                        raise Unavailable(
+                            "Too many requests are coming in at the moment.", headers={"Retry-After": "5"}
+                        )
+        finally:
+            self.app.unproven -= counted
 
     async def _invoke(self, call: Call) -> Any:
         operation = call.operation

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cumulet.http import connections
@@ -20,11 +21,26 @@ from cumulet.http.faults import BadRequest, Fault, Unavailable
 MOST_HEAD = 65_536
 """Bytes of a request line and its headers, the empty line at their end included."""
 
+MOST_HEADERS = 256
+"""Each takes more memory than its bytes."""
+MOST_QUEUED = 8
+"""Requests that wait behind one that is being answered on the same connection; what follows stays unread."""
+
 IDLE, HEAD, BODY = range(3)
 """What comes next: the first byte of a request, the rest of its head, its body."""
 
 _END = b"\r\n\r\n"
 _UNKNOWN = -1
+
+
+class _Flow(FlowControl):
+    """Reads no further while something that was read waits to be looked at, whoever wants a body."""
+
+    held = b""
+
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
 
 
 class Protocol(HttpToolsProtocol):
@@ -47,6 +63,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.flow: _Flow = _Flow(transport)
         self.since = self.loop.time()
         if not self.limits.admit(self.connections, self):
             self._deaf = True
@@ -67,8 +84,14 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        if self.flow.held:
+            self._hold(self.flow.held + data)
+            return
         start, size = 0, len(data)
         while start < size and not (self._deaf or self._gone or self.transport.is_closing()):
+            if self._phase is IDLE and len(self.pipeline) >= MOST_QUEUED:
+                self._hold(data[start:])
+                return
             if self._phase is BODY:
                 end = self._end_of_body(data, start)
                 self._came += end - start
@@ -76,7 +99,7 @@ class Protocol(HttpToolsProtocol):
             else:
                 end = self._end_of_head(data, start)
                 if self._head + end - start > MOST_HEAD:
-                    self._refuse(Fault(_TOO_LONG, status=431, code="HTTPHeadersTooLarge"))
+                    self._refuse(_too_long())
                     return
                 if self._phase is IDLE:
                     self._phase = HEAD
@@ -86,6 +109,10 @@ class Protocol(HttpToolsProtocol):
                 super().data_received(piece)
                 self._after_head(piece)
             start = end
+
+    def _hold(self, data: bytes) -> None:
+        self.flow.held = data
+        self.flow.pause_reading()
 
     def _end_of_head(self, data: bytes, start: int) -> int:
         """Where the part of `data` from `start` ends that belongs to this head."""
@@ -111,6 +138,8 @@ class Protocol(HttpToolsProtocol):
         self._tail = b""
         if self._phase is HEAD:
             self._head += len(piece)
+            if len(self.headers or ()) > MOST_HEADERS:
+                self._refuse(_too_long())
             self._tail = b"" if piece.endswith(_END) else (self._tail + piece)[-3:]
             return
         self._head = 0
@@ -124,6 +153,8 @@ class Protocol(HttpToolsProtocol):
     # ---- what the parser says
 
     def on_headers_complete(self) -> None:
+        if len(self.headers) > MOST_HEADERS:
+            raise OverflowError
         super().on_headers_complete()
         self._phase = BODY
 
@@ -135,7 +166,7 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what it cannot parse, in the service's own words."""
-        self._refuse(BadRequest(msg))
+        self._refuse(_too_long() if len(self.headers or ()) > MOST_HEADERS else BadRequest(msg))
 
     def handle_websocket_upgrade(self) -> None:
         self._deaf = True  # this protocol is done
@@ -146,10 +177,13 @@ class Protocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        held, self.flow.held = self.flow.held, b""
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+            if held:
+                self.data_received(held)
         elif self._phase is IDLE:
             self.since = self.loop.time()
 
@@ -255,7 +289,10 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-_TOO_LONG = "The request's headers are too long."
+def _too_long() -> Fault:
+    return Fault("The request's headers are too long.", status=431, code="HTTPHeadersTooLarge")
+
+
 _REASONS = {
     400: "Bad Request",
     408: "Request Timeout",

@@ -123,7 +123,7 @@ def test_a_caller_with_a_token_is_known(gate: Gate) -> None:
     assert gate.served().index("caller") <= 1
 
 
-def test_a_core_is_left_however_many_strangers_come() -> None:
+def test_threads_are_left_however_many_strangers_come() -> None:
     """Of four at once one may be a stranger's; who is known begins at once, and nobody is forgotten."""
     found = Turns(4, 100, strangers_at_once=1)
     opened = threading.Event()
@@ -146,6 +146,34 @@ def test_a_core_is_left_however_many_strangers_come() -> None:
     for job in jobs:
         job.future.result(10)
     assert found.waiting == 0
+
+
+def test_a_core_is_left_however_many_strangers_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hash of strangers at a time on two cores; who is known waits for none of them."""
+    monkeypatch.setattr(turns, "_strangers", threading.BoundedSemaphore(1))
+    found = Turns(8, 100, strangers_at_once=4)
+    opened, asked = threading.Event(), threading.Semaphore(0)
+    hashing: list[str] = []
+
+    def work(name: str) -> Callable[[], None]:
+        def held() -> None:
+            asked.release()
+            with turns.hashing():
+                hashing.append(name)
+                assert opened.wait(10)
+
+        return held
+
+    jobs = [found.offer(Job(f"192.0.2.{number}", 0, work("stranger"))) for number in range(4)]
+    jobs += [found.offer(Job(f"user {number}", 0, work("known"), known=True)) for number in range(2)]
+    for _ in jobs:
+        assert asked.acquire(timeout=10)
+    while len(hashing) < 3:
+        threading.Event().wait(0.001)
+    assert sorted(hashing) == ["known", "known", "stranger"]
+    opened.set()
+    for job in jobs:
+        job.future.result(10)
 
 
 def test_a_full_queue_refuses(gate: Gate) -> None:

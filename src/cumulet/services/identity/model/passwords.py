@@ -20,6 +20,8 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from cumulet.services.identity.model import turns
+
 T = TypeVar("T")
 
 LONGEST = 4096  # characters; Keystone's max_password_length
@@ -41,7 +43,8 @@ _threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hash", initializer=_
 
 
 def _computed(work: Callable[..., T], *arguments: bytes | str) -> T:
-    return _threads.submit(work, *arguments).result()
+    with turns.hashing():
+        return _threads.submit(work, *arguments).result()
 
 
 def digest(password: str) -> str:

@@ -13,17 +13,18 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from cumulet.http.faults import Unavailable
 
-AT_ONCE = 4
-"""Logins that run: more only wait for the hash, and would take memory."""
-STRANGERS_AT_ONCE = max(1, min(2, (os.cpu_count() or 1) - 1))
-"""Of these, logins of whom nobody knows: a core is left for the event loop, whatever strangers do."""
+AT_ONCE, STRANGERS_AT_ONCE = 8, 4
+"""Logins that run, and how many of these may be of whom nobody knows: all may have to wait for a directory."""
+STRANGERS_HASH = max(1, min(2, (os.cpu_count() or 1) - 1))
+"""Hashes for whom nobody knows, at a time: a core is left for the event loop, whatever strangers do."""
 MOST_WAITING = 128
 """About two seconds of hashing. A client waits no longer than that for a 503, or for its turn."""
 RETRY_S = 2
@@ -47,6 +48,20 @@ class Job:
     @property
     def pair(self) -> Pair:
         return (self.source, self.account)
+
+
+_local = threading.local()
+_strangers = threading.BoundedSemaphore(STRANGERS_HASH)
+
+
+@contextmanager
+def hashing() -> Iterator[None]:
+    """Around a hash: one for a stranger waits until few others are made for strangers."""
+    if getattr(_local, "known", True):
+        yield
+        return
+    with _strangers:
+        yield
 
 
 class Turns:
@@ -173,6 +188,7 @@ class Turns:
 
 def _done(job: Job) -> bool:
     """Do the work of `job`; whether it came to something."""
+    _local.known = job.known
     try:
         job.future.set_result(job.work())
     except BaseException as error:  # whoever waits for it hears of it
