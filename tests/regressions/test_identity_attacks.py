@@ -11,7 +11,8 @@
 26  forged headers                                     `test_security`, tests/http, tests/laws/test_operations.py
 27  mappings that grant too much                       `test_federation`, `test_mapping_rules`
 28  administrators of other domains, second factors    `test_domain_administrators`, here, `test_security`
-29  passwords longer than bcrypt looks                 `test_security`
+29  passwords longer than bcrypt looks                 `test_security`, `test_front_door`
+44  a flood before anybody logs in                     `test_front_door`, `test_crowds_of_logins`
 45  XML                                                here
 46  unknown routes that grow memory                    here, tests/http/test_app.py
 47  parsers that run what they read                    here, `test_mapping_rules`, tests/auth/test_policy_file.py
