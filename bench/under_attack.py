@@ -3,11 +3,12 @@
     PYTHONPATH=src .venv/bin/python bench/under_attack.py [--seconds 10] [--logins 500] [--sources 4] [--json out.json]
 
 Makes a simulated cloud with ten servers and asks, fifty times a second each, for the validation of a token and for
-the list of servers, and twice a second for a token by the right password; first with nothing else going on, then while
-strangers at other addresses of loopback send wrong logins, hold half-open connections and let bodies trickle, one
-byte a second, all at once and each opened again when the server ends it. Prints median, 99th percentile and worst, what
-strangers were answered, and what share of the processors they took themselves: they run on the same machine, at the
-lowest priority, where real ones bring machines of their own. Loopback only; about half a minute.
+the list of servers, and twice a second for a token by the right password, from an address that is known and from new
+ones; first with nothing else going on, then while strangers at other addresses of loopback send wrong logins, hold
+half-open connections and let bodies trickle, one byte a second, all at once and each opened again when the server ends
+it. Prints median, 99th percentile and worst, what strangers were answered, and what share of the processors they took
+themselves: they run on the same machine, at the lowest priority, where real ones bring machines of their own. Loopback
+only; about half a minute.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import itertools
 import json
 import multiprocessing
 import os
@@ -32,7 +34,7 @@ import uvloop
 from run import environment, launch, status
 
 from cumulet.cli.api_client import Session
-from services import Connection, cpu_s, request
+from services import Connection, Request, cpu_s, request
 
 RATE = 50.0
 """Of validations and of lists, in a second."""
@@ -68,6 +70,10 @@ class Stranger(Connection):
     """A connection that may end at any time."""
 
     ended = False
+
+    def data_received(self, data: bytes) -> None:
+        if self.waiting is None or not self.waiting.done():  # else the attack is over
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
@@ -152,14 +158,22 @@ def strangers(attack: Attack, stop: Any, report: Any) -> None:
     uvloop.run(Crowd(attack).run(stop, report))
 
 
-async def paced(port: int, data: bytes, code: int, rate: float, seconds: float) -> list[float]:
-    """How long each took, in milliseconds, from when it was due: a late one makes the next ones late, too."""
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(Connection, "127.0.0.1", port)
+newcomers = itertools.count(1)
+
+
+async def paced(asked: Request, rate: float, new: bool, seconds: float) -> list[float]:
+    """How long each took, in milliseconds, from when it was due: a late one makes the next ones late, too. `new`:
+    each from an address that nobody came from before."""
+    loop, data, code = asyncio.get_running_loop(), asked.data, asked.code
+    _, connection = await loop.create_connection(Connection, "127.0.0.1", asked.port)
     took, begun = [], time.perf_counter()
     for number in range(int(rate * seconds)):
         due = begun + number / rate
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        if new:
+            connection.transport.close()
+            address = (f"127.0.1.{next(newcomers)}", 0)
+            _, connection = await loop.create_connection(Connection, "127.0.0.1", asked.port, local_addr=address)
         if (found := await connection.ask(data)) != code:
             raise SystemExit(f"{data[:60]!r}: {found}")
         took.append((time.perf_counter() - due) * 1000)
@@ -183,15 +197,16 @@ def asks(state: Path) -> tuple[dict[str, Ask], int]:
     user = {"name": variables["OS_USERNAME"], "password": variables["OS_PASSWORD"], "domain": {"id": "default"}}
     login = json.dumps({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}).encode()
     token, compute = admin.token, admin.url("compute")
+    validation = request("GET", f"{url}/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token)
     wanted = {
-        "validate a token": (request("GET", f"{url}/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token), RATE),
-        "list 10 servers": (request("GET", f"{compute}/servers", X_Auth_Token=token), RATE),
-        "a right login": (request("POST", f"{url}/v3/auth/tokens", 201, login), 2.0),
+        "validate a token": (validation, RATE, False),
+        "list 10 servers": (request("GET", f"{compute}/servers", X_Auth_Token=token), RATE, False),
+        "a right login": (request("POST", f"{url}/v3/auth/tokens", 201, login), 2.0, False),
+        "a right login, new address": (request("POST", f"{url}/v3/auth/tokens", 201, login), 2.0, True),
     }
 
     def ask(name: str) -> Ask:
-        asked, rate = wanted[name]
-        return lambda seconds: paced(asked.port, asked.data, asked.code, rate, seconds)
+        return lambda seconds: paced(*wanted[name], seconds)
 
     return {name: ask(name) for name in wanted}, urlsplit(url).port or 80
 
@@ -223,7 +238,7 @@ def row(name: str, took: list[float]) -> str:
     """A line of the table."""
     ordered = sorted(took)
     p50, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    return f"{name:34s} p50 {p50:8.2f} ms, p99 {p99:8.2f} ms, worst {ordered[-1]:8.2f} ms"
+    return f"{name:42s} p50 {p50:8.2f} ms, p99 {p99:8.2f} ms, worst {ordered[-1]:8.2f} ms"
 
 
 def main() -> int:
