@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cumulet.auth import Policy
-from cumulet.http import Call, Reply, Service, connections
+from cumulet.http import Call, Reply, Service, connections, protocol
 from cumulet.http import app as app_module
 from cumulet.http.app import App, Mount
 from cumulet.http.connections import ANSWER_S, BODY_S, HEAD_S, KEEP_ALIVE_S, LINGER_S, LONG_BODY_S, share_of
@@ -241,6 +241,42 @@ def test_a_stranger_is_refused_before_the_body_is_read(path: str, headers: dict[
             assert client.answer().status == 401
     right = request("PUT", "/known", b"abc", X_Secret="right")
     assert served.ask(right).body == b'{"size":3}'
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_an_upgrade_with_a_body_ends(method: str, served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """No websocket begins so, and nobody would ever answer or end it."""
+    key = {"Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    data = request(method, "/body", bytes(1000), Connection="Upgrade", Upgrade="websocket", **key)
+    for before in (b"", GET):
+        with served.client() as client:
+            client.send(before)
+            if before:
+                assert client.answer().status == 200
+            client.send(data[:-500])
+            assert client.answer().status == 400
+            assert client.ends()
+    assert served.empties()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_request_for_another_protocol_is_answered_and_is_the_last(served: Served) -> None:
+    """curl asks for HTTP/2 so; what follows is not taken for requests."""
+    with served.client() as client:
+        client.send(request("GET", "/empty", Connection="Upgrade, HTTP2-Settings", Upgrade="h2c"), GET)
+        assert client.answer().status == 200
+        assert client.ends()
+
+
+def test_a_connection_that_fails_leaves_the_others_their_deadlines(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served.client() as odd, served.client() as client:
+        odd.send(half())
+        served.looked()
+        monkeypatch.setattr(protocol.Protocol, "_look_at_body", lambda self, now: 1 / 0)
+        served.later(HEAD_S)
+        assert odd.ends() and client.ends()
 
 
 # ---- answers that nobody takes

@@ -87,7 +87,11 @@ class Connections:
                 if now - since >= LINGER_S:
                     connection.transport.abort()
             elif ended < ENDED_AT_ONCE and (look := getattr(connection, "look", None)) is not None:
-                ended += look(now)  # of websockets, which have no `look`, the server pings the client itself
+                try:
+                    ended += look(now)  # of websockets, which have no `look`, the server pings the client itself
+                except Exception:  # one that nobody understands must not keep all others from their deadlines
+                    log.exception("a connection could not be looked at")
+                    connection.transport.abort()
         self._closing = closing
         return ended >= ENDED_AT_ONCE
 

@@ -169,8 +169,15 @@ class Protocol(HttpToolsProtocol):
         self._refuse(_too_long() if len(self.headers or ()) > MOST_HEADERS else BadRequest(msg))
 
     def handle_websocket_upgrade(self) -> None:
-        self._deaf = True  # this protocol is done
+        """Hand the connection over. What is no handshake the library leaves without an answer, open for ever."""
+        self._deaf = True
         super().handle_websocket_upgrade()
+        if not getattr(self.transport.get_protocol(), "handshake_initiated", True):
+            self._answer(BadRequest("The request does not open a websocket."))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """What follows on a request for another protocol may be that protocol: it is not looked at."""
+        self._deaf, self.cycle.keep_alive = True, False
 
     def on_response_complete(self) -> None:
         """As uvicorn does it, but for a timer of each request: `look` sees how long nothing was asked."""
@@ -199,9 +206,9 @@ class Protocol(HttpToolsProtocol):
         """How easily it can go: see `connections.Connection`."""
         if self.transport.is_closing():
             return 0
-        answered = self.cycle is None or self.cycle.response_complete
+        answered = self.cycle is None or self.cycle.response_complete  # None: also a body that an upgrade brings along
         if self._phase is BODY:
-            busy = self.pipeline or (self.cycle.response_started and not self.cycle.response_complete)
+            busy = self.pipeline or (not answered and self.cycle.response_started)
             return int(not busy and self._came < connections.LITTLE)
         return 2 if answered else 0
 
@@ -240,8 +247,8 @@ class Protocol(HttpToolsProtocol):
         return bool(before - left < connections.ANSWER_S * connections.SLOWEST)
 
     def _look_at_body(self, now: float) -> bool:
-        waits = self.pipeline or self.flow.read_paused or self.cycle.waiting_for_100_continue
-        if waits and not self.cycle.response_complete:  # for us
+        answered = self.cycle is None or self.cycle.response_complete
+        if not answered and (self.pipeline or self.flow.read_paused or self.cycle.waiting_for_100_continue):  # for us
             self.since, self._came = now, 0
         elif now - self.since >= self._patience:
             if self._came < self._patience * connections.SLOWEST:
