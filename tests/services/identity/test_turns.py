@@ -220,6 +220,18 @@ def test_strangers_cannot_fill_the_queue_for_who_is_known() -> None:
     gate.served()
 
 
+def test_who_has_a_token_cannot_fill_the_queue_for_others_who_have() -> None:
+    gate = Gate(4)
+    flood = [gate.offer(f"a{number}", "user 1", known=True) for number in range(4)]
+    gate.offer("b", "user 2", known=True)
+    assert isinstance(failed(flood[3].future), Unavailable)
+    with pytest.raises(Unavailable):
+        gate.offer("a4", "user 1", known=True)
+    with pytest.raises(Unavailable):
+        gate.offer("stranger", "192.0.2.1")
+    assert gate.served() == ["a0", "b", "a1", "a2"]
+
+
 def test_what_nobody_waits_for_is_never_done(gate: Gate) -> None:
     kept, left = gate.offer("kept", "192.0.2.1"), gate.offer("left", "192.0.2.2")
     assert gate.turns.withdraw(left) and not gate.turns.withdraw(left)

@@ -152,25 +152,28 @@ class Turns:
             _note(self._served, key, self._clock)
 
     def _displaced(self, job: Job) -> Job | None:
-        """Who has to go so that `job` may wait: the newest of those who wait for most; None when it is `job` itself."""
-        if job.known and self._known < self._most // 2:
-            least = -1  # any stranger goes before who is known
-        else:
-            least = sum(map(len, self._waiting.get(job.source, {}).values()))
-        sizes = {
-            source: sum(len(jobs) for jobs in held.values() if not jobs[-1].known)
+        """Who has to go so that `job` may wait: the newest of those who wait for most; None when it is `job` itself.
+        Who is known never goes for a stranger, and any stranger for who is known, up to half of the queue."""
+        first = job.known and self._known < self._most // 2
+        everybody = job.known and not first
+        may_go = {
+            source: found
             for source, held in self._waiting.items()
+            if (found := {one: jobs for one, jobs in held.items() if everybody or not jobs[-1].known})
         }
-        source, size = max(sizes.items(), key=lambda one: one[1])
-        if size and size > least + 1:
-            return self._dropped(source)
-        own = {account: jobs for account, jobs in self._waiting.get(job.source, {}).items() if not jobs[-1].known}
-        if own and max(map(len, own.values())) > len(own.get(job.account, ())) + 1:
-            return self._dropped(job.source)
-        return None
-
-    def _dropped(self, source: str) -> Job:
-        newest = max((jobs for jobs in self._waiting[source].values() if not jobs[-1].known), key=len)[-1]
+        if not may_go:
+            return None
+        sizes = {source: sum(map(len, held.values())) for source, held in may_go.items()}
+        fattest = max(sizes, key=lambda source: sizes[source])
+        if not first and sizes[fattest] <= sizes.get(job.source, 0) + 1:
+            fattest = job.source
+        accounts = may_go.get(fattest, {})
+        if not accounts:
+            return None
+        account = max(accounts, key=lambda one: len(accounts[one]))
+        if fattest == job.source and not first and len(accounts[account]) <= len(accounts.get(job.account, ())) + 1:
+            return None
+        newest = accounts[account][-1]
         self._remove(newest)
         return newest
 
