@@ -88,6 +88,8 @@ def test_digits_that_become_numbers_are_ascii() -> None:
     for name, tree in modules().items():
         if room(name) == "cli" or name.endswith((".model.keys", ".model.vault", ".ldap_settings")):
             continue  # names of files in folders of our own, and numbers of the operator's directory
+        if name == "cumulet.http.protocol":
+            continue  # what it looks at is bytes, of which only those of ASCII are digits
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 named = {call.func.attr for call in _calls(node) if isinstance(call.func, ast.Attribute)}

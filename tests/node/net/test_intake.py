@@ -22,6 +22,7 @@ from cumulet.desired.shapes import (
     FloatingIp,
     Guest,
     Interface,
+    LooseImage,
     Network,
     Route,
     Router,
@@ -124,8 +125,8 @@ GUEST = Guest(
         disk_format="qcow2",
         size=1,
         os_hash_value="0" * 128,
-        kernel_id=uid(94),
-        ramdisk_id=uid(93),
+        kernel=LooseImage(id=uid(94), size=1, os_hash_value="0" * 128),
+        ramdisk=LooseImage(id=uid(93), size=1, os_hash_value="0" * 128),
         properties={"os_command_line": "quiet"},
     ),
     interfaces=[
