@@ -240,7 +240,38 @@ def _bridge_rules(pairs: Iterable[tuple[str, IPv4Network | IPv6Network]]) -> lis
     ]
     if "0.0.0.0/0" not in senders and "0.0.0.0/1" not in senders:
         lines.append(f"ether type arp arp saddr ip != {{ {', '.join(senders)} }} drop")
+    return [*lines, *_neighbour_rules(listed)]
+
+
+def _neighbour_rules(pairs: Iterable[tuple[str, IPv4Network | IPv6Network]]) -> list[str]:
+    """Statements of the bridge family for IPv6's neighbour discovery (RFC 4861), as strict as those for ARP.
+
+    Who advertises an address, or claims it while it has none itself (duplicate address detection), must own it, and
+    the one option of an advertisement is the sender's own MAC. nft has no word for these fields: they are read by
+    their offset (bits from the start of ICMPv6), also behind extension headers. What could hide them in fragments is
+    dropped: RFC 6980 forbids it for neighbour discovery, RFC 7112 a first fragment without its upper layer.
+    """
+    listed = list(pairs)
+    advert, solicit = "icmpv6 type nd-neighbor-advert", "ip6 saddr :: icmpv6 type nd-neighbor-solicit"
+    macs = ", ".join(sorted({"0x" + hardware.replace(":", "") for hardware, _ in listed}))
+    lines = [
+        "icmpv6 type 133-137 exthdr frag exists drop",
+        "frag nexthdr { 0, 43, 44, 60 } drop",
+        f"{advert} @th,192,16 != 0x0201 drop",
+        f"{advert} @th,208,48 != {{ {macs} }} drop",
+        f"{advert} @th,256,8 0x0-0xff drop",
+    ]
+    own = list(collapse_addresses([each for _, each in listed if isinstance(each, IPv6Network)]))
+    if all(each.prefixlen for each in own):
+        targets = ", ".join(_as_number(each) for each in own)
+        lines += [f"{asked} @th,64,128 != {{ {targets} }} drop" for asked in (advert, solicit)]
     return lines
+
+
+def _as_number(addresses: IPv6Network) -> str:
+    """The addresses as nft's whole numbers: one, or from the first to the last."""
+    first, last = (f"{int(each):#034x}" for each in (addresses[0], addresses[-1]))
+    return first if first == last else f"{first}-{last}"
 
 
 def _statements(
