@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from cumulet.desired import texts
 from cumulet.node.net.run import NodeCommandError, run
 
 
@@ -21,7 +20,7 @@ def choose_zone(network_id: str, taken: set[int]) -> int:
 
 
 def forget_in_zone(addresses: Iterable[str], zone: int) -> None:
-    """Remove all connections from and to these addresses in a zone."""
+    """Remove all connections from and to these addresses or networks in a zone."""
     for address in addresses:
         for side in ("--orig-src", "--orig-dst"):
             _delete(address, side, ["--zone", str(zone)], None)
@@ -34,7 +33,7 @@ def forget_floating(floating_ip: str, netns: str) -> None:
 
 
 def _delete(address: str, side: str, more: list[str], netns: str | None) -> None:
-    family = "ipv4" if texts.address(address).version == 4 else "ipv6"
+    family = "ipv6" if ":" in address else "ipv4"
     done = run("conntrack", "-D", "-f", family, side, address, *more, netns=netns, check=False)
     # Exit 1 with "0 flow entries" means that there was none.
     if done.returncode != 0 and "0 flow entries" not in done.stderr:

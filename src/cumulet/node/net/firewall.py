@@ -8,7 +8,7 @@ in the tables.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from cumulet.desired.shapes import Interface, SecurityGroup
 from cumulet.node.net import conntrack, groupsets, names, rules, tables
@@ -168,16 +168,17 @@ class Firewall:
         self._commit(changed, set())
         for port, found in changed.items():
             facts = before[port] or {}
-            if set(facts.get("accepts", [])) - found.accepts:
-                self._forget_connections(facts)
+            lost = set(facts.get("accepts", [])) - found.accepts
+            if lost:
+                self._forget_connections(facts, rules.versions_of(lost))
             zone = zones.get(port, facts.get("zone"))
             addresses = list(found.addresses) or facts.get("addresses", [])
             self._registry.note("ports", port, zone=zone, addresses=addresses, accepts=sorted(found.accepts))
 
-    def _forget_connections(self, facts: Mapping[str, object]) -> None:
+    def _forget_connections(self, facts: Mapping[str, object], versions: Collection[int] = _VERSIONS) -> None:
         zone, addresses = facts.get("zone"), facts.get("addresses")
         if isinstance(zone, int) and isinstance(addresses, list):
-            conntrack.forget_in_zone(addresses, zone)
+            conntrack.forget_in_zone([each for each in addresses if rules.network(each).version in versions], zone)
 
     def _commit(self, changed: Mapping[str, PortRules], gone: set[str]) -> None:
         """Write a change to the tables. What is remembered is set before, so that a failure leads to a
@@ -279,7 +280,8 @@ class Firewall:
         self._sets.update(changes)
         for port, found in self._ports.items():
             if found.sets & lost:
-                self._forget_connections(self._registry.facts("ports", port) or {})
+                versions = {version for _, version in found.sets & lost}
+                self._forget_connections(self._registry.facts("ports", port) or {}, versions)
 
     def _note_sets(self, changes: Mapping[SetKey, frozenset[str]]) -> set[SetKey]:
         """Note new members; returns the sets that lose some, also against what an earlier process made."""

@@ -26,7 +26,8 @@ class PortRules:
     """All that filters one port. `v4`/`v6`: (ingress, egress, spoof) chains; `spoof` is None without port
     security.
 
-    `accepts` are the statements that let traffic pass: when one goes away, known connections must go too.
+    `accepts` are the statements that let traffic pass: when one goes away, known connections must go too: those of
+    `addresses`, which is all that the port may send from, allowed pairs and link-local addresses with it.
     """
 
     port_id: str
@@ -72,7 +73,6 @@ def opened(iface: Interface) -> PortRules:
 def render(iface: Interface, groups: Mapping[str, SecurityGroup]) -> PortRules:
     """Rules of a port. ValueError when a group is not known or a rule cannot be expressed."""
     names.checked(iface.port_id)
-    own = tuple(str(network(each.ip).network_address) for each in iface.addresses)
     if not iface.admin_state_up:
         return closed(iface.port_id)
     if not iface.port_security:
@@ -97,7 +97,7 @@ def render(iface: Interface, groups: Mapping[str, SecurityGroup]) -> PortRules:
         _bridge_rules(pairs),
         frozenset(sets),
         _statements(accepts, pairs),
-        own,
+        tuple(str(each) for version in (4, 6) for each in _collapsed(pairs, version)),
     )
 
 
@@ -231,7 +231,7 @@ def _bridge_rules(pairs: Iterable[tuple[str, IPv4Network | IPv6Network]]) -> lis
     iptables."""
     listed = list(pairs)
     macs = ", ".join(sorted({hardware for hardware, _ in listed}))
-    v4 = collapse_addresses([each for _, each in listed if isinstance(each, IPv4Network)])
+    v4 = _collapsed(listed, 4)
     senders = ["0.0.0.0", *[str(each) for each in v4 if str(each) != "0.0.0.0/32"]]
     lines = [
         f"ether saddr != {{ {macs} }} drop",
@@ -261,17 +261,36 @@ def _neighbour_rules(pairs: Iterable[tuple[str, IPv4Network | IPv6Network]]) -> 
         f"{advert} @th,208,48 != {{ {macs} }} drop",
         f"{advert} @th,256,8 0x0-0xff drop",
     ]
-    own = list(collapse_addresses([each for _, each in listed if isinstance(each, IPv6Network)]))
+    own = _collapsed(listed, 6)
     if all(each.prefixlen for each in own):
         targets = ", ".join(_as_number(each) for each in own)
         lines += [f"{asked} @th,64,128 != {{ {targets} }} drop" for asked in (advert, solicit)]
     return lines
 
 
-def _as_number(addresses: IPv6Network) -> str:
+def _as_number(addresses: IPv4Network | IPv6Network) -> str:
     """The addresses as nft's whole numbers: one, or from the first to the last."""
     first, last = (f"{int(each):#034x}" for each in (addresses[0], addresses[-1]))
     return first if first == last else f"{first}-{last}"
+
+
+def _collapsed(pairs: Iterable[tuple[str, IPv4Network | IPv6Network]], version: int) -> list[IPv4Network | IPv6Network]:
+    """The addresses of these pairs, without overlaps."""
+    if version == 4:
+        return list(collapse_addresses([each for _, each in pairs if isinstance(each, IPv4Network)]))
+    return list(collapse_addresses([each for _, each in pairs if isinstance(each, IPv6Network)]))
+
+
+def versions_of(statements: Iterable[str]) -> set[int]:
+    """The IP versions that these of a port's `accepts` are about."""
+    found: set[int] = set()
+    for each in statements:
+        first, _, rest = each.partition(" ")
+        if first == "from":
+            found.add(network(rest.rpartition(" ")[2]).version)
+        else:
+            found |= {int(first)} if first in ("4", "6") else {4, 6}
+    return found
 
 
 def _statements(

@@ -95,6 +95,11 @@ def udp4(source: str, target: str, ports: tuple[int, int], content: bytes) -> by
     return head[:10] + struct.pack("!H", ~total & 0xFFFF) + head[12:] + datagram
 
 
+def udp6(source: str, target: str, ports: tuple[int, int], content: bytes) -> bytes:
+    """An IPv6 packet with a datagram without a checksum: connection tracking lets that pass."""
+    return ip6(source, target, struct.pack("!HHHH", *ports, 8 + len(content), 0) + content, first=17)
+
+
 class Wire:
     """A raw socket on a guest's eth0."""
 

@@ -6,7 +6,6 @@ A frame counts as held when another that was sent after it has arrived and it ha
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +35,9 @@ from frames import (
     solicit,
     summed,
     udp4,
+    udp6,
 )
-from worldkit import Cloud, FakeGuest, group, icmp, new_id, port, sh, tenant
+from worldkit import Cloud, FakeGuest, group, new_id, port, sh, tenant
 
 from cumulet.desired.shapes import Address, AddressPair, Interface, Network, Rule, SecurityGroup
 from cumulet.node.net import names, rules
@@ -48,7 +48,7 @@ EVERYBODY = "ff02::1"
 
 @dataclass
 class Street:
-    """A shared network: the attacker `mallory`, the victim `alice` and her neighbour `carol`, who are other tenants'."""
+    """A shared network: the attacker `mallory`, the victim `alice` and her neighbour `carol`, of three tenants."""
 
     cloud: Cloud
     network: Network
@@ -217,7 +217,9 @@ def test_31_a_pair_is_an_own_address_and_no_more(street: Street) -> None:
     good = {
         "first of the pair": message(street, advert(f"{FD}40", linked)),
         "last of the pair": message(street, advert(f"{FD}7f", linked)),
-        "with another MAC": message(street, advert(f"{FD}b0", other), source=rules.link_local(virtual), sent_by=virtual),
+        "with another MAC": message(
+            street, advert(f"{FD}b0", other), source=rules.link_local(virtual), sent_by=virtual
+        ),
     }
     bad = {
         "before the pair": message(street, advert(f"{FD}3f", linked)),
@@ -259,7 +261,9 @@ def test_31_a_neighbour_keeps_its_place_in_a_real_kernel(street: Street) -> None
 
 def test_31_arp_says_who_sends_it(street: Street) -> None:
     own, theirs = street.mallory.mac, street.carol.mac
-    snap = ether(own, street.alice.mac, 36, b"\xaa\xaa\x03\0\0\0\x08\x06" + arp(own, (own, "10.0.0.7"), "10.0.0.6")[14:])
+    snap = ether(
+        own, street.alice.mac, 36, b"\xaa\xaa\x03\0\0\0\x08\x06" + arp(own, (own, "10.0.0.7"), "10.0.0.6")[14:]
+    )
     good = {
         "an answer": arp(own, (own, "10.0.0.5"), "10.0.0.6", to=street.alice.mac),
         "a question": arp(own, (own, "10.0.0.5"), "10.0.0.6", reply=False),
@@ -280,7 +284,84 @@ def test_31_arp_says_who_sends_it(street: Street) -> None:
     assert seen_of(street, frames) == [f"own: {name}" for name in good]
 
 
-# ---- case 34: rules that go (OSSA-2015-021) -----------------------------------------------------------------
+# ---- case 34: rules that come and go while guests talk (OSSA-2015-021) --------------------------------------
+
+PAIR4, PAIR6 = "10.0.0.70", f"{FD}47"
+TALKS = {
+    "IPv4": ("10.0.0.5", "10.0.0.6"),
+    "IPv6": (f"{FD}5", f"{FD}6"),
+    "link-local addresses": (rules.link_local("fa:16:3e:00:01:05"), rules.link_local("fa:16:3e:00:01:06")),
+    "to a pair": ("10.0.0.5", PAIR4),
+    "to a pair of IPv6": (f"{FD}5", PAIR6),
+}
+
+
+def udp(number: int, **remote: str) -> list[Rule]:
+    """Datagrams to this port may come in, of both IP versions."""
+    return [
+        Rule(
+            id=new_id(), direction="ingress", ethertype=kind, protocol="udp",
+            port_range_min=number, port_range_max=number, **remote,
+        )
+        for kind in ("IPv4", "IPv6")
+    ]  # fmt: skip
+
+
+def talk(street: Street, name: str, number: int, content: bytes = b"question", *, answer: bool = False) -> bytes:
+    """A datagram from mallory to alice's port `number`, or her answer."""
+    ends, macs = TALKS[name], (street.mallory.mac, street.alice.mac)
+    ports = (5000, number)
+    if answer:
+        ends, macs, ports = (ends[1], ends[0]), (macs[1], macs[0]), (number, 5000)
+    packet = (udp4 if "." in ends[0] else udp6)(*ends, ports, content)
+    return ether(*macs, IP4 if "." in ends[0] else IP6, packet)
+
+
+@pytest.mark.parametrize("change", ["the rule goes", "the group goes", "the rule is narrowed", "a member goes"])
+def test_34_a_rule_that_goes_ends_what_it_let_in(street: Street, change: str) -> None:
+    """Case 34: whichever of her addresses is spoken to."""
+    street.alice.allowed_address_pairs = [AddressPair(ip=each, mac=street.alice.mac) for each in (PAIR4, PAIR6)]
+    friends = group()
+    friends.members = ["10.0.0.5", f"{FD}5", rules.link_local(street.mallory.mac)]
+    opened = udp(9, remote_group_id=friends.id) if change == "a member goes" else udp(9)
+    always, gone = group(*udp(10)), group(*opened)
+    street.groups.update({each.id: each for each in (always, gone, friends)})
+    street.alice.security_groups = [always.id, gone.id]
+    street.settle()
+    with Wire(FakeGuest(street.mallory).start()) as asker, Wire(FakeGuest(street.alice).start()) as answerer:
+        for name in TALKS:
+            asker.send(talk(street, name, 9))
+            answerer.until(talk(street, name, 9))
+            answerer.send(talk(street, name, 9, b"answer", answer=True))
+            asker.until(talk(street, name, 9, b"answer", answer=True))
+        if change == "the rule goes":
+            gone.rules = gone.rules[:2]
+        elif change == "the group goes":
+            street.alice.security_groups = [always.id]
+        elif change == "the rule is narrowed":
+            gone.rules = [*gone.rules[:2], *udp(11)]
+        else:
+            friends.members = ["10.0.0.200"]
+        street.settle()
+        asker.send(*[talk(street, name, 9, b"more") for name in TALKS], talk(street, "IPv4", 10))
+        seen = answerer.until(talk(street, "IPv4", 10))
+    assert [name for name in TALKS if talk(street, name, 9, b"more") in seen] == []
+
+
+def test_34_a_rule_that_comes_is_for_running_guests(street: Street) -> None:
+    """Case 34: the next packet after the change passes."""
+    later = group(*udp(10))
+    street.groups[later.id] = later
+    street.alice.security_groups = [later.id]
+    street.settle()
+    with Wire(FakeGuest(street.mallory).start()) as asker, Wire(FakeGuest(street.alice).start()) as answerer:
+        asker.send(talk(street, "IPv4", 9), talk(street, "IPv6", 9), talk(street, "IPv4", 10))
+        assert not {talk(street, "IPv4", 9), talk(street, "IPv6", 9)} & {*answerer.until(talk(street, "IPv4", 10))}
+        later.rules += udp(9)
+        street.settle()
+        asker.send(talk(street, "IPv4", 9, b"again"), talk(street, "IPv6", 9, b"again"))
+        answerer.until(talk(street, "IPv4", 9, b"again"))
+        answerer.until(talk(street, "IPv6", 9, b"again"))
 
 
 # ---- case 37: nobody sees another's unicast (OSSA-2019-004) -------------------------------------------------
