@@ -14,16 +14,14 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from cumulet.services.image.model.reachable import Address, is_public, unwrapped
 
 _NAME = re.compile(r"(?=.{1,253}\.?\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 
@@ -84,6 +82,8 @@ def _standard_port(parts: SplitResult) -> int:
 
 def _judge_host(host: str, rules: Rules) -> None:
     address = _plain(host)
+    if "%" in host:
+        raise Refused("its host has a zone")
     if address is not None:
         _judge_address(host, address, rules)
     elif _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
@@ -95,8 +95,9 @@ def _judge_host(host: str, rules: Rules) -> None:
 
 
 def _plain(host: str) -> Address | None:
+    """The address that the text is, without the zone of an IPv6 address, which names a device of this machine."""
     try:
-        return ipaddress.ip_address(host)
+        return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
 
@@ -109,10 +110,10 @@ def _judge_address(host: str, address: Address, rules: Rules) -> None:
     """Raises Refused for an address inside, whatever it is wrapped in, unless the operator lets it through."""
     if _named(host, rules):
         return
-    for inner in _unwrapped(address):
+    for inner in unwrapped(address):
         if any(_contains(network, inner) for network in rules.allowed_hosts):
             continue
-        if not inner.is_global or inner.is_multicast or inner.is_reserved or inner.is_unspecified:
+        if not is_public(inner):
             raise Refused("its host has an address that is not of the public Internet")
 
 
@@ -123,20 +124,6 @@ def _contains(network: str, address: Address) -> bool:
         return False
 
 
-def _unwrapped(address: Address) -> Iterator[Address]:
-    """The address itself, or what it carries: IPv4 in IPv6 by mapping, 6to4, Teredo, NAT64 or compatibility."""
-    if isinstance(address, ipaddress.IPv4Address):
-        yield address
-        return
-    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
-        carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    found = [inner for inner in carried if inner is not None]
-    yield from found
-    if not found or (address.ipv4_mapped is None and address not in _NAT64):
-        yield address
-
-
 def allowed_addresses(parts: SplitResult, rules: Rules) -> list[str]:
     """The addresses of the URL's host; every one of them must pass. Raises Refused and Failed."""
     host = (parts.hostname or "").lower()
@@ -145,7 +132,7 @@ def allowed_addresses(parts: SplitResult, rules: Rules) -> list[str]:
         return [str(address)]
     found = list(rules.lookup(host, parts.port or _standard_port(parts)))
     for text in found:
-        plain = _plain(text.partition("%")[0])
+        plain = _plain(text)
         if plain is None:
             raise Refused("its host has no plain address")
         _judge_address(host, plain, rules)
