@@ -252,6 +252,11 @@ FREE = (
 )
 """What bob may see or change, as patterns over ``service operation: what``."""
 
+TOLD = {
+    "GET /v3/role_assignments (of a tree)?scope.project.id": "Keystone looks the project up before it asks the rule",
+}
+"""Where a status tells what is another's from what is nobody's."""
+
 IGNORED = {
     r"^compute POST /v2.1/servers: server.security_groups.name$": "there are no ports; with ports it is refused",
     r"^identity POST /v3/users/\{user_id\}/application_credentials: application_credential\.(id|project_id)$": (

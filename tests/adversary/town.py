@@ -138,6 +138,16 @@ class Town:
             finally:
                 store.transaction = undone  # type: ignore[method-assign]
 
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Meanwhile what is written stays, though others are being `watched`."""
+        store = self.cloud.controller.store
+        watching = store.__dict__.pop("transaction")
+        try:
+            yield
+        finally:
+            store.transaction = watching  # type: ignore[method-assign]
+
     def differences(self, tx: Transaction) -> list[str]:
         """What is not as it was in alice's rows, and what is new in her name."""
         now = _all_rows(tx)
@@ -342,6 +352,5 @@ def _marks(town: Town) -> frozenset[str]:
         subnets = answer.json.get("networks", []) if service == "network" else []
         known |= {each for network in subnets for each in network["subnets"]}
     known |= {value for name, value in identity.items() if name.startswith("user ")}
-    for service, names in _HERS.items():
-        found |= {town.ids(service)[name] for name in names.split()}
-    return frozenset(found - known) | {SECRET, f'"{town.ids("image")["namespace"]}"'}
+    hers = {town.ids(service)[name] for service, names in _HERS.items() for name in names.split()}
+    return frozenset(found - known) | hers | {SECRET, f'"{town.ids("image")["namespace"]}"'}

@@ -132,13 +132,13 @@ def test_pages_add_up_to_the_whole(
         tx.insert(things, [{"id": f"{n:03d}", "name": name, "size": size} for n, (name, size) in enumerate(rows)])
     columns = {"name": things.c.name, "size": things.c.size}
     with store.read() as tx:
-        whole = [r.id for r in paged(tx, select(things), columns, Page(sort=tuple(sort)), things.c.id)]
+        whole = [r.id for r in paged(tx, select(things), columns, Page(sort=tuple(sort)), things.c.id, select(things))]
         assert sorted(whole) == [f"{n:03d}" for n in range(len(rows))]
         found: list[str] = []
         marker = None
         while True:
             page = Page(limit, marker, tuple(sort), reverse)
-            got = [r.id for r in paged(tx, select(things), columns, page, things.c.id)]
+            got = [r.id for r in paged(tx, select(things), columns, page, things.c.id, select(things))]
             if not got:
                 break
             found = got + found if reverse else found + got
@@ -147,8 +147,15 @@ def test_pages_add_up_to_the_whole(
 
 
 def test_an_unknown_marker(store: Store) -> None:
-    with store.read() as tx, pytest.raises(MarkerNotFound):
-        paged(tx, select(things), {}, Page(marker="nobody"), things.c.id)
+    with store.transaction() as tx:
+        tx.insert(things, [{"id": "mine", "name": "b", "size": 1}, {"id": "hers", "name": "a", "size": 1}])
+    with store.read() as tx:
+        seen = select(things).where(things.c.name == "b")
+        for marker in ("nobody", "hers"):
+            with pytest.raises(MarkerNotFound):
+                paged(tx, select(things), {}, Page(marker=marker), things.c.id, seen)
+        nothing = select(things).where(things.c.size > 1)
+        assert paged(tx, nothing, {}, Page(marker="mine"), things.c.id, seen) == [], "it need not fit the filters"
 
 
 @given(st.integers(0, 4_000_000_000_000_000))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, literal, or_
 
 from cumulet.store.database import Transaction
 
@@ -35,14 +35,18 @@ def paged(
     columns: Mapping[str, ColumnElement[Any]],
     page: Page,
     identity: ColumnElement[Any],
+    seen: Select[Any],
 ) -> Sequence[Row[Any]]:
     """Rows of `statement` in the page's order; `columns` maps sort keys to columns, `identity` breaks ties.
 
-    One query, two with a marker. Raises KeyError for an unknown sort key and `MarkerNotFound`.
+    `seen` are the rows that the caller may see, whether they fit the filters or not: the marker is one of them, as a
+    page behind any other row tells how that row's values sort. One query, two with a marker. Raises KeyError for an
+    unknown sort key and `MarkerNotFound`.
     """
     order = _order(columns, page, identity)
     if page.marker is not None:
-        at = tx.row(select(*[column for column, _ in order]).where(identity == page.marker))
+        of_marker = seen.with_only_columns(*[column for column, _ in order], maintain_column_froms=True)
+        at = tx.row(of_marker.where(identity == page.marker))
         if at is None:
             raise MarkerNotFound(page.marker)
         statement = statement.where(_after(order, at))

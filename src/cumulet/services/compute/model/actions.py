@@ -80,7 +80,7 @@ def listed(
         if at is None:
             raise MarkerNotFound(page.marker)
         query = query.where(actions.c.id < at)
-    return paged(tx, query, {"id": actions.c.id}, Page(page.limit, None, (("id", True),)), actions.c.id)
+    return paged(tx, query, {"id": actions.c.id}, Page(page.limit, None, (("id", True),)), actions.c.id, query)
 
 
 def find(tx: Transaction, server_id: str, request_id: str) -> Row[Any] | None:

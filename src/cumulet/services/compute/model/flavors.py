@@ -65,10 +65,9 @@ def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: Wanted, pag
         where.append(flavors.c.ram >= wanted.min_ram)
     if wanted.min_disk is not None:
         where.append(flavors.c.disk >= wanted.min_disk)
-    if page.marker is not None and find(tx, page.marker, project_id, sees_all) is None:
-        raise BadRequest(f"marker [{page.marker}] not found")  # its place in an order says what it holds
+    seen = select(flavors).where(and_(True, *_visible(project_id, sees_all)))
     try:
-        return paged(tx, select(flavors).where(and_(True, *where)), SORT_KEYS, page, flavors.c.id)
+        return paged(tx, select(flavors).where(and_(True, *where)), SORT_KEYS, page, flavors.c.id, seen)
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
 

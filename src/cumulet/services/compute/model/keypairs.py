@@ -129,7 +129,7 @@ def listed(tx: Transaction, user_id: str, limit: int | None, marker: str | None)
     if marker is not None:
         query = query.where(keypairs.c.name > marker)
     try:
-        return paged(tx, query, {}, Page(limit), keypairs.c.name)
+        return paged(tx, query, {}, Page(limit), keypairs.c.name, query)
     except MarkerNotFound:  # the marker is looked up above: names are unique per user only
         return []
 

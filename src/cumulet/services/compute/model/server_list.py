@@ -83,16 +83,14 @@ class Filters:
 
 
 def listed(tx: Transaction, filters: Filters, page: Page) -> Sequence[Server]:
-    """A page of servers. One query, one more with a regular expression, two more with a marker. Raises 400 for the
+    """A page of servers. One query, one more with a regular expression and with a marker each. Raises 400 for the
     marker."""
     where = _where(tx, filters)
-    if page.marker is not None:
-        known = select(servers.c.project_id).where(servers.c.id == page.marker)
-        owner = tx.scalar(known)
-        if owner is None or (filters.project_id is not None and owner != filters.project_id):
-            raise BadRequest(f"marker [{page.marker}] not found")
+    seen = select(servers)
+    if filters.project_id is not None:
+        seen = seen.where(servers.c.project_id == filters.project_id)
     try:
-        return paged(tx, select(*_COLUMNS).where(and_(*where)), SORT_KEYS, page, servers.c.id)
+        return paged(tx, select(*_COLUMNS).where(and_(*where)), SORT_KEYS, page, servers.c.id, seen)
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
 

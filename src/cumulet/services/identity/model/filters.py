@@ -86,6 +86,6 @@ def listed(tx: Transaction, statement: Select[Any], query: Query, columns: Colum
     """The rows of one page, in the order of their ids. `columns` must hold ``id``."""
     narrowed = filtered(statement, {k: v for k, v in query.items() if k not in ("limit", "marker")}, columns)
     try:
-        return paged(tx, narrowed, columns, page(query), columns["id"])
+        return paged(tx, narrowed, columns, page(query), columns["id"], statement)
     except MarkerNotFound as error:
         raise BadRequest(f"Marker {error.marker} could not be found.") from None

@@ -136,13 +136,11 @@ def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[Row[Any]]:
     where += [_condition(name, value, guard) for name, value in wanted.filters.items()]
     if wanted.tags:
         where.append(_tagged(set(wanted.tags)))
-    marker = wanted.page.marker
-    if marker is not None and tx.row(select(images.c.id).where(images.c.id == marker, model.visible(caller))) is None:
-        raise BadRequest(f"No image found with ID {marker}")
+    seen = select(images).where(model.visible(caller))
     try:
-        return paged(tx, select(images).where(*where), _COLUMNS, wanted.page, images.c.id)
-    except MarkerNotFound:
-        raise BadRequest(f"No image found with ID {marker}") from None
+        return paged(tx, select(images).where(*where), _COLUMNS, wanted.page, images.c.id, seen)
+    except MarkerNotFound as missing:
+        raise BadRequest(f"No image found with ID {missing.marker}") from None
 
 
 def _tagged(wanted: set[str]) -> ColumnElement[bool]:

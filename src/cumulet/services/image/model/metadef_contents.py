@@ -52,7 +52,7 @@ class Kind:
         columns = {name: table.c[name] for name in ("name", "created_at", "updated_at", "id")}
         query = select(table).where(table.c.namespace_id == namespace.id)
         try:
-            return paged(tx, query, columns, page, table.c.id)
+            return paged(tx, query, columns, page, table.c.id, query)
         except KeyError as error:
             raise BadRequest(f"Invalid sort key: {error.args[0]}") from None
 

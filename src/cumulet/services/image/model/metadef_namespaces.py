@@ -74,7 +74,7 @@ def get(tx: Transaction, caller: Caller, name: str) -> Row[Any]:
 
 def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[Any]]:
     """A page of namespaces. Raises 404 for a marker that the caller does not see."""
-    query = select(namespaces).where(visible(caller))
+    seen = query = select(namespaces).where(visible(caller))
     if wanted.visibility is not None:
         query = query.where(namespaces.c.visibility == wanted.visibility)
     if wanted.resource_types:
@@ -86,7 +86,7 @@ def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[Any]
     if page.marker is not None:
         page = replace(page, marker=get(tx, caller, page.marker).id)
     try:
-        return paged(tx, query, COLUMNS, page, namespaces.c.id)
+        return paged(tx, query, COLUMNS, page, namespaces.c.id, seen)
     except MarkerNotFound:
         raise not_found(str(wanted.page.marker)) from None
     except KeyError as error:

@@ -72,13 +72,13 @@ def get(tx: Transaction, task_id: str) -> Row[Any]:
 
 def listed(tx: Transaction, page: Page, *, status: str | None, kind: str | None) -> Sequence[Row[Any]]:
     """A page of tasks that are not forgotten. Raises 400 for a sort key or a marker that there is not."""
-    query = select(tasks).where(or_(tasks.c.expires_at.is_(None), tasks.c.expires_at >= tx.now))
+    seen = query = select(tasks).where(or_(tasks.c.expires_at.is_(None), tasks.c.expires_at >= tx.now))
     if status is not None:
         query = query.where(tasks.c.status == status)
     if kind is not None:
         query = query.where(tasks.c.type == kind)
     try:
-        return paged(tx, query, _SORTED, page, tasks.c.id)
+        return paged(tx, query, _SORTED, page, tasks.c.id, seen)
     except MarkerNotFound:
         raise BadRequest(f"No task found with ID {page.marker}") from None
     except KeyError as error:

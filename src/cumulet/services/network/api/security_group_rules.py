@@ -65,7 +65,7 @@ def create_security_group_rules(call: Call) -> Body:
 
 
 def _plan(call: Call, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A rule belongs to the project of its group, whoever makes it. Raises 400 for a project that is not the caller's."""
+    """A rule belongs to the project of its group, whoever makes it. Raises 400 for a project not the caller's."""
     if given.get("project_id") or given.get("tenant_id"):
         owner(call, given)
     values = SECURITY_GROUP_RULE.accept(given, creating=True)

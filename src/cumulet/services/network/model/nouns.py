@@ -67,16 +67,14 @@ def matching(
 ) -> Sequence[Row[Any]]:
     """The page of rows that the caller sees and that match all filters. Raises 400 and 404 (the marker's).
 
-    One query, three with a marker, which the caller has to see, too: its place in the order says what it holds.
+    One query, two with a marker, which the caller has to see, too: its place in the order says what it holds.
     """
-    if page.marker is not None:
-        find_row(tx, noun, caller, page.marker)
-    query = select(noun.table).where(noun.visible(caller))
+    seen = query = select(noun.table).where(noun.visible(caller))
     for name, values in filters.items():
         query = query.where(_condition(noun, name, values))
     columns = {key: noun.column(key) for key, _ in page.sort}
     try:
-        return paged(tx, query, columns, page, noun.table.c.id)  # type: ignore[arg-type]
+        return paged(tx, query, columns, page, noun.table.c.id, seen)  # type: ignore[arg-type]
     except MarkerNotFound as missing:
         raise faults.not_found(noun.resource.name, missing.marker) from None
 
