@@ -69,7 +69,8 @@ async def floor(url: str, seconds: float = 3.0) -> dict[str, float]:
 
 def status(state: Path) -> dict[str, Any]:
     """``cumulet status --json``."""
-    done = subprocess.run([ROOT / "cumulet", "status", "--state", state, "--json"], capture_output=True, text=True)
+    words = [ROOT / "cumulet", "status", "--state", state, "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     return dict(json.loads(done.stdout))
 
 

@@ -142,6 +142,7 @@ class Machine:
         """Run a command in the machine; its output as text. Raises AssertionError with the output on failure."""
         done = subprocess.run(
             self.command(words),
+            check=False,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -65,7 +65,7 @@ def ensure_user(state: Path) -> pwd.struct_passwd:
         return pwd.getpwnam(USER)
     except KeyError:
         pass
-    command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(state)]
+    command = ["/usr/sbin/useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(state)]
     done = subprocess.run([*command, "--shell", "/usr/sbin/nologin", USER], capture_output=True, text=True, check=False)
     try:
         user = pwd.getpwnam(USER)
@@ -88,7 +88,7 @@ def remove_user() -> None:
                 return
         except OSError:
             continue
-    subprocess.run(["userdel", USER], capture_output=True, check=False)
+    subprocess.run(["/usr/sbin/userdel", USER], capture_output=True, check=False)
 
 
 def hidden_from(user: pwd.struct_passwd, path: Path) -> bool:

@@ -95,7 +95,8 @@ class Engine:
     ) -> None:
         """Begin (or begin anew) the flow of `subject`; its first step runs when somebody advances it, or after
         `after_s` seconds."""
-        assert step in self._plans[kind].steps, f"{kind} has no step {step}"
+        if step not in self._plans[kind].steps:
+            raise ValueError(f"{kind} has no step {step}")
         deadline_at = tx.now + int(deadline_s * SECOND)
         due_at = min(deadline_at, tx.now + int(after_s * SECOND))
         values = {"step": step, "state": state or {}, "due_at": due_at, "deadline_at": deadline_at}

@@ -201,8 +201,8 @@ class Store:
         """A transaction on this thread's connection; on a new one when the database has ended that."""
         for last in (False, True):
             tx = Transaction(self._connection(), self.kind, writes=writes)
-            within = self.kind.within(tx.driver)
-            assert not within, "this thread is in a transaction already: hand its `tx` down instead"
+            if self.kind.within(tx.driver):
+                raise RuntimeError("this thread is in a transaction already: hand its `tx` down instead")
             try:
                 self.kind.begin(tx.driver, writes=writes)
                 break

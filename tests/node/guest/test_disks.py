@@ -131,10 +131,13 @@ def test_config_drive_has_the_files_and_the_label(tmp_path: Path) -> None:
     drive = seed.ensure(tmp_path / "a", files)
     assert os.listdir(tmp_path / "a") == ["disk.config"]
     show = ["isoinfo", "-J", "-i", str(drive)]
-    assert b"Volume id: config-2" in subprocess.run(["isoinfo", "-d", "-i", str(drive)], capture_output=True).stdout
-    read = subprocess.run([*show, "-x", "/openstack/latest/meta_data.json"], capture_output=True).stdout
+    assert (
+        b"Volume id: config-2"
+        in subprocess.run(["isoinfo", "-d", "-i", str(drive)], capture_output=True, check=True).stdout
+    )
+    read = subprocess.run([*show, "-x", "/openstack/latest/meta_data.json"], capture_output=True, check=True).stdout
     assert read.decode() == '{"name": "é"}'
-    binary = subprocess.run([*show, "-x", "/ec2/binary"], capture_output=True).stdout
+    binary = subprocess.run([*show, "-x", "/ec2/binary"], capture_output=True, check=True).stdout
     assert binary == b"\x1f\x8b\x00\xff"
     assert drive.stat().st_mode & 0o777 == 0o600
 

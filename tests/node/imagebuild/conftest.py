@@ -66,6 +66,7 @@ class Guest:
         options += ["-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", str(self.folder / key)]
         return subprocess.run(
             ["ssh", "-F", "none", *options, "-p", str(self.port), f"{user}@127.0.0.1", command],
+            check=False,
             text=True,
             capture_output=True,
             timeout=60,
