@@ -66,11 +66,11 @@ def create_security_group_rules(call: Call) -> Body:
 
 def _plan(call: Call, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """A rule belongs to the project of its group, whoever makes it. Raises 400 for a project not the caller's."""
-    if given.get("project_id") or given.get("tenant_id"):
-        owner(call, given)
     values = SECURITY_GROUP_RULE.accept(given, creating=True)
     check_rule(values)
     group = find(call, GROUP_NOUN, values["security_group_id"])
+    if given.get("project_id") or given.get("tenant_id"):
+        owner(call, given)
     require(call, NOUN, "create", target_of(NOUN, {**values, "project_id": group.project_id}, None), given)
     if values["remote_group_id"]:
         model.existing(call.tx, call.caller, [values["remote_group_id"]])
