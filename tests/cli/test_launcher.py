@@ -22,7 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     for folder in (root / "src" / "cumulet", root / "src" / "cumulet" / "cli"):
         (folder / "__init__.py").touch()
     (root / "src" / "cumulet" / "cli" / "main.py").write_text(MAIN)
-    for group in ("", "-test", "-client", "-tempest"):
+    for group in ("", "-test", "-client", "-tempest", "-audit"):
         (root / f"requirements{group}.lock").write_text("# nothing\n")
     shutil.copy(SCRIPT, root / "cumulet")
     return root

@@ -12,15 +12,16 @@ import sys
 from pathlib import Path
 
 from cumulet import __version__
-from cumulet.cli import checks, docs, down, explain, guest_image, keys, openstack, policy, status, up
+from cumulet.cli import audit, checks, docs, down, explain, guest_image, keys, openstack, policy, status, up
 from cumulet.cli.errors import CliError
 from cumulet.config import DEFAULT_STATE, ConfigError
 
+_THEIR_OWN_WORDS = ("audit", "openstack", "test")
 VERBS = (up, down, status, explain, guest_image, keys, policy, docs)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """All verbs. `openstack` and `test` hand their words on and are listed for the help only."""
+    """All verbs. Those of `_THEIR_OWN_WORDS` hand their words on and are listed for the help only."""
     parser = argparse.ArgumentParser(prog="cumulet", description="OpenStack in one package.")
     parser.add_argument("--version", action="version", version=f"cumulet {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -28,8 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
         module.add(verbs)
     verbs.add_parser("openstack", help="the official client with this cloud's credentials", add_help=False)
     verbs.add_parser("test", help="all checks and tests; words after it go to pytest", add_help=False)
+    verbs.add_parser("audit", help="look for known faults in what the lock files pin", add_help=False)
     for name, verb in verbs.choices.items():
-        if name not in ("openstack", "test"):
+        if name not in _THEIR_OWN_WORDS:
             _add_state(verb)
     return parser
 
@@ -53,6 +55,8 @@ def dispatch(words: list[str]) -> int:
     """Run the verb; its exit status."""
     if words[:1] == ["test"]:
         return checks.run(words[1:])
+    if words[:1] == ["audit"]:
+        return audit.run(words[1:])
     if words[:1] == ["openstack"]:
         state, rest = default_state(), words[1:]
         if len(rest) > 1 and rest[0] == "--state":
