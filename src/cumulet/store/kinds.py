@@ -66,6 +66,10 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+_SERVES_NOT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""The disk is full, broken or gone. The low byte of SQLite's code; the rest says which call it was."""
+
+
 class Sqlite:
     """A file that this process alone writes."""
 
@@ -104,7 +108,8 @@ class Sqlite:
         return True
 
     def away(self, error: BaseException) -> bool:
-        return False
+        found = getattr(error, "orig", error)
+        return isinstance(found, sqlite3.Error) and getattr(found, "sqlite_errorcode", 0) & 0xFF in _SERVES_NOT
 
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Nobody else is there."""
