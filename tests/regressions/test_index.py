@@ -21,15 +21,14 @@ _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def rows() -> list[tuple[str, str, str]]:
-    found = [
-        _ROW.fullmatch(line) for line in INDEX.read_text(encoding="utf-8").splitlines() if re.match(r"\| S?\d", line)
-    ]
+    lines = [line for line in INDEX.read_text(encoding="utf-8").splitlines() if re.match(r"\| S?\d", line)]
+    found = [_ROW.fullmatch(line) for line in lines]
     assert None not in found, "a row that is not three cells"
     return [(match[1], match[2], match[3]) for match in found if match]
 
 
 @cache
-def tests_of(path: str) -> frozenset[str]:
+def defined_in(path: str) -> frozenset[str]:
     """Names of the tests that a file defines."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return frozenset(
@@ -52,5 +51,5 @@ def test_each_has_its_tests_or_a_reason(number: str, held_by: str) -> None:
     assert held_by.count("::") == len(named), "a test is not written as `path::name`"
     for path, name in named:
         assert (ROOT / path).is_file(), path
-        assert name in tests_of(path), f"{path} has no {name}"
+        assert name in defined_in(path), f"{path} has no {name}"
     assert named or re.fullmatch(r"Not yet: .{10,}\.", held_by), "neither a test nor a reason"
