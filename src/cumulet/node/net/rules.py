@@ -252,11 +252,14 @@ def _neighbour_rules(pairs: Iterable[tuple[str, IPv4Network | IPv6Network]]) -> 
     dropped: RFC 6980 forbids it for neighbour discovery, RFC 7112 a first fragment without its upper layer.
     """
     listed = list(pairs)
+    # Last in the chain: what is not IPv6, and then what is not ICMPv6, leaves it after one look.
     advert, solicit = "icmpv6 type nd-neighbor-advert", "ip6 saddr :: icmpv6 type nd-neighbor-solicit"
     macs = ", ".join(sorted({"0x" + hardware.replace(":", "") for hardware, _ in listed}))
     lines = [
-        "icmpv6 type 133-137 exthdr frag exists drop",
+        "ether type != ip6 return",
         "frag nexthdr { 0, 43, 44, 60 } drop",
+        "meta l4proto != ipv6-icmp return",
+        "icmpv6 type 133-137 exthdr frag exists drop",
         f"{advert} @th,192,16 != 0x0201 drop",
         f"{advert} @th,208,48 != {{ {macs} }} drop",
         f"{advert} @th,256,8 0x0-0xff drop",
