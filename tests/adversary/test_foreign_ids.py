@@ -16,7 +16,7 @@ import pytest
 from cumulet.cli.controller import declared
 from cumulet.http import Operation, reading
 from tests.adversary.fields import FREE, PATHS, QUERIES, TOLD
-from tests.adversary.town import BOBS, Town, in_path
+from tests.adversary.town import BOBS, FIRST, Town, in_path
 from tests.matrix.asking import Ask, filled
 from tests.matrix.services import PARTS, name_of, version_of
 
@@ -116,7 +116,7 @@ def test_every_name_in_a_query_is_known(town: Town, service: str, monkeypatch: p
     for operation, _, ask in requests(service):
         if operation.method == "GET":
             headers = version_of(declared()[service], name_of(operation))
-            for who in ("own admin", "near member"):
+            for who in (FIRST, "near member"):
                 town.ask(service, "GET", in_path(operation, ask, town.ids(service)), who=who, headers=headers)
     assert sorted(Recording.names - QUERIES[service].keys()) == [], (
         "say in tests/adversary/fields.py, QUERIES, which thing these name, or that they name nothing of a tenant's"

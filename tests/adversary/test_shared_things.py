@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.adversary.town import Town, newest
+from tests.adversary.town import FIRST, Town, newest
 
 NET = "network"
 
@@ -22,10 +22,10 @@ def street(town: Town) -> dict[str, Any]:
     found: dict[str, Any] = {}
     make = town.make
     with town.keeping():
-        network = make(NET, "/v2.0/networks", "network", {"name": "street", "shared": True}, who="far admin")
+        network = make(NET, "/v2.0/networks", "network", {"name": "street", "shared": True}, who=FIRST)
         found["network"] = network["id"]
         subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.99.0.0/24"}
-        found["subnet"] = make(NET, "/v2.0/subnets", "subnet", subnet, who="far admin")["id"]
+        found["subnet"] = make(NET, "/v2.0/subnets", "subnet", subnet, who=FIRST)["id"]
         for who, name in (("owner", "hers"), ("near member", "mine")):
             port = make(
                 NET, "/v2.0/ports", "port", {"network_id": network["id"], "name": f"on the street of {who}"}, who=who
