@@ -178,7 +178,7 @@ class Firewall:
     def _forget_connections(self, facts: Mapping[str, object], versions: Collection[int] = _VERSIONS) -> None:
         zone, addresses = facts.get("zone"), facts.get("addresses")
         if isinstance(zone, int) and isinstance(addresses, list):
-            conntrack.forget_in_zone([each for each in addresses if rules.network(each).version in versions], zone)
+            conntrack.forget_in_zone([each for each in addresses if (6 if ":" in each else 4) in versions], zone)
 
     def _commit(self, changed: Mapping[str, PortRules], gone: set[str]) -> None:
         """Write a change to the tables. What is remembered is set before, so that a failure leads to a
