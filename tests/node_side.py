@@ -35,7 +35,11 @@ FORMS = {
     "arguments": re.compile(rf"dnsmasq|--[a-z-]+(?:={_WORD})?(?:,{_WORD})*|--conf-file="),
     "iptables": re.compile(rf'(?:-A |:|\*|COMMIT)?(?:(?:! )?(?:--?)?{_WORD}|"[A-Za-z .]+"| )+'),
     "rule": re.compile(rf'(?:(?:! )?--?[a-z][a-z0-9-]*(?: (?!-)(?:{_WORD}|"[A-Za-z .]+"))* ?)+'),
-    "nft": re.compile(r"(?:drop|ether (?:saddr|type) [a-z0-9 !={}:.,/]+ drop)"),
+    "nft": re.compile(
+        r"drop|ether (?:saddr|type) [a-z0-9 !={}:.,/]+ (?:drop|return)"
+        r"|frag nexthdr \{ 0, 43, 44, 60 \} drop|meta l4proto != ipv6-icmp return|icmpv6 type 133-137 exthdr frag exists drop"
+        r"|(?:ip6 saddr :: )?icmpv6 type nd-neighbor-(?:advert|solicit) @th,[0-9]+,[0-9]+ [0-9a-fx !={},-]+ drop"
+    ),
     "words": re.compile(rf"{_WORD}(?: {_WORD})*"),
 }
 _ORDERS = re.compile(r"(?:^| )(?:-[APFIDXNRZ]|-t|COMMIT|\*\S+)(?: |$)")
