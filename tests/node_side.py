@@ -37,7 +37,8 @@ FORMS = {
     "rule": re.compile(rf'(?:(?:! )?--?[a-z][a-z0-9-]*(?: (?!-)(?:{_WORD}|"[A-Za-z .]+"))* ?)+'),
     "nft": re.compile(
         r"drop|ether (?:saddr|type) [a-z0-9 !={}:.,/]+ (?:drop|return)"
-        r"|frag nexthdr \{ 0, 43, 44, 60 \} drop|meta l4proto != ipv6-icmp return|icmpv6 type 133-137 exthdr frag exists drop"
+        r"|frag nexthdr \{ 0, 43, 44, 60 \} drop|meta l4proto != ipv6-icmp return"
+        r"|icmpv6 type 133-137 exthdr frag exists drop"
         r"|(?:ip6 saddr :: )?icmpv6 type nd-neighbor-(?:advert|solicit) @th,[0-9]+,[0-9]+ [0-9a-fx !={},-]+ drop"
     ),
     "words": re.compile(rf"{_WORD}(?: {_WORD})*"),
