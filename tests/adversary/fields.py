@@ -273,7 +273,6 @@ TAKEN = {
     r"^identity POST /v3/auth/tokens: auth.identity.password.user.id$": "with her password, which is everybody's here",
     r"^identity POST /v3/OS-TRUST/trusts: trust.trustee_user_id$": "whom one trusts is one's own affair",
     r"^image POST /v2/images( \(.*\))?: (kernel_id|ramdisk_id)$": "looked up when a server boots from the image",
-    r"^network (POST|PUT) /v2.0/ports.*: port.device_id$": "TODO S9",
 }
 """Fields in which an id of alice's is kept, and why that is harmless."""
 

@@ -30,9 +30,18 @@ from tests.matrix.world import World
 from tests.services.compute.conftest import Node
 
 FIRST = "the cloud's first administrator"
-BOBS = ("near reader", "near member", "near manager", "far manager", "far domain reader", "far domain manager")
-"""Who asks: in another project of alice's domain, in a project of another domain, for another domain itself. An
-administrator of another domain is in the matrix's own tables."""
+BOBS = (
+    "near reader",
+    "near member",
+    "near manager",
+    "near admin",
+    "far manager",
+    "far admin",
+    "far domain reader",
+    "far domain manager",
+    "far domain admin",
+)
+"""Who asks: in another project of alice's domain, in a project of another domain, for another domain itself."""
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b|\b[0-9a-f]{64}\b")
 _PARAMETER = re.compile(r"\{\*?(\w+)\}")

@@ -9,7 +9,6 @@ import tomllib
 from tests.laws.source import ROOT, modules
 
 OTHER_ASSERTS = {
-    "cumulet.node.journal": "goes with finding S19",
     "cumulet.services.identity.service": "only so that the import is used",
     "cumulet.services.network.service": "only so that the import is used",
 }
