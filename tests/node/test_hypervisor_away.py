@@ -35,7 +35,7 @@ def parts(tmp_path: Path) -> Any:
     made = object.__new__(real.RealParts)
     made.__dict__.update(
         _guests=Guests(),
-        _daemon=SimpleNamespace(problem="libvirtd does not start"),
+        _daemon=SimpleNamespace(problem="libvirtd does not start", note="confined"),
         _settings=SimpleNamespace(node_dir=tmp_path, node_name="here", node_tunnel_ip=None),
         _verdict=SimpleNamespace(sentence="no KVM"),
         _virt_type="qemu",

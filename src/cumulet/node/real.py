@@ -249,7 +249,8 @@ class RealParts:
         if self._facts is None:
             raise PartError("The hypervisor does not answer.", "; ".join(problems))
         # A copy: the agent compares what it is given with what it was given before.
-        return [msgspec.structs.replace(self._facts, problems=problems, notes=[self._verdict.sentence])]
+        notes = [self._verdict.sentence, self._daemon.note]
+        return [msgspec.structs.replace(self._facts, problems=problems, notes=notes)]
 
     def start(self, observe: Observe) -> None:
         """Watch guests that stop by themselves."""

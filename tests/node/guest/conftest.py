@@ -45,6 +45,7 @@ class OwnHost(pytest.Item):
             pytest.skip("needs root and libvirt")
         again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", self.nodeid]
         with tempfile.TemporaryDirectory(prefix="cumulet-") as folder:  # removed when its mounts are gone with the host
+            Path(folder).chmod(0o711)  # guests' users pass through it to what is theirs
             done = subprocess.run(
                 [*UNSHARE, *again], env={**os.environ, INSIDE: folder}, cwd=self.config.rootpath,
                 capture_output=True, text=True, timeout=240, check=False,

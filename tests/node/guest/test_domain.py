@@ -11,10 +11,12 @@ from cumulet.desired.shapes import BootImage, Guest, Interface
 from cumulet.node.guest import domain
 from cumulet.node.guest.disk import Disk
 from cumulet.node.guest.errors import GuestError
+from cumulet.node.users import User
 
 ID = "33333333-3333-4333-8333-333333333333"
 PORT = "6b9ccfcf-9122-4222-8222-222222222222"
-PLACE = domain.Place("the-owner", Path("/state/instances/x"), Path("/state/vnc/x.sock"))
+USER = User(1879048193, 1879048194)
+PLACE = domain.Place("the-owner", Path("/state/instances/x"), Path("/state/vnc/x.sock"), USER)
 ROOT = Disk(Path("/state/instances/x/disk"), "qcow2")
 
 
@@ -86,7 +88,7 @@ def test_translation_cache_is_always_set(memory: int, cache: int) -> None:
 
 
 def test_kvm() -> None:
-    root = tree(guest(), domain.Place("o", Path("/x"), Path("/v"), "kvm"))
+    root = tree(guest(), domain.Place("o", Path("/x"), Path("/v"), USER, "kvm"))
     assert root.get("type") == "kvm"
     assert attributes(root, "cpu")["mode"] == "host-passthrough"
     assert root.find("features/tcg") is None

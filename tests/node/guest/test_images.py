@@ -172,7 +172,7 @@ def test_qcow2_cut_in_its_tables_is_refused(tmp_path: Path) -> None:
 def test_format_is_always_named_to_qemu_img(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
     real = images.bounded.run
-    monkeypatch.setattr(images.bounded, "run", lambda command, bounds: seen.append(command) or real(command, bounds))
+    monkeypatch.setattr(images.bounded, "run", lambda command, *more: seen.append(command) or real(command, *more))
     take(tmp_path, make(tmp_path, "vdi"), "vdi")
     assert [command[1] for command in seen] == ["convert", "info", "check"]
     assert all("-f" in command for command in seen)

@@ -265,7 +265,7 @@ def test_a_killed_qemu_is_started_again(machine: Host) -> None:
 
 STEPS = [
     (parts.ImageCache, "ensure_base"), (disk.qcow2, "write"), (seed, "ensure"), (parts.domain, "render"),
-    (parts.console, "start_anew"), (parts.console, "open_to_group"), (parts.journal, "write"),
+    (parts.console, "start_anew"), (parts.console, "adopt_screen"), (parts.journal, "write"),
 ]  # fmt: skip
 
 

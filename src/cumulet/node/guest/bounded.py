@@ -1,4 +1,4 @@
-"""Runs a command on untrusted input with bounds: memory, processor time, file size, wall clock.
+"""Runs a command on untrusted input with bounds: memory, processor time, file size, wall clock, rights.
 
 Must never run a command through a shell, and never without a time limit.
 """
@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+
+from cumulet.node import users
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 @dataclass(frozen=True)
@@ -28,19 +32,21 @@ class CommandFailed(Exception):
         self.text = text
 
 
-def run(arguments: list[str], bounds: Bounds) -> bytes:
-    """Standard output of the command. Raises CommandFailed.
+def run(arguments: list[str], bounds: Bounds, user: users.User | None = None) -> bytes:
+    """Standard output of the command, run as `user` without any network (None: as we are). Raises CommandFailed.
 
     prlimit sets the limits in the child itself: a `preexec_fn` is not safe in a process with threads.
     """
     limits = [f"--as={bounds.memory_bytes}", f"--cpu={bounds.cpu_s}", "--core=0"]
     if bounds.file_bytes is not None:
         limits.append(f"--fsize={bounds.file_bytes}")
-    command = ["prlimit", *limits, "--", *arguments]
+    rights = [] if user is None else users.dropped(user, network=False)
+    command = [*rights, "prlimit", *limits, "--", *arguments]
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=bounds.wall_s, stdin=subprocess.DEVNULL, check=False
-        )
+            command, capture_output=True, timeout=bounds.wall_s, stdin=subprocess.DEVNULL, check=False, cwd="/",
+            env=_ENVIRONMENT,
+        )  # fmt: skip
     except subprocess.TimeoutExpired as late:
         raise CommandFailed(arguments[0], None, f"after {bounds.wall_s} s") from late
     except OSError as error:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+from cumulet.node.users import User
 
 LOG_NAME = "console.log"
 SHOWN_BYTES = 100 * 1024  # what Nova shows at most
@@ -65,22 +70,51 @@ def _allocate(file: int, mode: int, length: int) -> bool:
     return int(_libc.fallocate(file, mode, ctypes.c_int64(0), ctypes.c_int64(length))) == 0
 
 
-def open_to_group(socket: Path, group: int | None) -> None:
-    """Let the console proxy's group connect to the screen; only root without a group."""
-    try:
-        facts = socket.stat()
-        if group is not None and facts.st_gid != group:
-            os.chown(socket, -1, group)
+def prepare_folder(folder: Path, group: int | None) -> None:
+    """The folder of the sockets: passed by everybody, listed by the group, written by root only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chown(folder, 0, 0 if group is None else group)
+    folder.chmod(0o711)
+
+
+def expect_screen(socket: Path, user: User) -> Path:
+    """Where QEMU, as `user`, is to make the socket that will be `socket`: in a folder that it alone may enter."""
+    screen_absent(socket)
+    folder = socket.with_suffix("")
+    folder.mkdir(mode=0o700)
+    os.chown(folder, user.uid, user.uid)
+    return screen_nest(socket)
+
+
+def screen_nest(socket: Path) -> Path:
+    """The path under which QEMU makes the socket."""
+    return socket.with_suffix("") / "s"
+
+
+def screen_absent(socket: Path) -> None:
+    """Remove the screen's socket, wherever it is."""
+    socket.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(socket.with_suffix(""))
+
+
+def adopt_screen(socket: Path, user: User, group: int | None) -> None:
+    """Take the socket that QEMU has made out of its reach, and let the console proxy's group connect to it.
+
+    What is there but is no socket of `user` is removed. Safe when it has been done, and when the guest has just ended.
+    """
+    folder = socket.with_suffix("")
+    with suppress(FileNotFoundError):
+        os.rename(screen_nest(socket), socket)
+        facts = socket.lstat()
+        if not stat.S_ISSOCK(facts.st_mode) or facts.st_uid != user.uid:
+            shutil.rmtree(socket) if stat.S_ISDIR(facts.st_mode) else socket.unlink()
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    with suppress(FileNotFoundError):
+        facts = socket.lstat()
+        if facts.st_uid != 0 or facts.st_gid != (group or 0):
+            os.chown(socket, 0, group or 0, follow_symlinks=False)
         mode = 0o600 if group is None else 0o660
         if facts.st_mode & 0o777 != mode:
             os.chmod(socket, mode)
-    except FileNotFoundError:
-        pass  # the guest has just ended
-
-
-def prepare_folder(folder: Path, group: int | None) -> None:
-    """The folder of the sockets: entered by the group, listed and written by root only."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if group is not None:
-        os.chown(folder, -1, group)
-    os.chmod(folder, 0o700 if group is None else 0o710)

@@ -14,6 +14,7 @@ from pathlib import Path
 from cumulet.node.guest import bounded, qcow2
 from cumulet.node.guest.errors import FlavorTooSmall, GuestError, from_os_error
 from cumulet.node.guest.images import BaseImage
+from cumulet.node.users import User, give
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -22,11 +23,13 @@ _FORMAT_BOUNDS = bounded.Bounds(cpu_s=30, wall_s=60)
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk as the domain needs it. `format` is raw or qcow2; a `cdrom` is read only."""
+    """A disk as the domain needs it. `format` is raw or qcow2; a `cdrom` is read only; `below` is what it is an overlay
+    on, said by us since the file itself is the guest's to write."""
 
     path: Path
     format: str
     cdrom: bool = False
+    below: BaseImage | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Sizes:
     swap_mb: int = 0
 
 
-def ensure(folder: Path, base: BaseImage, sizes: Sizes) -> list[Disk]:
-    """All disks of the guest, made when missing, never touched when there; the root disk is first.
+def ensure(folder: Path, base: BaseImage, sizes: Sizes, user: User | None = None) -> list[Disk]:
+    """All disks of the guest, made when missing, never touched when there, and `user`'s own; the root disk is first.
 
     Raises FlavorTooSmall and GuestError; nothing half-made stays behind.
     """
@@ -49,7 +52,7 @@ def ensure(folder: Path, base: BaseImage, sizes: Sizes) -> list[Disk]:
             "Flavor's disk is too small for requested image. "
             f"Flavor disk is {size} bytes, image is {base.virtual_size} bytes."
         )
-    disks = [Disk(folder / "disk", "qcow2")]
+    disks = [Disk(folder / "disk", "qcow2", below=base)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not disks[0].path.exists():
@@ -57,10 +60,13 @@ def ensure(folder: Path, base: BaseImage, sizes: Sizes) -> list[Disk]:
         if sizes.ephemeral_gb:
             disks.append(Disk(folder / "disk.eph0", "raw"))
             make = ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "ephemeral0"]
-            _ensure_formatted(disks[-1].path, sizes.ephemeral_gb * GIB, make)
+            _ensure_formatted(disks[-1].path, sizes.ephemeral_gb * GIB, make, user)
         if sizes.swap_mb:
             disks.append(Disk(folder / "disk.swap", "raw"))
-            _ensure_formatted(disks[-1].path, sizes.swap_mb * MIB, ["mkswap", "-q"])
+            _ensure_formatted(disks[-1].path, sizes.swap_mb * MIB, ["mkswap", "-q"], user)
+        if user is not None:  # those from before guests had users as well
+            for each in disks:
+                give(each.path, user)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError):
             raise from_os_error(error, str(folder)) from error
@@ -78,14 +84,16 @@ def absent(folder: Path) -> None:
         raise from_os_error(error, str(folder)) from error
 
 
-def _ensure_formatted(path: Path, size: int, make: list[str]) -> None:
+def _ensure_formatted(path: Path, size: int, make: list[str], user: User | None) -> None:
     if path.exists():
         return
     fresh = path.with_name(f".{path.name}.new")
     try:
         with open(fresh, "wb") as out:
             out.truncate(size)
-        bounded.run([*make, str(fresh)], _FORMAT_BOUNDS)
+        if user is not None:
+            give(fresh, user)
+        bounded.run([*make, str(fresh)], _FORMAT_BOUNDS, user)
         fresh.rename(path)
     except bounded.CommandFailed as failed:
         raise GuestError("The host could not prepare the server's disk.", str(failed)) from failed

@@ -16,6 +16,7 @@ from cumulet.desired import texts
 from cumulet.desired.shapes import Guest, Interface
 from cumulet.node.guest.disk import Disk
 from cumulet.node.guest.errors import GuestError
+from cumulet.node.users import User
 
 COMMAND_LINE = "root=/dev/vda console=tty0 console=ttyS0"  # of a bare file system with a kernel beside it
 NOVA = "http://openstack.org/xmlns/libvirt/nova/1.1"
@@ -36,11 +37,13 @@ ET.register_namespace("cumulet", OURS)
 
 @dataclass(frozen=True)
 class Place:
-    """Where on this host the guest's things are, and who it belongs to. `owner` marks domains as this cloud's."""
+    """Where on this host the guest's things are, and who it belongs to. `owner` marks domains as this cloud's; `user`
+    is whom its QEMU runs as."""
 
     owner: str
     folder: Path
     vnc_socket: Path
+    user: User
     virt_type: str = "qemu"
 
 
@@ -80,6 +83,9 @@ def render(spec: Guest, place: Place, boot: Boot) -> str:
     for when, what in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
         _text(root, when, what)
     _devices(root, spec, place, boot)
+    # Libvirt must not give files away itself: a shared base image would become this guest's own.
+    label = _text(root, "seclabel", type="static", model="dac", relabel="no")
+    _text(label, "label", f"+{place.user.uid}:+{place.user.gid}")
     return _one_line(ET.tostring(root, encoding="unicode"))
 
 
@@ -197,14 +203,13 @@ def _devices(root: ET.Element, spec: Guest, place: Place, boot: Boot) -> None:
     devices = _text(root, "devices")
     order = 0
     for index, disk in enumerate(boot.disks):
-        node = _disk(devices, disk.path, disk.format, disk.cdrom, f"sd{chr(97 + index)}" if disk.cdrom else "")
-        if not disk.cdrom:
-            node.find("target").set("dev", f"vd{chr(97 + index)}")  # type: ignore[union-attr]
+        name = f"{'sd' if disk.cdrom else 'vd'}{chr(97 + index)}"
+        node = _disk(devices, disk, name)
         if index == 0 and boot.kernel is None:
             order += 1
             _text(node, "boot", order=str(order))
     if boot.seed is not None:
-        _disk(devices, boot.seed, "raw", True, "hdd")
+        _disk(devices, Disk(boot.seed, "raw", cdrom=True), "hdd")
     for interface in spec.interfaces:
         _interface(devices, interface)
     _text(devices, "controller", type="usb", model="none")
@@ -220,14 +225,20 @@ def _devices(root: ET.Element, spec: Guest, place: Place, boot: Boot) -> None:
     _text(_text(devices, "memballoon", model="virtio"), "stats", period="10")
 
 
-def _disk(devices: ET.Element, path: Path, file_format: str, cdrom: bool, target: str) -> ET.Element:
-    node = _text(devices, "disk", type="file", device="cdrom" if cdrom else "disk")
+def _disk(devices: ET.Element, disk: Disk, target: str) -> ET.Element:
+    node = _text(devices, "disk", type="file", device="cdrom" if disk.cdrom else "disk")
     # The host's cache is what makes the hundredth guest of one base image boot without reading it again.
-    _text(node, "driver", name="qemu", type=file_format, cache="writeback", discard="unmap")
-    _text(node, "source", file=str(path))
-    bus = "ide" if cdrom else "virtio"
-    _text(node, "target", dev=target.replace("sd", "hd") if cdrom else target, bus=bus)
-    if cdrom:
+    _text(node, "driver", name="qemu", type=disk.format, cache="writeback", discard="unmap")
+    _text(node, "source", file=str(disk.path))
+    if disk.below is not None:
+        # Without it libvirt, as root, would read the disk's own word for what lies below.
+        below = _text(node, "backingStore", type="file")
+        _text(below, "format", type=disk.below.format)
+        _text(below, "source", file=str(disk.below.path))
+        _text(below, "backingStore")
+    name, bus = (target.replace("sd", "hd"), "ide") if disk.cdrom else (target, "virtio")
+    _text(node, "target", dev=name, bus=bus)
+    if disk.cdrom:
         _text(node, "readonly")
     return node
 

@@ -9,6 +9,7 @@ that several clouds live side by side. Must never stop a daemon that it did not 
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -23,44 +24,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from cumulet.node.guest import subreap
+from cumulet.node.guest import confinement, subreap
 from cumulet.node.guest.errors import HypervisorDown
 
 LIBVIRTD = "/usr/sbin/libvirtd"
 HOST_SOCKET = Path("/run/libvirt/libvirt-sock")
 START_S = 15.0
 
-# The filtered capability makes libvirt ask a starting QEMU for some four hundred properties of its processor, one by
-# one, which is two thirds of a start; without it, it asks for the same as two lists of bits.
-QEMU_CONF = """\
-user = "root"
-group = "root"
-dynamic_ownership = 0
-remember_owner = 0
-security_driver = "none"
-stdio_handler = "file"
-namespaces = []
-cgroup_controllers = []
-max_core = 0
-capability_filters = ["cpu-unavailable-features"]
-"""
-
 LIBVIRTD_CONF = """\
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 unix_sock_ro_perms = "0700"
 unix_sock_rw_perms = "0700"
+unix_sock_admin_perms = "0700"
+listen_tls = 0
+listen_tcp = 0
 log_outputs = "3:stderr"
 host_uuid = "{host_uuid}"
 """
 
-# (folder of the private daemon below the state folder, folder of the host that it stands in for)
+# (folder of the private daemon below the state folder, its mode, folder of the host that it stands in for); guests'
+# users pass through some of them to what libvirt keeps there for each guest.
 PRIVATE_FOLDERS = (
-    ("run", "/run/libvirt"),
-    ("lib", "/var/lib/libvirt"),
-    ("cache", "/var/cache/libvirt"),
-    ("log", "/var/log/libvirt"),
-    ("etc", "/etc/libvirt"),
+    ("run", 0o711, "/run/libvirt"),
+    ("lib", 0o711, "/var/lib/libvirt"),
+    ("cache", 0o711, "/var/cache/libvirt"),
+    ("log", 0o700, "/var/log/libvirt"),
+    ("etc", 0o700, "/etc/libvirt"),
 )
 
 
@@ -89,6 +79,17 @@ class HypervisorDaemon:
     def qemu_log_folder(self) -> Path:
         """Where libvirt writes each guest's QEMU messages."""
         return (self._folder / "log" if self._private else Path("/var/log/libvirt")) / "qemu"
+
+    @property
+    def note(self) -> str:
+        """How guests are held in here, in a sentence for ``status``."""
+        if self.ours() is None:
+            return confinement.THE_HOSTS
+        return self._confinement.sentence()
+
+    @functools.cached_property
+    def _confinement(self) -> confinement.Confinement:
+        return confinement.find(self._folder)
 
     def answers(self) -> bool:
         """Whether somebody listens on the socket."""
@@ -178,14 +179,16 @@ class HypervisorDaemon:
         """Our configuration files, and which path of the host each of ours is mounted over."""
         etc = self._folder / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        (etc / "qemu.conf").write_text(QEMU_CONF)
+        (etc / "qemu.conf").write_text(self._confinement.settings())
         (etc / "libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=self._host_uuid()))
         if not self._private:
             return [(str(etc / name), f"/etc/libvirt/{name}") for name in ("qemu.conf", "libvirtd.conf")]
-        for name, host in PRIVATE_FOLDERS:
+        self._folder.chmod(0o700)  # what is mounted from it is passed by way of where it is mounted
+        for name, mode, host in PRIVATE_FOLDERS:
             (self._folder / name).mkdir(exist_ok=True)
+            (self._folder / name).chmod(mode)
             Path(host).mkdir(parents=True, exist_ok=True)
-        return [(str(self._folder / name), host) for name, host in PRIVATE_FOLDERS]
+        return [(str(self._folder / name), host) for name, _mode, host in PRIVATE_FOLDERS]
 
     def _host_uuid(self) -> str:
         """Kept in the state folder: without dmidecode libvirt would make up another one at each start."""

@@ -22,6 +22,7 @@ from typing import Any, cast
 from oslo_utils.imageutils import format_inspector
 
 from cumulet.desired.shapes import BootImage, LooseImage
+from cumulet.node import users
 from cumulet.node.guest import bounded, qcow2
 from cumulet.node.guest.errors import GuestError, ImageRefused, from_os_error
 
@@ -53,10 +54,14 @@ class BaseImage:
 
 
 class ImageCache:
-    """Checked base images in `folder`, one file per image id and checksum."""
+    """Checked base images in `folder`, one file per image id and checksum: root's, readable by whoever knows the name.
 
-    def __init__(self, folder: Path) -> None:
+    `unprivileged`: qemu-img, which parses strangers' files, runs as a user without rights. For root only.
+    """
+
+    def __init__(self, folder: Path, *, unprivileged: bool = False) -> None:
         self._folder = folder
+        self._unprivileged = unprivileged
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -90,8 +95,12 @@ class ImageCache:
                 found = self._find(stem)
                 if found is None:
                     self._folder.mkdir(parents=True, exist_ok=True)
+                    _open_to_guests(self._folder, 0o711)
                     bring()
                     found = self._find(stem)
+                if found is not None:
+                    _open_to_guests(self._folder, 0o711)
+                    _open_to_guests(found.path, 0o644)
             except OSError as error:
                 raise from_os_error(error, f"image {stem}") from error
             if found is None:
@@ -140,14 +149,19 @@ class ImageCache:
             inspected = _download(spec, fetched, fetch)
             _check_format(spec.disk_format, inspected)
             ready, file_format = fetched, "qcow2" if spec.disk_format == "qcow2" else "raw"
+            user = users.for_once() if self._unprivileged else None
             if spec.disk_format in CONVERTED:
-                _convert(fetched, CONVERTED[spec.disk_format], converted)
+                _lend(fetched, user, 0o400)
+                _convert(fetched, CONVERTED[spec.disk_format], converted, user)
                 ready, file_format = converted, "qcow2"
             if file_format == "qcow2":
-                _check_qcow2(ready)
+                _lend(ready, user, 0o400)
+                _check_qcow2(ready, user)
             if ready is converted:
                 with open(ready, "rb") as done:
                     os.fsync(done.fileno())
+            if user is not None:
+                os.chown(ready, 0, 0, follow_symlinks=False)
             os.chmod(ready, 0o644)
             ready.rename(self._folder / f"{stem}.{file_format}")
         finally:
@@ -222,24 +236,39 @@ def _check_format(declared: str, found: list[Any]) -> None:
             raise ImageRefused(f"The image is not a valid {declared} file.", str(broken)) from broken
 
 
-def _convert(source: Path, source_format: str, target: Path) -> None:
+def _open_to_guests(path: Path, mode: int) -> None:
+    if path.stat().st_mode & 0o7777 != mode:
+        path.chmod(mode)
+
+
+def _lend(path: Path, user: users.User | None, mode: int) -> None:
+    """Let the tool's user have a file of ours while it works; the folder stays closed to it."""
+    if user is not None:
+        users.give(path, user, mode)
+
+
+def _convert(source: Path, source_format: str, target: Path, user: users.User | None) -> None:
     room = shutil.disk_usage(target.parent).free - _SPARE_BYTES
     if room <= 0:
         raise GuestError("The host has no space left to convert the image.")
     bounds = bounded.Bounds(cpu_s=300, wall_s=900, file_bytes=room)
+    target.unlink(missing_ok=True)
+    target.touch(0o600)
+    _lend(target, user, 0o600)
     command = ["qemu-img", "convert", "-U", "-f", source_format, "-O", "qcow2", str(source), str(target)]
     try:
-        bounded.run(command, bounds)
+        bounded.run(command, bounds, user)
     except bounded.CommandFailed as failed:
         if "No space left" in failed.text or "too large" in failed.text or failed.code == -25:  # SIGXFSZ
             raise GuestError("The host has no space left to convert the image.", str(failed)) from failed
         raise ImageRefused("The image could not be converted.", str(failed)) from failed
 
 
-def _check_qcow2(path: Path) -> None:
+def _check_qcow2(path: Path, user: users.User | None) -> None:
     """A second opinion from QEMU itself, which sees more than the header; and that its tables are sound."""
     try:
-        text = bounded.run(["qemu-img", "info", "--force-share", "-f", "qcow2", "--output=json", str(path)], _INSPECT)
+        command = ["qemu-img", "info", "--force-share", "-f", "qcow2", "--output=json", str(path)]
+        text = bounded.run(command, _INSPECT, user)
         facts = json.loads(text)
     except bounded.CommandFailed as failed:
         raise ImageRefused("The image is not a valid qcow2 file.", str(failed)) from failed
@@ -249,7 +278,7 @@ def _check_qcow2(path: Path) -> None:
     if not 0 < int(facts.get("virtual-size", 0)) <= qcow2.MAX_SIZE:
         raise ImageRefused("The image's virtual size is not supported.")
     try:
-        bounded.run(["qemu-img", "check", "--force-share", "-f", "qcow2", str(path)], _INSPECT)
+        bounded.run(["qemu-img", "check", "--force-share", "-f", "qcow2", str(path)], _INSPECT, user)
     except bounded.CommandFailed as failed:
         if failed.code == 3:  # clusters that nobody uses are harmless
             return

@@ -36,6 +36,7 @@ def write(folder: Path, journal: Journal) -> None:
     """Replace the journal. Raises GuestError."""
     fresh = folder / ".journal.json.new"
     try:
+        fresh.touch(0o600)
         fresh.write_bytes(msgspec.json.encode(journal))
         fresh.rename(folder / "journal.json")
     except OSError as error:

@@ -45,7 +45,7 @@ class Verdict:
 
 def probe(remembered: Path, device: str = "/dev/kvm") -> Verdict:
     """Whether KVM is usable, measured once per boot and kernel and then read from the file `remembered`."""
-    key = _boot_key()
+    key = f"{_boot_key()} {_permissions(device)}"
     try:
         known = json.loads(remembered.read_text())
         if known["key"] == key and known["device"] == device:
@@ -79,7 +79,29 @@ def measure(device: str = "/dev/kvm") -> Verdict:
     ):
         if not _ran_in_time(guest, device):
             return Verdict(False, f"{device} exists but {meaning}: guests are emulated (slow)")
+    if not _for_others(device):
+        hint = f"chgrp kvm {device} && chmod 660 {device}"
+        return Verdict(False, f"{device} is root's alone: guests, who are not root, are emulated (slow); {hint}")
     return Verdict(True, "KVM runs guests at hardware speed")
+
+
+def group(device: str = "/dev/kvm") -> int | None:
+    """The group that a QEMU without root must be in to open the device; None when everybody may."""
+    facts = os.stat(device)
+    return None if facts.st_mode & 0o006 == 0o006 else facts.st_gid
+
+
+def _for_others(device: str) -> bool:
+    facts = os.stat(device)
+    return facts.st_mode & 0o006 == 0o006 or (facts.st_mode & 0o060 == 0o060 and facts.st_gid != 0)
+
+
+def _permissions(device: str) -> str:
+    try:
+        facts = os.stat(device)
+    except OSError:
+        return ""
+    return f"{facts.st_mode:o} {facts.st_gid}"
 
 
 def _boot_key() -> str:

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from cumulet.desired.shapes import Guest
-from cumulet.node.guest import console, disk, domain, host, journal, power, seed
+from cumulet.node import users
+from cumulet.node.guest import console, disk, domain, host, journal, kvmprobe, power, seed
 from cumulet.node.guest.connection import Connection, EventCallback, explain
 from cumulet.node.guest.errors import GuestError, ImageRefused, from_os_error
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
@@ -78,11 +79,13 @@ class GuestParts:
         self._group = console_group
         self._instances = state / "instances"
         self._instances.mkdir(parents=True, exist_ok=True)
+        self._instances.chmod(0o711)  # each guest's user passes to its own folder
         if len(os.fsencode(self._socket("0" * 36))) > _SOCKET_BYTES:
             raise GuestError("The host is not set up properly.", f"{state}: too long for the names of sockets in it")
         console.prepare_folder(state / "vnc", console_group)
         self._owner = _owner(state)
-        self.images = ImageCache(state / "images")
+        self._kvm_group = kvmprobe.group() if virt_type == "kvm" else None
+        self.images = ImageCache(state / "images", unprivileged=True)
         self.shutdowns = power.Shutdowns()
         self._connection = Connection(daemon)
         self._libvirt = self._connection.libvirt
@@ -111,7 +114,7 @@ class GuestParts:
             name = self._ask(lambda conn: self._remove_domain(conn, uuid), "remove")
             folder = self._instances / uuid
             name = name or journal.read(folder).name
-            self._socket(uuid).unlink(missing_ok=True)
+            console.screen_absent(self._socket(uuid))
             if name:
                 (self._daemon.qemu_log_folder / f"{name}.log").unlink(missing_ok=True)
             disk.absent(folder)
@@ -224,7 +227,7 @@ class GuestParts:
         if (notes.power != "on" or notes.left_by_itself) and not self.shutdowns.under_way(spec.id):
             notes.power, notes.left_by_itself = "on", False
             journal.write(self._folder(spec.id), notes)
-        console.open_to_group(self._socket(spec.id), self._group)
+        self._adopt_screen(spec.id)
         return self._facts(now)
 
     def _left_by_itself(self, spec: Guest, now: _Now, notes: journal.Journal) -> bool:
@@ -238,14 +241,14 @@ class GuestParts:
         self, connection: Any, spec: Guest, notes: journal.Journal, interfaces_ready: Callable[[], None]
     ) -> GuestFacts:
         found = self._define(connection, spec, notes)
-        self._socket(spec.id).unlink(missing_ok=True)
+        console.expect_screen(self._socket(spec.id), self._user(spec.id))
         console.start_anew(self._folder(spec.id))
         interfaces_ready()
         found.create()
         self.shutdowns.forget(spec.id)
         notes.power, notes.left_by_itself = "on", False
         journal.write(self._folder(spec.id), notes)
-        console.open_to_group(self._socket(spec.id), self._group)
+        self._adopt_screen(spec.id)
         now = self._now(found)
         if now is None:
             raise GuestError("The server ended as soon as it was started.", spec.id)
@@ -255,7 +258,12 @@ class GuestParts:
         """Image, disks, config drive, then the domain; each in place before the next refers to it."""
         folder = self._folder(spec.id)
         boot = self._boot(spec, folder, notes)
-        place = domain.Place(self._owner, folder, self._socket(spec.id), self._virt_type)
+        if (closed := users.closed(folder)) is not None:
+            raise GuestError("The host is not set up properly.", f"{closed} is closed to guests: chmod o+x {closed}")
+        user = self._user(spec.id)
+        if self._kvm_group is not None:
+            user = users.User(user.uid, self._kvm_group)
+        place = domain.Place(self._owner, folder, console.screen_nest(self._socket(spec.id)), user, self._virt_type)
         return connection.defineXML(domain.render(spec, place, boot))
 
     def _boot(self, spec: Guest, folder: Path, notes: journal.Journal) -> domain.Boot:
@@ -270,12 +278,13 @@ class GuestParts:
         if (notes.name, notes.images) != (spec.name, wanted):
             notes.name, notes.images = spec.name, wanted
             journal.write(folder, notes)
+        user = self._user(spec.id)
         sizes = disk.Sizes(spec.root_gb, spec.ephemeral_gb, spec.swap_mb)
         if image.disk_format == "iso":
             disks = [disk.Disk(base.path, "raw", cdrom=True)]
         else:
-            disks = disk.ensure(folder, base, sizes)
-        drive = None if spec.config_drive is None else seed.ensure(folder, spec.config_drive)
+            disks = disk.ensure(folder, base, sizes, user)
+        drive = None if spec.config_drive is None else seed.ensure(folder, spec.config_drive, user)
         line = image.properties.get("os_command_line", domain.COMMAND_LINE)
         return domain.Boot(disks, drive, kernel, ramdisk, line)
 
@@ -392,6 +401,18 @@ class GuestParts:
         if not _UUID.fullmatch(uuid):
             raise GuestError("The server has an invalid id.", repr(uuid))
         return self._instances / uuid
+
+    def _user(self, uuid: str) -> users.User:
+        """Whom the guest's QEMU runs as and its disks belong to; its folder must be there.
+
+        In a group that all share, the guest's own cannot let it into its folder.
+        """
+        mode = 0o710 if self._kvm_group is None else 0o711
+        return users.of_folder(self._folder(uuid), "guest", self._owner, uuid, mode=mode)
+
+    def _adopt_screen(self, uuid: str) -> None:
+        with suppress(FileNotFoundError):  # the guest is on its way out
+            console.adopt_screen(self._socket(uuid), self._user(uuid), self._group)
 
     def _socket(self, uuid: str) -> Path:
         return self._state / "vnc" / f"{uuid}.sock"

@@ -13,13 +13,14 @@ from pathlib import Path, PurePosixPath
 from cumulet.desired.shapes import BINARY
 from cumulet.node.guest import bounded
 from cumulet.node.guest.errors import NO_SPACE, GuestError, from_os_error
+from cumulet.node.users import User, give
 
 NAME = "disk.config"
 _BOUNDS = bounded.Bounds(cpu_s=20, wall_s=30, file_bytes=256 << 20)
 
 
-def ensure(folder: Path, files: dict[str, str]) -> Path:
-    """Write `folder`/disk.config anew from `files`; its path. Raises GuestError.
+def ensure(folder: Path, files: dict[str, str], user: User | None = None) -> Path:
+    """Write `folder`/disk.config anew from `files`, as `user`, whom it belongs to; its path. Raises GuestError.
 
     To be called before a start only: the content may have changed since the last one.
     """
@@ -30,8 +31,13 @@ def ensure(folder: Path, files: dict[str, str]) -> Path:
         with tempfile.TemporaryDirectory(prefix=".seed-", dir=folder) as tree:
             for name, text in files.items():
                 _write(Path(tree), name, text)
+            fresh.touch()
+            if user is not None:
+                give(fresh, user)
+                for each in (Path(tree), *Path(tree).rglob("*")):
+                    os.chown(each, user.uid, user.uid, follow_symlinks=False)
             command = ["genisoimage", "-quiet", "-J", "-r", "-V", "config-2", "-input-charset", "utf-8"]
-            bounded.run([*command, "-o", str(fresh), tree], _BOUNDS)
+            bounded.run([*command, "-o", str(fresh), tree], _BOUNDS, user)
         os.chmod(fresh, 0o600)
         fresh.rename(drive)
     except bounded.CommandFailed as failed:

@@ -17,6 +17,7 @@ import ctypes
 import json
 import os
 import signal
+import stat
 import sys
 from contextlib import suppress
 
@@ -71,10 +72,21 @@ def _bare_dev() -> None:
         else:
             os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY, 0o644))
         _mount(source, f"/dev/{name}", "", _BIND | _REC)
-    os.symlink("pts/ptmx", "/dev/ptmx")
+    _make_ptmx()
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         os.symlink(f"/proc/self/fd{target}", f"/dev/{name}")
     os.close(old)
+
+
+def _make_ptmx() -> None:
+    """The one that every user may open: the other, in /dev/pts, is closed to all but root unless mounted otherwise."""
+    mask = os.umask(0)
+    try:
+        os.mknod("/dev/ptmx", stat.S_IFCHR | 0o666, os.makedev(5, 2))
+    except PermissionError:  # inside a user namespace, where nobody makes devices
+        os.symlink("pts/ptmx", "/dev/ptmx")
+    finally:
+        os.umask(mask)
 
 
 def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
@@ -90,6 +102,7 @@ def _fail(what: str) -> None:
 def _start(command: list[str]) -> int:
     child = os.fork()
     if child == 0:
+        os.umask(0o022)  # libvirt relies on it for folders that guests' users must pass
         try:
             os.execv(command[0], command)
         except OSError as error:

@@ -1,8 +1,9 @@
 """DHCP for a network: namespace ``qdhcp-<id>``, a port in the bridge, and one dnsmasq with its files.
 
-The process is known by its pid file and by what /proc says it was started with; no other process is ever
-signalled. The files are runtime state under /run: dnsmasq has dropped its privileges when it reads them
-again.
+It is never root: it starts as a user of its own that may do three things with a network and nothing else, and
+of its files it may write the leases alone. So its pid file is ours to write. The process is known by that file
+and by what /proc says it was started with; no other process is ever signalled. The files are runtime state under
+/run.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from cumulet.desired import texts
 from cumulet.desired.shapes import Network
+from cumulet.node import users
 from cumulet.node.net import leases, names
 from cumulet.node.net.links import (
     change,
@@ -31,6 +33,9 @@ from cumulet.node.net.run import NodeError, readable_folder, run, write_whole
 
 _LEASE_S = 86400
 _MOST_LEASES = 1 << 24
+_RIGHTS = ("net_admin", "net_raw", "net_bind_service")
+"""Answering a guest that has no address yet, asking whether an address is taken, and ports 53 and 67; all of them only
+in the network's namespace."""
 
 
 class DhcpServers:
@@ -50,13 +55,18 @@ class DhcpServers:
             return []
         failed = self._ensure_device(network)
         place = self._place(network.id)
-        readable_folder(place)
         fragile = _has_tags(place)
+        user = users.derived("dhcp", str(self._folder), network.id)
+        readable_folder(self._folder)
+        place.mkdir(exist_ok=True)
+        os.chown(place, 0, user.gid)
+        place.chmod(0o710)
         changed = self._write(network, routed, place)
         arguments = self._arguments(network, place)
         pid = self._pid(place)
         stale = self._drop_stale_leases(place, network)
-        if pid is not None and (stale or (changed and fragile) or _arguments_of(pid) != arguments):
+        wrong = pid is not None and (_arguments_of(pid) != arguments or _user_of(pid) != user.uid)
+        if pid is not None and (stale or wrong or (changed and fragile)):
             _stop(pid, arguments[0])
             self._drop_stale_leases(place, network, write=True)
             pid = None
@@ -66,8 +76,18 @@ class DhcpServers:
             except ProcessLookupError:  # it died a moment ago
                 pid = None
         if pid is None:
-            run(*arguments, netns=names.dhcp_namespace(network.id))
+            self._start(network, place, arguments, user)
         return failed
+
+    def _start(self, network: Network, place: Path, arguments: list[str], user: users.User) -> None:
+        leased = place / "leases"
+        leased.touch(0o600)
+        users.give(leased, user)
+        run(*users.dropped(user, keep=_RIGHTS), *arguments, netns=names.dhcp_namespace(network.id))
+        pid = _find(place)
+        if pid is None:
+            raise NodeError(f"dnsmasq of network {network.id} ended as soon as it was started")
+        write_whole(place / "pid", f"{pid}\n")
 
     def absent(self, network_id: str) -> None:
         """Stop dnsmasq and remove its namespace, port and files."""
@@ -142,13 +162,16 @@ class DhcpServers:
         ]
 
     def _pid(self, place: Path) -> int | None:
-        """The pid of the dnsmasq that uses this folder; None when the pid file is stale."""
+        """The pid of the dnsmasq that uses this folder; None when none runs.
+
+        Without a pid file, or with a stale one, it is looked for: it may have been started by us a moment before our
+        own end.
+        """
         try:
             pid = int((place / "pid").read_text())
         except (FileNotFoundError, ValueError):
-            return None
-        arguments = _arguments_of(pid)
-        return pid if f"--pid-file={place}/pid" in arguments and arguments[0].endswith("dnsmasq") else None
+            pid = 0
+        return pid if _serves(pid, place) else _find(place)
 
     def _drop_stale_leases(self, place: Path, network: Network, write: bool = False) -> bool:
         """Whether there are leases of ports that are gone. An address given to a new port would else be
@@ -163,7 +186,7 @@ class DhcpServers:
             return False
         kept = [line for line in lines if len(words := line.split()) < 4 or (words[1], words[2]) in valid]
         if write and len(kept) != len(lines):
-            write_whole(path, "".join(kept))
+            write_whole(path, "".join(kept), 0o600)
         return len(kept) != len(lines)
 
 
@@ -188,6 +211,28 @@ def _default_route(network: Network, device: str) -> list[list[str]]:
         if each.gateway_ip and each.id in own and texts.address(each.gateway_ip) in texts.prefix(each.cidr)
     ]
     return [["route", "replace", "default", "via", gateways[0], "dev", device]] if gateways else []
+
+
+def _find(place: Path) -> int | None:
+    """The dnsmasq that uses this folder, among all processes."""
+    if not place.exists():
+        return None
+    with os.scandir("/proc") as entries:
+        return next(
+            (int(each.name) for each in entries if each.name.isdigit() and _serves(int(each.name), place)), None
+        )
+
+
+def _serves(pid: int, place: Path) -> bool:
+    arguments = _arguments_of(pid)
+    return f"--pid-file={place}/pid" in arguments and arguments[0].endswith("dnsmasq")
+
+
+def _user_of(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
 
 
 def _arguments_of(pid: int) -> list[str]:
