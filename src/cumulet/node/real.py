@@ -268,7 +268,7 @@ class RealParts:
             self._guests.absent(stray)
         self._net.purge()
         self._guests.close()
-        self._daemon.stop()
+        self._daemon.purge()
 
 
 def provider_config(settings: Settings) -> ProviderConfig:

@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from cumulet.node.guest.errors import HypervisorDown
 
 LIBVIRTD = "/usr/sbin/libvirtd"
 HOST_SOCKET = Path("/run/libvirt/libvirt-sock")
+HOST_GUESTS = Path("/var/lib/libvirt/qemu")
 START_S = 15.0
 
 LIBVIRTD_CONF = """\
@@ -117,8 +119,33 @@ class HypervisorDaemon:
             if not self.answers():
                 with self._alone():
                     self._start_unless_answering()
+            if not self._private:
+                self._let_guests_pass()
             self.problem = None
             return self.uri
+
+    def purge(self) -> None:
+        """End the daemon if we started it, and leave the host's folders as they were."""
+        self.stop()
+        with suppress(FileNotFoundError, ValueError):
+            HOST_GUESTS.chmod(int(self._mode_before.read_text(), 8))
+        self._mode_before.unlink(missing_ok=True)
+
+    @property
+    def _mode_before(self) -> Path:
+        return self._folder / "guests-folder-mode"
+
+    def _let_guests_pass(self) -> None:
+        """Debian opens the folder in which each guest has one of libvirt's to the user of all guests only; ours, who
+        are a user each, need to pass it. They cannot list it, and the folders in it stay closed."""
+        try:
+            mode = stat.S_IMODE(HOST_GUESTS.stat().st_mode)
+        except FileNotFoundError:  # an older libvirt's is elsewhere
+            return
+        if not mode & 0o001:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._mode_before.write_text(f"{mode:o}\n")
+            HOST_GUESTS.chmod(mode | 0o001)
 
     def stop(self) -> None:
         """End the daemon if we started it; its guests run on."""
