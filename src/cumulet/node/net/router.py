@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from cumulet.desired import texts
 from cumulet.desired.shapes import Router, RouterPort
+from cumulet.node import users
 from cumulet.node.net import bridge, conntrack, names, nat
 from cumulet.node.net.links import (
     Commands,
@@ -149,12 +150,14 @@ def _saved(namespace: str) -> str:
 
 def _announce(namespace: str, addresses: Iterable[tuple[str, str]]) -> None:
     """Tell neighbours where the addresses are now (gratuitous ARP), three times as the L3 agent does."""
+    rights = users.dropped(users.derived("arping", namespace), keep=("net_raw",))
     for attempt in range(3):
         for device, address in addresses:
             if ":" in address:
                 continue
             try:
-                run("arping", "-U", "-I", device, "-c", "1", "-w", "1", address, netns=namespace, check=False)
+                words = ("arping", "-U", "-I", device, "-c", "1", "-w", "1", address)
+                run(*rights, *words, netns=namespace, check=False)
             except NodeCommandError:
                 return
         if attempt < 2:
