@@ -103,7 +103,7 @@ def test_a_taken_over_qemu(stage: Stage, servers: list[Server]) -> None:
     assert not {"kvm", "vda", "mem", "tty0", "loop0"} & set(devices)
     node, own = STATE / "node", STATE / "node/instances" / mine.id
     assert as_user(stage, uid, "dd", "of=/dev/null", "count=1", f"if={own}/disk")
-    journals = lab.host("sh", "-c", f"ls {node}/journal/*.json {STATE}/secrets/* {STATE}/log/*.log").split()
+    journals = lab.host("sh", "-c", f"find {node}/journal {STATE}/secrets {STATE}/log -type f").split()
     closed = [node / "instances" / other.id / "disk", own / "journal.json", own / "console.log", node / "link.json"]
     closed += [STATE / "db/cumulet.sqlite", STATE / "admin-openrc", STATE / "clouds.yaml"]
     for path in (*map(str, closed), *journals):

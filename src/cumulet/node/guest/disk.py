@@ -18,7 +18,7 @@ from cumulet.node.users import User, give
 
 GIB = 1 << 30
 MIB = 1 << 20
-_FORMAT_BOUNDS = bounded.Bounds(cpu_s=30, wall_s=60)
+_FORMAT_BOUNDS = bounded.Bounds(cpu_s=30, wall_s=60, strange=False)
 
 
 @dataclass(frozen=True)

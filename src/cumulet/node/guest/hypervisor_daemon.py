@@ -85,7 +85,7 @@ class HypervisorDaemon:
     @property
     def note(self) -> str:
         """How guests are held in here, in a sentence for ``status``."""
-        if self.ours() is None:
+        if self.ours() is None and self.answers():
             return confinement.THE_HOSTS
         return self._confinement.sentence()
 

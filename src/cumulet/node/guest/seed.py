@@ -16,7 +16,7 @@ from cumulet.node.guest.errors import NO_SPACE, GuestError, from_os_error
 from cumulet.node.users import User, give
 
 NAME = "disk.config"
-_BOUNDS = bounded.Bounds(cpu_s=20, wall_s=30, file_bytes=256 << 20)
+_BOUNDS = bounded.Bounds(cpu_s=20, wall_s=30, file_bytes=256 << 20, strange=False)
 
 
 def ensure(folder: Path, files: dict[str, str], user: User | None = None) -> Path:
