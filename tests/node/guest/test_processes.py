@@ -39,6 +39,22 @@ def test_verdict_is_remembered_for_this_boot_only(tmp_path: Path, monkeypatch: p
     assert len(measured) == 3
 
 
+def test_a_device_that_guests_may_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """We, who ask, are root; a guest's QEMU is not (finding S13)."""
+    monkeypatch.setattr(kvmprobe, "_ran_in_time", lambda *_: True)
+    device, remembered = tmp_path / "kvm", tmp_path / "kvm.json"
+    device.touch()
+    device.chmod(0o600)
+    verdict = kvmprobe.probe(remembered, str(device))
+    assert not verdict.usable
+    assert f"chgrp kvm {device}" in verdict.sentence
+    device.chmod(0o666)
+    assert kvmprobe.probe(remembered, str(device)).usable, "what was remembered was about other permissions"
+    assert kvmprobe.group(str(device)) is None
+    device.chmod(0o660)
+    assert kvmprobe.group(str(device)) == device.stat().st_gid
+
+
 @pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="no /dev/kvm here")
 def test_probe_is_bounded_and_says_why() -> None:
     started = time.monotonic()

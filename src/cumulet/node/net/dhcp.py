@@ -84,10 +84,8 @@ class DhcpServers:
         leased.touch(0o600)
         users.give(leased, user)
         run(*users.dropped(user, keep=_RIGHTS), *arguments, netns=names.dhcp_namespace(network.id))
-        pid = _find(place)
-        if pid is None:
+        if self._pid(place) is None:
             raise NodeError(f"dnsmasq of network {network.id} ended as soon as it was started")
-        write_whole(place / "pid", f"{pid}\n")
 
     def absent(self, network_id: str) -> None:
         """Stop dnsmasq and remove its namespace, port and files."""
@@ -171,7 +169,12 @@ class DhcpServers:
             pid = int((place / "pid").read_text())
         except (FileNotFoundError, ValueError):
             pid = 0
-        return pid if _serves(pid, place) else _find(place)
+        if _serves(pid, place):
+            return pid
+        found = _find(place)
+        if found is not None:
+            write_whole(place / "pid", f"{found}\n")
+        return found
 
     def _drop_stale_leases(self, place: Path, network: Network, write: bool = False) -> bool:
         """Whether there are leases of ports that are gone. An address given to a new port would else be
