@@ -16,7 +16,17 @@ import pytest
 
 from cumulet.desired.shapes import BootImage
 from cumulet.node import users
-from cumulet.node.guest import bounded, confinement, console, disk, domain, hypervisor_daemon, images, parts
+from cumulet.node.guest import (
+    bounded,
+    confinement,
+    console,
+    disk,
+    domain,
+    hypervisor_daemon,
+    images,
+    parts,
+    subreap,
+)
 from cumulet.node.guest.confinement import Confinement
 from tests.node.guest import test_images
 from tests.node.guest.test_real_guests import GROUP, Host, Mount, fetch, qemus, spec, until
@@ -210,6 +220,37 @@ def test_the_hosts_own_folders_let_guests_pass_and_become_what_they_were(folder:
     daemon.purge()
     assert stat.S_IMODE(theirs.stat().st_mode) == 0o750
     daemon.purge()
+
+
+@pytest.mark.root
+@pytest.mark.guest
+def test_a_libvirtd_of_the_hosts_own(folder: Path, own_mounts: Mount) -> None:
+    """With the settings that its package brings: it gives guests' files away, but not ours."""
+    for path in ("/run", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt", "/etc/libvirt/qemu"):
+        own_mounts("-t", "tmpfs", "-o", "mode=755", "tmpfs", path)
+    Path("/var/log/libvirt/qemu").mkdir()
+    if Path("/dev/kvm").exists():  # where it is closed to others, libvirt asks QEMU again and again what it can do
+        own_mounts("--bind", "/dev/null", "/dev/kvm")
+    for name in ("virtlogd", "libvirtd"):
+        words = [sys.executable, "-I", "-S", subreap.__file__, "--", f"/usr/sbin/{name}"]
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    daemon = hypervisor_daemon.HypervisorDaemon(folder / "s")
+    until(daemon.answers)
+    host = parts.GuestParts(folder / "s", daemon, fetch, "qemu", GROUP)
+    facts = host.ensure(spec(config_drive={"a": "b"}))
+    assert daemon.ours() is None and daemon.note == confinement.THE_HOSTS
+    (pid,) = qemus()
+    me, instance = user_of(pid), folder / "s" / "instances" / spec().id
+    assert me.uid >= users.FIRST
+    assert {int(status(pid)[f"Cap{kind}"], 16) for kind in ("Prm", "Eff")} == {0}
+    (base,) = (folder / "s" / "images").iterdir()
+    assert {base.stat().st_uid, (instance / "console.log").stat().st_uid} == {0}
+    assert {(instance / name).stat().st_uid for name in ("disk", "disk.config")} == {me.uid}
+    with socket.socket(socket.AF_UNIX) as viewer:
+        viewer.connect(facts.vnc or "")
+    assert host.screenshot(spec().id).startswith(b"\x89PNG")
+    host.absent(spec().id)
+    assert qemus() == []
 
 
 @pytest.mark.root
