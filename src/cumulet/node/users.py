@@ -12,7 +12,8 @@ import hashlib
 import itertools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,14 +64,20 @@ def of_folder(folder: Path, *words: str, mode: int = 0o710) -> User:
     with _guard:
         group = folder.stat().st_gid
         if not first <= group < first + count:
-            with os.scandir(folder.parent) as beside:
-                taken = {each.stat(follow_symlinks=False).st_gid for each in beside}
+            taken = set(_groups_in(folder.parent))
             turns = (derived(*words, turn=turn).gid for turn in itertools.count())
             group = next(each for each in turns if each not in taken)
             os.chown(folder, 0, group, follow_symlinks=False)
     if folder.stat().st_mode & 0o7777 != mode:
         folder.chmod(mode)
     return User(group, group)
+
+
+def _groups_in(folder: Path) -> Iterator[int]:
+    with os.scandir(folder) as entries:
+        for each in entries:
+            with suppress(FileNotFoundError):  # another guest is on its way out
+                yield each.stat(follow_symlinks=False).st_gid
 
 
 def give(path: Path, user: User, mode: int = 0o600) -> None:

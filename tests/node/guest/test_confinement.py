@@ -404,3 +404,28 @@ def test_what_lies_below_a_disk_is_ours_to_say() -> None:
     below = '<format type="raw" /><source file="/images/base.raw" /><backingStore />'
     assert f'<backingStore type="file">{below}</backingStore>' in text
     assert '<seclabel type="static" model="dac" relabel="no"><label>+7:+8</label></seclabel>' in text
+
+
+def test_a_folder_that_goes_meanwhile_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest is being removed while another one is given its user."""
+    (tmp_path / "stays").mkdir()
+    real = os.scandir
+
+    class Going:
+        """An entry of a folder that was just removed."""
+
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            raise FileNotFoundError
+
+    class Listing:
+        def __init__(self, path: Path) -> None:
+            self._found = [Going(), *real(path)]
+
+        def __enter__(self) -> list[object]:
+            return self._found
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(os, "scandir", Listing)
+    assert list(users._groups_in(tmp_path)) == [(tmp_path / "stays").stat().st_gid]

@@ -1,7 +1,7 @@
 """What holds a guest's QEMU in, should the guest break out into it: the settings of a libvirtd that we start.
 
 Each guest names its own user (see `domain`); here is what all have alike. What this kernel cannot do is left out and
-said so. Must never be a reason why guests do not start.
+said so. Must never let a QEMU start as root or without its filter of system calls.
 """
 
 from __future__ import annotations
