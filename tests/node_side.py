@@ -17,6 +17,7 @@ import msgspec
 
 from cumulet.desired import texts
 from cumulet.desired.shapes import Guest, Item, Network, Router, SecurityGroup
+from cumulet.node import users
 from cumulet.node.guest import domain
 from cumulet.node.guest.disk import Disk
 from cumulet.node.link import typed
@@ -127,7 +128,7 @@ def of_guest(spec: Guest, groups: Mapping[str, SecurityGroup]) -> Written:
             found.add("rule", (line for chain in port.chains(version).values() for line in chain))
         found.add("nft", port.spoof or [])
     domain.check(spec)
-    place = domain.Place("owner", Path("/state/x"), Path("/state/x.sock"))
+    place = domain.Place("owner", Path("/state/x"), Path("/state/x.sock"), users.User(7, 7))
     xml = domain.render(spec, place, domain.Boot([Disk(Path("/state/disk"), "qcow2")]))
     assert "\n" not in xml
     root = ET.fromstring(xml)

@@ -221,9 +221,8 @@ def _find(place: Path) -> int | None:
     if not place.exists():
         return None
     with os.scandir("/proc") as entries:
-        return next(
-            (int(each.name) for each in entries if each.name.isdigit() and _serves(int(each.name), place)), None
-        )
+        running = [int(each.name) for each in entries if each.name.isascii() and each.name.isdigit()]
+    return next((pid for pid in running if _serves(pid, place)), None)
 
 
 def _serves(pid: int, place: Path) -> bool:
