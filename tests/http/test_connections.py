@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from cumulet.auth import Policy
 from cumulet.http import Call, Reply, Service, connections, protocol
@@ -35,6 +36,8 @@ class Doors:
 
 def service(doors: Doors) -> Service:
     found = Service("compute", faults=nova_body)
+
+    found.websocket = echo
 
     @found.get("/empty", auth=False, transaction="none")
     def empty(call: Call) -> dict[str, str]:
@@ -79,6 +82,13 @@ def service(doors: Doors) -> Service:
         return Reply(pieces(), content_type="application/octet-stream")
 
     return found
+
+
+async def echo(context: Any, store: Store, scope: Any, receive: Any, send: Any) -> None:
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "bytes": message["bytes"]})
 
 
 def known(call: Call) -> None:
@@ -266,6 +276,16 @@ def test_a_request_for_another_protocol_is_answered_and_is_the_last(served: Serv
         client.send(request("GET", "/empty", Connection="Upgrade, HTTP2-Settings", Upgrade="h2c"), GET)
         assert client.answer().status == 200
         assert client.ends()
+
+
+def test_a_websocket_lives_as_long_as_it_likes(served: Served) -> None:
+    """Beyond all deadlines of requests: the server pings its client itself."""
+    with connect(f"ws://127.0.0.1:{next(iter(served.ports.values()))}/any") as socket_:
+        for size in (1, 100_000, 5):
+            socket_.send(bytes(size))
+            assert socket_.recv(10) == bytes(size)
+            served.later(10 * KEEP_ALIVE_S)
+    assert served.empties()
 
 
 def test_a_connection_that_fails_leaves_the_others_their_deadlines(
