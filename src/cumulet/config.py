@@ -27,8 +27,9 @@ from typing import Annotated
 
 DEFAULT_STATE = Path("/var/lib/cumulet")
 FILE_NAME = "cumulet.toml"
-SECRETS = ("admin_password", "demo_password", "service_password", "link_secret", "metadata_secret")
+SECRETS = ("admin_password", "demo_password", "service_password", "operator_secret", "metadata_secret")
 DATABASE_URL = "database_url"
+_SECRET_BYTES = 4096
 STANDARD_PORTS = {
     "identity": 5000,
     "identity_admin": 35357,
@@ -42,7 +43,8 @@ STANDARD_PORTS = {
 }
 
 NEVER_OUTSIDE = ("metadata", "link")
-"""Services that listen on loopback whatever `listen` says."""
+"""Services that listen on `LOOPBACK` whatever `listen` says: what passes there is not encrypted."""
+LOOPBACK = "127.0.0.1"
 
 
 class ConfigError(ValueError):
@@ -161,7 +163,7 @@ class Settings:
 
     def local_url(self, service: str) -> str:
         """``http://host:port`` of a service as a process of this machine reaches it."""
-        host = "127.0.0.1" if service in NEVER_OUTSIDE else self.local_host
+        host = LOOPBACK if service in NEVER_OUTSIDE else self.local_host
         return f"http://{host}:{self.ports.of(service)}"
 
     @property
@@ -315,9 +317,10 @@ def _read_private(folder: Path, name: str) -> tuple[int, str]:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(name, flags, dir_fd=handle), encoding="utf-8") as file:
             found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.fstat(handle).st_uid:
+            owners = (0, os.fstat(handle).st_uid)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners or found.st_nlink != 1:
                 raise PermissionError(errno.EPERM, f"it is not a file of the owner of {folder}")
-            return found.st_mode, file.read().strip()
+            return found.st_mode, file.read(_SECRET_BYTES).strip()
     finally:
         os.close(handle)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -125,4 +126,24 @@ def test_a_secret_must_exist_and_be_known(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no secret named"):
         settings.secret("../cumulet.toml")
     with pytest.raises(ConfigError, match="cannot read"):
-        settings.secret("link_secret")
+        settings.secret("operator_secret")
+
+
+def test_a_secret_is_never_read_through_a_link(tmp_path: Path) -> None:
+    """Root reads there what the controller's user may replace, and hands it to the controller (finding S19's class)."""
+    settings = Settings.resolve(tmp_path, {}, {})
+    settings.secrets_dir.mkdir()
+    (tmp_path / "shadow").write_text("root's own")
+    (settings.secrets_dir / "operator_secret").symlink_to(tmp_path / "shadow")
+    (settings.secrets_dir / "metadata_secret").mkdir()
+    os.mkfifo(settings.secrets_dir / "admin_password")
+    (settings.secrets_dir / "demo_password").write_bytes(b"\xff\xfe")
+    for name in ("operator_secret", "metadata_secret", "admin_password", "demo_password"):
+        with pytest.raises(ConfigError, match=f"cannot read the secret {name}"):
+            settings.secret(name)
+    (settings.secrets_dir / "service_password").write_text("fine\n")
+    assert settings.secret("service_password") == "fine"
+    settings.secrets_dir.rename(tmp_path / "moved")
+    settings.secrets_dir.symlink_to(tmp_path / "moved")
+    with pytest.raises(ConfigError, match="cannot read the secret"):
+        settings.secret("service_password")

@@ -88,10 +88,10 @@ def test_a_secret_is_not_written_through_a_link(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state_folder.create(state)
     (state / "secrets").mkdir()
-    (state / "secrets" / "link_secret").symlink_to(tmp_path / "victim")
+    (state / "secrets" / "operator_secret").symlink_to(tmp_path / "victim")
     state_folder.furnish(state, None)
     assert not (tmp_path / "victim").exists()
-    assert not (state / "secrets" / "link_secret").is_symlink()
+    assert not (state / "secrets" / "operator_secret").is_symlink()
 
 
 def test_folders_that_are_links_are_refused(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_nothing_is_deleted_while_something_is_mounted_in_it(tmp_path: Path, mon
     monkeypatch.setattr(machine, "mount_points", lambda: [Path("/"), state / "shown" / "code"])
     with pytest.raises(CliError, match=r"unmount .*/shown/code first"):
         state_folder.delete(state)
-    assert (state / "secrets" / "link_secret").exists()
+    assert (state / "secrets" / "operator_secret").exists()
 
 
 def test_mount_points_are_read() -> None:

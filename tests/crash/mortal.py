@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from sqlalchemy import select, update
 from cumulet.cli import controller, state_folder
 from cumulet.config import Settings
 from cumulet.engine.tables import flows
+from cumulet.fleet.model import joining
 from cumulet.fleet.tables import desired, links
 from cumulet.node.agent import STREAMS, Agent
 from cumulet.node.journal import Journal
@@ -175,13 +176,15 @@ class DirectLink(Link):
         super().__init__("http://127.0.0.1:1", credentials)
         self._cloud = cloud
 
-    def _exchange(self, method: str, path: str, data: bytes | None, timeout_s: float) -> Answer:
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, timeout_s: float, headers: Mapping[str, str]
+    ) -> Answer:
         try:
-            status, headers, body = self._cloud.ask("link", method, path, data or b"", self._headers())
+            status, told, body = self._cloud.ask("link", method, path, data or b"", {**self._headers(), **headers})
         except ConnectionLost as lost:
             raise LinkError(f"the controller does not answer: {lost}") from None
         WIRE.reach("node", f"after the answer to {path.split('?')[0]}")
-        return Answer(status, headers, body)
+        return Answer(status, told, body)
 
 
 @dataclass
@@ -278,7 +281,9 @@ class MortalCloud:
             link = DirectLink(self, self.settings.node_dir / "link.json")
             parts = MortalParts(self.hosts, self.script, self.settings.node_dir / "world")
             if not link.joined:
-                link.join(self.settings.secret("link_secret"), "node", parts.facts())
+                with self.store.transaction() as tx:
+                    token, _ = joining.issue(tx, "node")
+                link.join("node", parts.facts(), token)
             self.node = Node(MortalAgent(link, parts, Journal(None)), [0, 0])
             self.restarts += 1
         if not alive:

@@ -27,7 +27,7 @@ from cumulet.desired.shapes import (
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
-from cumulet.fleet.model import desired
+from cumulet.fleet.model import desired, joining
 from cumulet.http import Reply
 from cumulet.http.app import App, Mount
 from cumulet.http.server import listen, serve
@@ -66,7 +66,7 @@ class Cloud:
         self.port = sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         context = fleet_service.LinkContext(
-            join_token="token",
+            operator_secret="operator",
             engine=Engine(self.store),
             renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
             reports={"guest": self.keep, "network": lambda tx, reports: None},
@@ -104,6 +104,10 @@ class Cloud:
             found = door.observed(tx, "guest", [guest_id(n) for n in range(300)])
         return {ref: (one.state, one.current) for ref, one in found.items()}
 
+    def token(self, name: str | None = None) -> str:
+        with self.store.transaction() as tx:
+            return joining.issue(tx, name)[0]
+
     @property
     def link_id(self) -> str:
         with self.store.read() as tx:
@@ -122,7 +126,7 @@ class Node:
         self.link = Link(cloud.url, folder / "link.json")
         self.parts = SimulatedParts(hosts, script, folder / "world")
         if not self.link.joined:
-            _until(lambda: _joined(self.link, self.parts))
+            _until(lambda: _joined(cloud, self.link, self.parts))
         self.agent = Agent(self.link, self.parts, Journal(None))
         self.agent.start()
 
@@ -130,9 +134,9 @@ class Node:
         self.agent.stop()
 
 
-def _joined(link: Link, parts: SimulatedParts) -> bool:
+def _joined(cloud: Cloud, link: Link, parts: SimulatedParts) -> bool:
     try:
-        link.join("token", "node", parts.facts())
+        link.join("node", parts.facts(), cloud.token())
     except LinkError:
         return False
     return True
@@ -179,7 +183,7 @@ def test_a_node_that_nothing_is_wanted_of_waits(cloud: Cloud, node: Node) -> Non
 def test_a_guest_does_not_wait_long_for_its_network(cloud: Cloud, node: Node) -> None:
     """The network comes on another stream; when it is there, the guest is looked at again at once."""
     made = guest(1)
-    made.interfaces = [Interface(port_id="p", network_id=NET, mac="fa:16:3e:00:00:01", addresses=[], mtu=1500)]
+    made.interfaces = [Interface(port_id=NET, network_id=NET, mac="fa:16:3e:00:00:01", addresses=[], mtu=1500)]
     cloud.want(made)
     _until(lambda: ("guest", made.id) in node.agent._unready)
     with cloud.store.transaction() as tx:
@@ -197,7 +201,7 @@ def test_nobody_joins_without_the_token(cloud: Cloud) -> None:
 
 def _refused(link: Link) -> int:
     try:
-        link.join("wrong", "thief", [])
+        link.join("thief", [], "wrong")
     except LinkError as error:
         return error.status
     return 200
@@ -205,14 +209,15 @@ def _refused(link: Link) -> int:
 
 def test_a_host_name_belongs_to_one_node(cloud: Cloud, node: Node) -> None:
     with pytest.raises(LinkError) as caught:
-        Link(cloud.url).join("token", "another", [HostFacts(hostname="sim-0001", vcpus=1, memory_mb=1, disk_gb=1)])
+        facts = HostFacts(hostname="sim-0001", vcpus=1, memory_mb=1, disk_gb=1)
+        Link(cloud.url).join("another", [facts], cloud.token())
     assert caught.value.status == 409
 
 
 def test_a_node_sees_only_its_own(cloud: Cloud, node: Node) -> None:
     cloud.want(guest(1))
     other = Link(cloud.url)
-    other.join("token", "other", [HostFacts(hostname="elsewhere", vcpus=1, memory_mb=1, disk_gb=1)])
+    other.join("other", [HostFacts(hostname="elsewhere", vcpus=1, memory_mb=1, disk_gb=1)], cloud.token())
     assert other.changes(("guest",), 0, 0).items == []
     revision = cloud.want(guest(1))
     forged = Report(host="elsewhere", kind="guest", ref=guest_id(1), revision=revision, state="absent")
@@ -332,7 +337,7 @@ def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:
 
     assert asyncio.run(ask("console_log", guest_id(1))).state == "done"
     failed = asyncio.run(ask("console_log", guest_id(2)))
-    assert (failed.state, failed.result) == ("failed", "A simulated host has no answer to this.")
+    assert (failed.state, failed.result) == ("failed", "The host has no such server.")
     node.kill()
     link_id = cloud.link_id
     with cloud.store.transaction() as tx:
@@ -375,7 +380,7 @@ def test_a_full_disk_does_not_end_following(cloud: Cloud, tmp_path: Path) -> Non
 
     link = Link(cloud.url, tmp_path / "link.json")
     parts = SimulatedParts(1)
-    _until(lambda: _joined(link, parts))
+    _until(lambda: _joined(cloud, link, parts))
     journal = FullDisk(None)
     agent = Agent(link, parts, journal)
     agent.start()
@@ -386,3 +391,15 @@ def test_a_full_disk_does_not_end_following(cloud: Cloud, tmp_path: Path) -> Non
         _until(lambda: [made.id for made in parts.guests()] == [guest_id(1)])
     finally:
         agent.stop()
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"link_id": 5}', b"\xff"])
+def test_torn_credentials_are_none(cloud: Cloud, tmp_path: Path, left: bytes) -> None:
+    """A full disk or a crash leaves half a file: the node joins anew instead of failing for ever."""
+    file = tmp_path / "link.json"
+    file.write_bytes(left)
+    link = Link(cloud.url, file)
+    assert not link.joined
+    _until(lambda: _joined(cloud, link, SimulatedParts(1)))
+    assert Link(cloud.url, file).joined
+    assert file.stat().st_mode & 0o777 == 0o600 and not file.with_suffix(".new").exists()

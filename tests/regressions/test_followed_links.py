@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings.resolve(state, {"simulated": 1}, {})
 
 
-@pytest.mark.parametrize("name", ["admin_password", "link_secret", "database_url"])
+@pytest.mark.parametrize("name", ["admin_password", "operator_secret", "database_url"])
 @pytest.mark.parametrize("way", ["link", "pipe", "folder", pytest.param("hard link", marks=as_root)])
 def test_a_secret_is_a_file_of_its_folders_owner(way: str, name: str, settings: Settings, tmp_path: Path) -> None:
     """Finding S19: root reads it and hands it to the controller, in a login or as the token of the link."""
@@ -140,27 +141,24 @@ def test_root_works_in_no_folder_that_was_the_controllers(settings: Settings) ->
         state_folder.furnish(settings.state, owner)
 
 
-@pytest.mark.parametrize("folder", [True, False])
 @pytest.mark.parametrize("ref", ["../../x", "/etc/x", "a\0b"])
-def test_the_journal_keeps_to_its_folder(ref: str, folder: bool, tmp_path: Path) -> None:
+def test_the_journal_keeps_to_its_folder(ref: str, tmp_path: Path) -> None:
     """Finding S19: also where Python runs without its assertions."""
-    journal = Journal(tmp_path / "journal" if folder else None)
+    journal = Journal(tmp_path / "journal")
     item = Item(host="h", kind="guest", ref=ref, revision=1)
-    with pytest.raises(ValueError, match="not the name of an item"):
-        journal.check(item)
-    if folder:
-        for step in (journal.keep, journal.drop):
-            with pytest.raises(ValueError, match="not the name of an item"):
-                step(item)
-        assert list((tmp_path / "journal").iterdir()) == []
+    for step in (journal.keep, journal.drop):
+        with pytest.raises(ValueError, match="not a UUID"):
+            step(item)
+    assert list((tmp_path / "journal").iterdir()) == []
 
 
 def test_an_items_bad_name_hurts_that_item_only(tmp_path: Path) -> None:
     """Finding S19: the others of the same answer are worked on, and the next answer is asked for."""
     parts = SimulatedParts(1, None, tmp_path / "world")
     agent = Agent(Link("http://127.0.0.1:1", tmp_path / "link.json"), parts, Journal(tmp_path / "journal"))
-    names = ["before", "../../x", "later"]
+    before, later = (str(uuid.uuid4()) for _ in range(2))
+    names = [before, "../../x", later]
     items = [Item(host="h", kind="network", ref=ref, revision=1, spec=Network(id=ref)) for ref in names]
     agent.take(Changes(revision=5, items=items), ("network",))
-    assert set(agent.specs("network")) == {"before", "later"}
+    assert set(agent.specs("network")) == {before, later}
     assert len(list((tmp_path / "journal").iterdir())) == 2

@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
-from cumulet.config import Settings
+from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings
 from cumulet.engine import Engine
 from cumulet.fleet import service as fleet
 from cumulet.http import Service
@@ -99,14 +99,7 @@ def assemble(settings: Settings) -> Controller:
     image.register(engine, images, store)
     image.recover_uploads(store, images)
     image.sow_definitions(store)
-    computing = compute.ComputeContext(
-        engine=engine,
-        metadata_secret=settings.secret("metadata_secret"),
-        console_base_url=settings.url("console"),
-        region=settings.region,
-        controller_host=settings.node_name,
-        deadlines=compute.Deadlines(settings.create_seconds, settings.delete_seconds, settings.power_seconds),
-    )
+    computing = _computing(settings, engine)
     compute.register(engine, computing)
     link = _link(settings, engine, computing, images)
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
@@ -146,12 +139,25 @@ def _images(settings: Settings) -> image.ImageContext:
     )
 
 
+def _computing(settings: Settings, engine: Engine) -> compute.ComputeContext:
+    """What compute, its metadata service and its console know of this process."""
+    return compute.ComputeContext(
+        engine=engine,
+        metadata_secret=settings.secret("metadata_secret"),
+        console_base_url=settings.url("console"),
+        screens=settings.node_dir / "vnc",
+        region=settings.region,
+        controller_host=settings.node_name,
+        deadlines=compute.Deadlines(settings.create_seconds, settings.delete_seconds, settings.power_seconds),
+    )
+
+
 def _link(
     settings: Settings, engine: Engine, computing: compute.ComputeContext, images: image.ImageContext
 ) -> fleet.LinkContext:
     """What nodes are told and asked, by the services that know it."""
     return fleet.LinkContext(
-        join_token=settings.secret("link_secret"),
+        operator_secret=settings.secret("operator_secret"),
         engine=engine,
         renderers={**network.RENDERERS, **compute.renderers(computing)},
         reports={**network.REPORTS, **compute.reports(engine)},
@@ -165,16 +171,9 @@ def _link(
 
 
 def sockets(settings: Settings) -> list[socket.socket]:
-    """Listening sockets of all services."""
-    local = ("link", "metadata")
+    """Listening sockets of all services; some never leave this machine, whatever `listen` says."""
     names = ("identity", "identity_admin", "image", "compute", "placement", "network", "metadata", "console", "link")
-    return [
-        listen(_loopback(settings) if name in local else settings.listen, settings.ports.of(name)) for name in names
-    ]
-
-
-def _loopback(settings: Settings) -> str:
-    return settings.listen if settings.listen.startswith("127.") else "127.0.0.1"
+    return [listen(LOOPBACK if name in NEVER_OUTSIDE else settings.listen, settings.ports.of(name)) for name in names]
 
 
 def run(settings: Settings) -> int:

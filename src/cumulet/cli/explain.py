@@ -8,6 +8,7 @@ from typing import Any
 from cumulet.cli import link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
+from cumulet.cli.terminal import plain
 from cumulet.config import Settings
 
 
@@ -70,8 +71,3 @@ def _pair(name: str, value: Any) -> list[str]:
 def _row(row: Any) -> str:
     """The values of a row in the order in which they were recorded, such as host, filter, reason."""
     return ": ".join(map(plain, row.values())) if isinstance(row, dict) else plain(row)
-
-
-def plain(value: object) -> str:
-    """Names come from users: nothing that moves a terminal's cursor may pass."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))

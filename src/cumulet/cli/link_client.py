@@ -1,29 +1,57 @@
 """The controller's own questions and answers: how the nodes are, and what happened to a resource.
 
-They are asked over the link's port with the link's secret; a cloud that is down has no answer.
+They are asked over the link's port with the operator's secret; a cloud that is down has no answer.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 from urllib.parse import quote
 
 from cumulet.cli.api_client import ApiError, call
-from cumulet.config import Settings
+from cumulet.config import LOOPBACK, Settings
+from cumulet.node import peer
 
 
 def get(settings: Settings, path: str) -> Any:
     """GET ``/v1/<path>`` of the link. Raises ApiError, with code 0 when nothing answers."""
+    return _ask(settings, "GET", path)
+
+
+def token(settings: Settings, name: str | None) -> dict[str, Any]:
+    """A fresh ``token`` for one node to join with, its ``name`` and when it ``expires_at``. Raises ApiError."""
+    return dict(_ask(settings, "POST", "tokens", {} if name is None else {"name": name}))
+
+
+def _ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
     url = f"{settings.local_url('link')}/v1/{path}"
-    headers = {"Authorization": f"Bearer {settings.secret('link_secret')}", "Accept": "application/json"}
+    headers = {"Authorization": f"Bearer {settings.secret('operator_secret')}", "Accept": "application/json"}
+    data = None
+    if body is not None:
+        headers["Content-Type"], data = "application/json", json.dumps(body).encode()
     try:
-        status, _, body = call("GET", url, headers, timeout=10)
+        peer.check_listener((LOOPBACK, settings.ports.of("link")), controllers(settings))
+        status, _, text = call(method, url, headers, data, timeout=10)
     except OSError as error:
         raise ApiError(f"the controller does not answer on {url}: {error}", 0) from error
-    if status != 200:
-        raise ApiError(body[:500].decode("utf-8", "replace").strip() or f"HTTP status {status}", status)
-    return json.loads(body)
+    if status >= 300:
+        raise ApiError(_told(text) or f"HTTP status {status}", status)
+    return json.loads(text)
+
+
+def _told(text: bytes) -> str:
+    """The sentence of an error."""
+    try:
+        return str(json.loads(text)["errors"][0]["detail"])
+    except (ValueError, KeyError, IndexError, TypeError):
+        return text[:500].decode("utf-8", "replace").strip()
+
+
+def controllers(settings: Settings) -> frozenset[int]:
+    """Ids of users whom this machine's controller may run as: whose its secrets are, root, and who asks."""
+    return frozenset({0, os.geteuid(), settings.secrets_dir.lstat().st_uid})
 
 
 def report(settings: Settings) -> dict[str, Any] | None:

@@ -9,10 +9,14 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Sequence
 
 import msgspec
 
+from cumulet.cli import link_client
+from cumulet.cli.api_client import ApiError
 from cumulet.config import Settings
+from cumulet.desired.shapes import HostFacts
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError
@@ -21,6 +25,8 @@ from cumulet.node.simulated import Script, SimulatedParts
 
 log = logging.getLogger("cumulet.node")
 
+UNAUTHORIZED = 401
+
 
 def run(settings: Settings) -> int:
     """Converge until SIGTERM. Guests and their network stay when this process ends."""
@@ -28,7 +34,7 @@ def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     folder = settings.node_dir
-    link = Link(settings.local_url("link"), folder / "link.json")
+    link = Link(settings.local_url("link"), folder / "link.json", link_client.controllers(settings))
     simulated = settings.simulated is not None
     parts: Parts = _simulated(settings) if simulated else _real(settings, link)
     _join(settings, link, parts, stop)
@@ -44,12 +50,11 @@ def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *
     """Join, waiting for a controller that is not there yet."""
     if link.joined and not again:
         return
-    token = settings.secret("link_secret")
     facts = parts.facts()
     pause = 0.05
     while not stop.is_set():
         try:
-            link.join(token, settings.node_name, facts)
+            _join_once(settings, link, facts)
             log.info("joined with %d hosts", len(facts))
             return
         except LinkError as error:
@@ -60,13 +65,33 @@ def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *
             pause = min(2.0, pause * 1.5)
 
 
+def _join_once(settings: Settings, link: Link, facts: Sequence[HostFacts]) -> None:
+    """With the secret of before; when that is lost, or the controller's memory of it, with a token of its own.
+
+    This machine's node lives beside the controller, and who runs it may read the operator's secret: it asks for its
+    token itself, so that neither a start nor a loss needs a person.
+    """
+    if link.joined:
+        try:
+            link.join(settings.node_name, facts)
+            return
+        except LinkError as error:
+            if error.status != UNAUTHORIZED:
+                raise
+            log.warning("the controller does not know this node's secret: joining with a new token")
+    try:
+        token = str(link_client.token(settings, settings.node_name)["token"])
+    except ApiError as error:
+        raise LinkError(f"no token to join with: {error}", error.code) from error
+    link.join(settings.node_name, facts, token)
+
+
 def _simulated(settings: Settings) -> Parts:
-    assert settings.simulated is not None
     file = settings.state / "simulated.json"
     script = Script(seed=settings.simulated_seed)
     if file.exists():
         script = msgspec.json.decode(file.read_bytes(), type=Script)
-    return SimulatedParts(settings.simulated, script, settings.node_dir / "world")
+    return SimulatedParts(settings.simulated or 0, script, settings.node_dir / "world")
 
 
 def _real(settings: Settings, link: Link) -> Parts:

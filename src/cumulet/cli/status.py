@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from cumulet.cli import link_client, processes, readiness
-from cumulet.cli.explain import plain
+from cumulet.cli.terminal import plain
 from cumulet.config import Settings
 
 DOWN = 3
@@ -93,7 +93,9 @@ def as_text(found: dict[str, Any]) -> str:
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
     lines += ["", *_node_lines(found["nodes"] or []), f"Running guests: {found['guests']}", ""]
     lines += _left_out_lines((found["items"] or {}).get("left_out", []))
-    lines += ["Problems", *(f"  {text}" for text in found["problems"])] if found["problems"] else ["No problems."]
+    lines += (
+        ["Problems", *(f"  {plain(text)}" for text in found["problems"])] if found["problems"] else ["No problems."]
+    )
     return "\n".join(lines)
 
 
@@ -113,6 +115,6 @@ def _node_lines(nodes: list[dict[str, Any]]) -> list[str]:
         return [f"Nodes: {up} of {len(nodes)} up"]
     lines = ["Nodes"]
     for node in nodes:
-        lines.append(f"  {node['host']:<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}")
-        lines += [f"    {note}" for note in node.get("notes", [])]
+        lines.append(f"  {plain(node['host']):<24}{'up' if node.get('up') else 'down':<6}{node.get('seen_at') or ''}")
+        lines += [f"    {plain(note)}" for note in node.get("notes", [])]
     return lines

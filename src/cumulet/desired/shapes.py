@@ -7,7 +7,7 @@ Ids are the resources' own UUIDs with dashes. Addresses are strings; sizes say t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,9 @@ BINARY = "base64:"
 """What a content on a config drive begins with when the rest of it is base64."""
 
 Kind = Literal["network", "security_group", "router", "guest"]
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""A number that a database keeps in 32 bits."""
 
 
 class Shape(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -253,8 +256,7 @@ class Changes(Shape):
 class Report(Shape):
     """What a node did about an item. `state`: ready, absent, failed or working. `error` is a sentence a tenant may
     read (no path, no command line); `detail` is for operators: why it failed, or what the node left out of an item that
-    is ready otherwise. For guests, `facts` has power_state
-    (running, shutdown, paused, crashed), hard_reboots, soft_reboots and `vnc` (path of the socket on this host)."""
+    is ready otherwise. `facts` are a `GuestState` for guests, nothing for the other kinds."""
 
     host: str
     kind: Kind
@@ -264,6 +266,19 @@ class Report(Shape):
     error: str | None = None
     detail: str | None = None
     facts: dict[str, Any] = {}
+
+
+class GuestState(Shape):
+    """Facts of a report on a guest. `screen`: it has one now, at the place that follows from its id."""
+
+    power_state: Literal["running", "shutdown", "paused", "crashed"] | None = None
+    hard_reboots: Count = 0
+    soft_reboots: Count = 0
+    screen: bool = False
+
+
+FACTS: dict[Kind, type[Shape]] = {"guest": GuestState}
+"""Facts of a report, by the kind of its item; other kinds have none."""
 
 
 class Reports(Shape):
@@ -278,11 +293,11 @@ class HostFacts(Shape):
     for ``status``."""
 
     hostname: str
-    vcpus: int
-    memory_mb: int
-    disk_gb: int
+    vcpus: Count
+    memory_mb: Count
+    disk_gb: Count
     hypervisor_type: str = "QEMU"
-    hypervisor_version: int = 0
+    hypervisor_version: Count = 0
     virt_type: str = "qemu"
     cpu_info: dict[str, Any] = {}
     tunnel_ip: str | None = None
@@ -294,10 +309,8 @@ class HostFacts(Shape):
 
 
 class Join(Shape):
-    """A node asks to be one of the cloud's: `token` is the cloud's join token, `name` the node's own name."""
+    """A node asks to be one of the cloud's. Its name and what lets it in stand in the request's head."""
 
-    token: str
-    name: str
     hosts: list[HostFacts]
 
 

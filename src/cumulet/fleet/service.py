@@ -1,12 +1,14 @@
 """The link as a service: how nodes join, pull and report. Not one of OpenStack's APIs.
 
-Nodes authenticate with the credentials of their link; the operator's own tools (``status``, ``explain``) with the
-cloud's join token, which only root and the controller can read.
+Nodes authenticate with the credentials of their link, or with a token when they join; the operator's own tools
+(``status``, ``explain``, ``token``) with a secret that only root and the controller can read. Neither opens what the
+other does. All of it stands in a request's head, and is looked at before the body is read.
 """
 
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,13 @@ from typing import Any
 from cumulet.desired.shapes import Kind, MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
+from cumulet.fleet.model import joining, told
 from cumulet.fleet.model.desired import Renderer, ReportHandler
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import Unauthorized, guideline_body
 from cumulet.store import Transaction
+
+log = logging.getLogger("cumulet.fleet")
 
 service = Service("link", faults=guideline_body)
 
@@ -41,7 +46,7 @@ class LinkContext:
     """What the process assembly hands to the link. `image_path`: (tx, link id, image id) → the file, None when there is
     no such image or no guest of that link boots from it."""
 
-    join_token: str
+    operator_secret: str
     engine: Engine
     renderers: Mapping[Kind, Renderer]
     reports: Mapping[Kind, ReportHandler]
@@ -52,19 +57,51 @@ class LinkContext:
     facts: Callable[[], Mapping[str, Any]] = dict
 
 
-def link_of(call: Call, tx: Transaction) -> str:
-    """The link that calls. Raises 401."""
+def a_node(call: Call) -> None:
+    """Let in a node that has joined: its link is the call's sender. Raises 401."""
     link_id, secret = call.headers.get("x-cumulet-link", ""), call.headers.get("x-cumulet-secret", "")
-    if not link_id or not hosts_model.link_allowed(tx, link_id, secret):
-        raise Unauthorized("These are not the credentials of a node that joined; join again.")
-    return link_id
+    with call.store.read() as tx:
+        if link_id and hosts_model.link_allowed(tx, link_id, secret):
+            call.sender = link_id
+            return
+    log.warning("%s showed credentials that no node has: link %s", call.client_address, told.sentence(link_id, 40))
+    raise Unauthorized("These are not the credentials of a node that joined; join again.")
 
 
-def operator(call: Call) -> None:
-    """Refuse who does not have the cloud's own token. Raises 401."""
-    token = call.headers.get("authorization", "").removeprefix("Bearer ")
-    if not hmac.compare_digest(token.encode(), call.context.join_token.encode()):
-        raise Unauthorized("This needs the cloud's join token.")
+def a_joiner(call: Call) -> None:
+    """Let in a node that may join: the call's sender is a `joining.Joiner`. Raises 401."""
+    name = call.headers.get("x-cumulet-node", "")
+    if told.NAME.fullmatch(name):
+        with call.store.read() as tx:
+            call.sender = joining.known(tx, name, credentials(call))
+        if call.sender is not None:
+            return
+    refused(call, "it has neither the secret of a node of that name nor a token that is good for it")
+    raise Unauthorized("A node joins with a token that is good for its name, or with the secret that it had.")
+
+
+def credentials(call: Call) -> joining.Credentials:
+    """What a node that joins shows."""
+    return joining.Credentials(
+        call.headers.get("x-cumulet-link", ""), call.headers.get("x-cumulet-secret", ""), _bearer(call)
+    )
+
+
+def refused(call: Call, why: str) -> None:
+    """Say in the log that somebody was not let in."""
+    name = told.sentence(call.headers.get("x-cumulet-node", ""), 80) or "-"
+    log.warning("refused to let %s join as %s: %s", call.client_address, name, why)
+
+
+def the_operator(call: Call) -> None:
+    """Refuse who does not have the operator's secret. Raises 401."""
+    secret: str = call.context.operator_secret
+    if not secret or not hmac.compare_digest(_bearer(call).encode(), secret.encode()):
+        raise Unauthorized("This needs the operator's secret.")
+
+
+def _bearer(call: Call) -> str:
+    return call.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 async def pieces(path: Path, call: Call, size: int = 1 << 20) -> AsyncIterator[bytes]:
@@ -76,6 +113,6 @@ async def pieces(path: Path, call: Call, size: int = 1 << 20) -> AsyncIterator[b
 
 def load() -> Service:
     """The service with its operations."""
-    from cumulet.fleet.api import explain, link, status  # noqa: F401 - importing declares the operations
+    from cumulet.fleet.api import explain, link, status, tokens  # noqa: F401 - importing declares the operations
 
     return service

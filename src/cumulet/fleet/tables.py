@@ -1,4 +1,4 @@
-"""All tables of the fleet: links of nodes, their hosts, what those shall look like, and questions to them."""
+"""All tables of the fleet: links of nodes, tokens to join with, hosts, what those shall look like, questions."""
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
@@ -10,8 +10,17 @@ links = Table(
     Column("id", String(36), primary_key=True),
     Column("name", String(255), nullable=False, unique=True),
     Column("secret_hash", String(64), nullable=False),
+    Column("previous_hash", String(64)),
     Column("joined_at", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
+)
+
+join_tokens = Table(
+    "fleet_join_tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("name", String(255)),
+    Column("expires_at", BigInteger, nullable=False),
 )
 
 hosts = Table(

@@ -35,10 +35,10 @@ class Call:
 
     `tx` is the operation's transaction (None when the operation says ``transaction="none"``), `caller` who calls,
     `version` the microversion, `body` the parsed request shape and `raw` the JSON it came from (for services that
-    keep attributes they do not know), `query` the parsed query shape or the raw
-    mapping name → values, `context` what the process assembly handed to the service. `base_url` is scheme, host
-    and port as the client addressed them, without a slash at the end. `global_request_id` is the id that the caller
-    brought along from the request that made it call, when it is well-formed.
+    keep attributes they do not know), `query` the parsed query shape or the raw mapping name → values, `sender` whom
+    the operation's `admit` made out, `context` what the process assembly handed to the service. `base_url` is
+    scheme, host and port as the client addressed them, without a slash at the end. `global_request_id` is the id that
+    the caller brought along from the request that made it call, when it is well-formed.
     """
 
     def __init__(self, operation: Operation, store: Store, policy: Policy, context: Any) -> None:
@@ -54,6 +54,7 @@ class Call:
         self.query: Any = {}
         self.body: Any = None
         self.raw: Any = None
+        self.sender: Any = None
         self.params: dict[str, str] = {}
         self.base_url = ""
         self.request_id = ""

@@ -1,7 +1,7 @@
 """The agent: compare what is wanted with what is there, converge, report. The same for real and simulated hosts.
 
-It never decides what shall be; it refuses the past (an item older than the one it has); it can be killed at any
-instant, because everything it does is done again from the full answer after a start.
+It never decides what shall be; it refuses the past (an item older than the one it has) and what `checks` does not take;
+it can be killed at any instant, because everything it does is done again from the full answer after a start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 
-from cumulet.desired.shapes import Changes, Item, JobDone, Kind, Report
+from cumulet.desired import texts
+from cumulet.desired.shapes import Changes, Item, Job, JobDone, Kind, Report
+from cumulet.node import checks
 from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError, typed
 from cumulet.node.parts import SPECS, NotYet, PartError, Parts
@@ -32,6 +34,9 @@ SWEEP_S = 30.0
 MOST_REASONS = 20
 """Of what is left out of one item, that many are said."""
 HEARTBEAT_S = 10.0
+JOB_THREADS = 4
+MOST_JOBS = 256
+"""Questions that wait for an answer at a time: who asks is a tenant, and there are many."""
 
 
 class Agent:
@@ -52,6 +57,8 @@ class Agent:
         self._stop = threading.Event()
         self._shared: WorkQueue[Key] = WorkQueue(self._converge, 2, "shared")
         self._guests: WorkQueue[Key] = WorkQueue(self._converge, threads, "guest")
+        self._jobs: WorkQueue[str] = WorkQueue(self._answer, JOB_THREADS, "job")
+        self._asked: dict[str, Job] = {}
         self._unready: set[Key] = set()
         self._told: dict[str, Any] = {}
 
@@ -81,6 +88,7 @@ class Agent:
         self.parts.start(self.observe)
         self._shared.start()
         self._guests.start()
+        self._jobs.start()
         for kinds in STREAMS:
             self._spawn(self._follow, kinds)
         for body in (self._sweep_loop, self._heartbeat_loop, self.reporter.run):
@@ -94,6 +102,7 @@ class Agent:
         self._stop.set()
         self._guests.stop()
         self._shared.stop()
+        self._jobs.stop()
         self.reporter.stop()
         self.parts.stop()
 
@@ -143,21 +152,23 @@ class Agent:
         for item in accepted:
             self._queue(item.kind).put((item.kind, item.ref))
         for job in changes.jobs:
-            threading.Thread(target=self._answer, args=(job,), daemon=True, name="job").start()
+            self._ask(job)
 
     def _accept(self, item: Item) -> None:
         if self._know(item):
             self._queue(item.kind).put((item.kind, item.ref))
 
     def _know(self, item: Item) -> bool:
-        """Take an item in; False when it is of the past or cannot be understood."""
+        """Take an item in; False when it is of the past, cannot be understood, or is nothing that this host would do:
+        then what is there of it stays as it is."""
         key: Key = (item.kind, item.ref)
         try:
-            self.journal.check(item)
-            spec = typed(item, SPECS)
+            checks.item(item)
+            spec = None if item.gone else typed(item, SPECS)
+            checks.spec(item, spec)
         except (msgspec.ValidationError, ValueError) as error:
-            log.error("%s %s: cannot be understood: %s", item.kind, item.ref, error)
-            self._report(item, "failed", error="The host cannot understand this request.", detail=str(error))
+            log.error("%s %s is refused: %s", item.kind, texts.shown(item.ref), error)
+            self._report(item, "failed", error="The host does not take this request.", detail=str(error))
             return False
         with self._lock:
             known = self._items.get(key)
@@ -254,14 +265,38 @@ class Agent:
             log.warning("%s %s revision %d: %s", *key, item.revision, report.detail)
         self.reporter.put(report)
 
-    def _answer(self, job: Any) -> None:
+    def _ask(self, job: Job) -> None:
+        """Queue a question; one that comes when too many wait is answered at once."""
+        with self._lock:
+            busy = len(self._asked) >= MOST_JOBS
+            if not busy:
+                self._asked[job.id] = job
+        if busy:
+            self.reporter.put_answer(JobDone(id=job.id, ok=False, result="The host is busy; ask again."))
+        else:
+            self._jobs.put(job.id)
+
+    def _answer(self, job_id: str) -> None:
+        with self._lock:
+            job = self._asked.pop(job_id, None)
+        if job is None:  # the same question again, while it was answered
+            return
         try:
-            done = self.parts.answer(job)
+            done = self._answered(job)
         except Exception as error:
             log.warning("job %s failed: %s", job.kind, error)
             message = str(error) if isinstance(error, PartError) else "The host could not answer."
             done = JobDone(id=job.id, ok=False, result=message)
         self.reporter.put_answer(done)
+
+    def _answered(self, job: Job) -> JobDone:
+        """Only what this cloud runs here is spoken of. Raises PartError and ValueError."""
+        guest, length = checks.job(job)
+        with self._lock:
+            item = self._items.get(("guest", guest))
+        if item is None or item.gone:
+            raise PartError("The host has no such server.")
+        return self.parts.answer(msgspec.structs.replace(job, args={"guest": guest, "length": length}))
 
     # ---- regular work ------------------------------------------------------------------------------------------
 

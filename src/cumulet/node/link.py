@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +23,7 @@ from cumulet.desired.shapes import (
     Heartbeat,
     HostFacts,
     Item,
+    Job,
     Join,
     Joined,
     Kind,
@@ -29,6 +31,10 @@ from cumulet.desired.shapes import (
     Reports,
     Shape,
 )
+from cumulet.node import peer
+
+log = logging.getLogger("cumulet.node")
+T = TypeVar("T")
 
 
 class LinkError(Exception):
@@ -49,42 +55,50 @@ class Answer:
 
 
 class Link:
-    """A connection to the controller at `url`; credentials are kept in `credentials` (0600) when given."""
+    """A connection to the controller at `url`; credentials are kept in `credentials` (0600) when given.
 
-    def __init__(self, url: str, credentials: Path | None = None) -> None:
+    `trusted`: ids of users who may be the other end, when the controller is on this machine (None: not looked at).
+    """
+
+    def __init__(self, url: str, credentials: Path | None = None, trusted: frozenset[int] | None = None) -> None:
         parts = urlsplit(url)
-        assert parts.hostname is not None
+        if parts.hostname is None:
+            raise ValueError(f"{url} names no controller")
         self._host, self._port = parts.hostname, parts.port or 80
-        self._file = credentials
+        self._file, self._trusted = credentials, trusted
         self._local = threading.local()
         self._joined: Joined | None = None
         if credentials is not None and credentials.exists():
-            self._joined = msgspec.json.decode(credentials.read_bytes(), type=Joined)
+            self._joined = _kept(credentials)
 
     @property
     def joined(self) -> bool:
         """Whether this node has credentials."""
         return self._joined is not None
 
-    def join(self, token: str, name: str, hosts: Sequence[HostFacts]) -> None:
-        """Join the cloud (again), and keep the credentials."""
-        answer = self._ask("POST", "/v1/join", Join(token=token, name=name, hosts=list(hosts)))
-        self._joined = msgspec.json.decode(answer, type=Joined)
+    def join(self, name: str, hosts: Sequence[HostFacts], token: str = "") -> None:
+        """Join the cloud by a token, or again by the credentials of before; keep the fresh ones. Raises LinkError."""
+        headers = {"X-Cumulet-Node": name} | ({"Authorization": f"Bearer {token}"} if token else {})
+        answer = self._ask("POST", "/v1/join", Join(hosts=list(hosts)), headers=headers)
+        joined = msgspec.json.decode(answer, type=Joined)
         if self._file is not None:
-            fresh = self._file.with_suffix(".new")
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.encode(self._joined))
-            fresh.replace(self._file)
+            _keep(self._file, msgspec.json.encode(joined))
+        self._joined = joined
 
     def heartbeat(self, hosts: Sequence[HostFacts]) -> None:
         """Say that this node is alive; `hosts`: facts that changed."""
         self._ask("POST", "/v1/heartbeat", Heartbeat(hosts=list(hosts)))
 
     def changes(self, kinds: Sequence[Kind], since: int, wait_s: float) -> Changes:
-        """What changed after `since`; waits up to `wait_s` for it. Specs are typed by their kind."""
+        """What changed after `since`; waits up to `wait_s` for it.
+
+        An item or a question that cannot be read is left out alone; then the answer no longer counts as all there is.
+        """
         path = f"/v1/desired?kinds={','.join(kinds)}&since={since}&wait={wait_s}"
-        return msgspec.json.decode(self._ask("GET", path, timeout_s=wait_s + 30), type=Changes)
+        told = msgspec.json.decode(self._ask("GET", path, timeout_s=wait_s + 30), type=_Told)
+        items, jobs = _read(told.items, Item), _read(told.jobs, Job)
+        whole = len(items) == len(told.items)
+        return Changes(revision=told.revision, items=items, jobs=jobs, full=told.full and whole)
 
     def report(self, reports: Reports) -> None:
         """Deliver reports and answers."""
@@ -94,8 +108,10 @@ class Link:
         """The bytes of an image, on a connection of its own."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
         try:
+            self._connect(connection)
             connection.request("GET", f"/v1/images/{image_id}/file", headers=self._headers())
             response = connection.getresponse()
+            self._met(connection)
             if response.status != 200:
                 raise LinkError(f"image {image_id}: {response.status} {response.read(500)!r}", response.status)
             while piece := response.read(1 << 20):
@@ -109,7 +125,7 @@ class Link:
 
     def metadata(self, question: MetadataQuestion) -> Answer:
         """A guest's question, answered by the controller as the guest shall see it."""
-        return self._exchange("POST", "/v1/metadata", msgspec.json.encode(question), 30)
+        return self._exchange("POST", "/v1/metadata", msgspec.json.encode(question), 30, {})
 
     # ---- one exchange ---------------------------------------------------------------------------------------
 
@@ -119,23 +135,38 @@ class Link:
             headers |= {"X-Cumulet-Link": self._joined.link_id, "X-Cumulet-Secret": self._joined.secret}
         return headers
 
-    def _ask(self, method: str, path: str, body: Shape | None = None, timeout_s: float = 30) -> bytes:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Shape | None = None,
+        timeout_s: float = 30,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         data = msgspec.json.encode(body) if body is not None else None
-        answer = self._exchange(method, path, data, timeout_s)
+        answer = self._exchange(method, path, data, timeout_s, headers or {})
         if answer.status >= 300:
             raise LinkError(f"{method} {path.split('?')[0]}: {answer.status} {_detail(answer)}", answer.status)
         return answer.body
 
-    def _exchange(self, method: str, path: str, data: bytes | None, timeout_s: float) -> Answer:
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, timeout_s: float, headers: Mapping[str, str]
+    ) -> Answer:
         for attempt in (1, 2):
             connection, fresh = self._connection()
             try:
                 connection.timeout = timeout_s
+                met = connection.sock is not None
                 if connection.sock is not None:
                     connection.sock.settimeout(timeout_s)
-                connection.request(method, path, body=data, headers=self._headers())
+                else:
+                    self._connect(connection)
+                connection.request(method, path, body=data, headers={**self._headers(), **headers})
                 response = connection.getresponse()
-                return Answer(response.status, dict(response.headers.items()), response.read())
+                answer = Answer(response.status, dict(response.headers.items()), response.read())
+                if not met:
+                    self._met(connection)
+                return answer
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 self._local.connection = None
@@ -144,12 +175,62 @@ class Link:
                     raise LinkError(f"the controller does not answer: {error}") from error
         raise AssertionError
 
+    def _connect(self, connection: http.client.HTTPConnection) -> None:
+        """Connect, and look who listens there before anything is said. Raises OSError."""
+        connection.connect()
+        if self._trusted is not None:
+            peer.check_listener(connection.sock.getpeername(), self._trusted)
+
+    def _met(self, connection: http.client.HTTPConnection) -> None:
+        """Look who has answered: between two looks at a port it may have changed hands. Raises OSError."""
+        if self._trusted is not None and connection.sock is not None:
+            peer.check_accepted(connection.sock, self._trusted)
+
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             return connection, False
         connection = self._local.connection = http.client.HTTPConnection(self._host, self._port)
         return connection, True
+
+
+class _Told(Shape):
+    """`Changes`, before its items are read."""
+
+    revision: int
+    items: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    jobs: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    full: bool = False
+
+
+def _read(told: Sequence[msgspec.Raw], shape: type[T]) -> list[T]:
+    found = []
+    for raw in told:
+        try:
+            found.append(msgspec.json.decode(raw, type=shape))
+        except msgspec.MsgspecError as error:
+            log.error("the controller sent what cannot be read as %s: %s", shape.__name__, error)
+    return found
+
+
+def _kept(file: Path) -> Joined | None:
+    """The credentials in `file`; none when they are torn, as after a full disk: then the node joins anew."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Joined)
+    except (OSError, msgspec.MsgspecError) as error:
+        log.warning("the credentials in %s cannot be read: %s", file, error)
+        return None
+
+
+def _keep(file: Path, text: bytes) -> None:
+    """Replace `file` by one of mode 0600, on disk when this returns: it is what the node is known by."""
+    fresh = file.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
 
 
 def _detail(answer: Answer) -> str:

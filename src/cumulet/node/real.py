@@ -127,7 +127,7 @@ class RealParts:
             "power_state": facts.power_state,
             "hard_reboots": facts.hard_reboots,
             "soft_reboots": facts.soft_reboots,
-            "vnc": facts.vnc,
+            "screen": facts.vnc is not None,
             "again_in": facts.again_in,
             "left_out": left_out,
         }

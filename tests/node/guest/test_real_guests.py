@@ -368,6 +368,14 @@ def test_somebody_elses_domain_is_left_alone(machine: Host, folder: Path) -> Non
     assert other.observe() == []
     with pytest.raises(GuestError, match="taken on this host"):
         other.ensure(spec())
+    for ask in (other.screenshot, other.diagnostics):  # finding S19: they took the id of any domain of the machine
+        with pytest.raises(GuestError, match="taken on this host"):
+            ask(spec().id)
+        with pytest.raises(GuestError, match="not running on this host"):
+            ask(spec(2).id)
+        with pytest.raises(GuestError, match="invalid id"):
+            ask("instance-00000001")
+    assert other.console_log(spec().id) == b""
     assert len(qemus()) == 1
     host.parts.absent(spec().id)
     host.nothing_left()

@@ -68,7 +68,7 @@ class Node:
         defaults: dict[str, Any] = {"state": "absent" if gone else "ready"}
         if item.kind == "guest" and not gone:
             power = "running" if item.spec.power == "on" else "shutdown"
-            defaults["facts"] = {"power_state": power, "vnc": f"/run/{item.ref}.vnc"}
+            defaults["facts"] = {"power_state": power, "screen": True}
         report = Report(host=item.host, kind=item.kind, ref=item.ref, revision=item.revision, **{**defaults, **values})
         with self.store.transaction() as tx:
             handlers = {**network.REPORTS, **door.reports(self.engine)}

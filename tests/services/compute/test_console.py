@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,17 @@ def console(nova: Nova, tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "secret").write_text("no")
     (folder / "core" / "link").symlink_to(tmp_path)
     nova.context.novnc = folder
-    with running(console_service.load(), nova.context, nova.store.where) as served:
+    with (
+        tempfile.TemporaryDirectory(prefix="screens-") as screens,  # a short path, as the kernel wants it for sockets
+        running(console_service.load(), nova.context, nova.store.where) as served,
+    ):
+        nova.context.screens = Path(screens)
         yield served
 
 
-def ready(nova: Nova, demo: httpx.Client, socket: Path) -> str:
-    """A server whose screen is at `socket`."""
-    facts = {"power_state": "running", "vnc": str(socket)}
-    nova.node.react = lambda item: {"facts": facts} if item.kind == "guest" and item.spec is not None else {}
-    return nova.active(demo)
+def socket_of(nova: Nova, server_id: str) -> Path:
+    """Where the controller looks for the screen."""
+    return nova.context.screens / f"{server_id}.sock"
 
 
 def token_of(demo: httpx.Client, server_id: str) -> str:
@@ -69,26 +72,27 @@ async def with_screen(path: Path, work: Any) -> Any:
 
 
 def test_a_token_opens_the_screen_once(nova: Nova, demo: httpx.Client, console: Running, tmp_path: Path) -> None:
-    socket = tmp_path / "s"
-    token = token_of(demo, ready(nova, demo, socket))
+    server_id = nova.active(demo)
+    socket, token = socket_of(nova, server_id), token_of(demo, server_id)
     origin = f"http://127.0.0.1:{console.port}"
     assert asyncio.run(with_screen(socket, talk(console, token, origin=origin))) == b"echo hello"
     with pytest.raises(websockets.exceptions.InvalidStatus):
-        asyncio.run(with_screen(tmp_path / "t", talk(console, token)))
+        asyncio.run(with_screen(socket, talk(console, token)))
 
 
 def test_another_sites_page_does_not(nova: Nova, demo: httpx.Client, console: Running, tmp_path: Path) -> None:
-    socket = tmp_path / "s"
-    token = token_of(demo, ready(nova, demo, socket))
+    server_id = nova.active(demo)
+    socket, token = socket_of(nova, server_id), token_of(demo, server_id)
     for origin in ("http://evil.example", "null", f"http://127.0.0.1:{console.port}.evil.example"):
         with pytest.raises(websockets.exceptions.InvalidStatus):
             asyncio.run(with_screen(socket, talk(console, token, origin=origin)))
+        token = token_of(demo, server_id)
     assert asyncio.run(with_screen(socket, talk(console, token))) == b"echo hello"
 
 
 def test_an_expired_or_invented_token(nova: Nova, demo: httpx.Client, console: Running, tmp_path: Path) -> None:
-    socket = tmp_path / "s"
-    token = token_of(demo, ready(nova, demo, socket))
+    server_id = nova.active(demo)
+    socket, token = socket_of(nova, server_id), token_of(demo, server_id)
     with nova.store.transaction() as tx:
         tx.execute(update(console_tokens).values(expires_at=tx.now - 1))
     for tried in (token, "", "00000000-0000-4000-8000-000000000000"):
@@ -97,7 +101,7 @@ def test_an_expired_or_invented_token(nova: Nova, demo: httpx.Client, console: R
 
 
 def test_tokens_are_kept_as_hashes(nova: Nova, demo: httpx.Client, tmp_path: Path) -> None:
-    token = token_of(demo, ready(nova, demo, tmp_path / "s"))
+    token = token_of(demo, nova.active(demo))
     for path in tmp_path.glob("state.db*"):
         assert token.encode() not in path.read_bytes()
 

@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
+import logging
 import time
 from typing import Annotated, Any, cast
 
 import msgspec
 
 from cumulet.desired.shapes import Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
-from cumulet.fleet.model import desired, hosts, jobs
-from cumulet.fleet.service import LinkContext, link_of, pieces, service
+from cumulet.fleet.model import desired, hosts, jobs, joining, told
+from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, refused, service
 from cumulet.http import Call, Reply
-from cumulet.http.faults import Conflict, NotFound, Unauthorized
+from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.http.shapes import Open
+
+log = logging.getLogger("cumulet.fleet")
 
 LONGEST_WAIT_S = 55.0
 ALL_KINDS: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
 BIG_BODY = 32 << 20
 
 
-@service.post("/v1/join", auth=False, request=Join, body_limit=BIG_BODY)
+@service.post("/v1/join", auth=False, admit=a_joiner, request=Join, body_limit=BIG_BODY)
 def join(call: Call) -> Joined:
     """A node asks to be one of the cloud's."""
     context: LinkContext = call.context
-    if not hmac.compare_digest(call.body.token.encode(), context.join_token.encode()):
-        raise Unauthorized("The join token is not this cloud's.")
     try:
-        link_id, secret = hosts.join(call.tx, call.body.name, call.body.hosts)
-    except ValueError as error:
+        link_id, secret = joining.join(call.tx, call.sender, credentials(call), call.body.hosts)
+    except told.FactsError as error:
+        raise BadRequest(f"Cannot join: {error}.") from None
+    except hosts.RefusedError as error:
+        refused(call, str(error))
         raise Conflict(f"Cannot join: {error}.") from None
     for changed in context.hosts_changed:
         changed(call.tx, [facts.hostname for facts in call.body.hosts])
     return Joined(link_id=link_id, secret=secret)
 
 
-@service.post("/v1/heartbeat", auth=False, request=Heartbeat, status=204, body_limit=BIG_BODY)
+@service.post("/v1/heartbeat", auth=False, admit=a_node, request=Heartbeat, status=204, body_limit=BIG_BODY)
 def heartbeat(call: Call) -> None:
     """A node is alive; it sends facts of hosts that changed."""
-    link_id = link_of(call, call.tx)
+    link_id: str = call.sender
     hosts.seen(call.tx, link_id)
     try:
         names = hosts.keep_facts(call.tx, link_id, call.body.hosts)
-    except ValueError as error:
+    except told.FactsError as error:
+        raise BadRequest(f"Cannot take these facts: {error}.") from None
+    except hosts.RefusedError as error:
+        log.warning("link %s at %s: %s", link_id, call.client_address, error)
         raise Conflict(f"Cannot take these facts: {error}.") from None
     if names:
         for changed in call.context.hosts_changed:
@@ -53,12 +59,12 @@ def heartbeat(call: Call) -> None:
 class Pull(Open):
     """What a poll asks for; `wait` in seconds, `kinds` comma separated."""
 
-    since: Annotated[int, msgspec.Meta(ge=0)] = 0
+    since: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     wait: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     kinds: str = ",".join(ALL_KINDS)
 
 
-@service.get("/v1/desired", auth=False, query=Pull)
+@service.get("/v1/desired", auth=False, admit=a_node, query=Pull)
 async def pull(call: Call) -> Changes:
     """The long poll: what changed after `since` (0: everything), waiting up to `wait` seconds for it.
 
@@ -67,7 +73,7 @@ async def pull(call: Call) -> Changes:
     query: Pull = call.query
     since, wait_s = query.since, min(LONGEST_WAIT_S, query.wait)
     kinds = cast(list[Kind], [kind for kind in query.kinds.split(",") if kind in ALL_KINDS])
-    link_id = await call.in_thread(_authenticate, call)
+    link_id: str = call.sender
     end = time.monotonic() + wait_s
     gone = asyncio.ensure_future(call.client_gone())
     try:
@@ -96,11 +102,6 @@ async def _wait_for_changes(
             woken.cancel()
 
 
-def _authenticate(call: Call) -> str:
-    with call.store.read() as tx:
-        return link_of(call, tx)
-
-
 def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes:
     with call.store.read() as tx:
         found = desired.changes(tx, link_id, since, kinds, call.context.renderers)
@@ -112,16 +113,16 @@ def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes
     return found
 
 
-@service.post("/v1/reports", auth=False, request=Reports, body_limit=BIG_BODY)
+@service.post("/v1/reports", auth=False, admit=a_node, request=Reports, body_limit=BIG_BODY)
 def report(call: Call) -> dict[str, Any]:
     """What a node did. Reports on anything but the current revision are dropped."""
-    link_id = link_of(call, call.tx)
+    link_id: str = call.sender
     kept = desired.keep_reports(call.tx, link_id, call.body.reports, call.context.reports) if call.body.reports else 0
     jobs.answered(call.tx, link_id, call.body.jobs)
     return {"kept": kept}
 
 
-@service.get("/v1/images/{image_id}/file", auth=False)
+@service.get("/v1/images/{image_id}/file", auth=False, admit=a_node)
 async def image_file(call: Call, image_id: str) -> Reply:
     """The bytes of an image."""
     path = await call.in_thread(_image_path, call, image_id)
@@ -132,13 +133,13 @@ async def image_file(call: Call, image_id: str) -> Reply:
 
 def _image_path(call: Call, image_id: str) -> Any:
     with call.store.read() as tx:
-        return call.context.image_path(tx, link_of(call, tx), image_id)
+        return call.context.image_path(tx, call.sender, image_id)
 
 
-@service.post("/v1/metadata", auth=False, request=MetadataQuestion, transaction="read")
+@service.post("/v1/metadata", auth=False, admit=a_node, request=MetadataQuestion, transaction="read")
 def metadata(call: Call) -> Reply:
     """A guest's request to 169.254.169.254, brought by the node that has its network."""
-    link_id = link_of(call, call.tx)
+    link_id: str = call.sender
     asked: MetadataQuestion = call.body
     if link_id not in desired.wanted_on(call.tx, "network", asked.network_id):
         raise NotFound("This node has no such network.")

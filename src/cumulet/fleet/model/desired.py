@@ -6,18 +6,21 @@ report that is not about the current revision is from the past, and the past los
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
+from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, revision
 from cumulet.store import Prepared, Transaction
 from cumulet.store.among import among_bound
+
+log = logging.getLogger("cumulet.fleet")
 
 Renderer = Callable[[Transaction, str, Sequence[str]], Mapping[str, Shape]]
 """(tx, link id, refs) → specs; a ref that is missing in the answer shall be absent."""
@@ -56,7 +59,7 @@ _CHANGED = Prepared(
     )
 )
 _CURRENT = Prepared(
-    select(desired.c.kind, desired.c.ref, desired.c.revision, desired.c.gone).where(
+    select(desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone).where(
         desired.c.link_id == bindparam("link_id"), _REFS
     )
 )
@@ -202,7 +205,11 @@ def changes(
 def keep_reports(
     tx: Transaction, link_id: str, reports: Sequence[Report], handlers: Mapping[Kind, ReportHandler]
 ) -> int:
-    """Store what is about the current revision and hand it to the services; how many reports that were."""
+    """Store what is about the current revision and hand it to the services; how many reports that were.
+
+    What is about another link's item, about another host than the item's, or about nothing is dropped, and so is what
+    makes no sense.
+    """
     refs = {report.ref for report in reports}
     rows = tx.rows(_CURRENT, {"link_id": link_id, "refs": list(refs)})
     current = {(row.kind, row.ref): row for row in rows}
@@ -210,7 +217,12 @@ def keep_reports(
     mine = {"link_id": link_id}
     for report in reports:
         row = current.get((report.kind, report.ref))
-        if row is None or row.revision != report.revision:
+        if row is None or row.revision != report.revision or row.host != report.host:
+            continue
+        try:
+            report = told.report(report)
+        except told.FactsError as error:
+            log.warning("link %s: %s", link_id, error)
             continue
         fresh[report.kind].append(report)
         if report.state == "absent" and row.gone:
@@ -230,5 +242,5 @@ def _reported(report: Report, now: int) -> dict[str, Any]:
         "state": report.state,
         "error": report.error,
         "detail": report.detail,
-        "facts": msgspec.to_builtins(report.facts),
+        "facts": report.facts,
     }

@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, union_all
 
 from cumulet.desired.shapes import HostFacts
-from cumulet.fleet.tables import hosts, links
+from cumulet.fleet.model import told
+from cumulet.fleet.tables import hosts, join_tokens, links
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.among import among, among_bound
 from cumulet.store.times import SECOND
 
 DOWN_AFTER_S = 60
 """A link that was silent for this long is down, as Nova's ``service_down_time`` has it."""
+
+MOST_HOSTS = 20_000
+"""Of one node: a real one has one, simulated ones have many."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ def _query() -> Any:
 
 _BY_NAMES = Prepared(_query().where(among_bound(hosts.c.name, "names")))
 _BY_IDS = Prepared(_query().where(among_bound(hosts.c.id, "ids")))
+_SECRET = Prepared(select(links.c.secret_hash).where(links.c.id == bindparam("id")))
+_COUNT = Prepared(select(func.count()).select_from(hosts).where(hosts.c.link_id == bindparam("id")))
 _EVERY = Prepared(_query().order_by(hosts.c.number))
 
 
@@ -98,59 +104,87 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def is_one_of(secret: str, *hashes: str | None) -> bool:
+    """Whether `secret` has one of the hashes."""
+    shown = digest(secret)
+    return any(hmac.compare_digest(each, shown) for each in hashes if each is not None)
+
+
 def link_allowed(tx: Transaction, link_id: str, secret: str) -> bool:
     """Whether `secret` is the link's."""
-    rows = tx.where(links, id=link_id)
-    return hmac.compare_digest(rows[0].secret_hash if rows else "-", digest(secret))
+    return is_one_of(secret, tx.scalar(_SECRET, {"id": link_id}))
 
 
 def join(tx: Transaction, name: str, facts: Sequence[HostFacts]) -> tuple[str, str]:
-    """A node of `name` joins (again): link id and a fresh secret. What it was told before stays told.
+    """A node of `name` is one of the cloud's, without being asked for anything: link id and a fresh secret.
 
-    Raises ValueError when one of its host names belongs to another node.
+    What it was told before stays told. Whether it may is `joining`'s affair. Raises as `keep_facts`.
     """
     secret = secrets.token_urlsafe(32)
     known = tx.scalar(select(links.c.id).where(links.c.name == name))
-    link_id = known or str(uuid.uuid4())
-    values = {"secret_hash": digest(secret), "joined_at": tx.now, "last_seen": tx.now}
-    if known:
-        tx.update(links, links.c.id == link_id, **values)
-    else:
-        tx.insert(links, {"id": link_id, "name": name, **values})
+    link_id = str(known or uuid.uuid4())
+    values = {"secret_hash": digest(secret), "previous_hash": None, "joined_at": tx.now, "last_seen": tx.now}
+    tx.upsert(links, {"id": link_id}, name=name, **values)
     keep_facts(tx, link_id, facts)
     return link_id, secret
 
 
+class RefusedError(ValueError):
+    """A node may not have what it asks for; a sentence."""
+
+
 def keep_facts(tx: Transaction, link_id: str, facts: Sequence[HostFacts]) -> list[str]:
-    """Store what hosts say of themselves; names of those that are new or changed."""
+    """Store what hosts say of themselves; names of those that are new or changed.
+
+    A link has only hosts that are its own, or that are new and nobody else's name. Raises RefusedError for others, and
+    `told.FactsError` for what cannot be.
+    """
     if not facts:
         return []
-    names = [fact.hostname for fact in facts]
-    known = {row.name: row for row in tx.rows(select(hosts).where(hosts.c.name.in_(names)))}
-    number = int(tx.scalar(select(func.max(hosts.c.number))) or 0)
+    harmless = {fact.hostname: told.host(fact) for fact in facts}
+    if len(harmless) < len(facts):
+        raise told.FactsError("a host is named twice")
+    known = {row.name: row for row in tx.rows(select(hosts).where(among(hosts.c.name, harmless)))}
+    taken = [name for name, row in known.items() if row.link_id != link_id]
+    new = [name for name in harmless if name not in known]
+    if new:
+        taken += _others_names(tx, link_id, new)
+        if int(tx.scalar(_COUNT, {"id": link_id})) + len(new) > MOST_HOSTS:
+            raise RefusedError(f"a node has {MOST_HOSTS} hosts at most")
+    if taken:
+        raise RefusedError(f"a host named {taken[0]} belongs to another node")
+    number = int(tx.scalar(select(func.max(hosts.c.number))) or 0) if new else 0
     fresh: list[dict[str, Any]] = []
     changed: list[str] = []
-    for fact in facts:
+    for name, fact in harmless.items():
         data = msgspec.to_builtins(fact)
-        row = known.get(fact.hostname)
+        row = known.get(name)
         if row is None:
             number += 1
             fresh.append(
-                {"id": str(uuid.uuid4()), "number": number, "name": fact.hostname, "link_id": link_id}
+                {"id": str(uuid.uuid4()), "number": number, "name": name, "link_id": link_id}
                 | {"facts": data, "disabled": False, "forced_down": False, "joined_at": tx.now, "updated_at": tx.now}
             )
-        elif row.link_id != link_id:
-            raise ValueError(f"a host named {fact.hostname} belongs to another node")
         elif row.facts != data:
-            changed.append(fact.hostname)
+            changed.append(name)
             tx.update(hosts, hosts.c.id == row.id, facts=data, updated_at=tx.now)
     tx.insert(hosts, fresh)
-    return [str(row["name"]) for row in fresh] + changed
+    return new + changed
+
+
+def _others_names(tx: Transaction, link_id: str, names: Sequence[str]) -> list[str]:
+    """Which of `names` are those of other nodes, or of nodes that are about to join. One query."""
+    own = select(links.c.name).where(links.c.id == link_id).scalar_subquery()
+    nodes = select(links.c.name).where(links.c.id != link_id, among(links.c.name, names))
+    coming = select(join_tokens.c.name).where(
+        join_tokens.c.expires_at > tx.now, among(join_tokens.c.name, names), join_tokens.c.name != own
+    )
+    return [row[0] for row in tx.rows(union_all(nodes, coming))]
 
 
 def seen(tx: Transaction, link_id: str) -> None:
-    """The link is alive."""
-    tx.update(links, links.c.id == link_id, last_seen=tx.now)
+    """The link is alive, and has the secret that it was given last."""
+    tx.change(links, {"id": link_id}, last_seen=tx.now, previous_hash=None)
 
 
 def switch(tx: Transaction, host_id: str, **values: Any) -> None:

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from sqlalchemy import and_, select
 
 from cumulet.desired.shapes import Job, JobDone
+from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import topic
 from cumulet.fleet.tables import jobs
 from cumulet.store import Store, Transaction
+from cumulet.store.among import among
 from cumulet.store.times import SECOND, now_us
 
 JobKind = Literal["console_log", "diagnostics", "screenshot"]
@@ -52,11 +54,21 @@ def fetched(tx: Transaction, ids: Sequence[str]) -> None:
 
 
 def answered(tx: Transaction, link_id: str, answers: Sequence[JobDone]) -> None:
-    """Record answers; those to nobody's question are dropped."""
-    for answer in answers:
-        where = and_(jobs.c.id == answer.id, jobs.c.link_id == link_id, jobs.c.state.in_(("waiting", "asked")))
-        tx.update(jobs, where, state="done" if answer.ok else "failed", result=answer.result)
-        tx.wake(f"job:{answer.id}")
+    """Record answers; those to nobody's question, or to another link's, are dropped. One query, and one for
+    each that counts."""
+    if not answers:
+        return
+    given = {answer.id: answer for answer in answers}
+    open_ones = and_(jobs.c.link_id == link_id, jobs.c.state.in_(("waiting", "asked")), among(jobs.c.id, given))
+    for row in tx.rows(select(jobs.c.id).where(open_ones)):
+        answer = given[row.id]
+        ok, result = answer.ok, answer.result
+        if len(result) > told.MOST_RESULT:
+            ok, result = False, "The answer is too long."
+        if not ok:
+            result = told.sentence(result)
+        tx.change(jobs, {"id": row.id}, state="done" if ok else "failed", result=result)
+        tx.wake(f"job:{row.id}")
 
 
 async def wait_job(store: Store, job_id: str, timeout_s: float) -> JobResult:

@@ -145,7 +145,7 @@ class GuestParts:
 
         def shoot(connection: Any) -> bytes:
             stream = connection.newStream()
-            connection.lookupByUUIDString(uuid).screenshot(stream, 0, 0)
+            self._ours(connection, uuid).screenshot(stream, 0, 0)
             picture = bytearray()
             while len(picture) < _SCREENSHOT_BYTES and (part := stream.recv(1 << 18)):
                 picture += part
@@ -158,8 +158,7 @@ class GuestParts:
         """Libvirt's statistics of the guest, by libvirt's names. Raises GuestError."""
 
         def read(connection: Any) -> dict[str, Any]:
-            found = connection.lookupByUUIDString(uuid)
-            return dict(connection.domainListGetStats([found], 0, 0)[0][1])
+            return dict(connection.domainListGetStats([self._ours(connection, uuid)], 0, 0)[0][1])
 
         return self._ask(read, "read statistics of")
 
@@ -302,6 +301,14 @@ class GuestParts:
         if now is None:
             raise GuestError("The server's id is taken on this host.", f"domain {uuid} is not ours")
         return now
+
+    def _ours(self, connection: Any, uuid: str) -> Any:
+        """The domain of that id, of those that are ours and of no other. Raises GuestError."""
+        self._folder(uuid)
+        now = self._find(connection, uuid)
+        if now is None:
+            raise GuestError("The server is not running on this host.", uuid)
+        return now.domain
 
     def _now(self, found: Any) -> _Now | None:
         """The domain's present state; None when it is not ours or is gone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from cumulet.desired.shapes import Kind, MetadataQuestion
 from cumulet.engine import Engine
@@ -70,14 +70,15 @@ def names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
 
 
 def boots_from(tx: Transaction, link_id: str, image_id: str) -> bool:
-    """Whether a server on this link needs the image: to boot from, or as the kernel or ramdisk that was looked up as
-    its creator saw it. One query."""
+    """Whether a server that is on this link now needs the image: to boot from, or as the kernel or ramdisk that was
+    looked up as its creator saw it. One query."""
     needs = or_(
         servers.c.image_id == image_id,
         servers.c.image[("kernel", "id")].as_string() == image_id,
         servers.c.image[("ramdisk", "id")].as_string() == image_id,
     )
-    return tx.row(select(servers.c.id).where(servers.c.link_id == link_id, needs).limit(1)) is not None
+    here = and_(servers.c.link_id == link_id, servers.c.deleted_at.is_(None))
+    return tx.row(select(servers.c.id).where(here, needs).limit(1)) is not None
 
 
 def find(tx: Transaction, text: str) -> Sequence[Subject]:

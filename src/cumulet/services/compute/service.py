@@ -39,13 +39,15 @@ class ComputeContext:
     """What the process assembly hands to compute, its metadata service and its console.
 
     `metadata_secret` is shared with metadata proxies that sign, as Neutron's does. `console_base_url` is the
-    console's address as browsers reach it, without a slash at the end. `novnc` is the folder of noVNC's files.
+    console's address as browsers reach it, without a slash at the end. `novnc` is the folder of noVNC's files,
+    `screens` that of the sockets of this machine's guests.
     """
 
     engine: Engine
     metadata_secret: str
     console_base_url: str = "http://127.0.0.1:6080"
     novnc: Path = Path("/usr/share/novnc")
+    screens: Path = Path("/nonexistent")
     availability_zone: str = "nova"
     controller_host: str = "controller"
     region: str = "RegionOne"

@@ -1,7 +1,7 @@
 """From a browser's websocket to the unix socket of a guest's screen.
 
-A token opens one connection, once. A browser's page must come from this host, so that no other site can ride on a
-token. Bytes pass as they are; nothing of them is kept or logged.
+A token opens one connection, once; it is used up by whoever shows it, let in or not. A browser's page must come from
+this host, so that no other site can ride on a token. Bytes pass as they are; nothing of them is kept or logged.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cumulet.services.compute.console import screens
 from cumulet.services.compute.model import consoles
 from cumulet.services.compute.service import ComputeContext
 from cumulet.store import Store
@@ -32,14 +33,12 @@ async def websocket(context: ComputeContext, store: Store, scope: dict[str, Any]
     if first["type"] != "websocket.connect":
         return
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    screen = None
-    if _same_site(headers, context):
-        screen = await asyncio.get_running_loop().run_in_executor(None, _redeem, store, _token(scope, headers))
-    if screen is None:
+    screen = await asyncio.get_running_loop().run_in_executor(None, _redeem, store, _token(scope, headers))
+    if screen is None or not _same_site(headers, context):
         await send({"type": "websocket.close", "code": _REFUSED})
         return
     try:
-        reader, writer = await asyncio.open_unix_connection(screen.socket)
+        reader, writer = await screens.connect(context.screens, screen.server_id)
     except OSError as error:
         log.warning("the screen of %s cannot be reached: %s", screen.server_id, error)
         await send({"type": "websocket.close", "code": _NO_SCREEN})
@@ -76,6 +75,9 @@ def _token(scope: dict[str, Any], headers: dict[str, str]) -> str:
 def _redeem(store: Store, token: str) -> consoles.Screen | None:
     if not token:
         return None
+    with store.read() as tx:
+        if not consoles.exists(tx, token):
+            return None
     with store.transaction() as tx:
         return consoles.redeem(tx, token)
 

@@ -19,11 +19,11 @@ from cumulet.store.times import SECOND
 
 @dataclass(frozen=True)
 class Screen:
-    """Where a guest's screen is: a unix socket on its host."""
+    """A guest that has a screen, and its host. Where that is follows from the id: what a host says of itself is never
+    opened."""
 
     server_id: str
     host: str
-    socket: str
 
 
 def _digest(token: str) -> str:
@@ -31,12 +31,12 @@ def _digest(token: str) -> str:
 
 
 def screen(tx: Transaction, row: servers.Server) -> Screen | None:
-    """The guest's screen as its node reported it; None when it has none now."""
+    """The guest's screen, when its node reported that it has one; None when it has none now."""
     if row.vm_state not in (states.ACTIVE, states.PAUSED, states.ERROR) or row.host is None:
         return None
     seen = fleet.observed(tx, "guest", [row.id]).get(row.id)
-    socket = seen.facts.get("vnc") if seen is not None and not seen.gone else None
-    return Screen(row.id, row.host, socket) if isinstance(socket, str) and socket else None
+    shown = seen is not None and not seen.gone and seen.facts.get("screen") is True
+    return Screen(row.id, row.host) if shown else None
 
 
 def issue(tx: Transaction, row: servers.Server, kind: str, seconds: float) -> str:
@@ -49,6 +49,11 @@ def issue(tx: Transaction, row: servers.Server, kind: str, seconds: float) -> st
     values = {"token_hash": _digest(token), "server_id": row.id, "kind": kind, "expires_at": expires_at}
     tx.insert(console_tokens, values)
     return token
+
+
+def exists(tx: Transaction, token: str) -> bool:
+    """Whether somebody was given this token and has not used it. Strangers who guess change no row."""
+    return tx.row(select(console_tokens.c.server_id).where(console_tokens.c.token_hash == _digest(token))) is not None
 
 
 def redeem(tx: Transaction, token: str) -> Screen | None:

@@ -1,0 +1,54 @@
+"""Whose the other end of a connection on loopback is: the controller's, or somebody's who took its port.
+
+A port is free while the controller is being started again, and anybody on this machine may listen there: the process of
+a guest that broke out, too. Who answered would be given the node's secret, and obeyed. Must never send anything.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+TABLE = Path("/proc/net/tcp")
+_LISTEN, _ESTABLISHED = "0A", "01"
+Address = tuple[str, int]
+
+
+class StrangerError(ConnectionError):
+    """Somebody else has the controller's port."""
+
+
+def check_listener(address: Address, trusted: frozenset[int]) -> None:
+    """Raises StrangerError unless a user whose id is in `trusted` listens on exactly this IPv4 address and port."""
+    _check(
+        address, {uid for local, _, state, uid in _sockets() if (local, state) == (_text(address), _LISTEN)}, trusted
+    )
+
+
+def check_accepted(connection: socket.socket, trusted: frozenset[int]) -> None:
+    """The same for the end that has accepted this connection and has answered. Raises StrangerError."""
+    here, there = _text(connection.getsockname()), _text(connection.getpeername())
+    ends = {uid for local, remote, state, uid in _sockets() if (local, remote, state) == (there, here, _ESTABLISHED)}
+    if ends:  # an answer may be the last thing that is said: then the other end is gone, and there is none to ask about
+        _check(connection.getpeername(), ends, trusted)
+
+
+def _check(address: Address, found: set[int], trusted: frozenset[int]) -> None:
+    if not found or not found <= trusted:
+        whose = f"belongs to user {min(found - trusted)}" if found else "is nobody's"
+        raise StrangerError(f"port {address[1]} of {address[0]} {whose}, not the controller's")
+
+
+def _sockets() -> Iterator[tuple[str, str, str, int]]:
+    """Local and remote address, state and owner of every TCP socket over IPv4 of this network namespace."""
+    for line in TABLE.read_text().splitlines()[1:]:
+        words = line.split()
+        yield words[1], words[2], words[3], int(words[7])
+
+
+def _text(address: Address) -> str:
+    """An address as the kernel's table has it: the bytes of the address as a number of this machine, in hexadecimal."""
+    (number,) = struct.unpack("=I", socket.inet_aton(address[0]))
+    return f"{number:08X}:{address[1]:04X}"
