@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ class Lab:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.image = image_cache()
+        self.secrets: dict[str, str] = {}
+        """What was handed out meanwhile and must be in no log, by what it is."""
         # The client's environment is made out here: the machine reaches no package index.
         subprocess.run([CUMULET, "openstack", "--version"], check=True, stdin=subprocess.DEVNULL)
 
@@ -46,6 +49,18 @@ class Lab:
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.machine.run(CUMULET, "status", "--json", check=False).stdout))
+
+    def leaks(self) -> list[str]:
+        """Secrets in logs, arguments and environments: those of the state folder, and `secrets`."""
+        done = self.machine.run(
+            sys.executable,
+            str(Path(__file__).with_name("leaks.py")),
+            str(STATE),
+            input=json.dumps(self.secrets),
+            check=False,
+        )
+        assert done.stdout, done.stderr
+        return list(json.loads(done.stdout))
 
     # ---- the client -------------------------------------------------------------------------------------------
 

@@ -40,13 +40,16 @@ def lab() -> Iterator[Lab]:
         assert lab.demo("server", "create", *words)["status"] == "ACTIVE"
         until("the guest says that it is ready", lambda: "guest ready" in lab.demo("console", "log", "show", "vm"), 180)
         yield lab
+        leaks = lab.leaks()
         lab.cumulet("down", "--purge")
+        assert leaks == []
 
 
 def url(lab: Lab) -> str:
     shown = lab.demo("console", "url", "show", "--novnc", "vm")
     assert (shown["protocol"], shown["type"]) == ("vnc", "novnc")
     assert shown["url"].startswith(f"{CONSOLE}/vnc_auto.html?autoconnect=true&path=%3Ftoken%3D")
+    lab.secrets[f"a console's token, number {len(lab.secrets)}"] = shown["url"].rpartition("%3D")[2]
     return str(shown["url"])
 
 
@@ -78,10 +81,11 @@ def test_expired_forged_and_missing_tokens(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:6081", "null", f"{CONSOLE}.evil.example"])
-def test_a_page_of_another_site_is_refused_and_the_token_stays(lab: Lab, origin: str) -> None:
+def test_a_page_of_another_site_is_refused_and_uses_the_token_up(lab: Lab, origin: str) -> None:
     where = url(lab)
     assert look(lab, where, "--origin", origin) == {"refused": 403}
-    assert "lit" in look(lab, where, "--origin", CONSOLE)
+    assert look(lab, where, "--origin", CONSOLE) == {"refused": 403}
+    assert "lit" in look(lab, url(lab), "--origin", CONSOLE)
 
 
 def test_novnc_and_nothing_else_is_served(lab: Lab) -> None:

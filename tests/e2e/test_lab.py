@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import STATE, Lab, until
+from tests.e2e.lab import CUMULET, STATE, Lab, until
 from tests.e2e.machine import OUTSIDE, Machine
 
 pytestmark = [
@@ -54,12 +54,14 @@ def test_the_first_user(lab: Lab, tmp_path: Path) -> None:
     _what_is_left_for_the_first_user(lab)
     key = _prepare(lab, tmp_path)
     address = _first_server(lab, key)
+    _credentials(lab)
     _inside(lab, key, address)
     _on_the_host(lab)
     _operators_views(lab)
     _lifecycle(lab, key, address)
     _down_and_up(lab, key, address)
     _delete(lab)
+    assert lab.leaks() == []
     lab.cumulet("down", "--purge")
     assert snapshot(lab) == before
 
@@ -139,6 +141,14 @@ def _first_server(lab: Lab, key: Path) -> str:
     return address
 
 
+def _credentials(lab: Lab) -> None:
+    """What is handed out once; a later step looks for it in all logs."""
+    lab.secrets["a token"] = lab.demo("token", "issue")["id"]
+    lab.secrets["an application credential"] = lab.demo("application", "credential", "create", "app")["secret"]
+    lab.secrets["an EC2 secret"] = lab.demo("ec2", "credentials", "create")["secret"]
+    lab.secrets["a token to join with"] = lab.host(CUMULET, "token").strip()
+
+
 def _inside(lab: Lab, key: Path, address: str) -> None:
     assert lab.ssh(key, address, "cat /tmp/user-data").strip() == "user-data ran as root"
     base = "http://169.254.169.254"
@@ -190,6 +200,7 @@ def _operators_views(lab: Lab) -> None:
     assert len(lab.admin("endpoint", "list")) >= 15
     assert {row["Alias"] for row in lab.admin("extension", "list", "--network")} >= {"router", "security-group"}
     url = lab.demo("console", "url", "show", "--novnc", "my_vm")["url"]
+    lab.secrets["a console's token"] = url.rpartition("%3D")[2]
     page = lab.host("curl", "-s", url)
     assert "noVNC" in page
     assert "my_vm" in lab.cumulet("explain", "my_vm")

@@ -7,10 +7,10 @@ What happens when they are put together is those modules' business.
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from pathlib import Path
 
+from cumulet.cli import logs
 from cumulet.cli.processes import CHILDREN
 from cumulet.config import ConfigError, Settings
 
@@ -26,10 +26,7 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         print(f"{role}: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s",
-    )
+    logs.configure(settings.log_level)
     module = importlib.import_module(f"cumulet.cli.{role}")
     return int(module.run(settings) or 0)
 

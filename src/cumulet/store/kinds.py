@@ -87,6 +87,7 @@ class Sqlite:
             json_serializer=_json,
             json_deserializer=msgspec.json.decode,
             query_cache_size=2000,
+            hide_parameters=True,  # values of a statement that failed would stand in the log
         )
         event.listen(self.engine, "connect", self._prepare)
 
@@ -139,6 +140,7 @@ class Postgresql:
             json_serializer=_json,
             json_deserializer=msgspec.json.decode,
             query_cache_size=2000,
+            hide_parameters=True,  # values of a statement that failed would stand in the log
         )
         event.listen(self.engine, "connect", self._prepare)
 

@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, text
 from cumulet.store.database import metadata
 from cumulet.store.kinds import WRITERS
 
-engine = create_engine(context.config.attributes["url"])
+engine = create_engine(context.config.attributes["url"], hide_parameters=True)
 with engine.connect() as connection:
     if (
         engine.dialect.name == "postgresql"
