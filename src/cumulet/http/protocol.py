@@ -145,7 +145,8 @@ class Protocol(HttpToolsProtocol):
         self._head = 0
         if self._phase is BODY:
             lengths = [value for name, value in self.headers if name == b"content-length"]
-            self._left = int(lengths[0]) if lengths and lengths[0].isdigit() else _UNKNOWN
+            known = lengths and lengths[0].isascii() and lengths[0].isdigit()
+            self._left = int(lengths[0]) if known else _UNKNOWN
             small = 0 <= self._left <= connections.SMALL_BODY
             self._patience = connections.BODY_S if small else connections.LONG_BODY_S
             self.since, self._came = self.loop.time(), 0
