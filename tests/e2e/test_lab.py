@@ -144,7 +144,8 @@ def _first_server(lab: Lab, key: Path) -> str:
 def _credentials(lab: Lab) -> None:
     """What is handed out once; a later step looks for it in all logs."""
     lab.secrets["a token"] = lab.demo("token", "issue")["id"]
-    lab.secrets["an application credential"] = lab.demo("application", "credential", "create", "app")["secret"]
+    made = lab.demo("application", "credential", "create", "app")
+    lab.secrets["an application credential"] = {name.lower(): value for name, value in made.items()}["secret"]
     lab.secrets["an EC2 secret"] = lab.demo("ec2", "credentials", "create")["secret"]
     lab.secrets["a token to join with"] = lab.host(CUMULET, "token").strip()
 

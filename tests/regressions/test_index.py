@@ -13,8 +13,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 INDEX = Path(__file__).with_name("README.md")
 NUMBERS = [*map(str, range(1, 61)), *[f"S{number}" for number in range(1, 20)]]
-PENDING = {"S13", "S14", "S18"}
-"""Findings whose tests are still to be named."""
 
 _ROW = re.compile(r"^\| (S?\d+) \| (.+) \| (.+) \|$")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
@@ -44,9 +42,6 @@ def test_every_number_is_there_once() -> None:
 
 @pytest.mark.parametrize(("number", "held_by"), [(number, held_by) for number, _, held_by in rows()])
 def test_each_has_its_tests_or_a_reason(number: str, held_by: str) -> None:
-    if number in PENDING:
-        assert held_by == "TODO", "it is pending no longer: take it out of the list"
-        return
     named = _TEST.findall(held_by)
     assert held_by.count("::") == len(named), "a test is not written as `path::name`"
     for path, name in named:

@@ -361,7 +361,7 @@ def test_the_operator_sees_what_was_left_out(cloud: Tenants) -> None:
         [item] = desired.of_ref(tx, ref)
         detail = "DHCP option left out: not a DHCP option: '9999'"
         report = Report(
-            host="node", kind="network", ref=ref, revision=item.revision, state="ready", error=None, detail=detail
+            host=item.host, kind="network", ref=ref, revision=item.revision, state="ready", error=None, detail=detail
         )
         assert desired.keep_reports(tx, link_id, [report], {"network": lambda *_: None}) == 1
         assert [desired.of_ref(tx, ref)[0].detail, desired.of_ref(tx, ref)[0].state] == [detail, "ready"]

@@ -14,7 +14,6 @@ _FORM = "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s"
 _TALKATIVE = ("uvicorn", "websockets", "sqlalchemy", "botocore", "boto3", "s3transfer", "urllib3", "ldap3", "oauthlib")
 """Libraries that tell of each request with its query, its headers or its values: only their warnings are wanted."""
 
-_HEADERS = "authorization|cookie|x-(?:auth|subject|service|storage|cumulet)-(?:token|secret)"
 _RULES = (
     # The query of an address: console tokens, signatures, what clients put there by mistake.
     (re.compile(r"(?<=[^\s?])\?[^\s\"'<>?]*=[^\s\"'<>]*"), f"?{HIDDEN}"),
@@ -25,7 +24,12 @@ _RULES = (
     # Tokens in a path, as Keystone's second version and Nova's consoles have them.
     (re.compile(r"(?<=/)((?:v2\.0/|os-console-auth-)tokens/)[^\s/\"'<>]+"), rf"\1{HIDDEN}"),
     # Headers that somebody shows.
-    (re.compile(rf"(?i)\b({_HEADERS})(\W{{1,4}})[^\r\n]*"), rf"\1\2{HIDDEN}"),
+    (
+        re.compile(
+            r"(?i)\b(authorization|cookie|x-(?:auth|subject|service|storage|cumulet)-(?:token|secret))(\W{1,4})[^\r\n]*"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
 )
 _SIGNS = ("?", "://", "gAAAA", "tokens/", "okie", "uthorization", "x-", "X-")
 
