@@ -44,6 +44,8 @@ FORMS = {
     ),
     "words": re.compile(rf"{_WORD}(?: {_WORD})*"),
 }
+_MAY_REPEAT = ("options", "hosts", "names")
+"""An option's value is the tenant's; of a server's name a label is made, which the form of the line holds."""
 _ORDERS = re.compile(r"(?:^| )(?:-[APFIDXNRZ]|-t|COMMIT|\*\S+)(?: |$)")
 """What a rule's text never holds: words that order something else."""
 
@@ -73,7 +75,7 @@ class Written:
             wrong = form == "rule" and _ORDERS.search(line)
             if not FORMS[form].fullmatch(line) or not line.isascii() or not line.isprintable() or wrong:
                 bad.append(f"{form}: {line!r:.300}")
-            elif MARK in line and form != "options":
+            elif MARK in line and form not in _MAY_REPEAT:
                 bad.append(f"{form} repeats the text: {line!r:.300}")
         return bad
 

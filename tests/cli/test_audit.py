@@ -64,5 +64,5 @@ def test_without_its_environment_it_says_so(asked: Path, monkeypatch: pytest.Mon
 def test_the_checkouts_lock_files_are_what_is_asked_for() -> None:
     root = Path(__file__).resolve().parents[2]
     names = [file.name for file in audit.lock_files(root)]
-    assert names == sorted(path.name for path in root.glob("*.lock")) and "requirements-audit.lock" in names
+    assert names == sorted(path.name for path in root.glob("[!.]*.lock")) and "requirements-audit.lock" in names
     assert "pip-audit==" in (root / "requirements-audit.lock").read_text()
