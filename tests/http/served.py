@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from select import select
 from typing import TypeVar
 
 import uvloop
@@ -76,12 +77,17 @@ class Served:
     def connections(self) -> int:
         return self.call(lambda: len(self.server.server_state.connections))
 
-    def empties(self) -> bool:
-        """Whether nobody is connected any more; waits for it."""
+    def becomes(self, wanted: Callable[[], bool]) -> bool:
+        """Whether it is so; waits for it. Asked on the event loop."""
         end = time.monotonic() + 20
-        while self.connections and time.monotonic() < end:
+        while not (found := self.call(wanted)) and time.monotonic() < end:
             time.sleep(0.01)
-        return not self.connections
+        return found
+
+    def empties(self) -> bool:
+        """Whether nobody is connected any more, and nothing is worked on; waits for it."""
+        state = self.server.server_state
+        return self.becomes(lambda: not state.connections and not state.tasks)
 
     def later(self, seconds: float) -> None:
         """Look at the connections as if so many seconds had passed."""
@@ -94,6 +100,12 @@ class Served:
     def client(self, service: str = "", source: str = "127.0.0.1") -> Iterator[Client]:
         port = self.ports[service] if service else next(iter(self.ports.values()))
         with socket.create_connection(("127.0.0.1", port), 20, source_address=(source, 0)) as sock:
+            own = sock.getsockname()
+            known = self.server.server_state.connections
+            # The kernel connects before the server accepts. Whom it turns away it tells so.
+            assert self.becomes(
+                lambda: any(getattr(one, "client", None) == own for one in known) or bool(select([sock], [], [], 0)[0])
+            )
             yield Client(self, sock)
 
     def ask(self, data: bytes, service: str = "", pieces: int = 1) -> Answer:

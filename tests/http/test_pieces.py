@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cumulet.auth import Policy
@@ -123,6 +123,8 @@ def test_who_waits_for_100_sends_after_it(size: int, served: Served) -> None:
     st.sampled_from((0, 1, 70_000)),
     st.lists(st.one_of(st.integers(0, 140_000), st.integers(-8, 8)), max_size=8),
 )
+@example(3, None, 0, [-3, -2, -1])
+@example(0, None, 1, [-5, -4, -3, -2, -1])
 def test_a_head_has_a_limit_to_the_byte(
     served: Served, over: int, chunks: list[int] | None, before: int, places: list[int]
 ) -> None:

@@ -135,14 +135,14 @@ class Protocol(HttpToolsProtocol):
 
     def _after_head(self, piece: bytes) -> None:
         """`piece` of a head was fed; see what it made."""
-        self._tail = b""
         if self._phase is HEAD:
             self._head += len(piece)
             if len(self.headers or ()) > MOST_HEADERS:
                 self._refuse(_too_long())
-            self._tail = b"" if piece.endswith(_END) else (self._tail + piece)[-3:]
+            last = (self._tail + piece)[-4:]
+            self._tail = b"" if last == _END else last[-3:]
             return
-        self._head = 0
+        self._head, self._tail = 0, b""
         if self._phase is BODY:
             lengths = [value for name, value in self.headers if name == b"content-length"]
             known = lengths and lengths[0].isascii() and lengths[0].isdigit()
