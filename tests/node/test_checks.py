@@ -362,7 +362,7 @@ def test_the_journal_keeps_only_what_was_taken(tmp_path: Path) -> None:
     node = Node(tmp_path)
     node.hear([item(), item("../../x"), item(OTHER, spec=changed(("name",), "x"))])
     assert [path.name for path in tmp_path.iterdir()] == [f"guest.{ID}.json"]
-    with pytest.raises(ValueError, match="not the name of an item"):
+    with pytest.raises(ValueError, match="not a UUID"):
         Journal(tmp_path).keep(Item(host="", kind="guest", ref="../x", revision=1))
     (tmp_path / "guest.bad.json").write_text(json.dumps(item("../../x")))
     again = Node(tmp_path)
