@@ -114,6 +114,23 @@ def test_who_has_a_token_is_not_behind_strangers(cloud: Cloud, admin: httpx.Clie
         assert done == [201] and answers[0].status_code == 503
 
 
+def test_a_stranger_is_not_shut_out_by_who_has_a_token(cloud: Cloud, admin: httpx.Client) -> None:
+    """Finding S10: one caller with a token fills the queue, and someone comes who was never here."""
+
+    def made_up() -> int:
+        return admin.post("/v3/users", json={"user": {"name": fresh(), "password": PASSWORD}}).status_code
+
+    user = made(admin, "user", name=fresh(), password=PASSWORD)
+    done: list[int] = []
+    with queued(cloud, 3) as go, waiting(cloud, 3, made_up) as answers:
+        thread = threading.Thread(target=lambda: done.append(cloud.login(user["name"], PASSWORD).status_code))
+        thread.start()
+        until(lambda: len(answers) == 1 or bool(done))
+        go()
+        thread.join(30)
+    assert done == [201] and sorted(answers) == [201, 201, 503]
+
+
 def test_a_login_that_nobody_waits_for_is_never_hashed(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Finding S10: whoever hangs up takes the place with it."""
     hashed: list[Any] = []

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from cumulet.auth import Caller
 from cumulet.http.faults import Unavailable
+from cumulet.services.identity.api.turns import source_of
 from cumulet.services.identity.model import turns
 from cumulet.services.identity.model.brakes import Brake
 from cumulet.services.identity.model.turns import Job, Turns
@@ -227,9 +229,31 @@ def test_who_has_a_token_cannot_fill_the_queue_for_others_who_have() -> None:
     assert isinstance(failed(flood[3].future), Unavailable)
     with pytest.raises(Unavailable):
         gate.offer("a4", "user 1", known=True)
-    with pytest.raises(Unavailable):
-        gate.offer("stranger", "192.0.2.1")
     assert gate.served() == ["a0", "b", "a1", "a2"]
+
+
+def test_who_is_known_cannot_fill_the_queue_for_strangers() -> None:
+    """Whoever comes for the first time, or after a restart, is one: half of the queue is theirs."""
+    gate = Gate(4)
+    flood = [gate.offer(f"a{number}", "user 1", known=True) for number in range(4)]
+    for number in range(2):
+        gate.offer(f"stranger{number}", f"192.0.2.{number}")
+        assert isinstance(failed(flood[3 - number].future), Unavailable)
+    with pytest.raises(Unavailable):
+        gate.offer("stranger2", "192.0.2.9")  # nor can strangers take it all
+    with pytest.raises(Unavailable):
+        gate.offer("a4", "user 1", known=True)
+    assert gate.served() == ["a0", "stranger0", "a1", "stranger1"]
+
+
+def test_the_users_of_a_domain_share_its_turns() -> None:
+    """Its manager makes as many as he likes; in the first domain only the cloud's administrators do."""
+
+    def user(name: str, domain_id: str) -> Caller:
+        return Caller(name, name, domain_id)
+
+    assert source_of(user("a", "d" * 32)) == source_of(user("b", "d" * 32)) != source_of(user("c", "e" * 32))
+    assert source_of(user("a", "default")) != source_of(user("b", "default"))
 
 
 def test_what_nobody_waits_for_is_never_done(gate: Gate) -> None:

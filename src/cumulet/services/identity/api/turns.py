@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET
 
+from cumulet.auth import Caller
+from cumulet.auth.caller import DEFAULT_DOMAIN
 from cumulet.http import Call
 from cumulet.http.connections import share_of
 from cumulet.http.faults import BadRequest
@@ -20,11 +22,15 @@ T = TypeVar("T")
 
 
 async def in_turn(call: Call, account: int, work: Callable[..., T], *arguments: Any) -> T:
-    """`work` on a thread for logins, when it is its turn. `account`: which one is tried, as a number. Raises 503 when
-    too many wait. What was not begun when the client has gone is never done."""
+    """`work` on a thread for logins, when it is its turn. `account`: which one is tried, as a number; a caller
+    with a token is one himself. Raises 503 when too many wait. What was not begun when the client has gone is never
+    done."""
     context: IdentityContext = call.context
     caller = call.caller_or_none
-    source = f"user {caller.user_id}" if caller else share_of(call.client_address)
+    if caller:
+        source, account = source_of(caller), hash(caller.user_id)
+    else:
+        source = share_of(call.client_address)
     job = context.turns.offer(Job(source, account, partial(work, *arguments), known=caller is not None))
     result = asyncio.wrap_future(job.future)
     if job.waits:
@@ -39,6 +45,14 @@ async def in_turn(call: Call, account: int, work: Callable[..., T], *arguments: 
             raise BadRequest("The client closed the connection before its turn.")
     found: T = await result
     return found
+
+
+def source_of(caller: Caller) -> str:
+    """Whose share a caller with a token counts towards: his domain's, whose manager makes as many users as he likes.
+    Those of the first domain are made by the cloud's administrators: each of them has a share of his own."""
+    if caller.user_domain_id == DEFAULT_DOMAIN:
+        return f"user {caller.user_id}"
+    return f"domain {caller.user_domain_id}"
 
 
 def account_of(identity: wire.Identity) -> int:

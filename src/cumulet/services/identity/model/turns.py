@@ -4,8 +4,9 @@ A hash takes tens of milliseconds on purpose, so whoever asks for many could kee
 of clients, callers with a token) take turns, and within a source the accounts that are tried. Every second turn belongs
 to those who have proven themselves lately from where they are, and among them it is taken in turns, too; so a crowd
 of strangers, at one address or at many, takes half of the hashes at most, and never the last core. When the queue is
-full, the source that waits for most loses its newest. What nobody waits for any more is dropped. Nothing is kept of a
-name or a password but a number, and of no more than `REMEMBERED` pairs.
+full, the source that waits for most loses its newest, and neither those who are known nor the others can take more than
+half of the places from each other. What nobody waits for any more is dropped. Nothing is kept of a name or a password
+but a number, and of no more than `REMEMBERED` pairs.
 """
 
 from __future__ import annotations
@@ -153,13 +154,14 @@ class Turns:
 
     def _displaced(self, job: Job) -> Job | None:
         """Who has to go so that `job` may wait: the newest of those who wait for most; None when it is `job` itself.
-        Who is known never goes for a stranger, and any stranger for who is known, up to half of the queue."""
-        first = job.known and self._known < self._most // 2
-        everybody = job.known and not first
+        Half of the queue is for those who are known, half for the others: who finds less than a half of the own kind
+        takes a place of the other kind. Beyond that, who is known never goes for a stranger."""
+        half = self._most // 2
+        first = self._known < half if job.known else self._known > half
         may_go = {
             source: found
             for source, held in self._waiting.items()
-            if (found := {one: jobs for one, jobs in held.items() if everybody or not jobs[-1].known})
+            if (found := {one: jobs for one, jobs in held.items() if _may_go(jobs[-1], job, first=first)})
         }
         if not may_go:
             return None
@@ -187,6 +189,11 @@ class Turns:
                 del self._waiting[job.source]
         self._count -= 1
         self._known -= job.known
+
+
+def _may_go(waiting: Job, job: Job, *, first: bool) -> bool:
+    """Whether `waiting` can be asked to go for `job`, which comes `first` when its kind has less than its half."""
+    return waiting.known != job.known if first else job.known or not waiting.known
 
 
 def _done(job: Job) -> bool:
