@@ -432,3 +432,55 @@ def test_a_name_that_a_neighbour_has(stage: Stage) -> None:
     own = [host.addresses[0].ip.replace(".", "-") for host in told.dhcp.hosts if host.port_id in ports]
     assert served[database["id"]] == "db"
     assert [served[port] for port in ports] == [*(f"host-{ip}" for ip in own[:3]), "web", "db", "web"]
+
+
+def names_on(stage: Stage, network_id: str) -> dict[str, str]:
+    """What the network's DHCP server is told to call its ports: port id → name, "" for one that goes by its address."""
+    with stage.cloud.controller.store.read() as tx:
+        told: Any = network_door.RENDERERS["network"](tx, stage.home[0], [network_id])[network_id]
+    byaddress = {host.port_id: f"host-{host.addresses[0].ip.replace('.', '-')}" for host in told.dhcp.hosts}
+    return {h.port_id: "" if h.hostname == byaddress[h.port_id] else h.hostname for h in told.dhcp.hosts}
+
+
+@pytest.mark.parametrize(
+    "spelling", ["db.", "DB.", "db.openstacklocal", "db.openstacklocal.", "DB.OpenStackLocal", "db.of.bob"]
+)
+def test_a_neighbours_name_spelled_otherwise(stage: Stage, spelling: str) -> None:
+    """Finding S4's class: a DHCP server makes one name of these, and answers to its first label, too."""
+    shared, _ = stage.network("admin", shared=True)
+    database = stage.make("port", "alice", network_id=shared, dns_name="db")["id"]
+    port = stage.make("port", "bob", network_id=shared, dns_name=spelling)["id"]
+    assert names_on(stage, shared)[database] == "db"
+    assert names_on(stage, shared)[port] == ""
+
+
+def test_a_neighbours_name_taken_by_an_older_port(stage: Stage) -> None:
+    """Finding S4's class: who keeps a port in store and gives it somebody's name later was not there first."""
+    shared, _ = stage.network("admin", shared=True)
+    kept = stage.make("port", "bob", network_id=shared, dns_name="mine")["id"]
+    database = stage.make("port", "alice", network_id=shared, dns_name="db")["id"]
+    stage.ask("network", "PUT", f"/v2.0/ports/{kept}", {"port": {"dns_name": "db"}}, "bob", 200)
+    assert names_on(stage, shared)[database] == "db"
+    assert names_on(stage, shared)[kept] == ""
+    server = stage.server("bob", [{"port": stage.make("port", "bob", network_id=shared)["id"]}], name="db")
+    assert server.status == 202, server.body
+    stage.ask(
+        "network", "PUT", f"/v2.0/ports/{database}", {"port": {"name": "renamed", "dns_name": "db"}}, "alice", 200
+    )
+    assert [name for name in names_on(stage, shared).values() if name] == ["db"], (
+        "what says nothing new changes nothing"
+    )
+    assert names_on(stage, shared)[database] == "db"
+
+
+def test_an_address_of_its_own_making_that_is_taken(stage: Stage) -> None:
+    """A port whose MAC makes an address that its network's owner gave to another one: a refusal, not an error."""
+    network = stage.make("network", "bob", name="v6")["id"]
+    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    subnet = {"network_id": network, "ip_version": 6, "cidr": "2001:db8::/64", **modes}
+    subnet_id = stage.make("subnet", "bob", **subnet)["id"]
+    taken = {"ip_address": "2001:db8::a8bb:ccff:fedd:eeff"}
+    stage.make("port", "bob", network_id=network, fixed_ips=[taken])
+    for asked in ({}, {"fixed_ips": [{"subnet_id": subnet_id}]}):
+        body = {"port": {"network_id": network, "mac_address": "aa:bb:cc:dd:ee:ff", **asked}}
+        assert stage.refused("POST", "ports", body, 409)["type"] == "IpAddressAlreadyAllocated"

@@ -113,6 +113,8 @@ ports = Table(
     Column("allowed_address_pairs", JSON, nullable=False),
     Column("dns_name", String(255), nullable=False, default=""),
     Column("dns_domain", String(255), nullable=False, default=""),
+    # Since when it asks for its `dns_name`: where tenants share a network, who came first has it.
+    Column("named_at", BigInteger, nullable=False, default=0),
     # Compute plugged the port into the server that `device_id` names; what a client says of a port sets it never.
     Column("plugged", Boolean, nullable=False, default=False),
     Column("by_compute", Boolean, nullable=False, default=False),

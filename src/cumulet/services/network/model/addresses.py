@@ -101,13 +101,13 @@ def next_free(tx: Transaction, subnet: Row[Any]) -> Allocation | None:
     return None
 
 
-def from_mac(subnet: Row[Any], mac: str) -> Allocation:
-    """The address that a port makes for itself from the router's announcements (modified EUI-64)."""
+def from_mac(tx: Transaction, subnet: Row[Any], mac: str, *, taken_by: str | None = None) -> Allocation:
+    """The address that a port makes for itself from the router's announcements (modified EUI-64). Raises 409 when
+    another port has it: who owns the network may have chosen it."""
     octets = [int(part, 16) for part in mac.split(":")]
     eui = [octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]]
     net = ipaddress.IPv6Network(subnet.cidr)
-    ip = net[int.from_bytes(bytes(eui), "big")]
-    return Allocation(subnet.id, str(ip), number(ip))
+    return _exact(tx, subnet, str(net[int.from_bytes(bytes(eui), "big")]), taken_by=taken_by)
 
 
 def _exact(tx: Transaction, subnet: Row[Any], text: str, *, taken_by: str | None) -> Allocation:
@@ -144,7 +144,7 @@ def wanted(tx: Transaction, request: Request, fixed_ips: Sequence[Mapping[str, s
         if "ip_address" in asked:
             allocation = _exact(tx, subnet, asked["ip_address"], taken_by=request.port_id)
         elif subnet.ipv6_address_mode in AUTOMATIC and not request.device_owner.startswith("network:router"):
-            allocation = from_mac(subnet, request.mac)
+            allocation = from_mac(tx, subnet, request.mac, taken_by=request.port_id)
         else:
             allocation = _kept(tx, subnet, request.port_id, found) or next_free(tx, subnet)  # type: ignore[assignment]
             if allocation is None:
@@ -194,7 +194,7 @@ def automatic(tx: Transaction, request: Request) -> list[Allocation]:
             found.append(allocation)
         elif stateful:
             raise faults.no_more_addresses(request.network_id)
-    found += [from_mac(row, request.mac) for row in rows if row.ipv6_address_mode in AUTOMATIC]
+    found += [from_mac(tx, row, request.mac) for row in rows if row.ipv6_address_mode in AUTOMATIC]
     return found
 
 

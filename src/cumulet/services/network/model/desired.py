@@ -118,7 +118,8 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
     fixed = addresses_of(tx, ports.c.network_id.in_(nets))
     columns = (ports.c.id, ports.c.network_id, ports.c.project_id, ports.c.mac_address, ports.c.dns_name)
     answered = and_(ports.c.network_id.in_(nets), ports.c.device_owner.not_like("network:%"))
-    query = select(*columns, ports.c.extra_dhcp_opts).where(answered).order_by(ports.c.created_at, ports.c.id)
+    query = select(*columns, ports.c.extra_dhcp_opts).where(answered)
+    query = query.order_by(ports.c.named_at, ports.c.created_at, ports.c.id)
     rows = [row for row in tx.rows(query) if row.id in fixed]
     names = _names(rows, fixed)
     hosts: defaultdict[str, list[shapes.DhcpHost]] = defaultdict(list)
@@ -137,18 +138,26 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
 
 
 def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[shapes.Address]]) -> dict[str, str]:
-    """The names that ports, oldest first, have on their networks: port id → name.
+    """The names that ports have on their networks: port id → name. `rows` in the order in which they asked for them.
 
-    Where tenants share a network, a name that somebody has is not another one's to take; who asks for it all the same
-    goes by their address. Nor is the name that goes with somebody's address.
+    Where tenants share a network, a name that somebody has is not another one's to take, however it is spelled; who
+    asks for it all the same goes by their address. Nor is the name that goes with somebody's address.
     """
     given = {row.id: host_name("", fixed[row.id][0].ip) for row in rows}
     owners = {(row.network_id, given[row.id]): row.project_id for row in rows}
     for row in rows:
-        wanted = row.dns_name.lower()
-        if wanted and owners.setdefault((row.network_id, wanted), row.project_id) == row.project_id:
+        wanted = [(row.network_id, name) for name in _answered(row.dns_name)]
+        if wanted and all(owners.get(one, row.project_id) == row.project_id for one in wanted):
+            owners.update(dict.fromkeys(wanted, row.project_id))
             given[row.id] = row.dns_name
     return given
+
+
+def _answered(name: str) -> set[str]:
+    """What a DHCP server answers to for a port's name: the name itself, whether or not it was given in full, and its
+    first label."""
+    found = name.lower().removesuffix(".").removesuffix(f".{DOMAIN}")
+    return {found, found.partition(".")[0]} - {""}
 
 
 def _dhcp_host(row: Row[Any], name: str, fixed: list[shapes.Address]) -> shapes.DhcpHost:

@@ -42,7 +42,7 @@ def serve(tx: Transaction, network: Row[Any]) -> None:
     for subnet in wanted:
         if subnet.id not in have:
             automatic = subnet.ipv6_address_mode in addresses.AUTOMATIC
-            free = addresses.from_mac(subnet, mac) if automatic else addresses.next_free(tx, subnet)
+            free = addresses.from_mac(tx, subnet, mac) if automatic else addresses.next_free(tx, subnet)
             if free is not None:
                 found.append(free)
     if not found:

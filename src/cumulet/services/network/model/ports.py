@@ -151,7 +151,7 @@ def create(
     row = {**fresh(tx, project_id, values["description"]), "network_id": network.id, "mac_address": mac}
     row.update(status="DOWN", port_security_enabled=secure, host=binding.host, link_id=binding.link_id)
     row.update(_columns(values), by_compute=binding.by_compute, plugged=binding.by_compute)
-    row.update(tag=binding.tag, position=binding.position)
+    row.update(tag=binding.tag, position=binding.position, named_at=tx.now)
     row["allowed_address_pairs"] = _pairs(values["allowed_address_pairs"], mac)
     tx.insert(ports, row)
     addresses.store(tx, row["id"], network.id, found)
@@ -234,6 +234,8 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
     before = groups_of(tx, [row.id])[row.id]
     groups = _groups_after(tx, caller, row, values, before)
     columns = {**_columns(values), "mac_address": mac}
+    if values.get("dns_name", row.dns_name) != row.dns_name:
+        columns["named_at"] = tx.now
     columns["port_security_enabled"] = values.get("port_security_enabled", row.port_security_enabled)
     if "allowed_address_pairs" in values:
         columns["allowed_address_pairs"] = _pairs(values["allowed_address_pairs"], mac)

@@ -209,7 +209,7 @@ def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, positio
     values["plugged"] = True
     values.update(device_owner=f"compute:{server.availability_zone}", tag=tag, position=position, status="DOWN")
     if not row.dns_name:
-        values["dns_name"] = _label(server.hostname)
+        values.update(dns_name=_label(server.hostname), named_at=tx.now)
     change(tx, port_table, row.id, **values)
     reach.plugged(tx, row.network_id, server.link_id)
     reach.groups_used(tx, server.link_id, ports.groups_of(tx, [row.id])[row.id])

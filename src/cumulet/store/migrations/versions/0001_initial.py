@@ -1181,6 +1181,7 @@ def upgrade() -> None:
         sa.Column("allowed_address_pairs", sa.JSON(), nullable=False),
         sa.Column("dns_name", sa.String(length=255), nullable=False),
         sa.Column("dns_domain", sa.String(length=255), nullable=False),
+        sa.Column("named_at", sa.BigInteger(), nullable=False),
         sa.Column("plugged", sa.Boolean(), nullable=False),
         sa.Column("by_compute", sa.Boolean(), nullable=False),
         sa.Column("tag", sa.String(length=60), nullable=True),
