@@ -484,3 +484,30 @@ def test_an_address_of_its_own_making_that_is_taken(stage: Stage) -> None:
     for asked in ({}, {"fixed_ips": [{"subnet_id": subnet_id}]}):
         body = {"port": {"network_id": network, "mac_address": "aa:bb:cc:dd:ee:ff", **asked}}
         assert stage.refused("POST", "ports", body, 409)["type"] == "IpAddressAlreadyAllocated"
+
+
+@pytest.mark.parametrize("plural", ["networks", "subnets", "ports", "security_groups", "security_group_rules"])
+def test_a_list_that_no_quota_has_room_for_costs_no_look_ups(stage: Stage, plural: str) -> None:
+    """Whoever asks for 18,000 ports in one request kept all writers of the cloud waiting for four seconds."""
+    nowhere = "11111111-2222-4333-8444-555555555555"
+    item = {"network_id": nowhere, "security_group_id": nowhere}
+    body = {plural: [item] * 600}
+    assert stage.refused("POST", plural.replace("_", "-"), body, 409)["type"] == "OverQuota"
+    assert stage.answer("network", "POST", f"/v2.0/{plural.replace('_', '-')}", {plural: [item] * 2}).status in (
+        400,
+        404,
+    )
+
+
+def test_a_port_has_so_many_addresses(stage: Stage) -> None:
+    """Each address is looked up while nobody else writes, and is told to the DHCP server and the filters."""
+    network, _ = stage.network("bob")
+    subnet = {"network_id": network, "ip_version": 4, "cidr": "172.20.0.0/16"}
+    stage.make("subnet", "bob", **subnet)
+    many = [{"ip_address": f"172.20.1.{number}"} for number in range(1, 102)]
+    port = stage.make("port", "bob", network_id=network, fixed_ips=many[:100])
+    assert len(port["fixed_ips"]) == 100
+    error = stage.refused("PUT", f"ports/{port['id']}", {"port": {"fixed_ips": many}}, 400)
+    assert "Exceeded maximum amount of fixed ips per port" in error["message"]
+    error = stage.refused("POST", "ports", {"ports": [{"network_id": network, "fixed_ips": many}]}, 400)
+    assert "Exceeded maximum amount of fixed ips per port" in error["message"]

@@ -15,6 +15,7 @@ from cumulet.auth import Forbidden
 from cumulet.desired import texts
 from cumulet.http import Call
 from cumulet.services.network import faults
+from cumulet.services.network.model import quotas
 from cumulet.services.network.model.nouns import Noun, find_row, matching, no_filter, rows_of
 from cumulet.store import Page
 
@@ -72,6 +73,13 @@ def owner(call: Call, given: Mapping[str, Any]) -> str:
     if not project_id:
         raise faults.bad_request("Running without keystone AuthN requires that tenant_id is specified")
     return project_id
+
+
+def room(call: Call, noun: Noun, items: Sequence[Any]) -> None:
+    """Raise 409 for a list of new resources that the caller's quota has no room for, before each of them costs its
+    look-ups: meanwhile nobody else writes. Administrators may make them for others, whose quotas are asked later."""
+    if len(items) > 1 and not call.caller.is_admin and call.caller.project_id:
+        quotas.reserve(call.tx, call.caller.project_id, {noun.resource.name: len(items)})
 
 
 # ---- one resource

@@ -14,6 +14,7 @@ from cumulet.services.network.nouns import (
     one,
     owner,
     require,
+    room,
     show,
     target_of,
 )
@@ -40,6 +41,7 @@ def show_network(call: Call, network_id: str) -> Body:
 def create_networks(call: Call) -> Body:
     """Create a network, or several at once."""
     items, bulk = NETWORK.many(call.body)
+    room(call, NOUN, items)
     plans = []
     for given in items:
         values = NETWORK.accept(given, creating=True)

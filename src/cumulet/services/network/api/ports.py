@@ -18,6 +18,7 @@ from cumulet.services.network.nouns import (
     one,
     owner,
     require,
+    room,
     show,
     target_of,
 )
@@ -52,6 +53,7 @@ def show_port(call: Call, port_id: str) -> Body:
 def create_ports(call: Call) -> Body:
     """Create a port, or several at once."""
     items, bulk = PORT.many(call.body)
+    room(call, NOUN, items)
     plans = []
     for given in items:
         values = PORT.accept(given, creating=True)

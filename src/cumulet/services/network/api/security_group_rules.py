@@ -18,6 +18,7 @@ from cumulet.services.network.nouns import (
     listing,
     owner,
     require,
+    room,
     show,
     target_of,
 )
@@ -53,6 +54,7 @@ def show_security_group_rule(call: Call, rule_id: str) -> Body:
 def create_security_group_rules(call: Call) -> Body:
     """Create a rule of a security group, or several at once."""
     items, bulk = SECURITY_GROUP_RULE.many(call.body)
+    room(call, NOUN, items)
     plans = [_plan(call, given) for given in items]
     projects = {project_id for project_id, _ in plans}
     ids: dict[int, str] = {}

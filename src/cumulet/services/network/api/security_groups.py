@@ -16,6 +16,7 @@ from cumulet.services.network.nouns import (
     one,
     owner,
     require,
+    room,
     show,
     target_of,
 )
@@ -56,6 +57,7 @@ def show_security_group(call: Call, group_id: str) -> Body:
 def create_security_groups(call: Call) -> Body:
     """Create a security group, or several at once."""
     items, bulk = SECURITY_GROUP.many(call.body)
+    room(call, NOUN, items)
     plans = []
     for given in items:
         values = SECURITY_GROUP.accept(given, creating=True)

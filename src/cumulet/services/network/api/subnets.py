@@ -18,6 +18,7 @@ from cumulet.services.network.nouns import (
     one,
     owner,
     require,
+    room,
     show,
     target_of,
 )
@@ -44,6 +45,7 @@ def show_subnet(call: Call, subnet_id: str) -> Body:
 def create_subnets(call: Call) -> Body:
     """Create a subnet, or several at once."""
     items, bulk = SUBNET.many(call.body)
+    room(call, NOUN, items)
     plans = []
     for given in items:
         values = SUBNET.accept(given, creating=True)

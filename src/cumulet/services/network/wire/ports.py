@@ -26,6 +26,7 @@ from cumulet.services.network.wire.attributes import (
     uuid,
 )
 
+MOST_ADDRESSES = 100
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic")
 
 
@@ -34,6 +35,14 @@ def fixed_ip(value: Any) -> dict[str, Any]:
     found = keyed(value, {"subnet_id": uuid, "ip_address": ip_address})
     if not found:
         raise Refused("Invalid data format for fixed IP: '{}'")
+    return found
+
+
+def fixed_ips(value: Any) -> list[dict[str, Any]]:
+    """Addresses, as many as a port may have: each is looked up, told to a DHCP server and a rule of each filter."""
+    found: list[dict[str, Any]] = items(fixed_ip)(value)
+    if len(found) > MOST_ADDRESSES:
+        raise Refused(f"Exceeded maximum amount of fixed ips per port ({MOST_ADDRESSES})")
     return found
 
 
@@ -118,7 +127,7 @@ PORT = Resource(
         "network_id": Attribute(uuid, REQUIRED, put=False),
         "admin_state_up": Attribute(boolean, True),
         "mac_address": Attribute(mac_address, guarded=True),
-        "fixed_ips": Attribute(items(fixed_ip), guarded=True),
+        "fixed_ips": Attribute(fixed_ips, guarded=True),
         "device_id": Attribute(text(), ""),
         "device_owner": Attribute(text(), "", guarded=True),
         "status": READ_ONLY,
