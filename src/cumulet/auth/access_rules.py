@@ -14,6 +14,7 @@ from cumulet.patterns import Pattern, Refused, escaped
 
 _TOKENS = re.compile(r"\{[^}]*\}|\*\*|\*|[^{}*]")
 _STEP, _ANY = "[^/]+", ".*"
+LONGEST_PATH = 2048
 VALIDATION = ("identity", "GET", "/v3/auth/tokens")
 
 
@@ -26,7 +27,9 @@ def allows(rules: Iterable[Mapping[str, str]], service: str, method: str, path: 
 
 
 def fits(pattern: str, path: str) -> bool:
-    """Whether the whole `path` is of the form of `pattern`."""
+    """Whether the whole `path` is of the form of `pattern`. One that is longer than any that means something is not."""
+    if len(path) > LONGEST_PATH:
+        return False
     form = _form(pattern)
     return form is not None and form.match(path)
 

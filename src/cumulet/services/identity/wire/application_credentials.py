@@ -16,6 +16,8 @@ from cumulet.services.identity.wire.fields import Id, Name, given
 from cumulet.store import iso
 
 Path = Annotated[str, Meta(max_length=225, pattern=r"^/")]
+MOST_RULES = 100
+"""Of one application credential: every request with it is compared with each of them."""
 Method = Literal["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]
 
 
@@ -45,7 +47,7 @@ class ApplicationCredentialCreate(Wire):
     system: str | UnsetType | None = UNSET
     unrestricted: bool | UnsetType | None = UNSET
     roles: list[RoleReference] | UnsetType = UNSET
-    access_rules: list[AccessRule] | UnsetType = UNSET
+    access_rules: Annotated[list[AccessRule], Meta(max_length=MOST_RULES)] | UnsetType = UNSET
 
 
 class ApplicationCredentialCreateRequest(Wire):
