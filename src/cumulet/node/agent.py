@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -51,6 +51,7 @@ class Agent:
         self._lock = threading.Lock()
         self._items: dict[Key, Item] = {}
         self._typed: dict[Key, Any] = {}
+        self._refused: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._said: dict[Key, Report] = {}
         self._heard: set[str] = set()
@@ -73,6 +74,11 @@ class Agent:
         """All wanted items of a kind, by ref."""
         with self._lock:
             return {ref: spec for (k, ref), spec in self._typed.items() if k == kind and spec is not None}
+
+    def refused(self, kind: Kind) -> Set[str]:
+        """Refs of wanted items that were refused and never taken in another form."""
+        with self._lock:
+            return {ref for k, ref in self._refused if k == kind}
 
     @property
     def complete(self) -> bool:
@@ -144,6 +150,7 @@ class Agent:
         if changes.full:
             listed = {(item.kind, item.ref) for item in changes.items}
             with self._lock:
+                self._refused = {key for key in self._refused if key in listed or key[0] not in kinds}
                 self._said = {key: report for key, report in self._said.items() if key[0] not in kinds}
                 stale = [i for key, i in self._items.items() if key not in listed and i.kind in kinds and not i.gone]
             gone = [msgspec.structs.replace(item, gone=True, spec=None) for item in stale]
@@ -168,6 +175,9 @@ class Agent:
             checks.spec(item, spec)
         except (msgspec.ValidationError, ValueError) as error:
             log.error("%s %s is refused: %s", item.kind, texts.shown(item.ref), error)
+            with self._lock:
+                if key not in self._items:
+                    self._refused.add(key)
             self._report(item, "failed", error="The host does not take this request.", detail=str(error))
             return False
         with self._lock:
@@ -175,6 +185,7 @@ class Agent:
             if known is not None and known.revision > item.revision:
                 return False
             self._items[key], self._typed[key] = item, spec
+            self._refused.discard(key)
             self._failures.pop(key, None)
         self.journal.keep(item)
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
 from cumulet.desired.shapes import (
@@ -49,6 +49,10 @@ class World(Protocol):
 
     def specs(self, kind: Kind) -> Mapping[str, Any]:
         """All wanted items of a kind, by ref."""
+
+    def refused(self, kind: Kind) -> Set[str]:
+        """Refs of what is wanted, too, though nobody here knows how: it was refused, and never taken in another form.
+        Nothing of it may be taken for unwanted."""
 
     @property
     def complete(self) -> bool:

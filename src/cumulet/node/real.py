@@ -11,7 +11,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import IPv4Network
@@ -93,7 +93,7 @@ class RealParts:
         """Filter all ports; those that are closed, and why."""
         interfaces = [interface for guest in world.specs("guest").values() for interface in guest.interfaces]
         groups = world.specs("security_group")
-        if world.complete:
+        if world.complete and not self._strangers(world):
             closed = self._net.ensure_ports(interfaces, groups)
         else:  # ports that are not known yet are not to be closed
             reasons = {each.port_id: self._net.ensure_port(each, groups) for each in interfaces}
@@ -171,16 +171,23 @@ class RealParts:
                 if world.complete:
                     self._sweep_net(world)
 
+    def _strangers(self, world: World) -> Set[str]:
+        """Guests that are here, and wanted in a way that this host refuses: whose ports are whose is not known."""
+        return world.refused("guest") & set(self._guests.folders())
+
     def _sweep_net(self, world: World) -> None:
         ports = {each.port_id for guest in world.specs("guest").values() for each in guest.interfaces}
-        self._net.sweep(world.specs("network").keys(), world.specs("router").keys(), ports)
+        if self._strangers(world):
+            ports |= self._net.observe().ports
+        networks = world.specs("network").keys() | world.refused("network")
+        self._net.sweep(networks, world.specs("router").keys() | world.refused("router"), ports)
 
     def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
         """Remove what nobody wants; everything wanted is looked at again, which mends what died."""
         with _told():
             wanted = world.specs("guest")
             found = {facts.id for facts in self._guests.observe()} | set(self._guests.leftovers())
-            for stray in found - wanted.keys() - world.specs("guest").keys():
+            for stray in found - wanted.keys() - world.specs("guest").keys() - world.refused("guest"):
                 log.warning("guest %s is wanted no more: removing what is left of it", stray)
                 self._guests.absent(stray)
             self._sweep_net(world)

@@ -120,7 +120,8 @@ class SimulatedParts:
     def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
         """Remove guests that nobody wants."""
         wanted = world.specs("guest")
-        for stray in [guest_id for guest_id in list(self._guests) if guest_id not in wanted]:
+        kept = world.refused("guest") | wanted.keys()
+        for stray in [guest_id for guest_id in list(self._guests) if guest_id not in kept]:
             self._drop(stray)
         return [("guest", guest_id) for guest_id in wanted if guest_id not in self._guests]
 

@@ -132,7 +132,11 @@ class GuestParts:
     def leftovers(self) -> list[str]:
         """Ids that have a folder and no domain: made half and then forgotten, or being made right now."""
         domains = {one.id for one in self.observe()}
-        return [path.name for path in self._instances.iterdir() if path.name not in domains]
+        return [name for name in self.folders() if name not in domains]
+
+    def folders(self) -> list[str]:
+        """Ids of guests that have a folder here."""
+        return os.listdir(self._instances)
 
     # ---- questions -----------------------------------------------------------------------------------------
 
