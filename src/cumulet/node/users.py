@@ -86,14 +86,16 @@ def give(path: Path, user: User, mode: int = 0o600) -> None:
     path.chmod(mode)
 
 
-def dropped(user: User, *, keep: Sequence[str] = (), network: bool = True) -> list[str]:
+def dropped(user: User, *, keep: Sequence[str] = (), alone: bool = False) -> list[str]:
     """What to put before a command so that it runs as `user`, and nothing that it starts ever becomes more.
 
-    `keep` names capabilities as setpriv does (net_raw); without `network` it has no network at all. For root only.
+    `keep` names capabilities as setpriv does (net_raw). `alone`: it has no network at all, and whatever it starts ends
+    with it, however it hides. For root only.
     """
     kept = ",".join(["-all", *(f"+{each}" for each in keep)])
-    words = [] if network else ["unshare", "--net", "--ipc", "--"]
-    words += ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", "--no-new-privs"]
+    words = ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", "--no-new-privs"]
+    if alone:  # a namespace's first process takes all others with it; a change of user forgets whose end is its own
+        words = ["unshare", "--net", "--ipc", "--pid", "--kill-child", "--", *words, "--pdeathsig=KILL"]
     return [*words, f"--inh-caps={kept}", f"--ambient-caps={kept}", f"--bounding-set={kept}", "--"]
 
 

@@ -9,7 +9,9 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -305,6 +307,34 @@ def test_tools_that_open_strangers_files_have_no_rights_and_no_network(folder: P
     with pytest.raises(bounded.CommandFailed, match="denied"):
         bounded.run(["cat", str(before)], bounded.Bounds(), me)
     assert users.for_once() != me
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("late", [False, True])
+def test_a_tool_that_was_broken_leaves_nothing_behind(folder: Path, late: bool) -> None:
+    """What it wrote is checked when it has ended: nobody of it may be there to change it after that, or to stay."""
+    me = users.for_once()
+    written = folder / "written"
+    written.touch()
+    users.give(written, me)
+    change = f"exec 3>>{written}; trap '' HUP TERM; sleep 3; echo changed >&3; sleep 60"
+    hidden = f'(setsid sh -c "{change}" >/dev/null 2>&1 &)'
+    command = ["sh", "-c", f"{hidden}; sleep {60 if late else 0.5}"]
+    with pytest.raises(bounded.CommandFailed, match="timed out") if late else nullcontext():
+        bounded.run(command, bounded.Bounds(wall_s=2 if late else 20), me)
+    time.sleep(3)
+    assert written.read_text() == ""
+    assert of_user(me.uid) == []
+
+
+def of_user(uid: int) -> list[str]:
+    """Command lines of its processes; those that have ended have none."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if process.stat().st_uid == uid and (line := (process / "cmdline").read_bytes()):
+                found.append(line.decode())
+    return found
 
 
 @pytest.mark.root

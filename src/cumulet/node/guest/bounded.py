@@ -17,7 +17,8 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 class Bounds:
     """Limits of one command: bytes of address space and of any file written, seconds of CPU and of wall clock.
 
-    `strange`: what it reads may be made to break it, so that it has no network either."""
+    `strange`: what it reads may be made to break it, so that it has no network either, and leaves no process behind
+    that could write into its file after that was checked."""
 
     memory_bytes: int = 1 << 30
     cpu_s: int = 60
@@ -43,7 +44,7 @@ def run(arguments: list[str], bounds: Bounds, user: users.User | None = None) ->
     limits = [f"--as={bounds.memory_bytes}", f"--cpu={bounds.cpu_s}", "--core=0"]
     if bounds.file_bytes is not None:
         limits.append(f"--fsize={bounds.file_bytes}")
-    rights = [] if user is None else users.dropped(user, network=not bounds.strange)
+    rights = [] if user is None else users.dropped(user, alone=bounds.strange)
     command = [*rights, "prlimit", *limits, "--", *arguments]
     try:
         done = subprocess.run(
