@@ -33,6 +33,10 @@ from cumulet.node.net.run import NodeError, readable_folder, run, write_whole
 
 _LEASE_S = 86400
 _MOST_LEASES = 1 << 24
+_OF_OLDER_VERSIONS = (0, 65534)
+"""Root, and nobody, whom a dnsmasq that starts as root becomes."""
+_LEASES_BYTES = 32 << 20
+"""Of the file of leases that is read: more than a network has ports, and dnsmasq may write what it likes."""
 _RIGHTS = ("net_admin", "net_raw", "net_bind_service")
 """Answering a guest that has no address yet, asking whether an address is taken, and ports 53 and 67; all of them only
 in the network's namespace."""
@@ -56,7 +60,7 @@ class DhcpServers:
         failed = self._ensure_device(network)
         place = self._place(network.id)
         fragile = _has_tags(place)
-        user = users.derived("dhcp", str(self._folder), network.id)
+        user = _user(place)
         readable_folder(self._folder)
         place.mkdir(exist_ok=True)
         os.chown(place, 0, user.gid)
@@ -184,13 +188,22 @@ class DhcpServers:
         valid = {(host.mac.lower(), each.ip) for host in hosts for each in host.addresses}
         path = place / "leases"
         try:
-            lines = path.read_text(errors="replace").splitlines(keepends=True)
+            with path.open("rb") as file:
+                text = file.read(_LEASES_BYTES + 1)
         except FileNotFoundError:
             return False
-        kept = [line for line in lines if len(words := line.split()) < 4 or (words[1], words[2]) in valid]
+        lines = text.decode(errors="replace").splitlines(keepends=True)
+        kept = [] if len(text) > _LEASES_BYTES else [line for line in lines if _is_valid(line, valid)]
         if write and len(kept) != len(lines):
+            path.unlink()
             write_whole(path, "".join(kept), 0o600)
         return len(kept) != len(lines)
+
+
+def _is_valid(lease: str, valid: Set[tuple[str, str]]) -> bool:
+    """Whether a line is a lease of these (MAC, address), or none at all."""
+    words = lease.split(maxsplit=4)
+    return len(words) < 4 or (words[1], words[2]) in valid
 
 
 def _has_tags(place: Path) -> bool:
@@ -226,15 +239,25 @@ def _find(place: Path) -> int | None:
 
 
 def _serves(pid: int, place: Path) -> bool:
+    """Whether it is that dnsmasq: by its arguments, which every process may choose, and by whose it is."""
+    if _user_of(pid) not in (*_OF_OLDER_VERSIONS, _user(place).uid):
+        return False
     arguments = _arguments_of(pid)
     return f"--pid-file={place}/pid" in arguments and arguments[0].endswith("dnsmasq")
 
 
+def _user(place: Path) -> users.User:
+    """Whom the dnsmasq with this folder runs as."""
+    return users.derived("dhcp", str(place.parent), place.name)
+
+
 def _user_of(pid: int) -> int | None:
+    """Whose a process is. Its folder below /proc says root for whoever does not want to be traced."""
     try:
-        return os.stat(f"/proc/{pid}").st_uid
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
         return None
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("Uid:")), None)
 
 
 def _arguments_of(pid: int) -> list[str]:
