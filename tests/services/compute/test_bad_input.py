@@ -130,6 +130,13 @@ def test_quota_of_instances(nova: Nova, demo: httpx.Client) -> None:
     assert len(demo.get("/v2.1/servers").json()["servers"]) == 10
 
 
+def test_names_of_several_servers_are_no_longer_than_names_may_be(nova: Nova, demo: httpx.Client) -> None:
+    """A host refuses a guest with a longer one, and PostgreSQL the row."""
+    assert demo.post("/v2.1/servers", json=nova.body(name="n" * 255, min_count=2, max_count=2)).status_code == 202
+    names = sorted(server["name"] for server in demo.get("/v2.1/servers").json()["servers"])
+    assert names == ["n" * 253 + "-1", "n" * 253 + "-2"]
+
+
 def test_max_count_is_cut_to_what_fits(nova: Nova, demo: httpx.Client) -> None:
     assert demo.post("/v2.1/servers", json=nova.body(min_count=1, max_count=50)).status_code == 202
     names = sorted(s["name"] for s in demo.get("/v2.1/servers").json()["servers"])

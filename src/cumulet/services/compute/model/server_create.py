@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Row
 
+from cumulet.desired.texts import NAME_LIMIT
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, NotAllowed
@@ -228,12 +229,18 @@ def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: s
     timeline.record(tx, row["id"], "no_valid_host", message, scheduling.by_host(verdict.refused), actor.request_id)
 
 
+def _numbered(name: str, index: int) -> str:
+    """The name of one of several servers. A long one loses its end: the database and hosts take no more."""
+    number = f"-{index + 1}"
+    return name[: NAME_LIMIT - len(number)] + number
+
+
 def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: int) -> dict[str, Any]:
     wish, flavor = parts.wish, parts.flavor
-    name = wish.name if wish.max_count == 1 else f"{wish.name}-{index + 1}"
+    name = wish.name if wish.max_count == 1 else _numbered(wish.name, index)
     hostname = wish.hostname or hostname_of(name, server_id)
     if wish.hostname and wish.max_count > 1:
-        hostname = f"{wish.hostname}-{index + 1}"
+        hostname = _numbered(wish.hostname, index)
     snapshot = {column: getattr(flavor, column) for column in _SNAPSHOT}
     key = parts.key
     return {
