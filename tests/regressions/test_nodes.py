@@ -414,6 +414,30 @@ def test_what_a_node_says_of_a_failure_is_harmless(cloud: Tenants) -> None:
     assert len(kept.detail) <= 8000
 
 
+def test_a_flood_of_reports_leaves_a_line(cloud: Tenants) -> None:
+    """Findings S8 and S14: each report that a node made up became a row for ever, two hundred thousand of a request."""
+    made = server(cloud)
+    item = row(cloud, tables.desired, ref=made)
+    right = {"host": item.host, "kind": "guest", "ref": made, "revision": item.revision}
+    node = Evil(cloud, cloud.link_id, cloud.link_secret)
+    assert node.report(**right, state="ready", facts={"power_state": "running"}).json == {"kept": 1}
+
+    def lines() -> list[str]:
+        told = cloud.ask("link", "GET", f"/v1/explain/{made}", headers=operator(cloud)).json
+        return [entry["message"] for entry in told["subjects"][0]["timeline"]]
+
+    before = len(lines())
+    flood = [{**right, "state": "failed", "error": f"no {number}"} for number in range(3000)]
+    assert node.ask("POST", "/v1/reports", {"reports": flood}).json == {"kept": 1}
+    assert lines()[before:] == [f"{item.host}: no 2999"]
+    for number in range(20):
+        assert node.report(**right, state="failed", error=f"still no {number}").json == {"kept": 1}
+        assert node.report(**right, state="ready", facts={"power_state": "running"}).json == {"kept": 1}
+    assert lines()[before:] == [f"{item.host}: no 2999"]
+    assert node.report(**right, state="failed", error="at last").json == {"kept": 1}
+    assert row(cloud, tables.desired, ref=made).error == "at last"
+
+
 def test_answers_count_only_for_ones_own_questions(cloud: Tenants, evil: Evil) -> None:
     """Finding S8: a job's id is not enough; an answer beyond any picture is none."""
     made = server(cloud)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from cumulet.engine.tables import timeline
 from cumulet.store import Transaction
+from cumulet.store.times import SECOND
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ def record(
     """Add an event to the timeline of `subject` (a resource's id)."""
     row = {"subject": subject, "at": tx.now, "event": event, "message": message}
     tx.insert(timeline, {**row, "detail": detail or {}, "request_id": request_id})
+
+
+def repeat(tx: Transaction, subject: str, event: str, message: str, within_s: int = 60) -> None:
+    """The same for what comes again and again, and is somebody else's word: at most once in `within_s` seconds."""
+    newest = select(timeline.c.event, timeline.c.at).where(timeline.c.subject == subject)
+    last = tx.row(newest.order_by(timeline.c.id.desc()).limit(1))
+    if last is None or last.event != event or last.at <= tx.now - within_s * SECOND:
+        record(tx, subject, event, message)
 
 
 def history(tx: Transaction, subject: str, limit: int = 200) -> list[Entry]:

@@ -208,17 +208,19 @@ def keep_reports(
     """Store what is about the current revision and hand it to the services; how many reports that were.
 
     What is about another link's item, about another host than the item's, or about nothing is dropped, and so is what
-    makes no sense.
+    makes no sense, and what a later report of the same ones has overtaken.
     """
     refs = {report.ref for report in reports}
     rows = tx.rows(_CURRENT, {"link_id": link_id, "refs": list(refs)})
     current = {(row.kind, row.ref): row for row in rows}
     fresh: defaultdict[Kind, list[Report]] = defaultdict(list)
     mine = {"link_id": link_id}
+    told_last: dict[tuple[Kind, str], tuple[Report, Any]] = {}
     for report in reports:
         row = current.get((report.kind, report.ref))
-        if row is None or row.revision != report.revision or row.host != report.host:
-            continue
+        if row is not None and row.revision == report.revision and row.host == report.host:
+            told_last[report.kind, report.ref] = report, row
+    for report, row in told_last.values():
         try:
             report = told.report(report)
         except told.FactsError as error:

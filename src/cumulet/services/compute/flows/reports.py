@@ -49,7 +49,7 @@ def _by_itself(tx: Transaction, row: servers.Server, report: Report) -> None:
     """No work is under way: the guest's own doing, or a host that mends what it could not do before."""
     power_state = states.POWER_STATES.get(str(report.facts.get("power_state", "")))
     if report.state == "failed":
-        timeline.record(tx, row.id, "host_failed", f"{row.host}: {report.error or 'the guest is not as wanted'}")
+        timeline.repeat(tx, row.id, "host_failed", f"{row.host}: {report.error or 'the guest is not as wanted'}")
         return
     if report.state != "ready" or power_state is None:
         return
