@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from cumulet.desired.shapes import Joined
 from cumulet.node import peer
 from cumulet.node.link import Link, LinkError
 
@@ -87,10 +88,26 @@ def test_who_accepted_is_looked_at_as_well(monkeypatch: pytest.MonkeyPatch) -> N
         Link(f"http://127.0.0.1:{port}", trusted=frozenset({0})).changes(("guest",), 0, 0)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.root
+def test_who_lets_the_port_go_after_the_connection_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody takes our connection, and the controller gets its port before we look: both looks find whom we trust."""
+    listening = iter([frozenset({1}), frozenset({2})])
+    monkeypatch.setattr(peer, "check_listener", lambda *_: next(listening))
+    with impostor() as (port, process):
+        link = Link(f"http://127.0.0.1:{port}", trusted=frozenset({0}))
+        link._joined = Joined(link_id="x", secret="the secret")
+        with pytest.raises(LinkError, match="changed hands"):
+            link.changes(("guest",), 0, 0)
+        process.kill()
+        assert process.stderr is not None and "secret" not in process.stderr.read()
+
+
 def test_ones_own_is_trusted_and_nobody_is_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
-        peer.check_listener(address, frozenset({os.geteuid()}))
+        ours = peer.check_listener(address, frozenset({os.geteuid()}))
+        assert ours == {os.fstat(server.fileno()).st_ino}
         with pytest.raises(peer.StrangerError, match=f"user {os.geteuid()}"):
             peer.check_listener(address, frozenset({4_000_000_000}))
         with socket.create_connection(address) as client, server.accept()[0]:
@@ -118,4 +135,4 @@ def test_the_look_is_at_new_connections_only(monkeypatch: pytest.MonkeyPatch) ->
         link = Link(f"http://127.0.0.1:{server.getsockname()[1]}", trusted=frozenset({0}))
         for _ in range(5):
             assert link.changes(("guest",), 1, 0).revision == 1
-    assert looks == ["listener", "accepted"]
+    assert looks == ["listener", "listener", "accepted"]

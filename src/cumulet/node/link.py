@@ -176,10 +176,16 @@ class Link:
         raise AssertionError
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
-        """Connect, and look who listens there before anything is said. Raises OSError."""
+        """Connect, and look who listens there before anything is said. Raises OSError.
+
+        It is the same one before and after: so it is the one that has our connection, and not somebody who has let the
+        port go since.
+        """
+        address = (self._host, self._port)
+        before = None if self._trusted is None else peer.check_listener(address, self._trusted)
         connection.connect()
-        if self._trusted is not None:
-            peer.check_listener(connection.sock.getpeername(), self._trusted)
+        if self._trusted is not None and peer.check_listener(connection.sock.getpeername(), self._trusted) != before:
+            raise peer.StrangerError(f"port {self._port} of {self._host} has changed hands")
 
     def _met(self, connection: http.client.HTTPConnection) -> None:
         """Look who has answered: between two looks at a port it may have changed hands. Raises OSError."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 TABLE = Path("/proc/net/tcp")
@@ -20,17 +21,20 @@ class StrangerError(ConnectionError):
     """Somebody else has the controller's port."""
 
 
-def check_listener(address: Address, trusted: frozenset[int]) -> None:
-    """Raises StrangerError unless a user whose id is in `trusted` listens on exactly this IPv4 address and port."""
-    _check(
-        address, {uid for local, _, state, uid in _sockets() if (local, state) == (_text(address), _LISTEN)}, trusted
-    )
+def check_listener(address: Address, trusted: frozenset[int]) -> frozenset[int]:
+    """The sockets that listen on exactly this IPv4 address and port, by the kernel's numbers for them.
+
+    Raises StrangerError unless they are of users whose ids are in `trusted`.
+    """
+    found = [each for each in _sockets() if (each.local, each.state) == (_text(address), _LISTEN)]
+    _check(address, {each.uid for each in found}, trusted)
+    return frozenset(each.number for each in found)
 
 
 def check_accepted(connection: socket.socket, trusted: frozenset[int]) -> None:
     """The same for the end that has accepted this connection and has answered. Raises StrangerError."""
     here, there = _text(connection.getsockname()), _text(connection.getpeername())
-    ends = {uid for local, remote, state, uid in _sockets() if (local, remote, state) == (there, here, _ESTABLISHED)}
+    ends = {each.uid for each in _sockets() if (each.local, each.remote, each.state) == (there, here, _ESTABLISHED)}
     if ends:  # an answer may be the last thing that is said: then the other end is gone, and there is none to ask about
         _check(connection.getpeername(), ends, trusted)
 
@@ -41,11 +45,22 @@ def _check(address: Address, found: set[int], trusted: frozenset[int]) -> None:
         raise StrangerError(f"port {address[1]} of {address[0]} {whose}, not the controller's")
 
 
-def _sockets() -> Iterator[tuple[str, str, str, int]]:
-    """Local and remote address, state and owner of every TCP socket over IPv4 of this network namespace."""
+@dataclass(frozen=True)
+class _Socket:
+    """A row of the kernel's table: the two addresses as `_text` has them, the owner, and the number of the socket."""
+
+    local: str
+    remote: str
+    state: str
+    uid: int
+    number: int
+
+
+def _sockets() -> Iterator[_Socket]:
+    """Every TCP socket over IPv4 of this network namespace."""
     for line in TABLE.read_text().splitlines()[1:]:
         words = line.split()
-        yield words[1], words[2], words[3], int(words[7])
+        yield _Socket(words[1], words[2], words[3], int(words[7]), int(words[9]))
 
 
 def _text(address: Address) -> str:
