@@ -64,6 +64,22 @@ def test_a_foreign_database_is_refused(store: Store) -> None:
         prepare(store)
 
 
+@pytest.mark.parametrize(
+    ("older", "lacking"),
+    [
+        ("ALTER TABLE fleet_links DROP COLUMN previous_hash", "column fleet_links.previous_hash"),
+        ("DROP TABLE fleet_join_tokens", "table fleet_join_tokens"),
+    ],
+)
+def test_a_database_from_before_the_first_release_is_refused(store: Store, older: str, lacking: str) -> None:
+    """It says that it is at the head, and each request would fail."""
+    prepare(store)
+    with store.engine.begin() as connection:
+        connection.execute(text(older))
+    with pytest.raises(SchemaError, match=f"has no {lacking}: .*cumulet down --purge"):
+        prepare(store)
+
+
 def test_a_database_from_the_future_is_refused(store: Store) -> None:
     prepare(store)
     with store.engine.connect() as connection:

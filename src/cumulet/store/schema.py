@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import URL, inspect, text
+from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from cumulet.store.database import Store, metadata
@@ -42,8 +42,25 @@ def _prepare(store: Store) -> None:
             tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
             return
         version = tx.scalar(text("SELECT version_num FROM alembic_version"))
+        if version == HEAD and (lacking := _lacking(tx.connection)):
+            raise SchemaError(
+                f"the database has no {lacking}: a Cumulet from before the first release made it. There is no way on "
+                "from those; make the cloud anew (cumulet down --purge, then cumulet up)"
+            )
     if version != HEAD:
         migrate(store.engine.url)
+
+
+def _lacking(connection: Connection) -> str | None:
+    """A table, or a column of one, that the database at `HEAD` should have and does not."""
+    there = {table: found for (_, table), found in inspect(connection).get_multi_columns().items()}
+    for table in metadata.sorted_tables:
+        if table.name not in there:
+            return f"table {table.name}"
+        known = {column["name"] for column in there[table.name]}
+        if lacking := [column.name for column in table.columns if column.name not in known]:
+            return f"column {table.name}.{lacking[0]}"
+    return None
 
 
 def migrate(url: URL) -> None:
