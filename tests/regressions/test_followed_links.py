@@ -162,3 +162,25 @@ def test_an_items_bad_name_hurts_that_item_only(tmp_path: Path) -> None:
     agent.take(Changes(revision=5, items=items), ("network",))
     assert set(agent.specs("network")) == {before, later}
     assert len(list((tmp_path / "journal").iterdir())) == 2
+
+
+@as_root
+def test_root_makes_no_cloud_in_a_folder_of_somebody_elses(tmp_path: Path) -> None:
+    """Finding S19: in /tmp anybody may make the folder first, with the mark in it, and put there what root obeys."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for marked in (False, True):
+        if marked:
+            (theirs / state_folder.MARKER).write_text(state_folder.MARKER_TEXT)
+        os.chown(theirs, NOBODY, NOBODY)
+        with pytest.raises(CliError, match="another user's"):
+            state_folder.create(theirs)
+    assert theirs.stat().st_uid == NOBODY and {path.name for path in theirs.iterdir()} == {state_folder.MARKER}
+    everybodys = tmp_path / "everybodys"
+    everybodys.mkdir()
+    everybodys.chmod(0o777)
+    with pytest.raises(CliError, match="everybody may replace"):
+        state_folder.create(everybodys / "mine")
+    everybodys.chmod(0o1777)  # as /tmp: there nobody renames what is another one's
+    state_folder.create(everybodys / "mine")
+    assert state_folder.is_state_folder(everybodys / "mine")

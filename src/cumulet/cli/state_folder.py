@@ -50,10 +50,11 @@ def is_state_folder(state: Path) -> bool:
 def create(state: Path) -> None:
     """Make the folder and its mark.
 
-    Raises CliError when something else lives there or it cannot be written.
+    Raises CliError when something else lives there, when it is another user's, or when it cannot be written.
     """
     try:
         state.mkdir(mode=0o711, parents=True, exist_ok=True)
+        _check_owner(state)
         if not is_state_folder(state):
             # Another `up` may be at work on it: its mark comes first, so whoever sees anything else sees that, too.
             foreign = state.is_symlink() or any(not _may_come_first(entry.name) for entry in state.iterdir())
@@ -66,6 +67,19 @@ def create(state: Path) -> None:
     except OSError as error:
         hint = "" if os.geteuid() == 0 else "; as a user other than root, add --state ~/cumulet"
         raise CliError(f"cannot make the state folder {state}: {error.strerror}{hint}") from error
+
+
+def _check_owner(state: Path) -> None:
+    """Root does what the files in here say: who has the folder, or may put another one in its place, would be root."""
+    if os.geteuid() != 0:
+        return
+    place = state.absolute()
+    if place.lstat().st_uid != 0:
+        raise CliError(f"{state} is another user's: start its cloud as that user, or choose another with --state")
+    for folder in place.parents:
+        found = folder.stat()
+        if found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX:
+            raise CliError(f"everybody may replace {state}, as {folder} is open to all; choose another with --state")
 
 
 def _may_come_first(name: str) -> bool:
