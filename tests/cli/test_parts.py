@@ -112,7 +112,7 @@ def test_an_interrupted_purge_can_be_done_again(tmp_path: Path, monkeypatch: pyt
         raise OSError("disk trouble")
 
     with monkeypatch.context() as patch:
-        patch.setattr("shutil.rmtree", broken)
+        patch.setattr("cumulet.node.trees.remove", broken)
         with pytest.raises(OSError, match="disk trouble"):
             state_folder.delete(state)
     assert state_folder.is_state_folder(state)

@@ -11,7 +11,6 @@ import fcntl
 import os
 import pwd
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from cumulet.cli import machine
 from cumulet.cli.errors import CliError
 from cumulet.config import DATABASE_URL, SECRETS, check_database_url
+from cumulet.node import trees
 
 MARKER = ".cumulet"
 MARKER_TEXT = "This folder is a Cumulet state folder (format 1).\n"
@@ -190,7 +190,7 @@ def delete(state: Path) -> None:
         if entry.name in (MARKER, LOCK):
             continue
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
+            trees.remove(entry)
         else:
             entry.unlink()
     (state / LOCK).unlink(missing_ok=True)

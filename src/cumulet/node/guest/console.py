@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from cumulet.node import trees
 from cumulet.node.users import User
 
 LOG_NAME = "console.log"
@@ -95,7 +95,7 @@ def screen_absent(socket: Path) -> None:
     """Remove the screen's socket, wherever it is."""
     socket.unlink(missing_ok=True)
     with suppress(FileNotFoundError):
-        shutil.rmtree(socket.with_suffix(""))
+        trees.remove(socket.with_suffix(""))
 
 
 def adopt_screen(socket: Path, user: User, group: int | None) -> None:
@@ -108,9 +108,9 @@ def adopt_screen(socket: Path, user: User, group: int | None) -> None:
         os.rename(screen_nest(socket), socket)
         facts = socket.lstat()
         if not stat.S_ISSOCK(facts.st_mode) or facts.st_uid != user.uid:
-            shutil.rmtree(socket) if stat.S_ISDIR(facts.st_mode) else socket.unlink()
+            trees.remove(socket) if stat.S_ISDIR(facts.st_mode) else socket.unlink()
     with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+        trees.remove(folder)
     with suppress(FileNotFoundError):
         facts = socket.lstat()
         if facts.st_uid != 0 or facts.st_gid != (group or 0):

@@ -7,10 +7,10 @@ disk is never looked at. Must never open an existing disk to learn anything from
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cumulet.node import trees
 from cumulet.node.guest import bounded, qcow2
 from cumulet.node.guest.errors import FlavorTooSmall, GuestError, from_os_error
 from cumulet.node.guest.images import BaseImage
@@ -77,7 +77,7 @@ def ensure(folder: Path, base: BaseImage, sizes: Sizes, user: User | None = None
 def absent(folder: Path) -> None:
     """Remove the guest's folder with all that is in it; safe first and twice."""
     try:
-        shutil.rmtree(folder)
+        trees.remove(folder)
     except FileNotFoundError:
         pass
     except OSError as error:
