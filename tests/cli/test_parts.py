@@ -7,6 +7,7 @@ import os
 import pwd
 import shlex
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,14 @@ def test_folders_that_are_links_are_refused(tmp_path: Path) -> None:
         state_folder.furnish(state, None)
 
 
+def test_a_state_folder_that_is_a_link_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "disk")
+    with pytest.raises(CliError, match=f"is a symbolic link; .*--state {tmp_path}/disk"):
+        state_folder.create(tmp_path / "state")
+    assert not list((tmp_path / "disk").iterdir())
+
+
 def test_an_interrupted_purge_can_be_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "state"
     state_folder.create(state)
@@ -189,6 +198,21 @@ def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:
     assert not machine.hidden_from(mine, closed / "file")
 
 
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_state_folder_that_the_apis_cannot_enter_is_refused() -> None:
+    """Such as one in root's home: else the controller ends again and again, and only "Permission denied" is seen."""
+    daemon = pwd.getpwnam("daemon")
+    spec = processes.ChildSpec("controller", ["x"], daemon)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        settings = Settings.resolve(Path(place) / "state", {}, {})
+        state_folder.create(settings.state)
+        with pytest.raises(CliError, match=f"the user daemon, .* cannot enter {settings.state}"):
+            up._within_reach(spec, settings)
+        Path(place).chmod(0o711)
+        up._within_reach(spec, settings)
+
+
 def test_a_closed_checkout_is_shown_below_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code in a folder that the controller's user may not enter; Python itself in the open."""
     (tmp_path / "closed" / "src").mkdir(parents=True)
@@ -196,6 +220,7 @@ def test_a_closed_checkout_is_shown_below_the_state_folder(tmp_path: Path, monke
     monkeypatch.setattr(processes, "SOURCE", tmp_path / "closed" / "src")
     monkeypatch.setattr("sys.prefix", "/usr")
     monkeypatch.setattr("sys.executable", "/usr/bin/python3")
+    monkeypatch.setattr(machine, "may_enter", lambda _user, _folder: True)
     settings = Settings.resolve(tmp_path / "state", {}, {})
     spec = processes.ChildSpec("controller", ["/usr/bin/python3"], pwd.getpwnam("daemon"))
     reached = up._within_reach(spec, settings)

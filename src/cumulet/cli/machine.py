@@ -101,6 +101,12 @@ def hidden_from(user: pwd.struct_passwd, path: Path) -> bool:
     return False
 
 
+def may_enter(user: pwd.struct_passwd, folder: Path) -> bool:
+    """Whether `user` gets into the folder, asked of the kernel: access lists may say more than modes. Needs root."""
+    command = ["/usr/bin/test", "-x", str(folder)]
+    return subprocess.run(command, user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=False).returncode == 0
+
+
 def mount_points() -> list[Path]:
     """Where file systems are mounted, as this process sees them."""
     lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()

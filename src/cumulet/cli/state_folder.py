@@ -50,14 +50,16 @@ def is_state_folder(state: Path) -> bool:
 def create(state: Path) -> None:
     """Make the folder and its mark.
 
-    Raises CliError when something else lives there, when it is another user's, or when it cannot be written.
+    Raises CliError when something else lives there, when it is a link or another user's, or when it cannot be written.
     """
+    if state.is_symlink():
+        raise CliError(f"{state} is a symbolic link; give the folder that it leads to: --state {state.resolve()}")
     try:
         state.mkdir(mode=0o711, parents=True, exist_ok=True)
         _check_owner(state)
         if not is_state_folder(state):
             # Another `up` may be at work on it: its mark comes first, so whoever sees anything else sees that, too.
-            foreign = state.is_symlink() or any(not _may_come_first(entry.name) for entry in state.iterdir())
+            foreign = any(not _may_come_first(entry.name) for entry in state.iterdir())
             if foreign and not is_state_folder(state):
                 raise CliError(f"{state} is not empty and not a Cumulet state folder; choose another with --state")
             state.chmod(0o711)

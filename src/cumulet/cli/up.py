@@ -190,6 +190,11 @@ def _within_reach(spec: processes.ChildSpec, settings: Settings) -> processes.Ch
             f"the user {spec.user.pw_name} cannot run {python.resolve()}; remove {environment} and run this "
             "again with CUMULET_PYTHON=/usr/bin/python3"
         )
+    if machine.hidden_from(spec.user, settings.state) and not machine.may_enter(spec.user, settings.state):
+        raise CliError(
+            f"the user {spec.user.pw_name}, whom the APIs run as, cannot enter {settings.state}: choose a state folder "
+            "below folders that everybody may enter, such as /var/lib/cumulet"
+        )
     binds: list[tuple[str, str]] = []
     shown = settings.state / "shown"
     for place, name in ((code, "code"), (environment, "environment")):
