@@ -52,6 +52,8 @@ def test_who_may_do_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     header, row = capsys.readouterr().out.splitlines()[-2:]
     assert header.split()[:3] == ["reader", "member", "manager"]
     assert row.split() == ["get_images", "own", "own", "own", "own", "-", "-", "-", "-", "-", "-", "any"]
+    assert main(["policy", "check", "--state", str(tmp_path), "get_images"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [header, row]
     (tmp_path / "policy.yaml").write_text('"cloud_admin": "role:admin"')
     assert main(["policy", "check", "get_images", "--state", str(tmp_path)]) == 0
     row = capsys.readouterr().out.splitlines()[-1]

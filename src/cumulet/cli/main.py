@@ -62,8 +62,15 @@ def dispatch(words: list[str]) -> int:
         if len(rest) > 1 and rest[0] == "--state":
             state, rest = Path(rest[1]).expanduser().absolute(), rest[2:]
         openstack.run(state, rest)
-    args = build_parser().parse_args(words)
+    args = build_parser().parse_args(_state_first(words))
     return int(args.run(args))
+
+
+def _state_first(words: list[str]) -> list[str]:
+    """The words with the state folder right after the verb: argparse takes nothing more for a list of words that a flag
+    has ended (`policy check --state DIR RULE`)."""
+    place = words.index("--state") if "--state" in words else 0
+    return [words[0], *words[place : place + 2], *words[1:place], *words[place + 2 :]] if place > 1 else words
 
 
 def main(words: list[str] | None = None) -> int:
