@@ -22,6 +22,7 @@ from cumulet.cli import (
     packages,
     processes,
     state_folder,
+    status,
     up,
 )
 from cumulet.cli.errors import CliError
@@ -185,6 +186,15 @@ def test_a_name_cannot_move_the_terminals_cursor() -> None:
     text = explain.as_text({"subjects": [subject]})
     assert "\x1b" not in text
     assert "\r" not in text
+
+
+def test_a_stopped_cloud_says_what_runs_on() -> None:
+    texts = [status.as_text({"running": False, "state": "/x", "guests": guests}) for guests in (0, 1, 2)]
+    assert [text.partition(". ")[0] for text in texts] == [
+        "The cloud in /x is down",
+        "The cloud in /x is down; 1 guest runs on",
+        "The cloud in /x is down; 2 guests run on",
+    ]
 
 
 def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path) -> None:

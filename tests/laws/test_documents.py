@@ -19,6 +19,12 @@ def test_every_path_that_a_document_names_exists(document: str) -> None:
     assert missing == []
 
 
+def test_a_key_of_the_readme_is_closed_before_it_is_used() -> None:
+    """The client writes it as open as the umask allows, and ssh takes no such key."""
+    steps = (ROOT / "README.md").read_text()
+    assert 0 < steps.find("--private-key key.pem") < steps.find("chmod 600 key.pem") < steps.find("ssh -i key.pem")
+
+
 def test_architecture_names_its_rooms() -> None:
     named = set(PATH.findall((ROOT / "ARCHITECTURE.md").read_text()))
     rooms = {f"src/cumulet/{path.name}" for path in (ROOT / "src" / "cumulet").iterdir() if path.is_dir()}

@@ -79,7 +79,8 @@ def problems(
 def as_text(found: dict[str, Any]) -> str:
     """The page for people."""
     if not found["running"]:
-        on = f"; {found['guests']} guests run on" if found["guests"] else ""
+        guests = found["guests"]
+        on = "" if not guests else "; 1 guest runs on" if guests == 1 else f"; {guests} guests run on"
         return f"The cloud in {found['state']} is down{on}. Start it with: cumulet up"
     lines = [f"The cloud in {found['state']} is up.", "", "Processes"]
     for row in found["processes"]:
