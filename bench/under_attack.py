@@ -18,6 +18,7 @@ import asyncio
 import collections
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import resource
@@ -163,7 +164,7 @@ newcomers = itertools.count(1)
 
 async def paced(asked: Request, rate: float, new: bool, seconds: float) -> list[float]:
     """How long each took, in milliseconds, from when it was due: a late one makes the next ones late, too. `new`:
-    each from an address that nobody came from before."""
+    each from an address that nobody came from before, which may be told to come again: then it took infinitely long."""
     loop, data, code = asyncio.get_running_loop(), asked.data, asked.code
     _, connection = await loop.create_connection(Connection, "127.0.0.1", asked.port)
     took, begun = [], time.perf_counter()
@@ -174,9 +175,10 @@ async def paced(asked: Request, rate: float, new: bool, seconds: float) -> list[
             connection.transport.close()
             address = (f"127.0.1.{next(newcomers)}", 0)
             _, connection = await loop.create_connection(Connection, "127.0.0.1", asked.port, local_addr=address)
-        if (found := await connection.ask(data)) != code:
+        found = await connection.ask(data)
+        if found != code and not (new and found == 503):
             raise SystemExit(f"{data[:60]!r}: {found}")
-        took.append((time.perf_counter() - due) * 1000)
+        took.append((time.perf_counter() - due) * 1000 if found == code else math.inf)
     connection.transport.close()
     return took
 
@@ -236,9 +238,12 @@ def attacked(attack: Attack) -> Iterator[Any]:
 
 def row(name: str, took: list[float]) -> str:
     """A line of the table."""
-    ordered = sorted(took)
+    ordered = sorted(one for one in took if one < math.inf)
+    later = f", {len(took) - len(ordered)} of {len(took)} told to come again" if len(ordered) < len(took) else ""
+    if not ordered:
+        return f"{name:42s}{later.removeprefix(',')}"
     p50, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
-    return f"{name:42s} p50 {p50:8.2f} ms, p99 {p99:8.2f} ms, worst {ordered[-1]:8.2f} ms"
+    return f"{name:42s} p50 {p50:8.2f} ms, p99 {p99:8.2f} ms, worst {ordered[-1]:8.2f} ms{later}"
 
 
 def main() -> int:
