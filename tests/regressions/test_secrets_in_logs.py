@@ -210,8 +210,10 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     assert leaks.leaks(tmp_path, known) == []
     (tmp_path / "log" / "controller.log").write_text("x operator-4711 data%2Fbase-4712\nGET /?token=f641aaaa-bb 200\n")
     (tmp_path / "log" / "node.log.1").write_text("gAAAAABk" + "a" * 80)
-    command = [sys.executable, "-c", "input()", "link-secret-4713"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | {"X": "operator-4711"}) as other:
+    command = [sys.executable, "-c", "print(flush=True); input()", "link-secret-4713"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=os.environ | {"X": "operator-4711"}) as other:
+        assert other.stdout is not None and other.stdout.readline()  # before, its arguments may not be there yet
         found = leaks.leaks(tmp_path, known)
         told = leaks.__file__ or ""
         with pytest.raises(subprocess.CalledProcessError) as failed:
