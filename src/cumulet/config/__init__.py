@@ -1,0 +1,22 @@
+"""Every option of Cumulet, once, typed: what it is in `settings`, what it may be in `checks`."""
+
+from cumulet.config.errors import ConfigError
+from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
+from cumulet.config.secret_files import DATABASE_URL, SECRETS, check_database_url
+from cumulet.config.settings import DEFAULT_STATE, FILE_NAME, Settings, documentation, machine_address
+
+__all__ = [
+    "DATABASE_URL",
+    "DEFAULT_STATE",
+    "FILE_NAME",
+    "LOOPBACK",
+    "NEVER_OUTSIDE",
+    "SECRETS",
+    "STANDARD_PORTS",
+    "ConfigError",
+    "Ports",
+    "Settings",
+    "check_database_url",
+    "documentation",
+    "machine_address",
+]

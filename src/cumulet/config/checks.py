@@ -1,0 +1,70 @@
+"""Refuses values of options that would only fail later, and less clearly."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+
+from cumulet.config.errors import ConfigError
+from cumulet.config.ports import STANDARD_PORTS
+
+if TYPE_CHECKING:
+    from cumulet.config.settings import Settings
+
+
+def check(settings: Settings) -> None:
+    """Raises ConfigError for the first value that cannot be used."""
+    _check_address("listen", settings.listen)
+    if settings.tunnel_ip:
+        _check_address("tunnel_ip", settings.tunnel_ip)
+    for server in settings.dns_servers:
+        _check_address("dns_servers", server)
+    for origin in settings.cors_origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s,]+", origin):
+            raise ConfigError(f"cors_origins holds origins such as https://horizon.example.com, not {origin!r}")
+    last = 65536 - len(STANDARD_PORTS)
+    if settings.port_base is not None and not 1024 <= settings.port_base <= last:
+        raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")
+    _check_range("simulated", settings.simulated, 1, 100_000)
+    _check_range("workers", settings.workers, 1, 64)
+    _check_range("token_seconds", settings.token_seconds, 60, 86_400 * 30)
+    for name in ("create_seconds", "delete_seconds", "power_seconds"):
+        _check_range(name, getattr(settings, name), 1, 86_400)
+    _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
+    if settings.virt_type not in ("auto", "kvm", "qemu"):
+        raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
+    days = ("password_expires_days", "minimum_password_age", "disable_user_account_days_inactive")
+    for name in ("lockout_failure_attempts", *days):
+        _check_range(name, getattr(settings, name), 0, 10_000)
+    _check_range("unique_last_password_count", settings.unique_last_password_count, 0, 24)
+    _check_range("lockout_duration", settings.lockout_duration, 1, 86_400 * 365)
+    if settings.password_regex:
+        from cumulet import patterns  # imported here: the command line has no other need of RE2
+
+        try:
+            patterns.form(settings.password_regex)
+        except patterns.Refused as error:
+            raise ConfigError(f"password_regex is no regular expression that can be used: {error}") from None
+    if settings.limit_model not in ("flat", "strict_two_level"):
+        raise ConfigError(f"limit_model must be flat or strict_two_level, not {settings.limit_model!r}")
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}")
+    try:
+        provider = ipaddress.IPv4Network(settings.provider_cidr)
+    except ValueError as error:
+        raise ConfigError(f"provider_cidr must be an IPv4 network such as 172.24.4.0/24: {error}") from None
+    if not 16 <= provider.prefixlen <= 28:
+        raise ConfigError(f"provider_cidr must have a prefix between /16 and /28, not /{provider.prefixlen}")
+
+
+def _check_address(name: str, text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be an IP address, not {text!r}") from None
+
+
+def _check_range(name: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise ConfigError(f"{name} must be between {low} and {high}, not {value}")

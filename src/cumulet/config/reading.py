@@ -1,0 +1,74 @@
+"""Options as text: of ``cumulet.toml``, of the environment, and back."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+
+from cumulet.config.errors import ConfigError
+
+
+def read_file(path: Path, kinds: Mapping[str, object], *, must_exist: bool) -> dict[str, object]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one") from None
+        return {}
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    for name, value in found.items():
+        if name not in kinds or name == "state":
+            near = difflib.get_close_matches(name, kinds, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{path}: there is no option {name}{hint}")
+        found[name] = tuple(value) if isinstance(value, list) else value
+        if not _fits(found[name], kinds[name]):
+            raise ConfigError(f"{path}: {name} has a value of the wrong type: {value!r}")
+    return found
+
+
+def _fits(value: object, kind: object) -> bool:
+    if isinstance(kind, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(kind))
+    if kind == tuple[str, ...]:
+        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def from_text(name: str, kind: object, text: str) -> object:
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = typing.get_args(kind) or (kind,)
+    if type(None) in parts and not text:
+        return None
+    if kind is bool:
+        known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if text.strip().lower() not in known:
+            raise ConfigError(f"{name} must be true or false, not {text!r}")
+        return known[text.strip().lower()]
+    if int in parts:
+        try:
+            return int(text)
+        except ValueError:
+            raise ConfigError(f"{name} must be a whole number, not {text!r}") from None
+    return text
+
+
+def to_toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(to_toml(part) for part in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=True)
