@@ -1,21 +1,28 @@
 """The schema: a new database gets all tables at once, an older one the migrations it lacks.
 
-That both ways lead to the same tables is a test. Nothing is migrated while requests are answered.
+That both ways lead to the same tables is a test. Nothing is migrated while requests are answered. All that an upgrade
+does is one transaction: one that fails, or is killed, has changed nothing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from cumulet.store.database import Store, metadata
+import cumulet
+from cumulet.store import tables
+from cumulet.store.database import Store, Transaction, metadata
 
-HEAD = "0001"
-"""The newest revision under ``migrations/versions``."""
+FIRST, HEAD = "0001", "0002"
+"""The revision that the first databases say they are at, and the newest one under ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+
+ADDED_TO_FIRST = ("fleet_join_tokens", "fleet_links.previous_hash", "network_ports.named_at", "network_ports.plugged")
+"""What some databases at `FIRST` lack: it was changed after it had been in use. No other revision ever is."""
 
 
 class SchemaError(Exception):
@@ -40,39 +47,94 @@ def _prepare(store: Store) -> None:
             metadata.create_all(tx.connection)
             tx.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
             tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+            _remember(tx)
             return
         version = tx.scalar(text("SELECT version_num FROM alembic_version"))
-        if version == HEAD and (lacking := _lacking(tx.connection)):
-            raise SchemaError(
-                f"the database has no {lacking}: a Cumulet from before the first release made it. There is no way on "
-                "from those; make the cloud anew (cumulet down --purge, then cumulet up)"
-            )
-    if version != HEAD:
-        migrate(store.engine.url)
+        complete = version == HEAD and not _lacking(tx.connection)
+    if not complete:
+        migrate(store)
+
+
+def _remember(tx: Transaction) -> None:
+    """Write down which version of Cumulet brought the database to `HEAD`."""
+    tx.insert(tables.upgrades, {"revision": HEAD, "version": cumulet.__version__, "at": tx.now})
 
 
 def _lacking(connection: Connection) -> str | None:
     """A table, or a column of one, that the database at `HEAD` should have and does not."""
-    there = {table: found for (_, table), found in inspect(connection).get_multi_columns().items()}
+    there = _names(connection)
     for table in metadata.sorted_tables:
         if table.name not in there:
             return f"table {table.name}"
-        known = {column["name"] for column in there[table.name]}
-        if lacking := [column.name for column in table.columns if column.name not in known]:
+        if lacking := [column.name for column in table.columns if f"{table.name}.{column.name}" not in there]:
             return f"column {table.name}.{lacking[0]}"
     return None
 
 
-def migrate(url: URL) -> None:
-    """Run the migrations that the database at `url` lacks."""
+def _names(connection: Connection) -> set[str]:
+    """Names of all tables, and of their columns as ``table.column``."""
+    found = inspect(connection).get_multi_columns()
+    return {table for _, table in found} | {
+        f"{table}.{column['name']}" for (_, table), columns in found.items() for column in columns
+    }
+
+
+def _before_first(connection: Connection) -> str | None:
+    """What a database that says `FIRST` lacks of it, and cannot be given: it is older than any that comes along."""
+    there = _names(connection)
+    for line in (MIGRATIONS / "shapes" / f"{FIRST}.txt").read_text().splitlines():
+        kind, name, *_ = line.split()
+        given = name in ADDED_TO_FIRST or name.split(".")[0] in ADDED_TO_FIRST
+        if kind in ("table", "column") and name not in there and not given:
+            return f"{kind} {name}"
+    return None
+
+
+def migrate(store: Store, to: str = HEAD) -> None:
+    """Take the steps that the database lacks, in one transaction. Raises SchemaError; nothing has changed then."""
+    with store.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        if store.alone:  # SQLite heeds this outside of transactions only; a table that is made anew is dropped once
+            connection.execute(text("PRAGMA foreign_keys = OFF"))
+        store.kind.begin(driver, writes=True)
+        tx = Transaction(connection, store.kind, writes=True)
+        try:
+            _upgrade(tx, to)
+            tx.driver.execute("COMMIT")
+        except BaseException:
+            if store.kind.usable(driver) and store.kind.within(driver):
+                driver.execute("ROLLBACK")
+            raise
+
+
+def _upgrade(tx: Transaction, to: str) -> None:
     from alembic import command  # imported here: a cloud that is up to date starts without it
     from alembic.config import Config
     from alembic.util import CommandError
 
+    version = tx.scalar(text("SELECT version_num FROM alembic_version")) if _versioned(tx) else None
+    if version == FIRST and (lacking := _before_first(tx.connection)):
+        raise SchemaError(
+            f"the database has no {lacking}: a Cumulet from before the first release made it. There is no way on "
+            "from those; make the cloud anew (cumulet down --purge, then cumulet up)"
+        )
+    if version == HEAD:  # somebody was faster, or the newest revision has grown since: its steps look first
+        tx.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": f"{int(HEAD) - 1:04d}"})
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = url
+    config.attributes["connection"] = tx.connection
     try:
-        command.upgrade(config, HEAD)
+        command.upgrade(config, to)
     except CommandError as error:
-        raise SchemaError(f"the database cannot be brought to revision {HEAD}: {error}") from error
+        raise SchemaError(f"the database cannot be brought to revision {to}: {error}") from error
+    if to != HEAD:
+        return
+    if lacking := _lacking(tx.connection):
+        raise SchemaError(f"the database has no {lacking}, and no revision makes it")
+    if tx.connection.dialect.name == "sqlite" and tx.rows(text("PRAGMA foreign_key_check")):
+        raise SchemaError("after the upgrade rows would refer to rows that are not there")
+    _remember(tx)
+
+
+def _versioned(tx: Transaction) -> bool:
+    return bool(inspect(tx.connection).has_table("alembic_version"))

@@ -1,0 +1,47 @@
+"""What a cloud knows of itself, of who changed it, and of what its nodes keep.
+
+Rows of 83f4699 and of 193ee7e both say that they are at 0001, and the former lack a table and three columns: this
+revision brings either along. Until it is released it grows: see CONTRIBUTING.md.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from cumulet.store import steps
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    steps.create_table(
+        "fleet_join_tokens",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    steps.add_column("fleet_links", sa.Column("previous_hash", sa.String(length=64), nullable=True))
+    if not steps.has_column("network_ports", "plugged"):
+        steps.add_column("network_ports", sa.Column("plugged", sa.Boolean(), nullable=False), fill="false")
+        # A client may give a port the id of a server; only compute gave it the server's host too.
+        op.execute(
+            "UPDATE network_ports SET plugged = true WHERE link_id IS NOT NULL AND device_owner LIKE 'compute:%' AND "
+            "device_id IN (SELECT id FROM compute_servers WHERE deleted_at IS NULL)"
+        )
+    if not steps.has_column("network_ports", "named_at"):
+        steps.add_column("network_ports", sa.Column("named_at", sa.BigInteger(), nullable=False), fill="0")
+        op.execute("UPDATE network_ports SET named_at = created_at")
+    declared()
+
+
+def declared() -> None:
+    # From here on by `python -m tests.revise`.
+    steps.create_table(
+        "store_upgrades",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("revision", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
