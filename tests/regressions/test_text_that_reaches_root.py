@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cumulet.cli import explain, status
+from cumulet.cli import explain, problems, status
 from cumulet.desired import texts
 from cumulet.desired.shapes import (
     Address,
@@ -369,7 +369,8 @@ def test_the_operator_sees_what_was_left_out(cloud: Tenants) -> None:
     assert summary["left_out"] == [{"kind": "network", "ref": ref, "detail": detail}] and summary["failed"] == []
     shown = "\n".join(status._left_out_lines([{**summary["left_out"][0], "detail": f"{detail}\x1b[2J"}]))
     assert detail in shown and "\x1b" not in shown
-    assert status.problems([], [], {"nodes": [], "items": summary}) == []
+    seen = problems.Seen(cloud.world.cloud.controller.settings, report={"nodes": [], "items": summary})
+    assert problems.find(seen) == []
     subject = {"kind": "network", "id": ref, "name": "n", "timeline": [], "left_out": [f"{detail}\x1b"]}
     assert f"a host: {detail}" in explain.as_text({"subjects": [subject]})
     assert "\x1b" not in explain.as_text({"subjects": [subject]})

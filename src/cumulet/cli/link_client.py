@@ -54,16 +54,17 @@ def controllers(settings: Settings) -> frozenset[int]:
     return frozenset({0, os.geteuid(), settings.secrets_dir.lstat().st_uid})
 
 
-def report(settings: Settings) -> dict[str, Any] | None:
-    """``nodes`` (``host``, ``up``, ``seen_at``, ``problems``, ``notes``) and ``items`` (``counts``, ``failed``).
-
-    None when the controller cannot say.
-    """
+def report(settings: Settings) -> dict[str, Any]:
+    """``nodes`` (``host``, ``up``, ``seen_at``, ``hold``, ``problems``, ``notes``), ``items`` (``counts``, ``failed``,
+    ``left_out``) and the controller's own ``problems`` (``code``, ``sentence``, ``advice``). Raises ApiError when the
+    controller cannot say."""
     try:
         found = get(settings, "status")
-    except (ApiError, ValueError):
-        return None
-    return found if isinstance(found, dict) and "nodes" in found else None
+    except ValueError as error:
+        raise ApiError("its answer cannot be read", 0) from error
+    if not isinstance(found, dict) or "nodes" not in found:
+        raise ApiError("its answer says nothing of nodes", 0)
+    return found
 
 
 def explain(settings: Settings, name_or_id: str) -> dict[str, Any]:

@@ -9,14 +9,15 @@ import argparse
 import dataclasses
 import json
 import time
+from pathlib import Path
 from typing import Any
 
-from cumulet.cli import link_client, processes, readiness
+from cumulet.cli import hints, link_client, problems, processes, readiness
+from cumulet.cli.api_client import ApiError
 from cumulet.cli.terminal import plain
 from cumulet.config import Settings
 
 DOWN = 3
-SLOW_MS = 1000
 
 
 def add(verbs: Any) -> None:
@@ -36,53 +37,48 @@ def run(args: argparse.Namespace) -> int:
 
 
 def gather(settings: Settings) -> dict[str, Any]:
-    """Everything `status` shows, as plain data."""
-    rows = processes.rows(settings)
-    endpoints = readiness.probe_all(settings) if rows else []
-    linked = any(endpoint.service == "link" and endpoint.answers for endpoint in endpoints)
-    report = link_client.report(settings) if linked else None
+    """Everything `status` shows, as plain data. ``problems`` are sentences, the worst first; ``details`` says of each
+    its code and what to do."""
+    seen = look(settings)
+    report = seen.report
+    found = problems.find(seen)
     return {
         "state": str(settings.state),
-        "running": bool(rows),
+        "running": seen.running,
         "simulated_hosts": settings.simulated,
-        "processes": [dataclasses.asdict(row) for row in rows],
-        "endpoints": [dataclasses.asdict(endpoint) | {"answers": endpoint.answers} for endpoint in endpoints],
+        "processes": [dataclasses.asdict(row) for row in seen.rows],
+        "endpoints": [dataclasses.asdict(endpoint) | {"answers": endpoint.answers} for endpoint in seen.endpoints],
         "nodes": report and report["nodes"],
         "items": report and report.get("items"),
         "guests": processes.guests(settings),
-        "problems": problems(rows, endpoints, report),
+        "problems": [problem.sentence for problem in found],
+        "details": [dataclasses.asdict(problem) for problem in found],
     }
 
 
-def problems(
-    rows: list[processes.ProcessRow],
-    endpoints: list[readiness.Endpoint],
-    report: dict[str, Any] | None,
-) -> list[str]:
-    """What is wrong, one sentence each."""
-    found = [f"the {row.name} is not running (it ended with {row.last_exit})" for row in rows if row.pid is None]
-    for endpoint in endpoints:
-        if not endpoint.answers:
-            found.append(f"{endpoint.service} does not answer on {endpoint.url}: {endpoint.error}")
-        elif endpoint.ms is not None and endpoint.ms > SLOW_MS:
-            found.append(f"{endpoint.service} took {endpoint.ms:.0f} ms to answer")
-    if rows and report is None:
-        found.append("the controller does not say how its nodes are")
-    for node in report["nodes"] if report else []:
-        if not node.get("up"):
-            found.append(f"node {node['host']} is down (last seen {node.get('seen_at') or 'never'})")
-        found += [f"node {node['host']}: {problem}" for problem in node.get("problems", [])]
-    failed = ((report or {}).get("items") or {}).get("failed", [])
-    return found + [f"{item['kind']} {item['ref']}: {item['error']}" for item in failed]
+def look(settings: Settings) -> problems.Seen:
+    """Ask the processes, the APIs and the controller."""
+    rows = processes.rows(settings)
+    endpoints = readiness.probe_all(settings) if rows else []
+    report, silence = None, ""
+    if any(endpoint.service == "link" and endpoint.answers for endpoint in endpoints):
+        try:
+            report = link_client.report(settings)
+        except ApiError as error:
+            silence = str(error)
+    return problems.Seen(settings, rows, endpoints, report, silence)
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """The page for people."""
+    """The page for people. It begins with what is worst and what to do about it."""
+    lines = headline(found["details"])
     if not found["running"]:
         guests = found["guests"]
         on = "" if not guests else "; 1 guest runs on" if guests == 1 else f"; {guests} guests run on"
-        return f"The cloud in {found['state']} is down{on}. Start it with: cumulet up"
-    lines = [f"The cloud in {found['state']} is up.", "", "Processes"]
+        start = hints.command("up", Path(found["state"]))
+        lines.append(f"The cloud in {found['state']} is down{on}. Start it with: {start}")
+        return "\n".join([*lines, *_problem_lines(found["details"])])
+    lines += [f"The cloud in {found['state']} is up.", "", "Processes"]
     for row in found["processes"]:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started"]))
         memory = "" if row["pss_kb"] is None else f"{row['pss_kb'] / 1024:7.1f} MB"
@@ -94,10 +90,26 @@ def as_text(found: dict[str, Any]) -> str:
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
     lines += ["", *_node_lines(found["nodes"] or []), f"Running guests: {found['guests']}", ""]
     lines += _left_out_lines((found["items"] or {}).get("left_out", []))
-    lines += (
-        ["Problems", *(f"  {plain(text)}" for text in found["problems"])] if found["problems"] else ["No problems."]
-    )
+    lines += _problem_lines(found["details"]) or ["No problems."]
     return "\n".join(lines)
+
+
+def headline(details: list[dict[str, Any]]) -> list[str]:
+    """The worst problem and what to do, and how many more there are; nothing when all is well."""
+    if not details:
+        return []
+    others = len(details) - 1
+    more = f" ({others} more below)" if others else ""
+    return [f"PROBLEM: {plain(str(problems.Problem(**details[0])))}{more}", ""]
+
+
+def _problem_lines(details: list[dict[str, Any]]) -> list[str]:
+    """Every problem with what to do below it."""
+    lines = ["Problems"] if details else []
+    for row in details:
+        lines.append(f"  {plain(row['sentence'])}")
+        lines += [f"    {row['code']}: {plain(row['advice'])}" if row["advice"] else f"    {row['code']}"]
+    return lines
 
 
 def _left_out_lines(items: list[dict[str, Any]]) -> list[str]:

@@ -21,6 +21,7 @@ from cumulet.fleet.model import joining, told
 from cumulet.fleet.model.desired import Renderer, ReportHandler
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import Unauthorized, guideline_body
+from cumulet.problem import Problem
 from cumulet.store import Transaction
 
 log = logging.getLogger("cumulet.fleet")
@@ -39,6 +40,8 @@ class Subject:
 
 Find = Callable[[Transaction, str], Sequence[Subject]]
 HostsChanged = Callable[[Transaction, Sequence[str]], None]
+FindProblems = Callable[[], Sequence[Problem]]
+"""What is wrong now, as only the controller can see it. Asked for each `status`, so it costs milliseconds at most."""
 
 
 @dataclass
@@ -55,6 +58,7 @@ class LinkContext:
     metadata: Callable[[Transaction, str, MetadataQuestion], Reply]
     find: Sequence[Find]
     facts: Callable[[], Mapping[str, Any]] = dict
+    problems: Sequence[FindProblems] = ()
 
 
 def a_node(call: Call) -> None:

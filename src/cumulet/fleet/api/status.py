@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from cumulet.fleet.model import desired, hosts
-from cumulet.fleet.service import service, the_operator
+from cumulet.fleet.service import FindProblems, service, the_operator
 from cumulet.http import Call
+from cumulet.problem import Problem
 from cumulet.store import iso
+
+log = logging.getLogger("cumulet.fleet")
 
 
 @service.get("/v1/status", auth=False, admit=the_operator)
@@ -15,7 +21,21 @@ def status(call: Call) -> dict[str, Any]:
     """Hosts with their problems, and what waits or failed."""
     every = hosts.every(call.tx)
     shown = [_host(host) for host in every]
-    return {"nodes": shown, "items": desired.summary(call.tx), **call.context.facts()}
+    found = {"nodes": shown, "items": desired.summary(call.tx), "problems": problems(call.context.problems)}
+    return {**found, **call.context.facts()}
+
+
+def problems(finders: Sequence[FindProblems]) -> list[dict[str, str]]:
+    """What the controller's own checks find. One that fails is said to fail and hides nothing else."""
+    found: list[Problem] = []
+    for finder in finders:
+        try:
+            found += finder()
+        except Exception as error:
+            name = getattr(finder, "__qualname__", type(finder).__name__)
+            log.exception("the check %s did not work", name)
+            found.append(Problem("check-failed", f"the controller's check {name} did not work: {error}"))
+    return [asdict(problem) for problem in found]
 
 
 def _host(host: hosts.Host) -> dict[str, Any]:

@@ -1,0 +1,30 @@
+"""What to type next, in the words that work for who reads it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from cumulet.config import DEFAULT_STATE
+
+
+def name() -> str:
+    """What the user types for us: the launcher of a checkout, or the installed command."""
+    return "./cumulet" if os.environ.get("CUMULET_ROOT") else "cumulet"
+
+
+def command(words: str, state: Path) -> str:
+    """``cumulet WORDS``, with the state folder when it is not the one that is taken without a word."""
+    verb, _, rest = words.partition(" ")
+    usual = Path(os.environ.get("CUMULET_STATE") or DEFAULT_STATE).expanduser().absolute()
+    where = "" if state == usual else f" --state {shlex.quote(str(state))}"
+    return f"{name()} {verb}{where}{' ' + rest if rest else ''}"
+
+
+def meant(word: str, known: Iterable[str], question: str = "did you mean {}?") -> str:
+    """``; did you mean X?`` for the nearest of `known`, or nothing when none is near."""
+    near = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f"; {question.format(near[0])}" if near else ""

@@ -1,0 +1,41 @@
+"""How much room a file system has. Below `LOW_SHARE` what makes the cloud grow is refused, so that what frees room,
+and what only notes what happened, still finds some."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+LOW_SHARE = 0.05
+FULL_BYTES = 1 << 20
+"""With less than this, SQLite can no longer be sure to write a page and its log."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Of one file system, in bytes for users other than root; `flags` as ``statvfs`` gives them."""
+
+    free_bytes: int
+    total_bytes: int
+    flags: int = 0
+
+    @property
+    def low(self) -> bool:
+        """Whether less than 5 % is free."""
+        return self.free_bytes < self.total_bytes * LOW_SHARE
+
+    @property
+    def full(self) -> bool:
+        """Whether hardly anything can be written any more."""
+        return self.free_bytes < min(FULL_BYTES, self.total_bytes * LOW_SHARE)
+
+
+def of(folder: Path) -> Space:
+    """The space of the file system that `folder` is on. Raises OSError when it is not there."""
+    found = os.statvfs(folder)
+    return Space(
+        found.f_bavail * found.f_frsize,
+        (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize,
+        found.f_flag,
+    )

@@ -1,0 +1,115 @@
+"""What `status` finds wrong: each check with the thing itself, and what comes first."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cumulet.cli import problems, state_folder, status
+from cumulet.cli.problems import disk, restarts
+from cumulet.cli.processes import ProcessRow
+from cumulet.cli.readiness import Endpoint
+from cumulet.config import Settings
+from cumulet.space import Space
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Of a state folder as `up` leaves it, with room on its disk."""
+    found = Settings.resolve(tmp_path / "state", {"simulated": 1}, {})
+    state_folder.create(found.state)
+    state_folder.furnish(found.state, None)
+    return found
+
+
+def row(name: str = "node", **values: Any) -> ProcessRow:
+    return ProcessRow(
+        **{"name": name, "pid": 4711, "started": time.time(), "restarts": 0} | values, last_exit="exit 1", pss_kb=None
+    )
+
+
+def codes(seen: problems.Seen) -> list[str]:
+    return [problem.code for problem in problems.find(seen)]
+
+
+def test_a_cloud_in_order_has_no_problems(settings: Settings) -> None:
+    endpoint = Endpoint("identity", "http://x", 1.0, 200, None)
+    assert problems.find(problems.Seen(settings, [row()], [endpoint], {"nodes": [{"host": "a", "up": True}]})) == []
+    assert problems.find(problems.Seen(settings)) == []
+
+
+def test_a_foreign_database_comes_before_everything_else(settings: Settings) -> None:
+    """However many other things are wrong at the same time."""
+    hosts = [{"host": name, "up": False, "hold": "the controller is another cloud's"} for name in "abcd"]
+    report = {
+        "nodes": hosts,
+        "estranged": "S has 3 guests and an empty database",
+        "problems": [
+            {"code": "clock-wrong", "sentence": "late", "advice": ""},
+            {"code": "unheard-of", "sentence": "x"},
+        ],
+    }
+    silent = Endpoint("image", "http://x", None, None, "refused")
+    found = problems.find(problems.Seen(settings, [row(pid=None)], [silent], report))
+    expected = ["cloud-estranged", "node-holds", "process-down", "endpoint-silent", *["node-down"] * 4]
+    assert [problem.code for problem in found] == [*expected, "clock-wrong", "unheard-of"]
+    assert found[1].sentence == "nodes a, b and 2 others hold: the controller is another cloud's"
+    [first, blank] = status.headline([{"code": p.code, "sentence": p.sentence, "advice": p.advice} for p in found])
+    assert first.startswith("PROBLEM: S has 3 guests and an empty database. Nothing was deleted")
+    assert "adopt" in first and "forget" in first and first.endswith("(9 more below)") and not blank
+
+
+def test_a_check_that_breaks_hides_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_seen: problems.Seen) -> list[problems.Problem]:
+        raise OSError("no such luck")
+
+    monkeypatch.setattr(problems, "CHECKS", (broken, *problems.CHECKS))
+    found = problems.find(problems.Seen(settings, [row(pid=None)], report={"nodes": []}))
+    assert [problem.code for problem in found] == ["process-down", "check-failed"]
+    assert "no such luck" in found[-1].sentence
+
+
+def test_a_silent_controller_says_why(settings: Settings) -> None:
+    [found] = problems.find(problems.Seen(settings, [row()], silence="HTTP status 503"))
+    assert (found.code, found.sentence[-15:]) == ("controller-silent", "HTTP status 503")
+
+
+@pytest.mark.parametrize(
+    ("space", "code"),
+    [
+        (Space(6 * GIB, 100 * GIB), []),
+        (Space(4 * GIB, 100 * GIB), ["disk-low"]),
+        (Space(100_000, 100 * GIB), ["disk-full"]),
+        (Space(0, 0), []),  # what has no size of its own, such as a file system in memory without a limit
+        (Space(50 * GIB, 100 * GIB, os.ST_RDONLY), ["disk-read-only"]),
+    ],
+)
+def test_room_on_a_disk(space: Space, code: list[str]) -> None:
+    assert [problem.code for problem in disk.judged(Path("/x"), space)] == code
+
+
+def test_secrets_are_their_owners_alone(settings: Settings) -> None:
+    (settings.secrets_dir / "admin_password").chmod(0o644)
+    (settings.secrets_dir / "keys").mkdir(mode=0o750)
+    (settings.secrets_dir / "keys").chmod(0o750)
+    (settings.secrets_dir / "metadata_secret").unlink()
+    (settings.state / "clouds.yaml").write_text("x")
+    (settings.state / "clouds.yaml").chmod(0o640)
+    found = problems.find(problems.Seen(settings))
+    assert [problem.code for problem in found] == ["secret-open"] * 3 + ["secret-missing"]
+    for problem in found[:3]:
+        os.chmod(problem.advice.split()[2], int(problem.advice.split()[1], 8))  # the advice is what mends it
+    state_folder.furnish(settings.state, None)
+    assert problems.find(problems.Seen(settings)) == []
+
+
+def test_a_restart_is_a_problem_for_an_hour(settings: Settings) -> None:
+    lately, before = row(restarts=2), row(restarts=2, started=time.time() - 3601)
+    assert [p.code for p in restarts.check(problems.Seen(settings, [lately, before]))] == ["restarts"]
+    assert codes(problems.Seen(settings, [before], report={"nodes": []})) == []
