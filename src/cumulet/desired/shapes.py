@@ -213,6 +213,43 @@ class Guest(Shape):
     flavor_name: str = ""
 
 
+SPECS: dict[str, type[Any]] = {"network": Network, "security_group": SecurityGroup, "router": Router, "guest": Guest}
+"""What is said of an item, by its kind."""
+
+
+# ---- whose a controller is ---------------------------------------------------------------------------------
+
+
+class Cloud(Shape):
+    """Who a controller is. `id` is its cloud's; the `epoch` rises when its rows were replaced by older ones, and the
+    `run` is drawn anew at each start. `knows`: whether what the node that asks has seen is of these rows' past, so
+    that they are no older than that."""
+
+    id: str
+    epoch: int
+    run: str = ""
+    knows: bool = True
+
+
+class Seen(Shape):
+    """The newest that a node has seen: revision `revision` of epoch `epoch` of the cloud `cloud_id`, from a controller
+    in its run `run`. In a request's head it is one line, see `head`."""
+
+    cloud_id: str
+    epoch: int
+    revision: int
+    run: str = ""
+
+    def head(self) -> str:
+        """The text in a request's head."""
+        return f"{self.cloud_id} {self.epoch} {self.revision} {self.run}".rstrip()
+
+
+SEEN_HEADER = "X-Cumulet-Seen"
+"""The line in the head of a node's requests. A node that has never seen a cloud says ``-`` there; one of before has no
+such line."""
+
+
 # ---- items and reports -------------------------------------------------------------------------------------
 
 
@@ -225,6 +262,54 @@ class Item(Shape):
     revision: int
     gone: bool = False
     spec: Any = None
+
+
+class Kept(Shape):
+    """Something that is on a host though its controller has not told the node to have it. `why`: ``hold`` (the node
+    does not take this controller's word) or ``strange`` (the controller has no word of it). `item` is what the node
+    last knew of it, None when it has no memory of it; `cloud_id`, `epoch` and `revision` say who wanted it last."""
+
+    host: str
+    kind: Kind
+    ref: str
+    why: Literal["hold", "strange"]
+    cloud_id: str = ""
+    epoch: int = 0
+    revision: int = 0
+    item: Item | None = None
+    facts: dict[str, Any] = {}
+
+
+class Keeping(Shape):
+    """All that a node keeps, in one request or several. `round` is a number that is the same for all of them and
+    larger than the last time; with `last`, what earlier rounds said is over."""
+
+    round: int
+    kept: list[Kept] = []
+    last: bool = False
+
+
+class Strange(Shape):
+    """Something of which the controller has no word, by id: the node asks whether it is unwanted."""
+
+    kind: Kind
+    ref: str
+    epoch: int = 0
+    revision: int = 0
+
+
+class Strangers(Shape):
+    """A node asks about things that were strange for long."""
+
+    strange: list[Strange]
+
+
+class Unwanted(Shape):
+    """Of those the controller affirms that it once had them and has no more, in its `epoch` and at `revision`."""
+
+    epoch: int
+    revision: int
+    unwanted: list[Strange] = []
 
 
 class Job(Shape):
@@ -245,12 +330,15 @@ class JobDone(Shape):
 
 
 class Changes(Shape):
-    """Answer of the long poll. `revision` is what to poll from next; `full` says that items not listed are gone."""
+    """Answer of the long poll. `revision` is what to poll from next; `full` says that this is all that is wanted: of
+    what is not listed nobody says that it is unwanted. `cloud`: who answers; a controller of before has no word for
+    it."""
 
     revision: int
     items: list[Item] = []
     jobs: list[Job] = []
     full: bool = False
+    cloud: Cloud | None = None
 
 
 class Report(Shape):
@@ -319,12 +407,15 @@ class Joined(Shape):
 
     link_id: str
     secret: str
+    cloud: Cloud | None = None
 
 
 class Heartbeat(Shape):
-    """ "I am alive"; `hosts` holds facts of those that changed since the last one."""
+    """ "I am alive"; `hosts` holds facts of those that changed since the last one. `hold`: why this node takes nothing
+    from this controller and keeps all it has, a sentence."""
 
     hosts: list[HostFacts] = []
+    hold: str | None = None
 
 
 class MetadataQuestion(Shape):

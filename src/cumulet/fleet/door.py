@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from cumulet.desired.shapes import Cloud
+from cumulet.fleet.model import clouds
+from cumulet.fleet.model.clouds import raise_epoch
 from cumulet.fleet.model.desired import (
     Observed,
     Renderer,
@@ -12,28 +15,37 @@ from cumulet.fleet.model.desired import (
     touch_everywhere,
     wanted_on,
 )
-from cumulet.fleet.model.hosts import Host, by_ids, by_names, link_allowed, switch, with_role
+from cumulet.fleet.model.hosts import Held, Host, by_ids, by_names, held, link_allowed, switch, with_role
 from cumulet.fleet.model.hosts import every as hosts
 from cumulet.fleet.model.jobs import JobKind, JobResult, ask, wait_job
+from cumulet.fleet.model.keeping import KeptThing, forget
+from cumulet.fleet.model.keeping import every as kept
 from cumulet.store import Transaction
 
 __all__ = [
+    "Held",
     "Host",
     "JobKind",
     "JobResult",
+    "KeptThing",
     "Observed",
     "Renderer",
     "ReportHandler",
     "ask",
     "by_ids",
     "by_names",
+    "cloud",
+    "forget",
+    "held",
     "host_by_name",
     "host_up",
     "hosts",
+    "kept",
     "link_allowed",
     "network_host",
     "network_link",
     "observed",
+    "raise_epoch",
     "remove",
     "switch",
     "touch",
@@ -41,6 +53,14 @@ __all__ = [
     "wait_job",
     "wanted_on",
 ]
+
+
+def cloud(tx: Transaction) -> Cloud:
+    """Whose rows these are. Raises LookupError in a database in which no controller has started yet."""
+    found = clouds.current(tx)
+    if found is None:
+        raise LookupError("this database does not say whose it is: no controller has started in it")
+    return found
 
 
 def host_by_name(tx: Transaction, name: str) -> Host | None:

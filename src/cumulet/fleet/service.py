@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cumulet.desired.shapes import Kind, MetadataQuestion
+from cumulet.desired.shapes import SEEN_HEADER, Cloud, Kind, MetadataQuestion, Seen
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
 from cumulet.fleet.model import joining, told
 from cumulet.fleet.model.desired import Renderer, ReportHandler
 from cumulet.http import Call, Reply, Service
-from cumulet.http.faults import Unauthorized, guideline_body
+from cumulet.http.faults import BadRequest, Unauthorized, guideline_body
 from cumulet.problem import Problem
 from cumulet.store import Transaction
 
@@ -38,10 +38,26 @@ class Subject:
     name: str
 
 
+@dataclass
+class Standing:
+    """Whether this controller's rows are those that its state folder says. `estranged`: why not, and what to do, a
+    sentence; then nothing is removed that these rows do not know. `keep` writes down whose rows they are."""
+
+    estranged: str | None = None
+    keep: Callable[[Cloud], None] = lambda cloud: None
+
+    def settle(self, cloud: Cloud) -> None:
+        """An operator has said that these rows are right. To be called after the commit that says so."""
+        self.keep(cloud)
+        self.estranged = None
+
+
 Find = Callable[[Transaction, str], Sequence[Subject]]
 HostsChanged = Callable[[Transaction, Sequence[str]], None]
 FindProblems = Callable[[], Sequence[Problem]]
 """What is wrong now, as only the controller can see it. Asked for each `status`, so it costs milliseconds at most."""
+Ended = Callable[[Transaction, str, Sequence[str]], Set[str]]
+"""(tx, link id, refs) → which of them have ended by rows that say so, or live elsewhere."""
 
 
 @dataclass
@@ -59,6 +75,8 @@ class LinkContext:
     find: Sequence[Find]
     facts: Callable[[], Mapping[str, Any]] = dict
     problems: Sequence[FindProblems] = ()
+    standing: Standing = field(default_factory=Standing)
+    ended: Mapping[Kind, Ended] = field(default_factory=dict)
 
 
 def a_node(call: Call) -> None:
@@ -82,6 +100,16 @@ def a_joiner(call: Call) -> None:
             return
     refused(call, "it has neither the secret of a node of that name nor a token that is good for it")
     raise Unauthorized("A node joins with a token that is good for its name, or with the secret that it had.")
+
+
+def seen(call: Call) -> tuple[bool, Seen | None]:
+    """Whether the node that asks remembers clouds at all (one of before does not), and the newest that it has seen.
+    Raises 400."""
+    text = call.headers.get(SEEN_HEADER.lower())
+    try:
+        return text is not None, None if text is None else told.seen(text)
+    except told.FactsError as error:
+        raise BadRequest(f"Cannot take this: {error}.") from None
 
 
 def credentials(call: Call) -> joining.Credentials:
@@ -117,6 +145,6 @@ async def pieces(path: Path, call: Call, size: int = 1 << 20) -> AsyncIterator[b
 
 def load() -> Service:
     """The service with its operations."""
-    from cumulet.fleet.api import explain, link, status, tokens  # noqa: F401 - importing declares the operations
+    from cumulet.fleet.api import explain, keeping, link, status, tokens  # noqa: F401 - importing declares the operations
 
     return service

@@ -13,7 +13,13 @@ links = Table(
     Column("previous_hash", String(64)),
     Column("joined_at", BigInteger, nullable=False),
     Column("last_seen", BigInteger, nullable=False),
+    Column("cloud_id", String(36)),
+    Column("epoch", BigInteger, nullable=False, default=0),
+    Column("revision", BigInteger, nullable=False, default=0),
+    Column("hold", String),
 )
+"""`cloud_id`, `epoch` and `revision` are the newest that the node has seen, in its own words; `hold` is why it takes
+nothing from this controller."""
 
 join_tokens = Table(
     "fleet_join_tokens",
@@ -79,3 +85,41 @@ jobs = Table(
     Column("deadline_at", BigInteger, nullable=False),
     Index("ix_fleet_jobs_link_state", "link_id", "state"),
 )
+
+cloud = Table(
+    "fleet_cloud",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+)
+"""One row: whose rows these are."""
+
+epochs = Table(
+    "fleet_epochs",
+    metadata,
+    Column("run", String(32), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("last_revision", BigInteger, nullable=False),
+)
+"""The past of these rows: each run of a controller that is over, and the revision at which it ended."""
+
+kept = Table(
+    "fleet_kept",
+    metadata,
+    Column("link_id", String(36), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("ref", String(36), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("cloud_id", String(36), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("why", String(16), nullable=False),
+    Column("spec", JSON),
+    Column("facts", JSON, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("round", BigInteger, nullable=False),
+)
+"""What nodes have and were not told to have by this controller."""

@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Protocol
 
-from cumulet.desired.shapes import (
-    Guest,
-    HostFacts,
-    Item,
-    Job,
-    JobDone,
-    Kind,
-    Network,
-    Router,
-    SecurityGroup,
-)
+from cumulet.desired.shapes import SPECS, HostFacts, Item, Job, JobDone, Kind
 
-SPECS: dict[str, type[Any]] = {
-    "network": Network,
-    "security_group": SecurityGroup,
-    "router": Router,
-    "guest": Guest,
-}
+__all__ = ["SPECS", "NotYet", "Observe", "PartError", "Parts", "World"]
 
 
 class NotYet(Exception):

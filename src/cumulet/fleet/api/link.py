@@ -10,10 +10,10 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from cumulet.desired.shapes import Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
-from cumulet.fleet.model import desired, hosts, jobs, joining, told
-from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, refused, service
+from cumulet.fleet.model import clouds, desired, hosts, jobs, joining, told
+from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, refused, seen, service
 from cumulet.http import Call, Reply
-from cumulet.http.faults import BadRequest, Conflict, NotFound
+from cumulet.http.faults import BadRequest, Conflict, NotFound, Unavailable
 from cumulet.http.shapes import Open
 
 log = logging.getLogger("cumulet.fleet")
@@ -36,14 +36,15 @@ def join(call: Call) -> Joined:
         raise Conflict(f"Cannot join: {error}.") from None
     for changed in context.hosts_changed:
         changed(call.tx, [facts.hostname for facts in call.body.hosts])
-    return Joined(link_id=link_id, secret=secret)
+    return Joined(link_id=link_id, secret=secret, cloud=clouds.current(call.tx, seen(call)[1]))
 
 
 @service.post("/v1/heartbeat", auth=False, admit=a_node, request=Heartbeat, status=204, body_limit=BIG_BODY)
 def heartbeat(call: Call) -> None:
     """A node is alive; it sends facts of hosts that changed."""
     link_id: str = call.sender
-    hosts.seen(call.tx, link_id)
+    hold = None if call.body.hold is None else told.sentence(call.body.hold)
+    hosts.seen(call.tx, link_id, seen(call)[1], hold)
     try:
         names = hosts.keep_facts(call.tx, link_id, call.body.hosts)
     except told.FactsError as error:
@@ -68,7 +69,8 @@ class Pull(Open):
 async def pull(call: Call) -> Changes:
     """The long poll: what changed after `since` (0: everything), waiting up to `wait` seconds for it.
 
-    `kinds`: comma separated, all by default.
+    `kinds`: comma separated, all by default. A node that has seen what these rows do not know is told who answers and
+    nothing else; one that has seen an earlier epoch is told everything.
     """
     query: Pull = call.query
     since, wait_s = query.since, min(LONGEST_WAIT_S, query.wait)
@@ -93,7 +95,8 @@ async def _wait_for_changes(
         found: Changes = await call.in_thread(_changes, call, link_id, since, kinds)
         left = end - time.monotonic()
         over = left <= 0 or gone.done() or call.store.wakeups.closed
-        if found.items or found.jobs or found.full or over:
+        strangers = found.cloud is not None and not found.cloud.knows
+        if found.items or found.jobs or found.full or over or strangers:
             return found
         woken = asyncio.ensure_future(call.store.wakeups.wait(tickets, left))
         try:
@@ -103,8 +106,18 @@ async def _wait_for_changes(
 
 
 def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes:
+    remembers, newest = seen(call)
+    context: LinkContext = call.context
+    if context.standing.estranged and not remembers:
+        raise Unavailable("This controller has lost its rows, and this node would not keep what it has.")
     with call.store.read() as tx:
-        found = desired.changes(tx, link_id, since, kinds, call.context.renderers)
+        cloud = clouds.current(tx, newest)
+        if cloud is not None and not cloud.knows:
+            return Changes(revision=since, cloud=cloud)
+        if cloud is not None and newest is not None and newest.epoch < cloud.epoch:
+            since = 0
+        found = desired.changes(tx, link_id, since, kinds, context.renderers)
+        found.cloud = cloud
         if "guest" in kinds:
             found.jobs = jobs.waiting(tx, link_id)
     if found.jobs:

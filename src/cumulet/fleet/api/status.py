@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cumulet.fleet.model import desired, hosts
+from cumulet.fleet.model import clouds, desired, hosts, keeping
 from cumulet.fleet.service import FindProblems, service, the_operator
 from cumulet.http import Call
 from cumulet.problem import Problem
@@ -18,11 +18,19 @@ log = logging.getLogger("cumulet.fleet")
 
 @service.get("/v1/status", auth=False, admit=the_operator)
 def status(call: Call) -> dict[str, Any]:
-    """Hosts with their problems, and what waits or failed."""
+    """Whose rows these are, hosts with their problems, what waits or failed, and how much nodes keep by themselves."""
     every = hosts.every(call.tx)
     shown = [_host(host) for host in every]
-    found = {"nodes": shown, "items": desired.summary(call.tx), "problems": problems(call.context.problems)}
-    return {**found, **call.context.facts()}
+    cloud = clouds.current(call.tx)
+    return {
+        "cloud": cloud and {"id": cloud.id, "epoch": cloud.epoch},
+        "estranged": call.context.standing.estranged,
+        "nodes": shown,
+        "kept": keeping.counts(call.tx),
+        "items": desired.summary(call.tx),
+        "problems": problems(call.context.problems),
+        **call.context.facts(),
+    }
 
 
 def problems(finders: Sequence[FindProblems]) -> list[dict[str, str]]:
@@ -42,6 +50,7 @@ def _host(host: hosts.Host) -> dict[str, Any]:
     return {
         "host": host.name,
         "up": host.up,
+        "hold": host.hold,
         "disabled": host.disabled,
         "seen_at": iso(host.last_seen),
         "virt_type": host.facts.virt_type,

@@ -135,6 +135,12 @@ def wanted_on(tx: Transaction, kind: Kind, ref: str) -> list[str]:
     return [row.link_id for row in tx.rows(_WANTED_ON, {"kind": kind, "ref": ref})]
 
 
+def wanted_of(tx: Transaction, link_id: str, refs: Sequence[str]) -> set[tuple[Kind, str]]:
+    """Which of these are wanted on the link. One query."""
+    rows = tx.rows(_CURRENT, {"link_id": link_id, "refs": refs})
+    return {(row.kind, row.ref) for row in rows if not row.gone}
+
+
 def observed(tx: Transaction, kind: Kind, refs: Sequence[str]) -> dict[str, Observed]:
     """What is known of these items; of one that is on several links, the newest that is wanted."""
     rows = tx.rows(_OBSERVED, {"kind": kind, "refs": refs})

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, func, select, union_all
 
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.shapes import HostFacts, Seen
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import hosts, join_tokens, links
 from cumulet.store import Prepared, Transaction
@@ -29,7 +29,8 @@ MOST_HOSTS = 20_000
 
 @dataclass(frozen=True)
 class Host:
-    """A hypervisor. `number` is a small id for APIs that have integer ids; times are in microseconds."""
+    """A hypervisor. `number` is a small id for APIs that have integer ids; times are in microseconds. `hold`: why its
+    node takes nothing from this controller; such a host is not up."""
 
     id: str
     number: int
@@ -43,11 +44,24 @@ class Host:
     last_seen: int
     joined_at: int
     updated_at: int
+    hold: str | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A node that holds: the newest that it has seen, in its own words, and why it holds."""
+
+    link_id: str
+    name: str
+    hold: str
+    cloud_id: str
+    epoch: int
+    revision: int
 
 
 def _query() -> Any:
     columns = [column for column in hosts.c if column.name != "facts"]
-    return select(*columns, hosts.c.facts, links.c.last_seen).join(links, links.c.id == hosts.c.link_id)
+    return select(*columns, hosts.c.facts, links.c.last_seen, links.c.hold).join(links, links.c.id == hosts.c.link_id)
 
 
 _BY_NAMES = Prepared(_query().where(among_bound(hosts.c.name, "names")))
@@ -65,13 +79,14 @@ def _host(row: Any, now: int) -> Host:
         name=row.name,
         link_id=row.link_id,
         facts=msgspec.convert(row.facts, HostFacts),
-        up=alive and not row.forced_down,
+        up=alive and not row.forced_down and row.hold is None,
         disabled=row.disabled,
         disabled_reason=row.disabled_reason,
         forced_down=row.forced_down,
         last_seen=row.last_seen,
         joined_at=row.joined_at,
         updated_at=row.updated_at,
+        hold=row.hold,
     )
 
 
@@ -182,9 +197,18 @@ def _others_names(tx: Transaction, link_id: str, names: Sequence[str]) -> list[s
     return [row[0] for row in tx.rows(union_all(nodes, coming))]
 
 
-def seen(tx: Transaction, link_id: str) -> None:
-    """The link is alive, and has the secret that it was given last."""
-    tx.change(links, {"id": link_id}, last_seen=tx.now, previous_hash=None)
+def seen(tx: Transaction, link_id: str, newest: Seen | None = None, hold: str | None = None) -> None:
+    """The link is alive, and has the secret that it was given last. `newest`: what it has seen of clouds; `hold`: why
+    it takes nothing from this controller."""
+    values = {} if newest is None else {name: getattr(newest, name) for name in ("cloud_id", "epoch", "revision")}
+    tx.change(links, {"id": link_id}, last_seen=tx.now, previous_hash=None, hold=hold, **values)
+
+
+def held(tx: Transaction) -> list[Held]:
+    """Nodes that keep what they have and take nothing from this controller, by name. One query."""
+    columns = [links.c[name] for name in ("id", "name", "hold", "cloud_id", "epoch", "revision")]
+    found = tx.rows(select(*columns).where(links.c.hold.is_not(None)).order_by(links.c.name))
+    return [Held(row.id, row.name, row.hold, row.cloud_id or "", row.epoch, row.revision) for row in found]
 
 
 def switch(tx: Transaction, host_id: str, **values: Any) -> None:

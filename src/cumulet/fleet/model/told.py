@@ -7,12 +7,13 @@ other hosts are told. What cannot be meant is refused; a sentence loses what wou
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import FACTS, HostFacts, Report, Shape
+from cumulet.desired.shapes import FACTS, SPECS, HostFacts, Kept, Report, Seen, Shape
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 """Names of nodes and of hosts."""
@@ -20,9 +21,15 @@ ROLES = frozenset({"compute", "network"})
 MOST_RESULT = 24 << 20
 """Letters of an answer to a question: a picture of a screen, in base64."""
 
+MOST_NUMBER = 2**53
+"""No epoch and no revision is larger."""
+MOST_KEPT_BYTES = 256 << 10
+"""Of what a node remembers of one thing; of a larger one only that it is there is taken down."""
+
 _BRIDGE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WORD, _SENTENCE, _DETAIL = 64, 1000, 8000
 _MOST_SENTENCES, _MOST_BRIDGES = 20, 64
+_NUMBER, _RUN = re.compile(r"[0-9]{1,16}"), re.compile(r"[0-9a-f]{0,32}")
 _CPU_BYTES, _CPU_DEEP = 65_536, 6
 
 
@@ -95,3 +102,45 @@ def report(told: Report) -> Report:
         detail=None if told.detail is None else lines(told.detail),
         facts=msgspec.to_builtins(facts),
     )
+
+
+def seen(text: str) -> Seen | None:
+    """What a node says in its request's head that it has seen; None for one that has seen no cloud. Raises
+    FactsError."""
+    if text == "-":
+        return None
+    words = text.split(" ")
+    try:
+        if not 3 <= len(words) <= 4 or not all(_NUMBER.fullmatch(word) for word in words[1:3]):
+            raise ValueError("not an id and two numbers")
+        found = Seen(cloud_id=texts.uuid(words[0]), epoch=int(words[1]), revision=int(words[2]), run="".join(words[3:]))
+    except ValueError as error:
+        raise FactsError(f"what this node has seen cannot be: {error}") from None
+    if max(found.epoch, found.revision) > MOST_NUMBER or not _RUN.fullmatch(found.run):
+        raise FactsError("what this node has seen cannot be: there are no such numbers")
+    return found
+
+
+def kept(thing: Kept) -> Kept:
+    """What a node keeps, as it may be written down: of a memory that makes no sense only that the thing is there.
+    Raises FactsError for what cannot be on a host."""
+    try:
+        texts.uuid(thing.ref)
+        if thing.cloud_id:
+            texts.uuid(thing.cloud_id)
+    except ValueError as error:
+        raise FactsError(f"what it keeps cannot be: {error}") from None
+    if not (0 <= thing.epoch <= MOST_NUMBER and 0 <= thing.revision <= MOST_NUMBER):
+        raise FactsError("what it keeps has an epoch or a revision that cannot be")
+    item, facts = thing.item, {}
+    if item is not None:
+        try:
+            shape = msgspec.convert(item.spec, SPECS[thing.kind])
+            right = shape.id == item.ref == thing.ref and item.kind == thing.kind
+        except msgspec.ValidationError:
+            right = False
+        if not right or len(msgspec.json.encode(item.spec)) > MOST_KEPT_BYTES:
+            item = None
+    with suppress(msgspec.ValidationError):
+        facts = msgspec.to_builtins(msgspec.convert(thing.facts, FACTS.get(thing.kind, Shape)))
+    return msgspec.structs.replace(thing, item=item, facts=facts)

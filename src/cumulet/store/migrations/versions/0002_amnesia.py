@@ -38,6 +38,42 @@ def upgrade() -> None:
 def declared() -> None:
     # From here on by `python -m tests.revise`.
     steps.create_table(
+        "fleet_cloud",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("run", sa.String(length=32), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    steps.create_table(
+        "fleet_epochs",
+        sa.Column("run", sa.String(length=32), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("last_revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run"),
+    )
+    steps.create_table(
+        "fleet_kept",
+        sa.Column("link_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("ref", sa.String(length=36), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("cloud_id", sa.String(length=36), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=16), nullable=False),
+        sa.Column("spec", sa.JSON(), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("round", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("link_id", "kind", "ref"),
+    )
+    steps.add_column("fleet_links", sa.Column("cloud_id", sa.String(length=36), nullable=True))
+    steps.add_column("fleet_links", sa.Column("epoch", sa.BigInteger(), nullable=False), fill="0")
+    steps.add_column("fleet_links", sa.Column("revision", sa.BigInteger(), nullable=False), fill="0")
+    steps.add_column("fleet_links", sa.Column("hold", sa.String(), nullable=True))
+    steps.create_table(
         "store_upgrades",
         sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("revision", sa.String(length=32), nullable=False),
