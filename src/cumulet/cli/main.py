@@ -12,12 +12,26 @@ import sys
 from pathlib import Path
 
 from cumulet import __version__
-from cumulet.cli import audit, checks, docs, down, explain, guest_image, keys, openstack, policy, status, token, up
+from cumulet.cli import (
+    audit,
+    backup,
+    checks,
+    docs,
+    down,
+    explain,
+    guest_image,
+    keys,
+    openstack,
+    policy,
+    status,
+    token,
+    up,
+)
 from cumulet.cli.errors import CliError
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
-VERBS = (up, down, status, explain, token, guest_image, keys, policy, docs)
+VERBS = (up, down, backup, status, explain, token, guest_image, keys, policy, docs)
 
 
 def build_parser() -> argparse.ArgumentParser:

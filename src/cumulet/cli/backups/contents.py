@@ -1,0 +1,238 @@
+"""What a backup has of a cloud: its rows, its secrets, what an operator wrote, journals, and images if they are wanted.
+
+It only reads, also while the cloud runs: rows are of one moment, files as they are when their turn comes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cumulet import __version__
+from cumulet.cli.backups import owners
+from cumulet.cli.backups.objects import Objects
+from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStart, Head, Reader, packed
+from cumulet.cli.errors import CliError
+from cumulet.cli.state_folder import write_private
+from cumulet.config import ConfigError, Settings
+from cumulet.store import Store, copies, now_us
+from cumulet.store.copies import Form, Rows
+
+NEVER = frozenset(
+    ("run", "log", "cache", "shown", "db", "images", "images-staging", "images-cache", "node", "snapshots")
+)
+"""Folders of a state folder that are made again, or have a rule of their own."""
+NEVER_FILES = re.compile(
+    r"\..*|[^/]*-openrc|clouds\.yaml|made-user|(.*/)?\.[^/]*|secrets/(database_url|cloud|(fernet|receipt)-keys/.*)"
+)
+"""Files that `up` writes anew; those that say where a cloud is and not what it is; and the keys of tokens: what was
+revoked after a backup would be good again."""
+NODE = re.compile(r"(journal|world)/[^/]+\.json|[a-z_-]+\.json")
+IMAGE = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+MOST_BYTES = 64 << 20
+"""A larger file is none of ours."""
+
+
+@dataclass
+class Wanted:
+    """What shall be in the backup, and what came of it. `images`: ``""``, ``inside``, or the objects' name."""
+
+    secrets: bool = True
+    inside: bool = False
+    objects: Objects | None = None
+    left_out: list[str] = field(default_factory=list)
+    files: int = 0
+    images: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    copied: int = 0
+
+    @property
+    def images_word(self) -> str:
+        return self.objects.name if self.objects else "inside" if self.inside else "left out"
+
+
+def written(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
+    """The records of a backup, written down. Raises CliError."""
+    yield from _rows(settings, wanted)
+    for top in sorted(settings.state.iterdir()):
+        if top.name in NEVER or top.is_symlink() or NEVER_FILES.fullmatch(top.name):
+            continue
+        if top.name == "secrets" and not wanted.secrets:
+            continue
+        if top.is_dir():
+            yield from _files(top, wanted)
+    yield from _files(settings.state, wanted, only_top=True)
+    yield from _files(settings.node_dir, wanted, pattern=NODE)
+    yield from _images(settings, wanted)
+    end = End(tables=wanted.rows, files=wanted.files, images=wanted.images, left_out=wanted.left_out)
+    yield packed(end)
+
+
+def _rows(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
+    """The head and the rows, read by their owner; what goes by is counted on the way."""
+    try:
+        where = settings.database
+    except ConfigError as error:
+        raise CliError(str(error)) from None
+    if isinstance(where, Path) and not where.exists():
+        raise CliError(f"{where} is not there: this cloud has lost its rows. Restore a backup: cumulet restore FILE")
+    store = Store(where)  # opens nothing yet, but what it needs is imported now: later this process may not see it
+    head = {
+        "version": __version__,
+        "made_at": now_us(),
+        "database": "sqlite" if isinstance(where, Path) else "postgresql",
+        "state": str(settings.state),
+        "node": settings.node_name,
+        "simulated": settings.simulated is not None,
+        "secrets": wanted.secrets,
+        "images": wanted.images_word,
+    }
+    place = where.parent if isinstance(where, Path) else settings.secrets_dir
+    yield from _counted(owners.as_owner(place, lambda: read_rows(store, head)), wanted)
+
+
+def read_rows(store: Store, head: dict[str, Any]) -> Iterator[bytes]:
+    """`head` with the schema's revision, and all rows as of one moment."""
+    try:
+        with store.read() as tx:
+            copies.check(tx)
+            schema = copies.revision(tx)
+            if schema is None:
+                raise CliError("the database has no tables: this cloud has not started yet")
+            yield packed(Head(schema=schema, **head))
+            for piece in copies.pieces(tx):
+                yield packed(piece)
+    except copies.CopyError as error:
+        raise CliError(f"{error}. The backup was not made") from None
+    except Exception as error:
+        if isinstance(error, CliError):
+            raise
+        raise CliError(f"the database cannot be read: {getattr(error, 'orig', error)}") from None
+    finally:
+        store.close()
+
+
+def _counted(stream: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
+    """The stream, and its rows counted in `wanted`: so a process that ended too early is seen at the end."""
+    reader, table = Reader(), ""
+    for data in stream:
+        yield data
+        for record in reader.feed(data):
+            if isinstance(record, Form):
+                table = record.name
+                wanted.rows[table] = 0
+            elif isinstance(record, Rows):
+                wanted.rows[table] += len(record.rows)
+
+
+def _files(
+    folder: Path, wanted: Wanted, *, only_top: bool = False, pattern: re.Pattern[str] | None = None
+) -> Iterator[bytes]:
+    """The files below a folder of the state folder."""
+    prefix = "" if only_top else f"{folder.name}/"
+    for name, fd in owners.files(folder) if not only_top else _top(folder):
+        path = prefix + name
+        if NEVER_FILES.fullmatch(path) or (pattern is not None and not pattern.fullmatch(name)):
+            continue
+        if path == "node/link.json" and not wanted.secrets:
+            continue
+        if os.fstat(fd).st_size > MOST_BYTES:
+            wanted.left_out.append(f"{path} is larger than {MOST_BYTES >> 20} MiB and was left out")
+            continue
+        yield from _file(path, fd, wanted)
+
+
+def _top(state: Path) -> Iterator[tuple[str, int]]:
+    """Files of the state folder itself."""
+    handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        uid = os.fstat(handle).st_uid
+        for name in sorted(os.listdir(handle)):
+            if (fd := owners.opened(name, handle, uid)) is not None:
+                try:
+                    yield name, fd
+                finally:
+                    os.close(fd)
+    finally:
+        os.close(handle)
+
+
+def _file(path: str, fd: int, wanted: Wanted) -> Iterator[bytes]:
+    found = os.fstat(fd)
+    yield packed(FileStart(path, found.st_size, bool(found.st_mode & 0o004)))
+    sum_ = hashlib.sha256()
+    while data := os.read(fd, owners.PIECE):
+        sum_.update(data)
+        yield packed(Bytes(data))
+    yield packed(FileEnd(sum_.hexdigest()))
+    wanted.files += 1
+
+
+def _images(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
+    """Images of the store that is in the state folder: inside, or as objects elsewhere."""
+    if not wanted.inside and wanted.objects is None:
+        return
+    known = Hashes(settings.cache_dir / "image-hashes.json")
+    for name, fd in owners.files(settings.images_dir):
+        if not IMAGE.fullmatch(name):
+            continue
+        wanted.images += 1
+        if wanted.objects is None:
+            yield from _file(f"images/{name}", fd, wanted)
+            wanted.files -= 1
+            continue
+        sha256 = known.of(name, fd)
+        wanted.copied += wanted.objects.put(sha256, fd)
+        yield packed(Elsewhere(f"images/{name}", os.fstat(fd).st_size, sha256))
+    known.keep()
+
+
+def may_be(path: str) -> bool:
+    """Whether a backup may have a file of this path: what it says is written below a state folder."""
+    top, _, rest = path.partition("/")
+    if not path or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        return False
+    if top == "node":
+        return NODE.fullmatch(rest) is not None
+    if top == "images":
+        return IMAGE.fullmatch(rest) is not None
+    return top not in NEVER and not NEVER_FILES.fullmatch(path)
+
+
+class Hashes:
+    """SHA-256 of files that do not change: asked once, then remembered by size, place on the disk and time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._new: dict[str, list[Any]] = {}
+        try:
+            self._known: dict[str, list[Any]] = dict(msgspec.json.decode(file.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            self._known = {}
+
+    def of(self, name: str, fd: int) -> str:
+        """The hash of an open file."""
+        found = os.fstat(fd)
+        mark = [found.st_size, found.st_ino, found.st_mtime_ns]
+        last = self._known.get(name)
+        if isinstance(last, list) and last[:3] == mark and len(last) == 4:
+            sha256 = str(last[3])
+        else:
+            with os.fdopen(os.dup(fd), "rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            os.lseek(fd, 0, os.SEEK_SET)
+        self._new[name] = [*mark, sha256]
+        return sha256
+
+    def keep(self) -> None:
+        """Remember them; a folder that cannot be written is no reason to fail."""
+        with suppress(OSError):
+            write_private(self._file, msgspec.json.encode(self._new).decode())
