@@ -49,12 +49,16 @@ def run(args: argparse.Namespace) -> int:
 
 def look(args: argparse.Namespace, file: Path) -> Found:
     """Read the backup `file` through, with the secret that is given or asked. Raises CliError."""
+    return Reading(file, secrets.to_open(args, sealed_how(file), str(file))).look()
+
+
+def sealed_how(file: Path) -> str:
+    """``passphrase``, ``key`` or ``none``. Raises CliError for what is no backup."""
     try:
         with file.open("rb") as opened:
-            seal = sealing.seal_of(opened, str(file))["seal"]
+            return str(sealing.seal_of(opened, str(file))["seal"])
     except OSError as error:
         raise CliError(f"cannot read {file}: {error.strerror}") from None
-    return Reading(file, secrets.to_open(args, seal, str(file))).look()
 
 
 def _target(args: argparse.Namespace) -> Path:

@@ -145,14 +145,15 @@ def seal_of(file: IO[bytes], name: str) -> dict[str, Any]:
     """
     magic = file.readline(64)
     if magic != MAGIC:
-        later = magic.startswith(MAGIC.rpartition(b" ")[0])
+        later = magic.startswith(MAGIC.rpartition(b" ")[0]) and magic.endswith(b"\n")
         raise CliError(f"{name} was made by a newer Cumulet; install that one" if later else f"{name} is no backup")
     try:
         how = json.loads(file.readline(_LINE))
         kinds = {"seal": str, "salt": str, "n": int, "r": int, "p": int} | ({"check": str} if "check" in how else {})
         good = all(isinstance(how.get(key), kind) for key, kind in kinds.items())
         good = good and how["seal"] in ("passphrase", "key", "none") and ("check" in how) == (how["seal"] != "none")
-        good = good and 2 <= how["n"] <= 1 << 20 and 1 <= how["r"] <= 16 and 1 <= how["p"] <= 16
+        n, r, p = how["n"], how["r"], how["p"]  # of a stranger's file: at most 256 MB, and seconds
+        good = good and 2 <= n <= 1 << 18 and n & (n - 1) == 0 and 1 <= r <= 8 and 1 <= p <= 4
         bytes.fromhex(how["salt"])
     except (ValueError, TypeError, AttributeError, KeyError):
         good = False
