@@ -25,10 +25,10 @@ def test_a_port_base_gives_nine_ports_in_a_row() -> None:
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
-    Settings.resolve(tmp_path, {"region": "file", "listen": "127.0.0.2", "workers": 3}, {}).save()
+    Settings.resolve(tmp_path, {"region": "file", "listen": "127.0.0.2", "log_max_mb": 3}, {}).save()
     environ = {"CUMULET_REGION": "env", "CUMULET_LISTEN": "127.0.0.3", "CUMULET_ENV": "/not/an/option"}
     found = Settings.resolve(tmp_path, {"region": "flag", "listen": None}, environ)
-    assert (found.region, found.listen, found.workers) == ("flag", "127.0.0.3", 3)
+    assert (found.region, found.listen, found.log_max_mb) == ("flag", "127.0.0.3", 3)
     assert Settings.load(tmp_path).region == "file"
 
 
@@ -75,6 +75,8 @@ def test_a_switch_is_set_by_the_environment(tmp_path: Path, text: str, value: bo
         ("dns_servers = ['a', 3]", "wrong type"),
         ("state = '/x'", "no option state"),
         ("listen = ", "cumulet.toml"),
+        ("workers = 2", "must be 1"),
+        (" \n", "is empty"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:

@@ -25,6 +25,7 @@ def settings(tmp_path: Path) -> Settings:
     found = Settings.resolve(tmp_path / "state", {"simulated": 1}, {})
     state_folder.create(found.state)
     state_folder.furnish(found.state, None)
+    found.save()
     return found
 
 

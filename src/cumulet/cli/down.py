@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cumulet.cli import machine, processes, state_folder
+from cumulet.cli import in_force, machine, processes, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
@@ -31,12 +31,13 @@ def run(args: argparse.Namespace) -> int:
     if not state_folder.is_state_folder(args.state):
         raise CliError(f"{args.state} is not a Cumulet state folder; nothing was done")
     with state_folder.locked(args.state):
-        if not (args.state / "cumulet.toml").exists():
+        settings = in_force.options(args.state)
+        bare = not settings.file.exists() and processes.supervisor_pid(settings) is None and not _furnished(settings)
+        if bare:
             if args.purge:
                 state_folder.delete(args.state)
             progress.say("Nothing runs here." if not args.purge else f"{args.state} is gone.")
             return 0
-        settings = Settings.load(args.state)
         with progress.step("stop the cloud"):
             ran = processes.stop(settings)
         if args.purge:
@@ -48,6 +49,11 @@ def run(args: argparse.Namespace) -> int:
         guests = "1 guest runs" if count == 1 else f"{count} guests run"
         progress.say(f"{guests} on, with their networks. `cumulet up` finds them again; `down --purge` ends them.")
     return 0
+
+
+def _furnished(settings: Settings) -> bool:
+    """Whether `up` has come so far that there may be guests and networks."""
+    return settings.run_dir.exists() or settings.node_dir.exists()
 
 
 def _purge(settings: Settings, progress: Progress) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cumulet.cli import link_client
+from cumulet.cli import in_force, link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.cli.terminal import plain
-from cumulet.config import Settings
 
 
 def add(verbs: Any) -> None:
@@ -21,7 +20,7 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the timeline; 1 when no such resource is known."""
-    settings = Settings.load(args.state)
+    settings = in_force.options(args.state)
     try:
         found = link_client.explain(settings, args.resource)
     except ApiError as error:

@@ -28,15 +28,16 @@ from cumulet.cli import (
     up,
 )
 from cumulet.cli.errors import CliError
+from cumulet.cli.words import Parser, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
 VERBS = (up, down, backup, status, explain, token, guest_image, keys, policy, docs)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """All verbs. Those of `_THEIR_OWN_WORDS` hand their words on and are listed for the help only."""
-    parser = argparse.ArgumentParser(prog="cumulet", description="OpenStack in one package.")
+    parser = Parser(prog="cumulet", description="OpenStack in one package.")
     parser.add_argument("--version", action="version", version=f"cumulet {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for module in VERBS:
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, verb in verbs.choices.items():
         if name not in _THEIR_OWN_WORDS:
             _add_state(verb)
+    parser.verbs = verbs.choices
     return parser
 
 
@@ -67,24 +69,18 @@ def default_state() -> Path:
 
 def dispatch(words: list[str]) -> int:
     """Run the verb; its exit status."""
+    state, words = without_state(words, _THEIR_OWN_WORDS)
     if words[:1] == ["test"]:
         return checks.run(words[1:])
+    check_variables(os.environ)
     if words[:1] == ["audit"]:
         return audit.run(words[1:])
     if words[:1] == ["openstack"]:
-        state, rest = default_state(), words[1:]
-        if len(rest) > 1 and rest[0] == "--state":
-            state, rest = Path(rest[1]).expanduser().absolute(), rest[2:]
-        openstack.run(state, rest)
-    args = build_parser().parse_args(_state_first(words))
+        openstack.run(state or default_state(), words[1:])
+    if state is not None:  # right after the verb: argparse takes nothing more for a list that a flag has ended
+        words[1:1] = ["--state", str(state)]
+    args = parsed(build_parser(), words)
     return int(args.run(args))
-
-
-def _state_first(words: list[str]) -> list[str]:
-    """The words with the state folder right after the verb: argparse takes nothing more for a list of words that a flag
-    has ended (`policy check --state DIR RULE`)."""
-    place = words.index("--state") if "--state" in words else 0
-    return [words[0], *words[place : place + 2], *words[1:place], *words[place + 2 :]] if place > 1 else words
 
 
 def main(words: list[str] | None = None) -> int:

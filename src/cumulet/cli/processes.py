@@ -10,11 +10,13 @@ import fcntl
 import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,7 @@ def supervisor_pid(settings: Settings) -> int | None:
     try:
         lock = os.open(settings.run_dir / "supervisor.lock", os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return None
+        return _without_its_lock(settings)
     except PermissionError:
         raise CliError(f"{settings.run_dir} is not yours to read; run this as the user who started the cloud") from None
     try:
@@ -69,6 +71,18 @@ def supervisor_pid(settings: Settings) -> int | None:
         return _read_pid(lock)
     finally:
         os.close(lock)
+    return None
+
+
+def _without_its_lock(settings: Settings) -> int | None:
+    """A supervisor of this folder whose lock somebody deleted: found by its words, ours or root's."""
+    words = f"-m cumulet.cli.supervise {settings.run_dir}/supervise.json"
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and entry.stat().st_uid in (0, os.geteuid()):
+                pid = int(entry.name)
+                if _command(pid, 4).endswith(words):
+                    return pid
     return None
 
 
@@ -101,6 +115,7 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
         "run_dir": str(settings.run_dir),
         "children": rows,
         "log_max_bytes": settings.log_max_mb * 1_000_000,
+        "log_from": {child.name: _size(settings.log_dir / f"{child.name}.log") for child in children},
     }
     spec_file = settings.run_dir / "supervise.json"
     spec_file.write_text(json.dumps(spec, indent=1))
@@ -120,6 +135,10 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
         os.close(log)
     if done.returncode not in (0, supervise.ALREADY_RUNNING):
         raise CliError(f"the supervisor did not start:\n{log_tail(settings, 'supervisor')}")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _environment(settings: Settings, user: pwd.struct_passwd | None, source: Path) -> dict[str, str]:
@@ -156,20 +175,59 @@ def stop(settings: Settings) -> bool:
 
 
 def rows(settings: Settings) -> list[ProcessRow]:
-    """The supervisor and its children; empty when the cloud is down."""
+    """The supervisor and its children; empty when the cloud is down.
+
+    The lock says whether the supervisor runs and the kernel which children it has. Its file only adds how often each
+    was started again: it may be old when the disk is full, or gone.
+    """
     pid = supervisor_pid(settings)
+    if pid is None:
+        return []
     try:
         state = json.loads((settings.run_dir / "supervisor.json").read_text())
     except (OSError, ValueError):
-        return []
-    if pid is None or state["pid"] != pid:
-        return []
-    own = ProcessRow("supervisor", state["pid"], state["started"], 0, None, pss_kb(state["pid"]))
-    found = [own]
-    for child in state["children"]:
-        memory = pss_kb(child["pid"]) if child["pid"] else None
-        found.append(ProcessRow(**child, pss_kb=memory))
+        state = {}
+    noted = {row["name"]: row for row in state["children"]} if state.get("pid") == pid else {}
+    living = _living(pid)
+    found = [ProcessRow("supervisor", pid, _began(pid), 0, None, pss_kb(pid))]
+    for name in CHILDREN:
+        child = living.get(name)
+        row = noted.get(name, {})
+        began = _began(child) if child else row.get("started", 0.0)
+        memory = pss_kb(child) if child else None
+        found.append(ProcessRow(name, child, began, row.get("restarts", 0), row.get("last_exit"), memory))
     return found
+
+
+def _living(supervisor: int) -> dict[str, int]:
+    """The children of a supervisor that run, by the name that they were started with."""
+    found = {}
+    for task in _tasks(supervisor):
+        for child in task:
+            name = next((name for name in CHILDREN if f" {name} " in f"{_command(child, 6)} "), None)
+            if name is not None:
+                found[name] = child
+    return found
+
+
+def _tasks(pid: int) -> list[list[int]]:
+    """For each thread of a process, the processes that it started."""
+    try:
+        return [
+            [int(child) for child in (task / "children").read_text().split()]
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+    except OSError:
+        return []
+
+
+def _began(pid: int) -> float:
+    """When a process was started, in seconds since 1970 by the clock as it is now; 0 when it has ended."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0.0
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def pss_kb(pid: int) -> int | None:
@@ -194,21 +252,18 @@ def _descendants(pid: int) -> list[int]:
     if _command(pid).endswith("cumulet.cli.supervise"):
         return []
     found: list[int] = []
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                found += [int(child), *_descendants(int(child))]
-    except OSError:
-        pass
+    for task in _tasks(pid):
+        for child in task:
+            found += [child, *_descendants(child)]
     return found
 
 
-def _command(pid: int) -> str:
+def _command(pid: int, words_wanted: int = 3) -> str:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return ""
-    return " ".join(os.fsdecode(word) for word in words[:3])
+    return " ".join(os.fsdecode(word) for word in words[:words_wanted])
 
 
 def guests(settings: Settings) -> int:
@@ -226,12 +281,30 @@ def guests(settings: Settings) -> int:
 
 
 def log_tail(settings: Settings, name: str, lines: int = 15) -> str:
-    """The end of a process's log, indented."""
+    """The end of what a process logged since the cloud was started, indented, each line once."""
     path = settings.log_dir / f"{name}.log"
     try:
+        begun = int(json.loads((settings.run_dir / "supervise.json").read_text())["log_from"].get(name, 0))
+    except (OSError, ValueError, KeyError):
+        begun = 0
+    try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 20_000))
+            size = path.stat().st_size
+            file.seek(max(0, begun if begun <= size else 0, size - 20_000))
             text = file.read().decode("utf-8", "replace")
     except OSError as error:
         return f"    ({path}: {error.strerror})"
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or f"    ({path} is empty)"
+    once = {_untimed(line): line for line in text.splitlines() if line.strip()}
+    return "\n".join(f"    {line}" for line in [*once.values()][-lines:]) or f"    ({path} says nothing)"
+
+
+def last_words(settings: Settings, name: str) -> str:
+    """Why a process ended, in one line: its own sentence, or the end of a traceback. Empty when it said nothing."""
+    said = [line.strip() for line in log_tail(settings, name, 40).splitlines()]
+    own = [line.removeprefix(f"{name}: ") for line in said if line.startswith(f"{name}: ")]
+    return own[-1] if own else next((line for line in reversed(said) if not line.startswith("(")), "")
+
+
+def _untimed(line: str) -> str:
+    """A line without the time and process number at its beginning, to know it again."""
+    return re.sub(r"^[\d-]{10}[ T][\d:.,]{8,}Z? \d+ ", "", line)

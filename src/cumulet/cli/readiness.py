@@ -7,6 +7,7 @@ It asks over HTTP only, as a client would.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from cumulet.config import STANDARD_PORTS, Settings
 API_SECONDS = 90.0
 NODE_SECONDS = 120.0
 TOO_MANY_RESTARTS = 3
+FINAL = "exit 2"
 PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
 
 
@@ -67,7 +69,7 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
             waiting = [endpoint.service for endpoint in silent]
             if not waiting:
                 return
-            _still_alive(settings)
+            _still_alive(settings, ["controller"])
             if time.monotonic() > deadline:
                 words = ", ".join(f"{endpoint.service}: {endpoint.error}" for endpoint in silent)
                 raise CliError(f"no answer after {API_SECONDS:.0f} s ({words}).\n{_tails(settings, ['controller'])}")
@@ -94,15 +96,19 @@ def wait_for_nodes(settings: Settings, progress: Progress) -> None:
             time.sleep(0.05 if expected < 50 else 0.5)
 
 
-def _still_alive(settings: Settings) -> None:
-    """Raise CliError when a process keeps ending: waiting longer would not help."""
+def _still_alive(settings: Settings, names: Sequence[str] = processes.CHILDREN) -> None:
+    """Raise CliError when a process keeps ending: waiting longer would not help. One that ends with 2 has said what is
+    wrong with its options or files, which trying again does not change."""
     rows = processes.rows(settings)
     if not rows and processes.supervisor_pid(settings) is None:
         raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
     for row in rows:
-        if row.restarts >= TOO_MANY_RESTARTS:
-            tail = _tails(settings, [row.name])
-            raise CliError(f"the {row.name} keeps ending ({row.last_exit}). The end of its log:\n{tail}")
+        final = row.last_exit == FINAL
+        if row.name in names and (row.restarts >= TOO_MANY_RESTARTS or (row.restarts and final)):
+            why = processes.last_words(settings, row.name)
+            how = "does not start" if final else f"keeps ending ({row.last_exit})"
+            tail = "" if final else f"\nIts log:\n{_tails(settings, [row.name])}"
+            raise CliError(f"the {row.name} {how}: {why}{tail}")
 
 
 def _tails(settings: Settings, names: list[str]) -> str:

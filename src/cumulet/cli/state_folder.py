@@ -66,9 +66,21 @@ def create(state: Path) -> None:
             made = state / f"{MARKER}.{os.getpid()}"
             made.write_text(MARKER_TEXT, encoding="utf-8")
             made.replace(state / MARKER)
+    except (FileExistsError, NotADirectoryError):
+        raise CliError(f"{state} is a file; --state wants a folder") from None
     except OSError as error:
-        hint = "" if os.geteuid() == 0 else "; as a user other than root, add --state ~/cumulet"
-        raise CliError(f"cannot make the state folder {state}: {error.strerror}{hint}") from error
+        raise CliError(_not_ours(state) or f"cannot make the state folder {state}: {error.strerror}") from error
+
+
+def _not_ours(state: Path) -> str | None:
+    """The sentence for a user other than root who came upon root's folder, or into one of root's."""
+    if os.geteuid() == 0:
+        return None
+    place = next(each for each in (state, *state.parents) if each.exists())
+    if place.stat().st_uid != 0:
+        return None
+    own = "For one of your own: --state ~/cumulet"
+    return f"{state} is root's cloud. {own}" if place == state else f"only root can make {state}. {own}"
 
 
 def _check_owner(state: Path) -> None:
@@ -95,6 +107,9 @@ def locked(state: Path) -> Iterator[None]:
     while True:
         try:
             lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except PermissionError as error:
+            text = _not_ours(state) or f"{state} is another user's cloud; only that user, or root, may change it"
+            raise CliError(text) from error
         except OSError as error:
             raise CliError(f"cannot open {state / LOCK}: {error.strerror}") from error
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import hints, link_client, problems, processes, readiness
+from cumulet.cli import hints, in_force, link_client, problems, processes, readiness
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.terminal import plain
 from cumulet.config import Settings
@@ -29,7 +29,7 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what `gather` finds."""
-    found = gather(Settings.load(args.state))
+    found = gather(in_force.options(args.state))
     print(json.dumps(found, indent=2) if args.json else as_text(found))
     if not found["running"]:
         return DOWN

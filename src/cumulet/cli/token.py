@@ -10,10 +10,9 @@ import argparse
 import sys
 from typing import Any
 
-from cumulet.cli import link_client
+from cumulet.cli import in_force, link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
-from cumulet.config import Settings
 
 
 def add(verbs: Any) -> None:
@@ -25,7 +24,7 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the token alone, so that it can be handed on; what it is good for goes to standard error."""
-    settings = Settings.load(args.state)
+    settings = in_force.options(args.state)
     try:
         made = link_client.token(settings, args.name)
     except ApiError as error:

@@ -12,7 +12,6 @@ import dataclasses
 import os
 import pwd
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -24,6 +23,9 @@ from cumulet.cli import (
     credentials,
     first_user,
     guest_image,
+    hints,
+    in_force,
+    listening,
     machine,
     packages,
     processes,
@@ -69,12 +71,14 @@ def run(args: argparse.Namespace) -> int:
     """0 when the cloud runs, whoever started it."""
     flags = {name: getattr(args, name) for name in FLAGS}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if flags["listen"]:
+        flags["listen"] = listening.resolved(str(flags["listen"]))
     if flags["simulated"] == AS_BEFORE:
         flags["simulated"] = Settings.resolve(args.state, {}, {}).simulated or 1
     progress = Progress()
     wanted = Settings.resolve(args.state, flags, os.environ)
     if wanted.simulated is None and os.geteuid() != 0:
-        raise CliError("a real hypervisor needs root. Without root: cumulet up --simulated --state ~/cumulet")
+        raise CliError(f"a real hypervisor needs root. Without root: {hints.name()} up --simulated --state ~/cumulet")
     state_folder.create(args.state)
     with state_folder.locked(args.state):
         # Read again: the `up` or `down` that we waited for may have changed what is saved.
@@ -86,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _already_up(wanted: Settings, progress: Progress) -> int:
     """A cloud that runs keeps its options. One that an interrupted `up` left unfinished is finished."""
-    settings = Settings.load(wanted.state)
+    settings = in_force.options(wanted.state)
     changed = [f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)]
     readiness.wait_for_apis(settings, progress)
     _furnish(settings, progress)
@@ -102,14 +106,16 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
     settings = _options(wanted, flags)
     if settings.simulated is None:
         packages.ensure(progress)
-    ports_free(settings)
+    listening.ports_free(settings)
     with progress.step("state folder, secrets and credentials"):
         user = machine.ensure_user(settings.state) if os.geteuid() == 0 else None
+        is_new = not settings.secrets_dir.exists()
         state_folder.furnish(settings.state, user, node_too=settings.simulated is not None)
         database_url = os.environ.pop("CUMULET_DATABASE_URL", None)  # a secret: no process that we start inherits it
         if database_url:
             state_folder.keep_database_url(settings.state, user, database_url)
         settings.save()
+        in_force.keep(settings)
         credentials.write(settings)
         children = child_specs(settings, user)
     image = _image_in_background(settings, progress)
@@ -125,6 +131,8 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
         raise
     progress.say(f"The cloud is up ({progress.seconds():.1f} s).")
     _summary(settings, progress)
+    if is_new and "OS_PASSWORD" in os.environ:
+        progress.say(f"Passwords are new, and your shell has others: source {settings.state}/admin-openrc again.")
     return 0
 
 
@@ -141,22 +149,6 @@ def _options(wanted: Settings, flags: dict[str, object]) -> Settings:
         cidr = machine.free_provider_cidr(machine.routed_networks())
         return dataclasses.replace(wanted, provider_cidr=cidr)
     return wanted
-
-
-def ports_free(settings: Settings) -> None:
-    """Raise CliError when something else listens on a port that we are about to use."""
-    family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
-    for service in STANDARD_PORTS:
-        port = settings.ports.of(service)
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.listen, port))
-            except OSError as error:
-                raise CliError(
-                    f"cannot listen on {settings.listen} port {port} ({service}): {error.strerror}. "
-                    "Stop what uses it, or choose other ports with --port-base N"
-                ) from error
 
 
 def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[processes.ChildSpec]:
@@ -252,5 +244,4 @@ def _summary(settings: Settings, progress: Progress) -> None:
             path = "/v3" if service == "identity" else ""
             progress.say(f"  {service:<10} {settings.url(service)}{path}")
     progress.say(f"Credentials: {settings.state}/admin-openrc, demo-openrc and clouds.yaml")
-    where = "" if settings.state == Path("/var/lib/cumulet") else f" --state {settings.state}"
-    progress.say(f"Next: ./cumulet openstack{where} server list")
+    progress.say(f"Next: {hints.command('openstack server list', settings.state)}")

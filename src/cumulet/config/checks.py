@@ -27,7 +27,8 @@ def check(settings: Settings) -> None:
     if settings.port_base is not None and not 1024 <= settings.port_base <= last:
         raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")
     _check_range("simulated", settings.simulated, 1, 100_000)
-    _check_range("workers", settings.workers, 1, 64)
+    if settings.workers != 1:
+        raise ConfigError("workers must be 1: one process serves the APIs, and more are not there yet")
     _check_range("token_seconds", settings.token_seconds, 60, 86_400 * 30)
     for name in ("create_seconds", "delete_seconds", "power_seconds"):
         _check_range(name, getattr(settings, name), 1, 86_400)
@@ -62,7 +63,8 @@ def _check_address(name: str, text: str) -> None:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        raise ConfigError(f"{name} must be an IP address, not {text!r}") from None
+        hint = "; give an address, such as 127.0.0.1" if name == "listen" else ""
+        raise ConfigError(f"{name} must be an IP address, not {text!r}{hint}") from None
 
 
 def _check_range(name: str, value: int | None, low: int, high: int) -> None:

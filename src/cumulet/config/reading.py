@@ -15,17 +15,24 @@ from cumulet.config.errors import ConfigError
 
 def read_file(path: Path, kinds: Mapping[str, object], *, must_exist: bool) -> dict[str, object]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         if must_exist:
             raise ConfigError(f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one") from None
         return {}
+    except NotADirectoryError:
+        raise ConfigError(f"{path.parent} is a file; --state wants a folder") from None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"line {line} of {path} is not text: it has bytes that are not UTF-8") from None
+    if not text.strip():
+        raise ConfigError(f"{path} is empty: put a copy back, or delete it to have options chosen anew")
     try:
         found = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} cannot be understood: {error}") from error
     for name, value in found.items():
         if name not in kinds or name == "state":
             near = difflib.get_close_matches(name, kinds, 1)

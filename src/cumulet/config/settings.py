@@ -45,7 +45,7 @@ class Settings:
     dns_servers: Annotated[tuple[str, ...], "name servers handed to guests (empty: this machine's)"] = ()
     hostname: Annotated[str, "name of this machine's hypervisor (empty: the machine's host name)"] = ""
     virt_type: Annotated[str, "auto, kvm or qemu; auto boots a probe under kvm once"] = "auto"
-    workers: Annotated[int, "API processes"] = 1
+    workers: Annotated[int, "API processes (more than 1 are not there yet)"] = 1
     cors_origins: Annotated[tuple[str, ...], "web origins whose scripts may call the APIs (* allows all)"] = ()
     token_seconds: Annotated[int, "how long a token is valid"] = 3600
     lockout_failure_attempts: Annotated[int, "wrong passwords in a row that lock a user out (0: never)"] = 0

@@ -13,6 +13,9 @@ SLOW_MS = 1000
 def check(seen: Seen) -> Iterator[Problem]:
     """Processes that are missing, APIs that are silent or slow, a controller that does not report."""
     log = seen.settings.log_dir
+    if seen.rows and not (seen.settings.run_dir / "supervisor.lock").exists():
+        sentence = f"{seen.settings.run_dir}/supervisor.lock is gone: a second start could take the cloud for stopped"
+        yield Problem("lock-lost", sentence, f"{seen.command('down')}, then up again")
     for row in seen.rows:
         if row.pid is None:
             ended = f" (it ended with {row.last_exit})" if row.last_exit else ""

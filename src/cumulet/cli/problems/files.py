@@ -1,0 +1,31 @@
+"""Files of an operator that are not in force: they cannot be read, or were changed since they were."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from cumulet.cli import in_force
+from cumulet.cli.problems.seen import Seen
+from cumulet.config import ConfigError, Settings
+from cumulet.problem import Problem
+
+
+def check(seen: Seen) -> Iterator[Problem]:
+    """``cumulet.toml`` against the options that the cloud was started with."""
+    again = f"{seen.command('down')}, then up again, brings it into force"
+    try:
+        now = Settings.load(seen.state)
+    except ConfigError as error:
+        goes_on = "; the cloud goes on with the options that it was started with" if seen.running else ""
+        yield Problem("options-ignored", f"{error}{goes_on}", "Mend it before the next start")
+        return
+    began = in_force.kept(seen.state) if seen.running else None
+    if began is None:
+        return
+    changed = [
+        field.name for field in dataclasses.fields(now) if getattr(now, field.name) != getattr(began, field.name)
+    ]
+    if changed:
+        names = ", ".join(changed)
+        yield Problem("options-ignored", f"{seen.settings.file} was changed since the start ({names})", again)
