@@ -90,3 +90,30 @@ def test_a_database_from_the_future_is_refused(store: Store) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError):
         prepare(store)
+
+
+def test_objects_are_named_relative_to_their_stores_from_0002_on(store: Store) -> None:
+    """Finding B8. Whatever the folder was, and whatever the bucket's prefix."""
+    image, upload = "8d1d5c30-0000-4000-8000-000000000000", "0" * 32
+    places = {
+        f"file:///srv/a%20b/images/{image}": image,
+        f"s3://host:9000/bucket/cumulet-{image}.{upload}": f"{image}.{upload}",
+        "http://mirror.lan/disk.raw": "http://mirror.lan/disk.raw",
+    }
+    first(store)
+    with store.engine.begin() as connection:
+        for url in places:
+            row = {"image": image, "url": url}
+            connection.execute(
+                text(
+                    "INSERT INTO image_locations (image_id, store, url, detail, created_at) "
+                    "VALUES (:image, 'x', :url, '{}', 0)"
+                ),
+                row,
+            )
+            connection.execute(text("INSERT INTO image_erasures (store, url, due_at) VALUES ('x', :url, 0)"), row)
+    migrate(store)
+    with store.engine.connect() as connection:
+        found = connection.execute(text("SELECT url FROM image_locations ORDER BY id")).scalars().all()
+        claimed = connection.execute(text("SELECT url FROM image_erasures")).scalars().all()
+    assert found == list(places.values()) and f"{image}.{upload}" in claimed

@@ -135,6 +135,8 @@ def _images(settings: Settings) -> image.ImageContext:
         protections=image.property_protections(settings.state),
         rules=found.rules,
         cache_bytes=found.cache_bytes,
+        lost_days=found.lost_days,
+        shared=settings.shared,
         endpoint=lambda tx, region, interface: identity.endpoint_url(tx, "image", region, interface),
     )
 
@@ -180,7 +182,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
     try:
         controller = assemble(settings)
-    except (PolicyError, SchemaError, image.DeclarationError) as error:
+    except (PolicyError, SchemaError, image.DeclarationError, image.MarkError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)

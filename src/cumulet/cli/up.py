@@ -38,7 +38,7 @@ from cumulet.config import STANDARD_PORTS, Settings
 
 FLAGS = (
     *("listen", "public_host", "port_base", "region", "simulated"),
-    *("provider_cidr", "provider_interface", "first_image"),
+    *("provider_cidr", "provider_interface", "first_image", "shared"),
 )
 FURNISHED = "furnished"
 AS_BEFORE = -1
@@ -64,6 +64,8 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--first-image", metavar="FILE|URL", help="a disk image (qcow2) for the first user, instead of building one"
     )
+    shared = "other clouds use the image folders of image.toml, too: nothing there without a row is touched"
+    parser.add_argument("--shared", action=argparse.BooleanOptionalAction, help=shared)
     parser.set_defaults(run=run)
 
 

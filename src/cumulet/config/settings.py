@@ -37,6 +37,7 @@ class Settings:
     port_base: Annotated[int | None, "first of nine TCP ports, instead of OpenStack's own"] = None
     region: Annotated[str, "region name in the catalog"] = "RegionOne"
     simulated: Annotated[int | None, "number of simulated hosts, instead of a real hypervisor"] = None
+    shared: Annotated[bool, "other clouds use the declared image folders, too"] = False
     simulated_seed: Annotated[int, "seed of the simulated hosts' delays and failures"] = 0
     provider_cidr: Annotated[str, "addresses of the external network `provider`"] = "172.24.4.0/24"
     provider_interface: Annotated[str | None, "network card of the external network's bridge"] = None

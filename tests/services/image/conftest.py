@@ -31,7 +31,7 @@ class Images:
         return self.running.client(token)
 
     def files(self) -> list[str]:
-        return sorted(path.name for path in self.context.folder.iterdir())
+        return sorted(path.name for path in self.context.folder.iterdir() if path.is_file())
 
     def staged(self) -> list[str]:
         return sorted(path.name for path in self.context.staging.folder.iterdir())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,10 +23,12 @@ import pytest
 from cumulet.services.image import door
 from cumulet.services.image.api import data
 from cumulet.services.image.loops import recover_uploads
-from cumulet.services.image.model.stores.file import _FileWriting
+from cumulet.services.image.model.stores import StoreFull
+from cumulet.services.image.model.stores.file import FileStore, _FileWriting
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
+from cumulet.store.kinds import Sqlite
 from tests.services.image.conftest import OCTETS, RAW, Images, made
 from tests.services.serving import PROJECTS, caller
 
@@ -188,7 +193,8 @@ def test_a_killed_upload_leaves_no_half_image(tmp_path: Path) -> None:
     assert [path for path in context.folder.iterdir() if re.search(r"\.part$", path.name)]
     for _ in range(2):
         recover_uploads(store, context)
-        assert [path.name for path in context.folder.iterdir()] == [whole["id"]]
+        assert sorted(context.folder.iterdir()) == sorted([context.path(whole["id"]), context.folder / "lost"])
+        assert [kept.id for kept in context.folders[0].lost] == [stray.name], "it may be an image of rows that are lost"
     with store.read() as tx:
         again = door.boot_image(tx, caller("demo"), False, image["id"])
         kept = door.boot_image(tx, caller("demo"), False, whole["id"])
@@ -284,3 +290,56 @@ def test_a_store_that_hangs_holds_up_uploads_alone(
         finally:
             goes_on.set()
         assert [done.result() for done in uploads] == [204] * len(paths)
+
+
+def test_a_full_disk_that_the_database_is_on(
+    glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding B9: 413 as in Glance. What came gives its room back before a row is written; the row follows later."""
+    image, store, write = made(demo), glance.running.store, _FileWriting.write
+    full, held = threading.Event(), list[int]()
+
+    def fills(self: _FileWriting, block: bytes) -> None:
+        if os.fstat(self._fd or 0).st_size:
+            full.set()
+            raise StoreFull("there is not enough disk space on the image storage media.")
+        write(self, block)
+
+    def begin(driver: Any, *, writes: bool) -> None:
+        if writes and full.is_set():
+            opened = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+            ours = [fd for fd in opened if os.path.realpath(fd).startswith(str(glance.context.folder))]
+            held.extend(os.stat(fd).st_size for fd in ours)
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        real(driver, writes=writes)
+
+    real = store.kind.begin
+    monkeypatch.setattr(_FileWriting, "write", fills)
+    monkeypatch.setattr(store.kind, "begin", begin)
+    monkeypatch.setattr(store.kind, "away", Sqlite.away.__get__(store.kind))
+    answer = demo.put(f"/v2/images/{image['id']}/file", content=b"x" * (9 << 20), headers=OCTETS)
+    assert answer.status_code == 413 and "not enough disk space" in answer.text
+    assert held and not any(held), "the file of the upload is open, and empty"
+    assert glance.files() == [] and demo.get(f"/v2/images/{image['id']}").json()["status"] == "saving"
+    full.clear()
+    glance.context.wishes.put("")  # its thread looks now, not in five seconds
+    wait_for(lambda: demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.EACCES])
+def test_a_folder_that_takes_nothing(
+    glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """503 with a sentence, and the image waits for better times."""
+    image = made(demo)
+
+    def refused(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileStore, "create", refused)
+    for way in ("file", "stage"):
+        answer = demo.put(f"/v2/images/{image['id']}/{way}", content=b"x", headers=OCTETS)
+        assert answer.status_code == 503 and "image storage media" in answer.text
+    assert demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued"

@@ -14,10 +14,12 @@ from cumulet.services.image.flows.imports import register
 from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
+from cumulet.services.image.model.adoption import Examined, LostImage, NotAdoptable, adopt, examine, lost
 from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.quota import RESOURCES as LIMITED
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
+from cumulet.services.image.model.stores.marks import MarkError
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images
@@ -27,11 +29,18 @@ __all__ = [
     "LIMITED",
     "BootableImage",
     "DeclarationError",
+    "Examined",
     "ImageContext",
     "LooseImage",
+    "LostImage",
+    "MarkError",
+    "NotAdoptable",
+    "adopt",
     "boot_image",
     "data_path",
     "declared",
+    "examine",
+    "lost",
     "names",
     "property_protections",
     "recover_uploads",

@@ -7,21 +7,27 @@ import time
 from queue import Empty
 from threading import Event
 
-from cumulet.services.image.model import cache, content, imports, locations, metadef_seeds, tasks
+from cumulet.services.image.model import cache, imports, locations, metadef_seeds, recovery, tasks
 from cumulet.services.image.service import ImageContext
 from cumulet.store import Store
 
 log = logging.getLogger("cumulet.image")
 
 PAUSE_S = 5.0
+SWEEP_S = 3600.0
+"""Between two looks at lost files; the first is as long after the start, so that the clock has been set by then."""
 AGAIN_S = 60.0
 """How long an image rests in the queue whose store was away."""
 
 
 def recover_uploads(store: Store, context: ImageContext) -> None:
-    """When the controller starts: nothing that a dead upload left stays, and imports go on. Safe beside what runs."""
-    for what in content.recover(store, context.stores, context.staging, context.caching):
-        log.warning("image: removed or put back after an upload that died: %s", what)
+    """When the controller starts: nothing that a dead upload left stays, files that no row names are set aside, and
+    imports go on. Safe beside what runs. Raises MarkError for a folder that is another cloud's."""
+    recovery.claim(store, context)
+    for what in recovery.recover(store, context):
+        log.warning("image: %s", what)
+    for problem in context.problems:
+        log.error("image: %s", problem)
     with store.transaction() as tx:
         imports.resume(tx, context)
 
@@ -35,6 +41,7 @@ def sow_definitions(store: Store) -> None:
 def tend(store: Store, context: ImageContext, ended: Event) -> None:
     """Erase objects that belong to no image, bring near what is queued, forget old tasks; the body of a thread."""
     resting: dict[str, float] = {}
+    swept = time.monotonic()
     while not ended.is_set():
         try:
             wish = context.wishes.get(timeout=PAUSE_S)
@@ -44,6 +51,8 @@ def tend(store: Store, context: ImageContext, ended: Event) -> None:
             if wish:
                 cache.grant(store, context, wish)
             tend_once(store, context, resting)
+            if time.monotonic() > swept + SWEEP_S and not recovery.expire(context):
+                swept = time.monotonic()
         except Exception:
             log.exception("looking after images failed, and is tried again")
             ended.wait(PAUSE_S)
@@ -51,7 +60,9 @@ def tend(store: Store, context: ImageContext, ended: Event) -> None:
 
 def tend_once(store: Store, context: ImageContext, resting: dict[str, float]) -> None:
     """One round. `resting` are queued images whose store was away, and until when they rest."""
-    while locations.erase_due(store, context.stores):
+    recovery.settle(store, context)
+    recovery.take_over(store, context)
+    while not context.estranged() and locations.erase_due(store, context.stores):
         pass
     for image_id in cache.queued(store):
         if time.monotonic() < resting.get(image_id, 0.0):

@@ -56,6 +56,12 @@ class ImageContext:
     `rejected` those whose bytes were not theirs, and until when wishes for them are not heard; `cache_bytes` is how
     large the cache may be. `ending` is set when the process is about to end: imports stop where they are, and go on in
     the next one.
+
+    `cloud` gives the cloud's id for the marks of the stores' folders (None: there are none), `unclaimed` says that they
+    are not written yet, and `shared` that all declared folders are other clouds' as well. `estranged` says why these
+    rows may not be those of what lies here (empty: they are); then no file is moved or removed that a row does not
+    name. `lost_days`: for how long lost files are kept. `problems` are what the start found, in sentences. `unsettled`
+    are uploads whose end could not be written down yet.
     """
 
     folder: Path
@@ -67,6 +73,13 @@ class ImageContext:
     engine: Engine | None = None
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     cache_bytes: int = 10 << 30
+    cloud: Callable[[Transaction], str] | None = None
+    unclaimed: bool = False
+    shared: bool = False
+    estranged: Callable[[], str] = str
+    lost_days: int = 7
+    problems: list[str] = field(default_factory=list)
+    unsettled: SimpleQueue[Callable[[Transaction], None]] = field(default_factory=SimpleQueue, repr=False)
     rejected: dict[str, float] = field(default_factory=dict, repr=False)
     ending: Event = field(default_factory=Event, repr=False)
     wishes: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
@@ -79,6 +92,11 @@ class ImageContext:
         self.stores = self.declared or Stores([FileStore("file", self.folder)], "file")
         self.staging = FileStore("staging", self.folder.with_name(f"{self.folder.name}-staging"))
         self.caching = FileStore("cache", self.folder.with_name(f"{self.folder.name}-cache"))
+
+    @property
+    def folders(self) -> list[FileStore]:
+        """The stores that are folders of this machine."""
+        return [store for store in self.stores if isinstance(store, FileStore)]
 
     def path(self, image_id: str) -> Path:
         """The file of an image's bytes in the store that needs no declaration."""

@@ -71,9 +71,10 @@ locations = Table(
     Column("created_at", BigInteger, nullable=False),
     Index("image_locations_image", "image_id", "id"),
 )
-"""Where an image's bytes are; the first that works is read. `store` is None for a URL that no declared store owns,
-`detail` is the metadata that clients gave, without the store. `image_images.stores` names the same stores, with
-commas, so that a list of images asks nothing more."""
+"""Where an image's bytes are; the first that works is read. `url` is relative to the store: what an object is called
+there, wherever the store's folder or bucket lies; a whole URL on other people's web servers. `store` is None for a URL
+that no declared store owns, `detail` is the metadata that clients gave, without the store. `image_images.stores` names
+the same stores, with commas, so that a list of images asks nothing more."""
 
 erasures = Table(
     "image_erasures",

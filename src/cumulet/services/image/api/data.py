@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -206,7 +207,7 @@ def _abandon(call: Call, image_id: str, intake: Intake) -> None:
         if intake.over:
             return
         intake.over = True
-        content.abandon(call.store, image_id, intake)
+        content.abandon(call.store, image_id, intake, call.context.unsettled)
 
 
 def _explained(error: BaseException) -> BaseException:
@@ -220,4 +221,6 @@ def _explained(error: BaseException) -> BaseException:
         return Unavailable(f"The store of the image does not answer: {error}")
     if isinstance(error, PermissionError):
         return Unavailable("Insufficient permissions on image storage media.")
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EIO, errno.ENOENT, errno.ESTALE):
+        return Unavailable(f"The image storage media takes no images: {os.strerror(error.errno)}.")
     return error

@@ -259,7 +259,7 @@ class Import:
                 imports.store_failed(tx, row, name)
 
     def _store_into(self, store: ImageStore) -> None:
-        source = self.context.staging.open(self.context.staging.url(self.image_id))
+        source = self.context.staging.open(self.image_id)
         try:
             with self._intake(store) as intake:
                 with self._held() as (tx, row):

@@ -45,7 +45,7 @@ def is_cached(tx: Transaction, image_id: str) -> bool:
 def opened(store: Store, context: ImageContext, image_id: str) -> Reading | None:
     """The cached bytes, with the use of them noted; None when they are gone."""
     try:
-        reading = context.caching.open(context.caching.url(image_id))
+        reading = context.caching.open(image_id)
     except BytesMissing:
         with store.transaction() as tx:
             tx.change(cached, {"image_id": image_id}, state=QUEUED)
@@ -93,7 +93,7 @@ def queue(tx: Transaction, context: ImageContext, image_id: str) -> None:
 def forget(tx: Transaction, context: ImageContext, image_id: str) -> bool:
     """Neither cached nor queued any more; whether it was."""
     found = bool(tx.drop(cached, image_id=image_id))
-    locations.forget(tx, context.caching, context.caching.url(image_id))
+    locations.forget(tx, context.caching, image_id)
     return found
 
 
@@ -102,7 +102,7 @@ def clear(tx: Transaction, context: ImageContext, states: Collection[str]) -> No
     rows = tx.rows(select(cached.c.image_id).where(cached.c.state.in_(list(states))))
     tx.delete(cached, cached.c.state.in_(list(states)))
     for row in rows:
-        locations.forget(tx, context.caching, context.caching.url(row.image_id))
+        locations.forget(tx, context.caching, row.image_id)
 
 
 # ---- bringing bytes near

@@ -2,26 +2,23 @@
 
 The record says `saving` before the first byte is written and `active` when the object is safe in its store, both by
 compare-and-set on the upload's id. Whoever dies on the way leaves an object that no location names, and a record that
-is `saving` with nobody at it; `recover` puts both right.
+is `saving` with nobody at it; `recovery` puts both right.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
-
-from sqlalchemy import select
 
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest, Conflict, Fault
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.intake import HASH, Intake, Stored
-from cumulet.services.image.model.stores import Stores
-from cumulet.services.image.model.stores.file import FileStore
-from cumulet.services.image.states import ACTIVE, DEACTIVATED, IMPORTING, QUEUED, SAVING, UPLOADING
-from cumulet.services.image.tables import cached, erasures, images
-from cumulet.services.image.tables import locations as placed
+from cumulet.services.image.states import ACTIVE, DEACTIVATED, QUEUED, SAVING, UPLOADING
+from cumulet.services.image.tables import images
 from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.image")
@@ -87,21 +84,32 @@ def gone(image_id: str) -> Fault:
     )
 
 
-def abandon(store: Store, image_id: str, intake: Intake) -> None:
-    """Back to queued, as if nothing had begun; nothing when the image is gone. A store that cannot remove what came so
-    far keeps its claim, and is asked again when that has run out."""
+def abandon(store: Store, image_id: str, intake: Intake, later: SimpleQueue[Callable[[Transaction], None]]) -> None:
+    """Back to queued, as if nothing had begun; nothing when the image is gone. The bytes go first, as they may be what
+    fills the disk that the database is on; when that does not serve, the rest is left in `later`. A store that cannot
+    remove what came so far keeps its claim, and is asked again when that has run out."""
     erased = True
     try:
         intake.discard()
     except Exception as error:
         log.warning("store %s could not drop an upload: %s", intake.store.id, error)
         erased = False
-    with store.transaction() as tx:
+
+    def settle(tx: Transaction) -> None:
         for status in (SAVING, UPLOADING):
             where = _uploading(image_id, status, intake)
             tx.update(images, where, status=QUEUED, upload_id=None, updated_at=tx.now)
         if erased:
             locations.give_up(tx, intake.store, intake.writing.url)
+
+    try:
+        with store.transaction() as tx:
+            settle(tx)
+    except Exception as error:  # the database may be full as well; what the client hears is why the upload ended
+        if not store.away(error):
+            raise
+        log.warning("image %s: the end of an upload is written down later: %s", image_id, error)
+        later.put(settle)
 
 
 def renew(store: Store, intake: Intake) -> None:
@@ -113,68 +121,6 @@ def renew(store: Store, intake: Intake) -> None:
 
 def _uploading(image_id: str, status: str, intake: Intake) -> Any:
     return (images.c.id == image_id) & (images.c.status == status) & (images.c.upload_id == intake.upload_id)
-
-
-def recover(store: Store, stores: Stores, staging: FileStore, caching: FileStore) -> list[str]:
-    """Undo what uploads left that died: parts without a lock, files that no location names, images that are 'saving'
-    or 'uploading' with nobody at it. Harmless beside uploads that run. Returns what it removed or put back."""
-    folders = [place for place in (*stores, staging) if isinstance(place, FileStore)]
-    folders.append(caching)
-    alive: set[str] = set()
-    undone: list[str] = []
-    for place in folders:
-        living, dead = place.living()
-        alive |= living
-        undone += dead
-    with store.transaction() as tx:
-        undone += _put_back(tx, alive)
-        _adopt_files(tx, [place for place in stores if isinstance(place, FileStore)])
-        held = {place.id: _held(tx, place) for place in folders if place is not staging}
-        held[staging.id] = _staged(tx)
-        held[caching.id] = {row.image_id for row in tx.where(cached, state="cached")}
-    for place in folders:
-        undone += place.remove_strangers(held[place.id])
-    return undone
-
-
-def _put_back(tx: Transaction, alive: set[str]) -> list[str]:
-    """Images whose upload died are queued again, and what it wrote far away is erased."""
-    query = select(images.c.id, images.c.upload_id)
-    begun = (images.c.status == SAVING) | ((images.c.status == UPLOADING) & images.c.upload_id.is_not(None))
-    dead = [row for row in tx.rows(query.where(begun)) if row.upload_id not in alive]
-    ids = [row.id for row in dead]
-    tx.update(images, images.c.id.in_(ids), status=QUEUED, upload_id=None, updated_at=tx.now)
-    for row in dead:
-        if row.upload_id:
-            tx.update(erasures, erasures.c.url.endswith(row.upload_id, autoescape=True), due_at=tx.now)
-    return ids
-
-
-def _adopt_files(tx: Transaction, folders: list[FileStore]) -> None:
-    """Active images of before there were locations: their file is the one that bears their id."""
-    unplaced = select(images.c.id).where(
-        images.c.status.in_((ACTIVE, DEACTIVATED)),
-        images.c.deleted_at.is_(None),
-        images.c.id.not_in(select(placed.c.image_id)),
-    )
-    for row in tx.rows(unplaced):
-        place = next((place for place in folders if (place.folder / row.id).exists()), None)
-        if place is not None:
-            locations.add(tx, row.id, place.id, place.url(row.id))
-
-
-def _held(tx: Transaction, place: FileStore) -> set[str]:
-    """Names of files that are an image's, or are about to be."""
-    named = {row.url.rpartition("/")[2] for row in tx.rows(select(placed.c.url).where(placed.c.store == place.id))}
-    coming = select(images.c.id).where(images.c.status.in_((SAVING, IMPORTING)), images.c.deleted_at.is_(None))
-    arriving = select(images.c.id).where(images.c.import_task.is_not(None), images.c.deleted_at.is_(None))
-    return named | {row.id for query in (coming, arriving) for row in tx.rows(query)}
-
-
-def _staged(tx: Transaction) -> set[str]:
-    """Images whose bytes are staged, or are being staged for an import."""
-    busy = images.c.status.in_((UPLOADING, IMPORTING)) | images.c.import_task.is_not(None)
-    return {row.id for row in tx.rows(select(images.c.id).where(busy, images.c.deleted_at.is_(None)))}
 
 
 def readable(tx: Transaction, caller: Caller, image_id: str) -> model.Image:

@@ -172,7 +172,7 @@ def destroy(tx: Transaction, image: Image, context: ImageContext) -> None:
     tx.delete(members, members.c.image_id == image.id)
     locations.remove_all(tx, context.stores, image.id)
     for place in (context.staging, context.caching):
-        locations.forget(tx, place, place.url(image.id))
+        locations.forget(tx, place, image.id)
     tx.drop(cached, image_id=image.id)
 
 

@@ -231,7 +231,7 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
     for name in stores:  # a file that had its name already, and no location yet
         store = context.stores.find(name)
         if store is not None and store.kind == "file":
-            locations.forget(tx, store, store.url(image_id))  # type: ignore[attr-defined]
+            locations.forget(tx, store, image_id)
     values: dict[str, Any] = {}
     if state["method"]["name"] != LOCATION:
         values = {"importing_to_stores": "", "failed_import": ",".join(stores)}
@@ -247,7 +247,7 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
 
 def _release(tx: Transaction, context: ImageContext, image_id: str, values: Mapping[str, Any]) -> None:
     tx.update(images, images.c.id == image_id, import_task=None, **values, updated_at=tx.now)
-    locations.forget(tx, context.staging, context.staging.url(image_id))
+    locations.forget(tx, context.staging, image_id)
 
 
 def store_failed(tx: Transaction, image: Row[Any], name: str) -> None:

@@ -32,6 +32,9 @@ _CONTENT = {
 """Declared disk format → what may be found, all that is found at once."""
 
 
+_FOUND_AS = ("qcow2", "raw", "iso", "vmdk", "vdi", "vhd", "vhdx", "luks")
+"""In which order a format is looked for in content of which nobody says what it is."""
+
 _PIECES = {"vhdx": 64 << 10}
 """Formats whose places follow from one another: the reader finds no two of them in one piece."""
 
@@ -40,6 +43,12 @@ def screened(container_format: str | None) -> bool:
     """Whether the bytes in such a container are screened. What is not never leaves the image service: a guest
     boots from screened bytes only."""
     return container_format in _SCREENED
+
+
+def declared_format(found: set[str]) -> str | None:
+    """The disk format that content may be declared as in which these formats were found; None for what no image may
+    be."""
+    return next((name for name in _FOUND_AS if found in _CONTENT[name]), None)
 
 
 class _Feed:
@@ -55,7 +64,8 @@ class _Feed:
 class Screen:
     """Looks at blocks in their order; `finish` says what they were. Raises 415 as soon as it is sure."""
 
-    def __init__(self, disk_format: str) -> None:
+    def __init__(self, disk_format: str | None) -> None:
+        """`disk_format` None: whatever is found, which is to be declared before `finish`."""
         self.declared = disk_format
         self._feed = _Feed()
         source: Any = self._feed
@@ -64,7 +74,7 @@ class Screen:
 
     def eat(self, block: bytes | bytearray) -> None:
         """The next block. Raises 415."""
-        step = _PIECES.get(self.declared, len(block)) or 1
+        step = min(_PIECES.values()) if self.declared is None else _PIECES.get(self.declared, len(block)) or 1
         try:
             for place in range(0, len(block), step):
                 self._feed.block = block[place : place + step] if step < len(block) else block
@@ -72,15 +82,19 @@ class Screen:
         except Exception as error:
             raise self._refused(str(error)) from None
 
-    def finish(self, size: int) -> int | None:
-        """All blocks were eaten, `size` bytes: the virtual size in bytes where the format has one. Raises 415."""
+    def found(self) -> set[str]:
+        """All blocks were eaten: the formats that they are in, all at once. Raises 415."""
         self._wrapper.close()
         try:
-            found = self._wrapper.formats
+            return {str(inspector) for inspector in self._wrapper.formats}
         except Exception as error:
             raise self._refused(str(error)) from None
-        names = {str(inspector) for inspector in found}
-        if names not in _CONTENT.get(self.declared, ()):
+
+    def finish(self, size: int) -> int | None:
+        """All blocks were eaten, `size` bytes: the virtual size in bytes where the format has one. Raises 415."""
+        names = self.found()
+        found = self._wrapper.formats
+        if names not in _CONTENT.get(self.declared or "", ()):
             raise self._refused(f"content is {'+'.join(sorted(names))}")
         for inspector in found:
             if str(inspector) != "raw":

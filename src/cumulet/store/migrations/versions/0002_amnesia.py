@@ -32,6 +32,10 @@ def upgrade() -> None:
     if not steps.has_column("network_ports", "named_at"):
         steps.add_column("network_ports", sa.Column("named_at", sa.BigInteger(), nullable=False), fill="0")
         op.execute("UPDATE network_ports SET named_at = created_at")
+    # An object is named relative to its store: <image> in a folder, <image>.<upload> below a bucket's prefix.
+    op.execute("UPDATE image_locations SET url = substr(url, length(url) - 35) WHERE url LIKE 'file://%'")
+    op.execute("UPDATE image_locations SET url = substr(url, length(url) - 68) WHERE url LIKE 's3://%'")
+    op.execute("UPDATE image_erasures SET url = substr(url, length(url) - 68) WHERE url LIKE 's3://%'")
     declared()
 
 

@@ -1,5 +1,8 @@
 """The contract of a store of image bytes.
 
+An object's URL is what its row keeps: the name of a file or the key of a bucket's object, relative to the store, so
+that folders and buckets may move; a whole URL in a store of other people's web servers.
+
 Every method may wait for a disk or a network: it runs on a thread and never inside a transaction. An object is
 written once, under a URL of its own, and is there as a whole or not at all.
 """

@@ -1,8 +1,9 @@
 """What the operator declares about images: ``image.toml`` in the state folder, read once when the controller starts.
 
-Tables ``stores.<name>`` (with ``type``), ``import`` and ``cache``, and ``default_store``: the example in docs/images.md
-is one that the tests read. A bucket's keys are in ``secrets/image_store_<name>`` (mode 0600): two lines, the access key
-and the secret key. The folder ``images`` of the state folder is always there as the store `file`.
+Tables ``stores.<name>`` (with ``type``), ``import``, ``cache`` and ``lost``, and ``default_store``: the example in
+docs/images.md is one that the tests read. A bucket's keys are in ``secrets/image_store_<name>`` (mode 0600): two lines,
+the access key and the secret key. A folder that is not absolute lies in the state folder, and moves with it. The
+folder ``images`` of the state folder is always there as the store `file`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,11 @@ FILE_NAME = "image.toml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _COMMON = {"type": str, "description": str, "weight": int}
 _KINDS: dict[str, dict[str, type]] = {
-    "file": {"folder": str},
+    "file": {"folder": str, "shared": bool},
     "s3": {"endpoint": str, "bucket": str, "region": str, "prefix": str},
     "http": {},
 }
-_TOP = {"default_store": str, "stores": dict, "import": dict, "cache": dict}
+_TOP = {"default_store": str, "stores": dict, "import": dict, "cache": dict, "lost": dict}
 _IMPORT = {"allowed_hosts": list, "ports": list, "max_gib": int}
 
 
@@ -41,11 +42,12 @@ class DeclarationError(ValueError):
 
 @dataclass(frozen=True)
 class Declared:
-    """Stores and rules as declared."""
+    """Stores and rules as declared. `lost_days`: for how long files that no row names are kept."""
 
     stores: Stores
     rules: Rules
     cache_bytes: int
+    lost_days: int
 
 
 def declared(folder: Path, state: Path, secrets: Path) -> Declared:
@@ -67,7 +69,27 @@ def declared(folder: Path, state: Path, secrets: Path) -> Declared:
     if default not in stores or stores[default].read_only:
         raise DeclarationError(f"{path}: default_store names no store that takes bytes: {default!r}")
     cache = _gib(path, "cache", _entry(path, "cache", found.get("cache", {}), {"max_gib": int}), 10)
-    return Declared(Stores(made, default), rules, cache)
+    days = _entry(path, "lost", found.get("lost", {}), {"days": int}).get("days", 7)
+    if not 1 <= days <= 36500:
+        raise DeclarationError(f"{path}: lost.days must be between 1 and 36500")
+    _require_apart(path, folder, [store for store in made if isinstance(store, FileStore)])
+    return Declared(Stores(made, default), rules, cache, days)
+
+
+def _require_apart(path: Path, folder: Path, stores: Sequence[FileStore]) -> None:
+    """Raise DeclarationError when two stores have one folder, by whatever name, or one lies among another's lost
+    files. What one of them does not know would be the other's."""
+    near = [FileStore(part, folder.with_name(f"{folder.name}-{part}")) for part in ("staging", "cache")]
+    taken: dict[tuple[int, int], str] = {}
+    for store in (*near, *stores):
+        found = store.folder.stat()
+        other = taken.setdefault((found.st_dev, found.st_ino), store.id)
+        if other != store.id:
+            raise DeclarationError(f"{path}: stores.{store.id}.folder is the one of {other} as well: {store.folder}")
+    lost = [store.lost.folder.resolve() for store in (*near, *stores)]
+    for store in stores:
+        if any(store.folder.resolve().is_relative_to(place) for place in lost):
+            raise DeclarationError(f"{path}: stores.{store.id}.folder is where another store keeps lost files")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -87,7 +109,7 @@ def _entry(path: Path, name: str, table: Any, known: Mapping[str, type]) -> dict
         where = f"{name}.{key}" if name else key
         if key not in known:
             raise DeclarationError(f"{path}: there is no option {where}")
-        if not isinstance(value, known[key]) or isinstance(value, bool):
+        if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
             raise DeclarationError(f"{path}: {where} has a value of the wrong type")
     return table
 
@@ -123,7 +145,8 @@ def _store(path: Path, name: str, table: Any, rules: Rules, places: tuple[Path, 
         if "folder" not in given and name != "file":
             raise DeclarationError(f"{path}: stores.{name}.folder is missing")
         try:
-            return FileStore(name, Path(given.get("folder", folder)), **common)
+            place = path.parent / given.get("folder", folder)
+            return FileStore(name, place, shared=given.get("shared", False), **common)
         except OSError as error:
             raise DeclarationError(f"{path}: stores.{name}.folder cannot be used: {error}") from None
     for needed in ("endpoint", "bucket"):

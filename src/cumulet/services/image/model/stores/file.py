@@ -1,7 +1,9 @@
-"""Images as files of one folder: the object of an image is the file that bears its id.
+"""Images as files of one folder: the object of an image is the file that bears its id, and its URL is that id, so that
+the folder may lie anywhere.
 
 An upload writes ``<image>.<upload>.part`` and holds a lock on it; the file gets its name when the bytes are on the
-disk. Whoever dies on the way leaves a part without a lock, or a file that no location names: `leftovers` finds both.
+disk. Whoever dies on the way leaves a part without a lock, which is nobody's, or a file that no location names. Such a
+file may be an image of a database that is lost: it is set aside (`lost`), never removed straight away.
 """
 
 from __future__ import annotations
@@ -10,28 +12,32 @@ import errno
 import fcntl
 import os
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from cumulet.services.image.model.stores.contract import BytesMissing, ImageStore, Reading, StoreFull, Writing
+from cumulet.services.image.model.stores.lost import LostFolder
 
 
 class FileStore(ImageStore):
-    """A folder that belongs to the API's user (0700)."""
+    """A folder that belongs to the API's user (0700).
+
+    `shared`: the operator says that other clouds use it as well. `claim` is the hold that this cloud has on the folder
+    (see `marks`); what no row names may be moved only while `is_ours`.
+    """
 
     kind = "file"
     claims = False
 
-    def __init__(self, id: str, folder: Path, *, description: str = "", weight: int = 0) -> None:
+    def __init__(self, id: str, folder: Path, *, shared: bool = False, description: str = "", weight: int = 0) -> None:
         super().__init__(id, description=description, weight=weight)
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def url(self, name: str) -> str:
-        """The URL of the object called `name`."""
-        return f"file://{quote(str(self.folder))}/{name}"
+        self.lost = LostFolder(self.folder / "lost")
+        self.shared = shared
+        self.is_ours = True
+        self.claim: Any = None
 
     def create(self, image_id: str, upload_id: str) -> Writing:
         return _FileWriting(self, image_id, upload_id)
@@ -43,7 +49,7 @@ class FileStore(ImageStore):
         self._path(url).unlink(missing_ok=True)
 
     def owns(self, url: str) -> bool:
-        return url.startswith(self.url("")) and is_id(url.removeprefix(self.url("")))
+        return is_id(url)
 
     def local_path(self, url: str) -> Path | None:
         return self._path(url)
@@ -52,7 +58,7 @@ class FileStore(ImageStore):
         """The file behind a URL: always one of the folder's own, whatever the URL says."""
         if not self.owns(url):
             raise BytesMissing("The URL names no file of this store.")
-        return self.folder / url.rpartition("/")[2]
+        return self.folder / url
 
     def properties(self) -> Mapping[str, Any]:
         return {"data_dir": str(self.folder), "chunk_size": 4 << 20, "thin_provisioning": False}
@@ -67,21 +73,31 @@ class FileStore(ImageStore):
                 alive.add(path.name.split(".")[1])
         return alive, dead
 
-    def remove_strangers(self, held: Collection[str]) -> list[str]:
-        """Remove files of images that are not among `held`; their names."""
-        removed = []
-        for path in sorted(self.folder.iterdir()):
-            if path.is_file() and is_id(path.name) and path.name not in held:
-                path.unlink(missing_ok=True)
-                removed.append(path.name)
-        return removed
+    def names(self) -> dict[str, int]:
+        """The images whose files are here, with their sizes in bytes. What is a link or no image's is not among
+        them."""
+        found = {}
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if is_id(entry.name) and entry.is_file(follow_symlinks=False):
+                    found[entry.name] = entry.stat(follow_symlinks=False).st_size
+        return found
+
+    def set_aside(self, name: str) -> Path:
+        """Move the file of an image to the folder of lost ones; where it is now. Raises OSError."""
+        return self.lost.keep(self.folder / name)
+
+    def take_back(self, name: str, size: int | None) -> bool:
+        """Move a lost file of that image, of `size` bytes if one is given, to where it was; whether there was one.
+        Raises OSError."""
+        return self.lost.give_back(self.folder / name, size)
 
 
 class _FileWriting(Writing):
     def __init__(self, store: FileStore, image_id: str, upload_id: str) -> None:
         self.path = store.folder / f"{image_id}.{upload_id}.part"
         self.final = store.folder / image_id
-        self.url = store.url(image_id)
+        self.url = image_id
         self._fd: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         self._renamed = False
@@ -112,6 +128,8 @@ class _FileWriting(Writing):
         self.path.unlink(missing_ok=True)
         if self._renamed and self._is_final():
             self.final.unlink(missing_ok=True)
+        if self._fd is not None:  # its room is free at once, though the lock is held until `close`
+            os.ftruncate(self._fd, 0)
 
     def _is_final(self) -> bool:
         """Whether the file that bears the image's name is this one, and not that of a later writing."""

@@ -1,18 +1,18 @@
 """Images as objects of a bucket of any store that speaks S3.
 
 An object is uploaded in parts and is there only when all have come; its key bears the image's and the upload's id, so
-that what one upload wrote is never another's. Whoever dies on the way leaves an unfinished upload, which `erase` finds
-by its key.
+that what one upload wrote is never another's. Its URL is the key below the prefix: bucket and endpoint may move.
+Whoever dies on the way leaves an unfinished upload, which `erase` finds by its key.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from cumulet.services.image.model.stores.contract import (
     BytesMissing,
@@ -27,6 +27,7 @@ from cumulet.services.image.model.stores.contract import (
 PART = 16 << 20
 """Bytes of a part at first; S3 takes 10,000 parts at most, so they grow with the object."""
 _GROWS_AFTER = 1000
+_OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{32}")
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchUpload", "404", "NotFound"})
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "EntityTooLarge", "InsufficientStorage"})
 
@@ -79,20 +80,16 @@ class S3Store(ImageStore):
         return self._known
 
     def create(self, image_id: str, upload_id: str) -> Writing:
-        return _S3Writing(self, f"{self.access.prefix}{image_id}.{upload_id}")
-
-    def url(self, key: str) -> str:
-        """The URL of the object with that key. It names no credentials, unlike Glance's."""
-        return f"s3://{urlsplit(self.access.endpoint).netloc}/{self.access.bucket}/{key}"
+        return _S3Writing(self, f"{image_id}.{upload_id}")
 
     def owns(self, url: str) -> bool:
-        return url.startswith(self.url(self.access.prefix)) and len(url) > len(self.url(self.access.prefix))
+        return _OURS.fullmatch(url) is not None
 
     def key(self, url: str) -> str:
-        """The key in a URL of ours. Raises BytesMissing."""
+        """The key of an object of ours. Raises BytesMissing."""
         if not self.owns(url):
             raise BytesMissing("The URL names no object of this store.")
-        return url.removeprefix(self.url(""))
+        return self.access.prefix + url
 
     def open(self, url: str) -> Reading:
         return _S3Reading(self, self.key(url))
@@ -142,9 +139,9 @@ def asking(store: S3Store) -> Iterator[None]:
 
 
 class _S3Writing(Writing):
-    def __init__(self, store: S3Store, key: str) -> None:
-        self._store, self._key = store, key
-        self.url = store.url(key)
+    def __init__(self, store: S3Store, url: str) -> None:
+        self._store, self._key = store, store.key(url)
+        self.url = url
         self._upload: str | None = None
         self._parts: list[dict[str, Any]] = []
         self._waiting = bytearray()
