@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cumulet.desired.guests import guest as check_guest
 from cumulet.desired.shapes import Guest, HostFacts, Item, Job, JobDone, Report
 from cumulet.node import checks
 from cumulet.node.agent import MOST_JOBS, Agent
 from cumulet.node.guest import domain, seed
-from cumulet.node.guest.checks import guest as check_guest
 from cumulet.node.journal import Journal
 from cumulet.node.link import Answer, Link
 

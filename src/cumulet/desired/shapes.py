@@ -2,7 +2,8 @@
 
 Four kinds of item exist: ``network``, ``security_group``, ``router`` and ``guest``. An item is addressed by
 (host, kind, ref) and carries a revision that only rises; a receiver refuses a revision older than the one it has.
-Ids are the resources' own UUIDs with dashes. Addresses are strings; sizes say their unit in the name.
+Ids are the resources' own UUIDs with dashes. Addresses are strings; sizes say their unit in the name. Every `record` is
+for the controller alone, see `records`; journals of earlier releases have none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+from cumulet.desired.records import (
+    FloatingRecord,
+    GroupRecord,
+    GuestRecord,
+    NetworkRecord,
+    PortRecord,
+    RouterRecord,
+    SubnetRecord,
+)
 
 BINARY = "base64:"
 """What a content on a config drive begins with when the rest of it is base64."""
@@ -48,16 +59,19 @@ class Subnet(Shape):
     enable_dhcp: bool = True
     dns_nameservers: list[str] = []
     host_routes: list[Route] = []
+    record: SubnetRecord | None = None
 
 
 class DhcpHost(Shape):
-    """One port that dnsmasq answers. `extra_opts` are (option name or number, value) pairs, already validated."""
+    """One port that dnsmasq answers. `extra_opts` are (option name or number, value) pairs, already validated. Only
+    ports that no server has come with their record."""
 
     port_id: str
     mac: str
     hostname: str
     addresses: list[Address]
     extra_opts: list[tuple[str, str]] = []
+    record: PortRecord | None = None
 
 
 class Dhcp(Shape):
@@ -86,6 +100,7 @@ class Network(Shape):
     peers: list[str] = []
     subnets: list[Subnet] = []
     dhcp: Dhcp | None = None
+    record: NetworkRecord | None = None
 
 
 # ---- security group ----------------------------------------------------------------------------------------
@@ -102,6 +117,7 @@ class Rule(Shape):
     port_range_max: int | None = None
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
+    description: str = ""
 
 
 class SecurityGroup(Shape):
@@ -110,6 +126,7 @@ class SecurityGroup(Shape):
     id: str
     rules: list[Rule] = []
     members: list[str] = []
+    record: GroupRecord | None = None
 
 
 # ---- router ------------------------------------------------------------------------------------------------
@@ -124,12 +141,14 @@ class RouterPort(Shape):
     network_id: str
     addresses: list[Address]
     mtu: int = 1450
+    record: PortRecord | None = None
 
 
 class FloatingIp(Shape):
     id: str
     floating_ip: str
     fixed_ip: str
+    record: FloatingRecord | None = None
 
 
 class Router(Shape):
@@ -141,6 +160,7 @@ class Router(Shape):
     enable_snat: bool = True
     floating_ips: list[FloatingIp] = []
     routes: list[Route] = []
+    record: RouterRecord | None = None
 
 
 # ---- guest -------------------------------------------------------------------------------------------------
@@ -163,6 +183,7 @@ class Interface(Shape):
     security_groups: list[str] = []
     allowed_address_pairs: list[AddressPair] = []
     admin_state_up: bool = True
+    record: PortRecord | None = None
 
 
 class LooseImage(Shape):
@@ -184,6 +205,7 @@ class BootImage(Shape):
     kernel: LooseImage | None = None
     ramdisk: LooseImage | None = None
     properties: dict[str, str] = {}
+    name: str = ""
 
 
 class Guest(Shape):
@@ -211,6 +233,7 @@ class Guest(Shape):
     project_id: str = ""
     user_id: str = ""
     flavor_name: str = ""
+    record: GuestRecord | None = None
 
 
 SPECS: dict[str, type[Any]] = {"network": Network, "security_group": SecurityGroup, "router": Router, "guest": Guest}

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cumulet.desired import texts
+from cumulet.desired import guests, texts
 from cumulet.desired.shapes import Guest, Item, Job
-from cumulet.node.guest import checks
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{0,255}")
 _MOST = 2**63 - 1
@@ -38,7 +37,7 @@ def spec(told: Item, shape: Any) -> None:
     if shape.id != told.ref:
         raise ValueError(f"it is about {texts.shown(shape.id)}")
     if isinstance(shape, Guest):
-        checks.guest(shape)
+        guests.guest(shape)
 
 
 def job(told: Job) -> tuple[str, int | None]:

@@ -17,6 +17,7 @@ from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.model.limits import effective as effective_limits
+from cumulet.services.identity.model.owners import owners
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.tables import endpoints, projects, services
 from cumulet.store import Transaction
@@ -28,6 +29,7 @@ __all__ = [
     "effective_limits",
     "endpoint_url",
     "keep_keys_fresh",
+    "owners",
     "project_exists",
     "project_names",
     "rotate_keys",

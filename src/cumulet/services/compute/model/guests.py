@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cumulet.desired.shapes import BootImage, Guest, LooseImage, Shape
+from cumulet.desired.records import GuestRecord, Owner
+from cumulet.desired.shapes import BootImage, Guest, Interface, LooseImage, Shape
 from cumulet.fleet import door as fleet
 from cumulet.services.compute.metadata import drive
 from cumulet.services.compute.metadata.facts import Place
 from cumulet.services.compute.model import servers
 from cumulet.services.compute.wire.servers import instance_name
+from cumulet.services.identity import door as identity
 from cumulet.services.network import door as network
 from cumulet.store import Transaction
 
@@ -22,13 +24,22 @@ def renderer(place: Place) -> fleet.Renderer:
         rows = [row for row in servers.by_ids(tx, refs) if row.link_id == link_id and row.host is not None]
         interfaces = network.interfaces(tx, [row.id for row in rows]) if rows else {}
         drives = drive.contents(tx, [row for row in rows if row.config_drive], place)
-        return {row.id: _guest(row, interfaces.get(row.id, []), drives.get(row.id)) for row in rows}
+        tags = servers.tags(tx, [row.id for row in rows]) if rows else {}
+        owners = identity.owners(tx, {row.project_id for row in rows}, {row.user_id for row in rows})
+        found: dict[str, Shape] = {}
+        for row in rows:
+            guest = found[row.id] = _guest(row, interfaces.get(row.id, []), drives.get(row.id))
+            guest.record = _record(row, owners, tags.get(row.id, []))
+        return found
 
     return render
 
 
-def _guest(row: servers.Server, interfaces: Sequence[Any], files: dict[str, str] | None) -> Guest:
+def _guest(row: servers.Server, interfaces: Sequence[Interface], files: dict[str, str] | None) -> Guest:
     flavor = row.flavor
+    for interface in interfaces:
+        if interface.record is not None and interface.record.project_id == row.project_id:
+            interface.record.project_id = ""
     return Guest(
         id=row.id,
         name=instance_name(row.number),
@@ -48,6 +59,46 @@ def _guest(row: servers.Server, interfaces: Sequence[Any], files: dict[str, str]
         user_id=row.user_id,
         flavor_name=flavor["name"],
     )
+
+
+def _record(row: servers.Server, owners: Mapping[str, Owner], tags: list[str]) -> GuestRecord:
+    """What the API says of the server and no host needs."""
+    flavor = row.flavor
+    same = {name: getattr(row, name) for name in SAME}
+    return GuestRecord(
+        **same,
+        description=row.description or "",
+        project=owners[row.project_id],
+        user=owners[row.user_id],
+        launched_at=row.launched_at or 0,
+        zone=row.availability_zone,
+        extra_specs=flavor["extra_specs"],
+        rxtx_factor=flavor["rxtx_factor"],
+        is_public=flavor["is_public"],
+        tags=tags,
+    )
+
+
+SAME = (
+    "created_at",
+    "hostname",
+    "seed",
+    "reservation_id",
+    "flavor_id",
+    "key_name",
+    "key_type",
+    "public_key",
+    "user_data",
+    "meta",
+    "personality",
+    "disk_config",
+    "access_ip_v4",
+    "access_ip_v6",
+    "launch_index",
+    "locked_by",
+    "locked_reason",
+)
+"""Columns of a server that its record has under the same names."""
 
 
 def _image(kept: Mapping[str, Any]) -> BootImage:

@@ -293,6 +293,7 @@ def _image_snapshot(found: image.BootableImage) -> dict[str, Any]:
         "kernel": _loose(found.kernel),
         "ramdisk": _loose(found.ramdisk),
         "properties": dict(msgspec.to_builtins(found.properties)),
+        "name": found.name or "",
     }
 
 

@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, or_, select
 
 from cumulet.desired import shapes
+from cumulet.desired.records import PortRecord
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import reach
+from cumulet.services.identity import door as identity
+from cumulet.services.network.model import reach, records
 from cumulet.services.network.model.legs import GATEWAY, LEG
 from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name, of_servers
 from cumulet.services.network.tables import (
@@ -28,6 +30,7 @@ from cumulet.services.network.tables import (
     subnets,
 )
 from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among
 
 
 def _prefix(cidr: str) -> int:
@@ -62,10 +65,12 @@ def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[shapes.Address]]:
 
 def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.Network]:
     """Networks as the link shall have them."""
+    rows = {row.id: row for row in tx.rows(select(networks).where(networks.c.id.in_(refs)))}
+    owners = identity.owners(tx, {row.project_id for row in rows.values()})
     own: defaultdict[str, list[shapes.Subnet]] = defaultdict(list)
     query = select(subnets).where(subnets.c.network_id.in_(refs)).order_by(subnets.c.created_at, subnets.c.id)
     for row in tx.rows(query):
-        own[row.network_id].append(_subnet(row))
+        own[row.network_id].append(_subnet(row, rows[row.network_id]))
     peers = _peers(tx, link_id, refs)
     dhcp = _dhcp(tx, link_id, refs)
     return {
@@ -78,12 +83,13 @@ def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mappi
             peers=peers.get(row.id, []) if row.kind == "vxlan" else [],
             subnets=own[row.id],
             dhcp=dhcp.get(row.id),
+            record=records.of_network(row, owners),
         )
-        for row in tx.rows(select(networks).where(networks.c.id.in_(refs)))
+        for row in rows.values()
     }
 
 
-def _subnet(row: Row[Any]) -> shapes.Subnet:
+def _subnet(row: Row[Any], network: Row[Any]) -> shapes.Subnet:
     return shapes.Subnet(
         id=row.id,
         cidr=row.cidr,
@@ -92,6 +98,7 @@ def _subnet(row: Row[Any]) -> shapes.Subnet:
         enable_dhcp=row.enable_dhcp,
         dns_nameservers=row.dns_nameservers,
         host_routes=[shapes.Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.host_routes],
+        record=records.of_subnet(row, network),
     )
 
 
@@ -118,13 +125,16 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
     fixed = addresses_of(tx, ports.c.network_id.in_(nets))
     columns = (ports.c.id, ports.c.network_id, ports.c.project_id, ports.c.mac_address, ports.c.dns_name)
     answered = and_(ports.c.network_id.in_(nets), ports.c.device_owner.not_like("network:%"))
-    query = select(*columns, ports.c.extra_dhcp_opts).where(answered)
+    query = select(*columns, ports.c.extra_dhcp_opts, ports.c.plugged).where(answered)
     query = query.order_by(ports.c.named_at, ports.c.created_at, ports.c.id)
     rows = [row for row in tx.rows(query) if row.id in fixed]
     names = _names(rows, fixed)
+    loose = _loose(tx, [row.id for row in rows if not row.plugged])
     hosts: defaultdict[str, list[shapes.DhcpHost]] = defaultdict(list)
     for row in rows:
-        hosts[row.network_id].append(_dhcp_host(row, names[row.id], fixed[row.id]))
+        host = _dhcp_host(row, names[row.id], fixed[row.id])
+        host.record = loose.get(row.id)
+        hosts[row.network_id].append(host)
     return {
         row.network_id: shapes.Dhcp(
             port_id=row.id,
@@ -135,6 +145,18 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
         )
         for row in servers
     }
+
+
+def _loose(tx: Transaction, ids: Sequence[str]) -> dict[str, PortRecord]:
+    """Records of ports that no server has. Two queries, none for no ids."""
+    if not ids:
+        return {}
+    groups = groups_of(tx, ids)
+    return {row.id: records.of_loose_port(row, groups[row.id]) for row in tx.rows(_select_ports(ids))}
+
+
+def _select_ports(ids: Sequence[str]) -> Select[Any]:
+    return select(ports).where(among(ports.c.id, ids))
 
 
 def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[shapes.Address]]) -> dict[str, str]:
@@ -196,8 +218,14 @@ def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) 
         )
         for row in tx.rows(query):
             members[row.group_id].append(row.ip_address)
-    known = tx.execute(select(security_groups.c.id).where(security_groups.c.id.in_(refs))).scalars()
-    return {id: shapes.SecurityGroup(id=id, rules=rules[id], members=members[id]) for id in known}
+    known = tx.rows(select(security_groups).where(security_groups.c.id.in_(refs)))
+    owners = identity.owners(tx, {row.project_id for row in known})
+    return {
+        row.id: shapes.SecurityGroup(
+            id=row.id, rules=rules[row.id], members=members[row.id], record=records.of_group(row, owners)
+        )
+        for row in known
+    }
 
 
 def _rule(row: Row[Any]) -> shapes.Rule:
@@ -210,6 +238,7 @@ def _rule(row: Row[Any]) -> shapes.Rule:
         port_range_max=row.port_range_max,
         remote_ip_prefix=row.remote_ip_prefix,
         remote_group_id=row.remote_group_id,
+        description=row.description,
     )
 
 
@@ -227,26 +256,35 @@ def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mappi
     outside = {a.subnet_id for rows in legs.values() for r in rows if r.device_owner == GATEWAY for a in fixed[r.id]}
     query = select(subnets.c.id, subnets.c.gateway_ip).where(subnets.c.id.in_(outside))
     gateways = {row.id: row.gateway_ip for row in tx.rows(query)}
-    floating = _floating(tx, refs)
+    floating_rows = _floating_rows(tx, refs)
+    rows = tx.rows(select(routers).where(routers.c.id.in_(refs)))
+    owners = identity.owners(tx, {row.project_id for row in (*rows, *floating_rows)})
+    floating = _floating(tx, floating_rows, owners)
     found = {}
-    for row in tx.rows(select(routers).where(routers.c.id.in_(refs))):
+    for row in rows:
         gateway = next((_leg(r, fixed) for r in legs[row.id] if r.device_owner == GATEWAY), None)
         found[row.id] = shapes.Router(
             id=row.id,
             admin_state_up=row.admin_state_up,
-            ports=[_leg(r, fixed) for r in legs[row.id] if r.device_owner == LEG],
+            ports=[_leg(r, fixed, row.project_id) for r in legs[row.id] if r.device_owner == LEG],
             gateway=gateway,
             gateway_ip=_next_hop(gateway, gateways),
             enable_snat=row.enable_snat,
             floating_ips=floating[row.id],
             routes=[shapes.Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.routes],
+            record=records.of_router(row, owners),
         )
     return found
 
 
-def _leg(row: Row[Any], fixed: Mapping[str, list[shapes.Address]]) -> shapes.RouterPort:
+def _leg(row: Row[Any], fixed: Mapping[str, list[shapes.Address]], project_id: str = "") -> shapes.RouterPort:
     return shapes.RouterPort(
-        port_id=row.id, mac=row.mac_address, network_id=row.network_id, addresses=fixed.get(row.id, []), mtu=row.mtu
+        port_id=row.id,
+        mac=row.mac_address,
+        network_id=row.network_id,
+        addresses=fixed.get(row.id, []),
+        mtu=row.mtu,
+        record=records.of_port(row, project_id),
     )
 
 
@@ -257,11 +295,26 @@ def _next_hop(gateway: shapes.RouterPort | None, gateways: Mapping[str, str | No
     return next((gateways[a.subnet_id] for a in gateway.addresses if "." in a.ip and gateways.get(a.subnet_id)), None)
 
 
-def _floating(tx: Transaction, refs: Sequence[str]) -> defaultdict[str, list[shapes.FloatingIp]]:
-    found: defaultdict[str, list[shapes.FloatingIp]] = defaultdict(list)
+def _floating_rows(tx: Transaction, refs: Sequence[str]) -> Sequence[Row[Any]]:
     where = and_(floatingips.c.router_id.in_(refs), floatingips.c.port_id.is_not(None))
-    for row in tx.rows(select(floatingips).where(where).order_by(floatingips.c.created_at, floatingips.c.id)):
+    return tx.rows(select(floatingips).where(where).order_by(floatingips.c.created_at, floatingips.c.id))
+
+
+def _floating(
+    tx: Transaction, rows: Sequence[Row[Any]], owners: records.Owners
+) -> defaultdict[str, list[shapes.FloatingIp]]:
+    """Floating ips by router. One query, none without any."""
+    found: defaultdict[str, list[shapes.FloatingIp]] = defaultdict(list)
+    if not rows:
+        return found
+    query = select(ports.c.id, ports.c.mac_address, addresses.c.subnet_id).join(
+        addresses, addresses.c.port_id == ports.c.id
+    )
+    outside = {row.id: row for row in tx.rows(query.where(among(ports.c.id, [r.floating_port_id for r in rows])))}
+    for row in rows:
         ip = shapes.FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address)
+        if row.floating_port_id in outside:
+            ip.record = records.of_floating(row, outside[row.floating_port_id], owners)
         found[row.router_id].append(ip)
     return found
 
@@ -300,6 +353,7 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[sha
                     for pair in row.allowed_address_pairs
                 ],
                 admin_state_up=row.admin_state_up,
+                record=records.of_port(row),
             )
         )
     return found

@@ -1,0 +1,118 @@
+"""What the API says of networks, ports, groups and routers and no host needs, as it travels with their specs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from cumulet.desired.records import (
+    FloatingRecord,
+    GroupRecord,
+    NetworkRecord,
+    Owner,
+    PortRecord,
+    RouterRecord,
+    SubnetRecord,
+)
+
+Owners = Mapping[str, Owner]
+
+
+def _owner(owners: Owners, id: str) -> Owner:
+    return owners.get(id) or Owner(id=id)
+
+
+def of_network(row: Row[Any], owners: Owners) -> NetworkRecord:
+    """A network's."""
+    return NetworkRecord(
+        created_at=row.created_at,
+        description=row.description,
+        owner=_owner(owners, row.project_id),
+        name=row.name,
+        admin_state_up=row.admin_state_up,
+        shared=row.shared,
+        external=row.external,
+        is_default=row.is_default,
+        port_security_enabled=row.port_security_enabled,
+        dns_domain=row.dns_domain,
+    )
+
+
+def of_subnet(row: Row[Any], network: Row[Any]) -> SubnetRecord:
+    """A subnet's."""
+    return SubnetRecord(
+        created_at=row.created_at,
+        description=row.description,
+        project_id="" if row.project_id == network.project_id else row.project_id,
+        name=row.name,
+        pools=[(pool["start"], pool["end"]) for pool in row.allocation_pools],
+        ipv6_ra_mode=row.ipv6_ra_mode,
+        ipv6_address_mode=row.ipv6_address_mode,
+        service_types=row.service_types,
+        dns_publish_fixed_ip=row.dns_publish_fixed_ip,
+    )
+
+
+def of_port(row: Row[Any], project_id: str = "") -> PortRecord:
+    """Of a server's port, or of a router's. `project_id`: whose that is with which the port is told."""
+    return PortRecord(
+        created_at=row.created_at,
+        description=row.description,
+        project_id="" if row.project_id == project_id else row.project_id,
+        name=row.name,
+        made=row.by_compute,
+        tag=row.tag,
+        dns_name=row.dns_name,
+        dns_domain=row.dns_domain,
+        named_at=0 if row.named_at == row.created_at else row.named_at,
+        extra_dhcp_opts=_options(row.extra_dhcp_opts),
+    )
+
+
+def of_loose_port(row: Row[Any], groups: Sequence[str]) -> PortRecord:
+    """Of a port that no server has: its network's spec alone tells of it."""
+    record = of_port(row)
+    record.device_id, record.device_owner = row.device_id, row.device_owner
+    record.admin_state_up, record.port_security = row.admin_state_up, row.port_security_enabled
+    record.security_groups = list(groups)
+    record.allowed_address_pairs = [(pair["ip_address"], pair["mac_address"]) for pair in row.allowed_address_pairs]
+    return record
+
+
+def _options(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    return [(option["opt_name"], option["opt_value"], option["ip_version"]) for option in found]
+
+
+def of_group(row: Row[Any], owners: Owners) -> GroupRecord:
+    """A security group's."""
+    return GroupRecord(
+        created_at=row.created_at,
+        description=row.description,
+        owner=_owner(owners, row.project_id),
+        name=row.name,
+        is_default=row.is_default,
+        stateful=row.stateful,
+    )
+
+
+def of_router(row: Row[Any], owners: Owners) -> RouterRecord:
+    """A router's."""
+    owner = _owner(owners, row.project_id)
+    return RouterRecord(created_at=row.created_at, description=row.description, owner=owner, name=row.name)
+
+
+def of_floating(row: Row[Any], outside: Row[Any], owners: Owners) -> FloatingRecord:
+    """A floating IP's that leads to a port. `outside` is the port that holds its address, with ``subnet_id``."""
+    return FloatingRecord(
+        created_at=row.created_at,
+        description=row.description,
+        owner=_owner(owners, row.project_id),
+        port_id=row.port_id,
+        outside_port_id=row.floating_port_id,
+        outside_mac=outside.mac_address,
+        subnet_id=outside.subnet_id,
+        dns_name=row.dns_name,
+        dns_domain=row.dns_domain,
+    )
