@@ -35,21 +35,26 @@ def literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def of_re(call: ast.Call, tree: ast.Module) -> bool:
-    """Whether this calls a function of the module `re`, under whatever name it was imported."""
-    names = {"re"}
-    bare = set()
+def names_of_re(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """What the module `re` is called in a file, and what its functions are that were imported by themselves."""
+    names, bare = {"re"}, set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.asname for alias in node.names if alias.name == "re" and alias.asname}
         elif isinstance(node, ast.ImportFrom) and node.module == "re":
             bare |= {alias.asname or alias.name for alias in node.names}
-    match call.func:
-        case ast.Attribute(value=ast.Name(id=module), attr=function):
-            return module in names and function in COMPILING
-        case ast.Name(id=function):
-            return function in bare
-    return False
+    return names, bare
+
+
+def calls_of_re(tree: ast.Module) -> Iterator[ast.Call]:
+    """Calls of functions of the module `re`, under whatever name it was imported."""
+    names, bare = names_of_re(tree)
+    for call in calls(tree):
+        match call.func:
+            case ast.Attribute(value=ast.Name(id=module), attr=function) if module in names and function in COMPILING:
+                yield call
+            case ast.Name(id=function) if function in bare:
+                yield call
 
 
 def relative(name: str) -> str:
@@ -60,7 +65,7 @@ def test_re_sees_literals_only() -> None:
     """Finding S2. A text of a request, of a row or of the deployer goes to `cumulet.patterns`."""
     found: dict[str, list[int]] = {}
     for name, tree in modules().items():
-        lines = [c.lineno for c in calls(tree) if of_re(c, tree) and not (c.args and literal(c.args[0]))]
+        lines = [call.lineno for call in calls_of_re(tree) if not (call.args and literal(call.args[0]))]
         if lines:
             found[relative(name)] = lines
     assert {path: lines for path, lines in found.items() if path not in NOT_LITERAL} == {}
@@ -71,10 +76,10 @@ def test_the_database_matches_no_patterns_from_outside() -> None:
     """Finding S2. PostgreSQL's and SQLite's expressions have no bound; LIKE reads % and _ as patterns."""
     found: dict[str, list[int]] = {}
     for name, tree in modules().items():
+        sql = any(target.startswith("sqlalchemy") for target, _ in imports(tree))
         for call in calls(tree):
             attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             escaped = any(word.arg == "autoescape" for word in call.keywords)
-            sql = any(target.startswith("sqlalchemy") for target, _ in imports(tree))
             if attribute in IN_DATABASES or (attribute in PARTS and sql and not escaped and not _of_text(call)):
                 found.setdefault(relative(name), []).append(call.lineno)
     assert {path: lines for path, lines in found.items() if path not in IN_SQL} == {}
