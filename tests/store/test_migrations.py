@@ -52,7 +52,7 @@ def test_a_foreign_database_is_refused(store: Store) -> None:
 
 def first(store: Store, *changes: str) -> None:
     """Make the tables of revision 0001, then change them."""
-    migrate(store, "0001")
+    migrate(store, to="0001")
     with store.engine.begin() as connection:
         for change in changes:
             connection.execute(text(change))

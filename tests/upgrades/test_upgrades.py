@@ -86,6 +86,7 @@ def test_a_cloud_of_an_earlier_commit_is_started(cloud: Cloud) -> None:
     world = {path.name: path.read_text() for path in (cloud.state / "node" / "world").iterdir()}
     done = cloud("up", "--simulated", "2", "--port-base", str(cloud.base))
     assert done.returncode == 0, done.stderr
+    assert "Upgrading the database from 0001 (0.1.0) to 0002" in done.stderr
     found = things.answers(Settings.load(cloud.state))
     recorded = moved(json.loads((cloud.state / "answers.json").read_text()), cloud)
     assert {name: found[name] for name in recorded} == recorded

@@ -11,7 +11,6 @@ import os
 import sys
 from pathlib import Path
 
-from cumulet import __version__
 from cumulet.cli import (
     audit,
     backup,
@@ -28,6 +27,7 @@ from cumulet.cli import (
     up,
 )
 from cumulet.cli.errors import CliError
+from cumulet.cli.version import Version
 from cumulet.cli.words import Parser, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
@@ -38,7 +38,7 @@ VERBS = (up, down, backup, status, explain, token, guest_image, keys, policy, do
 def build_parser() -> Parser:
     """All verbs. Those of `_THEIR_OWN_WORDS` hand their words on and are listed for the help only."""
     parser = Parser(prog="cumulet", description="OpenStack in one package.")
-    parser.add_argument("--version", action="version", version=f"cumulet {__version__}")
+    parser.add_argument("--version", action=Version, nargs=0, help="which version this is")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for module in VERBS:
         module.add(verbs)

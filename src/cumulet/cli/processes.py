@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,25 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
+
+
+def begin(settings: Settings, child: ChildSpec) -> subprocess.Popen[str]:
+    """Start a process that ends by itself, as the child's user and where it sees the child's folders. Its standard
+    output is a pipe, and so is its standard error."""
+    user = child.user
+    return subprocess.Popen(
+        list(child.argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        env=_environment(settings, user, child.source),
+        # `up` has threads by then, but what runs in the fork takes no lock of Python's own.
+        preexec_fn=partial(  # noqa: PLW1509
+            supervise.confine, list(child.binds), user and user.pw_uid, user and user.pw_gid
+        ),
+    )
 
 
 def _environment(settings: Settings, user: pwd.struct_passwd | None, source: Path) -> dict[str, str]:

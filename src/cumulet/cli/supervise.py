@@ -117,13 +117,7 @@ def _become(child: Child) -> NoReturn:
     log, empty = open_log(child.log), os.open(os.devnull, os.O_RDONLY)
     for source, target in ((empty, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    if child.binds:
-        _bind(child.binds)
-    if child.uid is not None and child.gid is not None:
-        os.setgroups([])
-        os.setresgid(child.gid, child.gid, child.gid)
-        os.setresuid(child.uid, child.uid, child.uid)
-        _syscall(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    confine(child.binds, child.uid, child.gid)
     # After the change of user, which would clear it: when the supervisor is killed, its children end too.
     _syscall(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "pdeathsig")
     if os.getppid() != supervisor:
@@ -134,6 +128,17 @@ def _become(child: Child) -> NoReturn:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.execve(child.argv[0], child.argv, child.env)
+
+
+def confine(binds: list[tuple[str, str]], uid: int | None, gid: int | None) -> None:
+    """Show this process the folders, and let it be that user (None: as before) for good."""
+    if binds:
+        _bind(binds)
+    if uid is not None and gid is not None:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        _syscall(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
 
 def _bind(binds: list[tuple[str, str]]) -> None:

@@ -31,6 +31,7 @@ from cumulet.cli import (
     processes,
     readiness,
     state_folder,
+    upgrade,
 )
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -97,6 +98,8 @@ def _already_up(wanted: Settings, progress: Progress) -> int:
     readiness.wait_for_apis(settings, progress)
     _furnish(settings, progress)
     progress.say(f"The cloud in {settings.state} is already up.")
+    if other := upgrade.running(settings):
+        progress.say(f"It runs {other}; to change to {upgrade.this()}: cumulet down, then cumulet up again.")
     if changed:
         names = ", ".join(changed)
         progress.say(f"It keeps its options; to change {names}: cumulet down, then cumulet up again.")
@@ -120,6 +123,7 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
         in_force.keep(settings)
         credentials.write(settings)
         children = child_specs(settings, user)
+    upgrade.ensure(settings, children[0], progress)
     image = _image_in_background(settings, progress)
     try:
         with progress.step("start"):

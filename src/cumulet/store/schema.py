@@ -1,11 +1,13 @@
 """The schema: a new database gets all tables at once, an older one the migrations it lacks.
 
 That both ways lead to the same tables is a test. Nothing is migrated while requests are answered. All that an upgrade
-does is one transaction: one that fails, or is killed, has changed nothing.
+does is one transaction: one that fails, or is killed, has changed nothing. SQLite's file is copied before it.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError
 
 import cumulet
-from cumulet.store import tables
+from cumulet.store import aside, tables
 from cumulet.store.database import Store, Transaction, metadata
+
+log = logging.getLogger("cumulet.store")
 
 FIRST, HEAD = "0001", "0002"
 """The revision that the first databases say they are at, and the newest one under ``migrations/versions``."""
@@ -29,19 +33,19 @@ class SchemaError(Exception):
     """The database cannot be reached, is newer than this program, or is not a database of Cumulet."""
 
 
-def prepare(store: Store) -> None:
-    """Bring the database to `HEAD`. Raises SchemaError when it cannot be."""
+def prepare(store: Store, say: Callable[[str], None] = log.info) -> None:
+    """Bring the database to `HEAD`; `say` is told what that is. Raises SchemaError when it cannot be."""
     try:
-        _prepare(store)
+        _prepare(store, say)
     except OperationalError as error:  # what the driver says names host and user, never the password
         raise SchemaError(f"the database cannot be used: {error.orig}") from None
 
 
-def _prepare(store: Store) -> None:
+def _prepare(store: Store, say: Callable[[str], None]) -> None:
     if isinstance(store.where, Path):
         store.where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with store.transaction() as tx:  # of several controllers that start at once, one makes the tables
-        if not inspect(tx.connection).has_table("alembic_version"):
+        if not _versioned(tx):
             if inspect(tx.connection).get_table_names():
                 raise SchemaError(f"{store.engine.url!r} is not a database of Cumulet")
             metadata.create_all(tx.connection)
@@ -49,15 +53,29 @@ def _prepare(store: Store) -> None:
             tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
             _remember(tx)
             return
-        version = tx.scalar(text("SELECT version_num FROM alembic_version"))
-        complete = version == HEAD and not _lacking(tx.connection)
+        complete = _revision(tx) == HEAD and not _lacking(tx.connection)
     if not complete:
-        migrate(store)
+        migrate(store, say)
+
+
+def _versioned(tx: Transaction) -> bool:
+    return bool(inspect(tx.connection).has_table("alembic_version"))
+
+
+def _revision(tx: Transaction) -> str | None:
+    return tx.scalar(text("SELECT version_num FROM alembic_version")) if _versioned(tx) else None
 
 
 def _remember(tx: Transaction) -> None:
     """Write down which version of Cumulet brought the database to `HEAD`."""
     tx.insert(tables.upgrades, {"revision": HEAD, "version": cumulet.__version__, "at": tx.now})
+
+
+def _writer(tx: Transaction) -> str:
+    """The version of Cumulet that brought the database to where it is."""
+    if not inspect(tx.connection).has_table(tables.upgrades.name):
+        return "0.1.0"
+    return str(tx.scalar(text("SELECT version FROM store_upgrades ORDER BY number DESC LIMIT 1")))
 
 
 def _lacking(connection: Connection) -> str | None:
@@ -90,7 +108,7 @@ def _before_first(connection: Connection) -> str | None:
     return None
 
 
-def migrate(store: Store, to: str = HEAD) -> None:
+def migrate(store: Store, say: Callable[[str], None] = log.info, to: str = HEAD) -> None:
     """Take the steps that the database lacks, in one transaction. Raises SchemaError; nothing has changed then."""
     with store.engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
@@ -98,27 +116,67 @@ def migrate(store: Store, to: str = HEAD) -> None:
             connection.execute(text("PRAGMA foreign_keys = OFF"))
         store.kind.begin(driver, writes=True)
         tx = Transaction(connection, store.kind, writes=True)
+        before = None
         try:
-            _upgrade(tx, to)
-            tx.driver.execute("COMMIT")
-        except BaseException:
+            before = _revision(tx)
+            if before == HEAD and not _lacking(connection):
+                return  # somebody else was faster
+            _refuse(tx, before)
+            if before is not None:
+                _announce(store, tx, before, say)
+            _upgrade(tx, before, to)
+            driver.execute("COMMIT")
+        except aside.NoCopy as error:
+            raise SchemaError(f"{error}. Nothing was changed") from error
+        except SchemaError:
+            raise
+        except Exception as error:
+            if before is None:
+                raise
+            raise SchemaError(_failed(before, to, getattr(error, "orig", None) or error)) from error
+        finally:
             if store.kind.usable(driver) and store.kind.within(driver):
                 driver.execute("ROLLBACK")
-            raise
 
 
-def _upgrade(tx: Transaction, to: str) -> None:
-    from alembic import command  # imported here: a cloud that is up to date starts without it
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    version = tx.scalar(text("SELECT version_num FROM alembic_version")) if _versioned(tx) else None
-    if version == FIRST and (lacking := _before_first(tx.connection)):
+def _refuse(tx: Transaction, before: str | None) -> None:
+    """Raise SchemaError for a database that no step leads on from."""
+    if before is not None and before > HEAD:
+        raise SchemaError(
+            f"this cloud was made by a newer Cumulet (schema {before} by {_writer(tx)}; this one, "
+            f"{cumulet.__version__}, knows {HEAD}); install that one"
+        )
+    if before == FIRST and (lacking := _before_first(tx.connection)):
         raise SchemaError(
             f"the database has no {lacking}: a Cumulet from before the first release made it. There is no way on "
             "from those; make the cloud anew (cumulet down --purge, then cumulet up)"
         )
-    if version == HEAD:  # somebody was faster, or the newest revision has grown since: its steps look first
+
+
+def _announce(store: Store, tx: Transaction, before: str, say: Callable[[str], None]) -> None:
+    """Say from where to where, after the copy is made. Nobody writes the database meanwhile: `tx` is begun."""
+    if isinstance(store.where, Path):
+        name = f"before-{HEAD}" if before != HEAD else f"before-more-of-{HEAD}"
+        kept = f"a copy is in {aside.keep(store.where, name, say)}"
+    else:
+        kept = "it is one transaction, and no copy of PostgreSQL's rows is made here: pg_dump is the way back"
+    say(f"Upgrading the database from {before} ({_writer(tx)}) to {HEAD} ({cumulet.__version__}); {kept}")
+
+
+def _failed(before: str, to: str, error: object) -> str:
+    said = str(error).partition("\n")[0]  # PostgreSQL's second line shows the statement
+    return (
+        f"the database cannot be upgraded from {before} to {to}, and is as it was: {said}. Start the cloud with the "
+        f"version that it had before, and report this"
+    )
+
+
+def _upgrade(tx: Transaction, before: str | None, to: str) -> None:
+    from alembic import command  # imported here: a cloud that is up to date starts without it
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    if before == HEAD:  # the newest revision has grown since, before its release: its steps look first
         tx.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": f"{int(HEAD) - 1:04d}"})
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -130,11 +188,7 @@ def _upgrade(tx: Transaction, to: str) -> None:
     if to != HEAD:
         return
     if lacking := _lacking(tx.connection):
-        raise SchemaError(f"the database has no {lacking}, and no revision makes it")
+        raise SchemaError(_failed(str(before), to, f"no step makes {lacking}"))
     if tx.connection.dialect.name == "sqlite" and tx.rows(text("PRAGMA foreign_key_check")):
-        raise SchemaError("after the upgrade rows would refer to rows that are not there")
+        raise SchemaError(_failed(str(before), to, "rows would refer to rows that are not there"))
     _remember(tx)
-
-
-def _versioned(tx: Transaction) -> bool:
-    return bool(inspect(tx.connection).has_table("alembic_version"))
