@@ -265,3 +265,13 @@ def test_as_root_the_apis_run_as_a_user_without_rights() -> None:
         cloud.ok("down", "--purge")
         left = machine.run("sh", "-c", "ls -d /var/lib/state; getent passwd cumulet", check=False).stdout
         assert left == ""
+
+
+def test_a_start_state_may_come_first_and_is_checked_before_anything_starts(cloud: Cloud) -> None:
+    cloud.state.mkdir()
+    (cloud.state / "simulated.json").write_text('{"fail_bot": 1}')
+    done = cloud.up()
+    assert done.returncode == 1
+    assert "simulated.json: no setting fail_bot; did you mean fail_boot?" in done.stderr
+    (cloud.state / "simulated.json").write_text('{"fail_boot": 1}')
+    cloud.ok("up")

@@ -27,7 +27,8 @@ from cumulet.fleet.tables import desired, links
 from cumulet.node.agent import STREAMS, Agent
 from cumulet.node.journal import Journal
 from cumulet.node.link import Answer, Link, LinkError
-from cumulet.node.simulated import Script, SimulatedGuest, SimulatedParts
+from cumulet.node.simulated import SimulatedGuest, SimulatedParts
+from cumulet.node.simulation import Script
 from cumulet.services.compute.tables import servers
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.node.simulated import Script
+from cumulet.node.simulation import Script
 from tests.crash import operations
 from tests.crash.consistency import disagreements
 from tests.crash.mortal import WIRE, ConnectionLost, Killed, MortalCloud, install

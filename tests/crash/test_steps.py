@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.node.simulated import Behaviour, Script
+from cumulet.node.simulation import Behaviour, Script
 from tests.crash.consistency import disagreements
 from tests.crash.mortal import WIRE, ConnectionLost, MortalCloud, install
 from tests.crash.operations import OPERATIONS, Lab, Operation, delete_all, furnish, listed

@@ -34,7 +34,8 @@ from cumulet.http.server import listen, serve
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError
-from cumulet.node.simulated import Behaviour, Script, SimulatedParts, host_names
+from cumulet.node.simulated import SimulatedParts, host_names
+from cumulet.node.simulation import Behaviour, Script
 from cumulet.store import Store, Transaction, metadata
 from tests.databases import place
 
@@ -267,7 +268,7 @@ def test_a_node_that_missed_a_delete_cleans_up_when_it_is_back(cloud: Cloud, nod
 
 
 def test_failures_are_told_and_mended(cloud: Cloud, tmp_path: Path) -> None:
-    node = Node(cloud, tmp_path, script=Script(seed=3, hosts={"sim-0001": Behaviour(fail_boot=0.5)}))
+    node = Node(cloud, tmp_path, script=Script(seed=1333, hosts={"sim-0001": Behaviour(fail_boot=0.5)}))
     for number in range(20):
         cloud.want(guest(number))
     _until(lambda: _settled(cloud, 20), 30)

@@ -151,6 +151,7 @@ def _computing(settings: Settings, engine: Engine) -> compute.ComputeContext:
         region=settings.region,
         controller_host=settings.node_name,
         deadlines=compute.Deadlines(settings.create_seconds, settings.delete_seconds, settings.power_seconds),
+        simulated=settings.simulated is not None,
     )
 
 

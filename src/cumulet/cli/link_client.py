@@ -20,6 +20,11 @@ def get(settings: Settings, path: str) -> Any:
     return _ask(settings, "GET", path)
 
 
+def post(settings: Settings, path: str, body: Any) -> Any:
+    """POST ``/v1/<path>`` of the link. Raises ApiError, with code 0 when nothing answers."""
+    return _ask(settings, "POST", path, body)
+
+
 def token(settings: Settings, name: str | None) -> dict[str, Any]:
     """A fresh ``token`` for one node to join with, its ``name`` and when it ``expires_at``. Raises ApiError."""
     return dict(_ask(settings, "POST", "tokens", {} if name is None else {"name": name}))

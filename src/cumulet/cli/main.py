@@ -22,6 +22,7 @@ from cumulet.cli import (
     keys,
     openstack,
     policy,
+    simulate,
     status,
     token,
     up,
@@ -32,7 +33,7 @@ from cumulet.cli.words import Parser, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
-VERBS = (up, down, backup, status, explain, token, guest_image, keys, policy, docs)
+VERBS = (up, down, backup, status, explain, simulate, token, guest_image, keys, policy, docs)
 
 
 def build_parser() -> Parser:

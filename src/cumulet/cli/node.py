@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
-
-import msgspec
 
 from cumulet.cli import link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.config import Settings
 from cumulet.desired.shapes import HostFacts
+from cumulet.desired.simulation import SimulationError
+from cumulet.node import simulation
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError
 from cumulet.node.parts import Parts
-from cumulet.node.simulated import Script, SimulatedParts
+from cumulet.node.simulated import SimulatedParts
 
 log = logging.getLogger("cumulet.node")
 
@@ -36,7 +37,11 @@ def run(settings: Settings) -> int:
     folder = settings.node_dir
     link = Link(settings.local_url("link"), folder / "link.json", link_client.controllers(settings))
     simulated = settings.simulated is not None
-    parts: Parts = _simulated(settings) if simulated else _real(settings, link)
+    try:
+        parts: Parts = _simulated(settings) if simulated else _real(settings, link)
+    except SimulationError as error:
+        print(f"node: {error}", file=sys.stderr)
+        return 2
     _join(settings, link, parts, stop)
     journal = Journal(None if simulated else folder / "journal")
     agent = Agent(link, parts, journal, rejoin=lambda: _join(settings, link, parts, stop, again=True))
@@ -87,10 +92,7 @@ def _join_once(settings: Settings, link: Link, facts: Sequence[HostFacts]) -> No
 
 
 def _simulated(settings: Settings) -> Parts:
-    file = settings.state / "simulated.json"
-    script = Script(seed=settings.simulated_seed)
-    if file.exists():
-        script = msgspec.json.decode(file.read_bytes(), type=Script)
+    script = simulation.load(settings.state, settings.simulated_seed)
     return SimulatedParts(settings.simulated or 0, script, settings.node_dir / "world")
 
 

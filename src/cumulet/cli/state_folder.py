@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cumulet.cli import machine
 from cumulet.cli.errors import CliError
-from cumulet.config import DATABASE_URL, SECRETS, check_database_url
+from cumulet.config import DATABASE_URL, SECRETS, SIMULATION_FILE, check_database_url
 from cumulet.node import trees
 
 MARKER = ".cumulet"
@@ -97,8 +97,9 @@ def _check_owner(state: Path) -> None:
 
 
 def _may_come_first(name: str) -> bool:
-    """What may lie in a state folder before its mark: the lock, and a mark that is being written."""
-    return name == LOCK or name.startswith(f"{MARKER}.")
+    """What may lie in a state folder before its mark: the lock, a mark that is being written, and how simulated hosts
+    shall be."""
+    return name in (LOCK, SIMULATION_FILE) or name.startswith(f"{MARKER}.")
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from cumulet.cli import (
     packages,
     processes,
     readiness,
+    simulate,
     state_folder,
     upgrade,
 )
@@ -111,6 +112,8 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
     settings = _options(wanted, flags)
     if settings.simulated is None:
         packages.ensure(progress)
+    else:
+        simulate.check_start_state(settings)
     listening.ports_free(settings)
     with progress.step("state folder, secrets and credentials"):
         user = machine.ensure_user(settings.state) if os.geteuid() == 0 else None

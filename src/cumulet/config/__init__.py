@@ -3,7 +3,7 @@
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
 from cumulet.config.secret_files import DATABASE_URL, SECRETS, check_database_url
-from cumulet.config.settings import DEFAULT_STATE, FILE_NAME, Settings, documentation, machine_address
+from cumulet.config.settings import DEFAULT_STATE, FILE_NAME, SIMULATION_FILE, Settings, documentation, machine_address
 
 __all__ = [
     "DATABASE_URL",
@@ -12,6 +12,7 @@ __all__ = [
     "LOOPBACK",
     "NEVER_OUTSIDE",
     "SECRETS",
+    "SIMULATION_FILE",
     "STANDARD_PORTS",
     "ConfigError",
     "Ports",

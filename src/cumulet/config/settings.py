@@ -25,6 +25,8 @@ from cumulet.config.secret_files import DATABASE_URL, SECRETS, check_database_ur
 
 DEFAULT_STATE = Path("/var/lib/cumulet")
 FILE_NAME = "cumulet.toml"
+SIMULATION_FILE = "simulated.json"
+"""In the state folder: how simulated hosts are when the node starts. The operator's; it may come before `up`."""
 
 
 @dataclass(frozen=True)

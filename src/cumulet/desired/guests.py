@@ -12,7 +12,7 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from cumulet.desired import texts
+from cumulet.desired import simulation, texts
 from cumulet.desired.shapes import BINARY, BootImage, Guest, Interface, LooseImage
 
 MOST_BYTES = 1 << 46
@@ -53,6 +53,7 @@ def guest(spec: Guest) -> None:
         raise ValueError("two interfaces with the same device")
     if spec.config_drive is not None:
         _drive(spec.config_drive)
+    simulation.deeds(f"{name}={text}" for name, text in spec.simulated.items())
 
 
 def _sizes(spec: Guest) -> None:

@@ -213,7 +213,7 @@ class Guest(Shape):
 
     Actions are state: `hard_reboots` and `soft_reboots` are counters that rose; `power` is what is wanted.
     `config_drive`: file path on the drive → content, or None for no drive; a content that begins with `BINARY` is
-    that and base64, for what is not text.
+    that and base64, for what is not text. `simulated`: what a simulated host shall do otherwise (`simulation.deeds`).
     """
 
     id: str
@@ -234,6 +234,7 @@ class Guest(Shape):
     user_id: str = ""
     flavor_name: str = ""
     record: GuestRecord | None = None
+    simulated: dict[str, str] = {}
 
 
 SPECS: dict[str, type[Any]] = {"network": Network, "security_group": SecurityGroup, "router": Router, "guest": Guest}
@@ -336,11 +337,12 @@ class Unwanted(Shape):
 
 
 class Job(Shape):
-    """A one-shot question to a node: `kind` console_log (args: guest, length), diagnostics or screenshot (guest)."""
+    """A one-shot question to a node: `kind` console_log (args: guest, length), diagnostics or screenshot (guest); to
+    one of simulated hosts also simulate (args: those of a `simulation.Order`)."""
 
     id: str
     host: str
-    kind: Literal["console_log", "diagnostics", "screenshot"]
+    kind: Literal["console_log", "diagnostics", "screenshot", "simulate"]
     args: dict[str, Any] = {}
 
 
@@ -401,7 +403,7 @@ class Reports(Shape):
 
 class HostFacts(Shape):
     """What a host says of itself when it joins and with each heartbeat. `problems` and `notes` are sentences
-    for ``status``."""
+    for ``status``. `silent`: a simulated host that plays dead, whose node is heard of."""
 
     hostname: str
     vcpus: Count
@@ -417,6 +419,7 @@ class HostFacts(Shape):
     bridge_mappings: list[str] = []
     problems: list[str] = []
     notes: list[str] = []
+    silent: bool = False
 
 
 class Join(Shape):

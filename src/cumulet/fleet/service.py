@@ -145,6 +145,13 @@ async def pieces(path: Path, call: Call, size: int = 1 << 20) -> AsyncIterator[b
 
 def load() -> Service:
     """The service with its operations."""
-    from cumulet.fleet.api import explain, keeping, link, status, tokens  # noqa: F401 - importing declares the operations
+    from cumulet.fleet.api import (  # noqa: F401 - importing declares the operations
+        explain,
+        keeping,
+        link,
+        simulation,
+        status,
+        tokens,
+    )
 
     return service

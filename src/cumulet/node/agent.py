@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from cumulet.desired import texts
+from cumulet.desired import simulation, texts
 from cumulet.desired.shapes import Changes, Item, Job, JobDone, Kind, Report
 from cumulet.node import checks
 from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError, typed
-from cumulet.node.parts import SPECS, NotYet, PartError, Parts
+from cumulet.node.parts import SPECS, NotYet, PartError, Parts, Scripted
 from cumulet.node.reporter import Reporter
 from cumulet.node.work import WorkQueue
 
@@ -302,12 +302,32 @@ class Agent:
 
     def _answered(self, job: Job) -> JobDone:
         """Only what this cloud runs here is spoken of. Raises PartError and ValueError."""
+        if job.kind == "simulate":
+            return self._simulated(job)
         guest, length = checks.job(job)
         with self._lock:
             item = self._items.get(("guest", guest))
         if item is None or item.gone:
             raise PartError("The host has no such server.")
         return self.parts.answer(msgspec.structs.replace(job, args={"guest": guest, "length": length}))
+
+    def _simulated(self, job: Job) -> JobDone:
+        """Simulated hosts do as they are told from now on; a host that went or came is known when this returns."""
+        if not isinstance(self.parts, Scripted):
+            raise PartError("This host is real: nothing here is simulated.")
+        try:
+            order = simulation.order(job.args)
+            shown = self.parts.simulate(order, self)
+        except simulation.SimulationError as error:
+            return JobDone(id=job.id, ok=False, result=str(error))
+        if order != simulation.Order():
+            with self._lock:
+                guests = [key for key in self._items if key[0] == "guest"]
+            for kind, ref in guests:
+                self.observe(kind, ref)
+        if order.host is not None or order.clear is not None:
+            self.heartbeat()
+        return JobDone(id=job.id, ok=True, result=msgspec.json.encode(shown).decode())
 
     # ---- regular work ------------------------------------------------------------------------------------------
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cumulet.desired.shapes import SPECS, HostFacts, Item, Job, JobDone, Kind
+from cumulet.desired.simulation import Order
 
-__all__ = ["SPECS", "NotYet", "Observe", "PartError", "Parts", "World"]
+__all__ = ["SPECS", "NotYet", "Observe", "PartError", "Parts", "Scripted", "World"]
 
 
 class NotYet(Exception):
@@ -71,3 +72,11 @@ class Parts(Protocol):
 
     def stop(self) -> None:
         """Stop watching; guests run on."""
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """Parts that are told how to behave: simulated hosts."""
+
+    def simulate(self, order: Order, world: World) -> dict[str, Any]:
+        """Carry out an order about the simulation; how it is then. Raises SimulationError."""

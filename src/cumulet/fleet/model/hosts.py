@@ -72,14 +72,15 @@ _EVERY = Prepared(_query().order_by(hosts.c.number))
 
 
 def _host(row: Any, now: int) -> Host:
+    facts = msgspec.convert(row.facts, HostFacts)
     alive = row.last_seen > now - DOWN_AFTER_S * SECOND
     return Host(
         id=row.id,
         number=row.number,
         name=row.name,
         link_id=row.link_id,
-        facts=msgspec.convert(row.facts, HostFacts),
-        up=alive and not row.forced_down and row.hold is None,
+        facts=facts,
+        up=alive and not row.forced_down and row.hold is None and not facts.silent,
         disabled=row.disabled,
         disabled_reason=row.disabled_reason,
         forced_down=row.forced_down,

@@ -17,7 +17,7 @@ from cumulet.store import Store, Transaction
 from cumulet.store.among import among
 from cumulet.store.times import SECOND, now_us
 
-JobKind = Literal["console_log", "diagnostics", "screenshot"]
+JobKind = Literal["console_log", "diagnostics", "screenshot", "simulate"]
 KEEP_S = 600
 
 

@@ -40,7 +40,7 @@ class ComputeContext:
 
     `metadata_secret` is shared with metadata proxies that sign, as Neutron's does. `console_base_url` is the
     console's address as browsers reach it, without a slash at the end. `novnc` is the folder of noVNC's files,
-    `screens` that of the sockets of this machine's guests.
+    `screens` that of the sockets of this machine's guests. `simulated`: no host is real.
     """
 
     engine: Engine
@@ -54,6 +54,7 @@ class ComputeContext:
     dhcp_domain: str = "novalocal"
     console_token_s: float = 600.0
     deadlines: Deadlines = field(default_factory=Deadlines)
+    simulated: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ _RULE = "os_compute_api:server-metadata"
 def _set(call: Call, row: servers.Server, meta: dict[str, str]) -> dict[str, str]:
     if row.vm_state not in (states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.ERROR, "building"):
         raise Conflict(f"Cannot 'update metadata' instance {row.id} while it is in vm_state {row.vm_state}")
-    servers.set_metadata(call.tx, row.id, meta, quotas.limits(call.tx, row.project_id)["metadata_items"])
+    limit = quotas.limits(call.tx, row.project_id)["metadata_items"]
+    servers.set_metadata(call.tx, row, meta, limit, simulated=call.context.simulated)
     return meta
 
 

@@ -15,10 +15,11 @@ from cumulet.store import Transaction
 
 @dataclass(frozen=True)
 class Place:
-    """What the cloud calls itself to guests."""
+    """What the cloud calls itself to guests. `simulated`: its hosts are, and take orders from servers' metadata."""
 
     zone: str = "nova"
     dhcp_domain: str = "novalocal"
+    simulated: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ service = Service("metadata", faults=webob_body)
 
 def place_of(context: ComputeContext) -> Place:
     """What the cloud calls itself to guests."""
-    return Place(context.availability_zone, context.dhcp_domain)
+    return Place(context.availability_zone, context.dhcp_domain, context.simulated)
 
 
 def load() -> Service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cumulet.desired import simulation
 from cumulet.desired.records import GuestRecord, Owner
 from cumulet.desired.shapes import BootImage, Guest, Interface, LooseImage, Shape
 from cumulet.fleet import door as fleet
@@ -28,14 +29,14 @@ def renderer(place: Place) -> fleet.Renderer:
         owners = identity.owners(tx, {row.project_id for row in rows}, {row.user_id for row in rows})
         found: dict[str, Shape] = {}
         for row in rows:
-            guest = found[row.id] = _guest(row, interfaces.get(row.id, []), drives.get(row.id))
+            guest = found[row.id] = _guest(row, interfaces.get(row.id, []), drives.get(row.id), place)
             guest.record = _record(row, owners, tags.get(row.id, []))
         return found
 
     return render
 
 
-def _guest(row: servers.Server, interfaces: Sequence[Interface], files: dict[str, str] | None) -> Guest:
+def _guest(row: servers.Server, interfaces: Sequence[Interface], files: dict[str, str] | None, place: Place) -> Guest:
     flavor = row.flavor
     for interface in interfaces:
         if interface.record is not None and interface.record.project_id == row.project_id:
@@ -58,6 +59,7 @@ def _guest(row: servers.Server, interfaces: Sequence[Interface], files: dict[str
         project_id=row.project_id,
         user_id=row.user_id,
         flavor_name=flavor["name"],
+        simulated=_orders(row.meta) if place.simulated and row.meta else {},
     )
 
 
@@ -99,6 +101,14 @@ SAME = (
     "locked_reason",
 )
 """Columns of a server that its record has under the same names."""
+
+
+def _orders(meta: Mapping[str, str]) -> dict[str, str]:
+    """What the metadata asks of a simulated host; nothing when it holds what was never checked."""
+    try:
+        return simulation.of_metadata(meta)
+    except simulation.SimulationError:
+        return {}
 
 
 def _image(kept: Mapping[str, Any]) -> BootImage:

@@ -98,6 +98,8 @@ def _checked(tx: Transaction, actor: Actor, wish: NewServer) -> _Parts:
     if found is None:
         raise BadRequest("Can not find requested image")
     _fits(found, flavor)
+    if actor.context.simulated:
+        servers.orders(wish.metadata)
     if wish.zone is not None and wish.zone != actor.context.availability_zone:
         raise BadRequest("The requested availability zone is not available")
     return _Parts(wish, flavor, found, key, "r-" + "".join(secrets.choice(_LETTERS) for _ in range(8)))

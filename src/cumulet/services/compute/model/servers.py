@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.desired import simulation
+from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import server_tags, servers
@@ -78,11 +80,25 @@ def fault(tx: Transaction, code: int, message: str, details: str = "") -> dict[s
 # ---- metadata ----------------------------------------------------------------------------------------------
 
 
-def set_metadata(tx: Transaction, server_id: str, meta: Mapping[str, str], limit: int) -> None:
-    """Replace the metadata. Raises 403 beyond `limit` items (-1: none)."""
+def set_metadata(tx: Transaction, row: Server, meta: Mapping[str, str], limit: int, *, simulated: bool) -> None:
+    """Replace the metadata. `simulated`: what is for the host is checked, and the host told. Raises 403 beyond `limit`
+    items (-1: none)."""
     if 0 <= limit < len(meta):
         raise NotAllowed(f"Maximum number of metadata items exceeds {limit}")
-    change(tx, server_id, meta=dict(meta))
+    change(tx, row.id, meta=dict(meta))
+    if simulated:
+        before = {name: text for name, text in row.meta.items() if name.startswith(simulation.METADATA)}
+        changed = before != {f"{simulation.METADATA}{name}": text for name, text in orders(meta).items()}
+        if changed and row.link_id is not None and row.task_state != states.DELETING:
+            fleet.touch(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
+
+
+def orders(meta: Mapping[str, str]) -> dict[str, str]:
+    """What metadata asks of a simulated host. Raises 400 for what no such host does."""
+    try:
+        return simulation.of_metadata(meta)
+    except simulation.SimulationError as error:
+        raise BadRequest(f"Metadata for the simulated host: {error}.") from None
 
 
 # ---- tags --------------------------------------------------------------------------------------------------
