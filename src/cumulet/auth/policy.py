@@ -86,6 +86,7 @@ class Policy:
     def __init__(self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None) -> None:
         self.defaults = {rule.name: rule for rule in (*SHARED, *rules)}
         self.texts: dict[str, str] = {}
+        self.overrides: Mapping[str, str] = {}
         self._enforced: Mapping[str, Check] = {}
         self._cloud_admin: Check = _nobody
         self.put(overrides or {})
@@ -94,6 +95,7 @@ class Policy:
         """Put the defaults under `overrides` in force. The rules before stay when one cannot be parsed."""
         texts = {**{name: rule.check for name, rule in self.defaults.items()}, **overrides}
         checks = self._compiled(texts)
+        self.overrides = dict(overrides)
         self.texts, self._enforced, self._cloud_admin = texts, checks.enforced, checks.parts[CLOUD_ADMIN]
 
     def _compiled(self, texts: Mapping[str, str]) -> Checks:
@@ -233,6 +235,22 @@ def _filled(match: str, target: Mapping[str, Any]) -> str | None:
 def _other(check: Any) -> Check:
     return lambda target, creds: bool(check(target, creds, None))
 
+
+class _Extensions(dict[str, Any]):
+    """oslo.policy's checks that ask a web server, found when a rule has one: looking for them loads an HTTP client."""
+
+    def __contains__(self, kind: object) -> bool:
+        if kind not in ("http", "https"):
+            return False
+        if not self:
+            _checks.extension_checks = None
+            self.update(_checks.get_extensions())
+            _checks.extension_checks = self
+        return super().__contains__(kind)
+
+
+if _checks.extension_checks is None:
+    _checks.extension_checks = _Extensions()
 
 _parsed = lru_cache(maxsize=1000)(_parser.parse_rule)
 """Hundreds of rules share a few dozen texts, and a parsed text is never changed."""

@@ -18,8 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cumulet.auth.policy import Policy, PolicyError, references
 
 log = logging.getLogger("cumulet.policy")
@@ -86,12 +84,18 @@ class Policies:
 
     def _read(self) -> dict[Any, Any]:
         try:
-            loaded = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+            text = self.file.read_text(encoding="utf-8")
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise PolicyError(f"{self.file}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        except UnicodeDecodeError as error:
+            raise PolicyError(f"{self.file}: is not YAML: {error}") from None
+        import yaml  # here: a cloud without such a file starts without it
+
+        try:
+            loaded = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError) as error:
             raise PolicyError(f"{self.file}: is not YAML: {' '.join(str(error).split())}") from None
         if loaded is None:
             return {}
@@ -105,10 +109,11 @@ class Policies:
         return value
 
     def _apply(self, overrides: Mapping[str, Mapping[str, str]]) -> None:
-        before = {service: policy.texts for service, policy in self.policies.items()}
+        before = {service: policy.overrides for service, policy in self.policies.items()}
         try:
             for service, policy in self.policies.items():
-                policy.put(overrides[service])
+                if overrides[service] != policy.overrides:
+                    policy.put(overrides[service])
         except PolicyError as error:
             for service, policy in self.policies.items():
                 policy.put(before[service])

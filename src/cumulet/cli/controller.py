@@ -36,6 +36,7 @@ from cumulet.services.network import door as network
 from cumulet.services.network import service as network_service
 from cumulet.services.placement import service as placement_service
 from cumulet.store import Store
+from cumulet.store.kinds import MissingPart
 from cumulet.store.schema import SchemaError, prepare
 
 log = logging.getLogger("cumulet.controller")
@@ -183,7 +184,7 @@ def run(settings: Settings) -> int:
     """Serve until SIGTERM."""
     try:
         controller = assemble(settings)
-    except (PolicyError, SchemaError, image.DeclarationError, image.MarkError) as error:
+    except (PolicyError, SchemaError, MissingPart, image.DeclarationError, image.MarkError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 2
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
@@ -195,6 +196,7 @@ def run(settings: Settings) -> int:
     threading.Thread(target=controller.store.listen, args=(ended,), name="wake-ups", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
+    gc.enable()
     gc.freeze()  # what is loaded now lives as long as the process: no collection looks at it again
     gc.set_threshold(20_000, 50, 50)  # a list of a thousand servers is no reason to look for cycles; few are made
     sys.setswitchinterval(0.001)  # threads that work must not keep the event loop waiting for long

@@ -5,6 +5,7 @@ Real: parts on libvirt and the kernel's network, as root. Simulated: any number 
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -27,6 +28,8 @@ from cumulet.node.simulated import SimulatedParts
 log = logging.getLogger("cumulet.node")
 
 UNAUTHORIZED = 401
+PATIENT_AFTER_S = 15.0
+"""For so long the controller is asked often: it starts beside us, and `up` waits for both."""
 
 
 def run(settings: Settings) -> int:
@@ -42,6 +45,8 @@ def run(settings: Settings) -> int:
     except SimulationError as error:
         print(f"node: {error}", file=sys.stderr)
         return 2
+    gc.enable()
+    gc.freeze()
     _join(settings, link, parts, stop)
     journal = Journal(None if simulated else folder / "journal")
     agent = Agent(link, parts, journal, rejoin=lambda: _join(settings, link, parts, stop, again=True))
@@ -56,7 +61,7 @@ def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *
     if link.joined and not again:
         return
     facts = parts.facts()
-    pause = 0.05
+    begun, pause, waits = time.monotonic(), 0.05, False
     while not stop.is_set():
         try:
             _join_once(settings, link, facts)
@@ -65,9 +70,13 @@ def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *
         except LinkError as error:
             if error.status:
                 raise
-            log.info("waiting for the controller: %s", error)
+            if not waits:
+                log.info("waiting for the controller")
+                waits = True
+            log.debug("%s", error)
             time.sleep(pause)
-            pause = min(2.0, pause * 1.5)
+            if time.monotonic() - begun > PATIENT_AFTER_S:
+                pause = min(2.0, pause * 1.5)
 
 
 def _join_once(settings: Settings, link: Link, facts: Sequence[HostFacts]) -> None:

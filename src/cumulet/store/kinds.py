@@ -33,6 +33,10 @@ _PRAGMAS = (
 )
 
 
+class MissingPart(Exception):
+    """A part of Cumulet that was not installed; a sentence."""
+
+
 class Kind(Protocol):
     """One kind of database. `alone`: no other process writes it. Errors are classes of the driver."""
 
@@ -122,7 +126,10 @@ class Postgresql:
     alone = False
 
     def __init__(self, url: str, *, durable: bool) -> None:
-        import psycopg  # imported here: a cloud on SQLite starts without it
+        try:
+            import psycopg  # imported here: a cloud on SQLite starts without it
+        except ModuleNotFoundError:
+            raise MissingPart("a database of PostgreSQL needs psycopg: pip install 'cumulet[postgresql]'") from None
 
         self.url = postgresql_url(url)
         self._durable = durable

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Executable, Float, Row, Table, and_, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.types import TypeEngine
 
@@ -120,7 +119,10 @@ def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Pr
     columns = (*keys, *names, *_missing(table, (*keys, *names)))
 
     def made(dialect: str) -> Executable:
-        insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        if dialect == "postgresql":  # each here: a process needs one of them, and loads it for its engine
+            from sqlalchemy.dialects.postgresql import insert as insert_into
+        else:
+            from sqlalchemy.dialects.sqlite import insert as insert_into  # type: ignore[assignment]
         statement = insert_into(table).values({name: _value(table, name) for name in columns})
         changed = {name: statement.excluded[name] for name in names}
         return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)

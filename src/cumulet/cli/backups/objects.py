@@ -100,10 +100,12 @@ class Bucket:
     @property
     def client(self) -> Any:
         if self._client is None:
-            import boto3  # imported here: only a backup into a bucket needs it
-
             try:
+                import boto3  # imported here: only a backup into a bucket needs it
+
                 self._client = boto3.client("s3")
+            except ModuleNotFoundError:
+                raise CliError(f"{self.name} needs boto3: pip install 'cumulet[s3]'") from None
             except Exception as error:
                 raise CliError(f"cannot use {self.name}: {error}") from None
         return self._client

@@ -13,16 +13,14 @@ import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
-
-import jwt
-import yaml
-from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
 
 from cumulet.http.faults import Unauthorized, Unavailable
+
+if TYPE_CHECKING:
+    import jwt
 
 log = logging.getLogger("cumulet.identity.oidc")
 
@@ -70,6 +68,9 @@ class Issuers:
         """What the bearer `token` says. Raises 401; 503 when the issuer's keys cannot be had."""
         if not token or len(token) > LONGEST_TOKEN or not token.isascii():
             raise Unauthorized(REFUSED)
+        import jwt  # here and below: a cloud that trusts no issuer starts without it
+        from jwt.exceptions import PyJWKClientConnectionError, PyJWKClientError, PyJWTError
+
         try:
             if jwt.get_unverified_header(token).get("alg") not in issuer.algorithms:
                 raise Unauthorized(REFUSED)
@@ -94,6 +95,8 @@ class Issuers:
         with self._lock:
             client = self._keys.get(issuer)
         if client is None:
+            import jwt
+
             url = issuer.jwks_url or _discovered(issuer.issuer)
             client = jwt.PyJWKClient(url, lifespan=_KEYS_S, timeout=TIMEOUT_S)
             with self._lock:
@@ -112,6 +115,8 @@ class Issuers:
         stamp = (found.st_mtime_ns, found.st_size)
         if stamp == self._read:
             return
+        import yaml
+
         try:
             self._issuers = parsed(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
@@ -123,6 +128,8 @@ class Issuers:
 
 def parsed(text: str) -> dict[tuple[str, str], Issuer]:
     """``identity provider → protocol → {issuer, audience, jwks_url?, algorithms?}``. Raises ValueError."""
+    import yaml
+
     tree = yaml.safe_load(text) or {}
     if not isinstance(tree, dict) or not all(isinstance(each, dict) for each in tree.values()):
         raise ValueError("expected identity provider → protocol → issuer and audience")
@@ -159,6 +166,8 @@ def _discovered(issuer: str) -> str:
     """The URL of the keys, from the issuer's own document. Raises 503."""
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
+        from urllib.request import Request, urlopen
+
         with urlopen(Request(url), timeout=TIMEOUT_S) as answer:
             document = json.loads(answer.read(1_000_000))
         if document["issuer"] != issuer:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from oslo_utils.imageutils import format_inspector
-
 from cumulet.http.faults import UnsupportedMedia
 
 _SCREENED = frozenset({"bare", "ami", "aki", "ari"})
@@ -66,6 +64,8 @@ class Screen:
 
     def __init__(self, disk_format: str | None) -> None:
         """`disk_format` None: whatever is found, which is to be declared before `finish`."""
+        from oslo_utils.imageutils import format_inspector  # here: it takes a tenth of a second to load
+
         self.declared = disk_format
         self._feed = _Feed()
         source: Any = self._feed
@@ -102,6 +102,8 @@ class Screen:
         return self._virtual_size(found, size)
 
     def _check(self, inspector: Any) -> None:
+        from oslo_utils.imageutils import format_inspector
+
         try:
             inspector.safety_check()
         except format_inspector.SafetyCheckFailed as unsafe:

@@ -13,11 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cumulet.http.faults import NotAllowed, Unavailable
 from cumulet.services.identity.model.backends import Directory, Entry, Unreachable, mirror
-from cumulet.services.identity.model.backends.ldap import LdapDirectory
 from cumulet.services.identity.model.backends.ldap_settings import parsed
 from cumulet.services.identity.model.backends.mirror import Kind
 from cumulet.store import Store, Transaction
@@ -134,6 +131,8 @@ _CLOSED: Options = {"identity": {"driver": "ldap"}, "ldap": {"url": ""}}
 
 
 def _tree(path: Path) -> Options:
+    import yaml  # here: a cloud without such a file starts without it
+
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(tree, dict) or not all(isinstance(each, dict) for each in tree.values()):
@@ -145,6 +144,11 @@ def _tree(path: Path) -> Options:
 
 
 def _directory(domain_id: str, options: Mapping[str, Any]) -> Directory:
+    try:
+        from cumulet.services.identity.model.backends.ldap import LdapDirectory  # needs ldap3, which few clouds do
+    except ModuleNotFoundError:
+        log.error("the directory of domain %s needs ldap3: pip install 'cumulet[ldap]'", domain_id)
+        return _Broken()
     try:
         return LdapDirectory(parsed(options))
     except (ValueError, TypeError) as error:

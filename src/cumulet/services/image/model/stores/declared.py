@@ -13,6 +13,7 @@ import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -156,6 +157,8 @@ def _store(path: Path, name: str, table: Any, rules: Rules, places: tuple[Path, 
         raise DeclarationError(f"{path}: stores.{name}.endpoint must be an http or https URL")
     access, secret = _keys(secrets / f"image_store_{name}")
     region, prefix = given.get("region", "us-east-1"), given.get("prefix", "")
+    if find_spec("boto3") is None:
+        raise DeclarationError(f"the store {name} needs boto3: pip install 'cumulet[s3]'")
     return S3Store(name, S3Access(given["endpoint"], given["bucket"], access, secret, region, prefix), **common)
 
 
