@@ -42,6 +42,7 @@ def test_options_are_few_and_documented() -> None:
 def test_decisions_are_numbered_and_dated() -> None:
     records = sorted((ROOT / "decisions").glob("*.md"))
     assert records
-    assert [path.name[:4] for path in records] == [f"{n:04d}" for n in range(1, len(records) + 1)]
+    numbers = [path.name[:4] for path in records]
+    assert len(numbers) == len(set(numbers)) and all(map(str.isdigit, numbers)), "branches land in any order"
     for path in records:
         assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", path.read_text(), re.M), path.name

@@ -10,7 +10,7 @@ from tests.laws.source import imports, modules, path_of, room
 
 KNOW_NO_SERVICE = {"http", "store", "engine", "auth", "desired", "fleet"}
 ASSEMBLY = {"cumulet.cli.controller", "cumulet.cli.node"}
-MAY_RUN_COMMANDS = {"node", "cli"}
+MAY_RUN_COMMANDS = {"node", "cli", "testing"}
 WORLD = ("subprocess", "libvirt", "pyroute2")
 SQL_ROOMS = {"store", "engine"}
 

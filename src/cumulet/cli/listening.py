@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cumulet.cli.errors import CliError
 from cumulet.config import STANDARD_PORTS, Settings
 
 _LISTENS = "0A"
+_LOWEST = 10_000
+"""The first port that is chosen for a cloud: those below are others' by custom."""
 
 
 def ports_free(settings: Settings) -> None:
@@ -24,6 +28,47 @@ def ports_free(settings: Settings) -> None:
                 probe.bind((settings.listen, port))
             except OSError as error:
                 raise CliError(_why(settings.listen, port, service, error)) from error
+
+
+def hold(held: ExitStack, address: str, preferred: int | None = None) -> int:
+    """The first of as many free ports in a row as a cloud needs, `preferred` if it can be had; nobody else is given
+    them as long as `held` is open.
+
+    They are below those that the kernel gives to outgoing connections. Between clouds that start together a name in the
+    kernel decides; against others the ports are bound, in the way that lets our own controller listen on them. Raises
+    CliError when there are none.
+    """
+    count = len(STANDARD_PORTS)
+    lowest, end = _LOWEST, _first_ephemeral()
+    if end - lowest < 100 * count:  # a machine that gives nearly all to outgoing connections
+        lowest, end = 1024, 65_536
+    slots = (end - lowest) // count
+    start = secrets.randbelow(slots)
+    bases = [lowest + (start + number) % slots * count for number in range(slots)]
+    for base in [*([preferred] if preferred is not None else []), *bases]:
+        with ExitStack() as tried, suppress(OSError):
+            for port in range(base, base + count):
+                name = tried.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                name.bind(f"\0cumulet-port-{port}")
+                _bind(tried, address, port)
+            held.push(tried.pop_all())
+            return base
+    raise CliError(f"{count} free ports in a row are not to be had between {lowest} and {end}")
+
+
+def _bind(tried: ExitStack, address: str, port: int) -> None:
+    """Raise OSError when anybody has the port; else nobody gets it who does not share it on purpose."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as alone:
+        alone.bind((address, port))
+    shared = tried.enter_context(socket.socket(family, socket.SOCK_STREAM))
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.bind((address, port))
+
+
+def _first_ephemeral() -> int:
+    rows = _rows("/proc/sys/net/ipv4/ip_local_port_range")
+    return int(rows[0][0]) if rows else 32_768
 
 
 def _why(address: str, port: int, service: str, error: OSError) -> str:

@@ -10,6 +10,7 @@ import ipaddress
 import os
 import pwd
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from cumulet.cli.errors import CliError
@@ -74,6 +75,16 @@ def ensure_user(state: Path) -> pwd.struct_passwd:
     if done.returncode == 0:
         (state / "made-user").write_text(f"{USER}\n")
     return user
+
+
+_CAPABILITIES = {"chown": 0, "setgid": 6, "setuid": 7, "sys_admin": 21}
+
+
+def may(rights: Collection[str]) -> bool:
+    """Whether this process has all of these capabilities, as root in a container often has not."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    held = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
+    return all(held >> _CAPABILITIES[right] & 1 for right in rights)
 
 
 def remove_user() -> None:

@@ -97,8 +97,9 @@ def _read_pid(lock: int) -> int:
     raise CliError("a supervisor holds its lock but does not come up")
 
 
-def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
-    """Start the supervisor in the background; returns when it holds its lock."""
+def start(settings: Settings, children: Sequence[ChildSpec], *, foreground: bool = False) -> subprocess.Popen[bytes]:
+    """Start the supervisor; returns when it holds its lock. In the foreground it is the process that is returned, and
+    ends with ours."""
     rows = []
     for child in children:
         row: dict[str, Any] = {
@@ -117,12 +118,13 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
         "children": rows,
         "log_max_bytes": settings.log_max_mb * 1_000_000,
         "log_from": {child.name: _size(settings.log_dir / f"{child.name}.log") for child in children},
+        "foreground": foreground,
     }
     spec_file = settings.run_dir / "supervise.json"
     spec_file.write_text(json.dumps(spec, indent=1))
     log = supervise.open_log(str(settings.log_dir / "supervisor.log"))
     try:
-        done = subprocess.run(
+        started = subprocess.Popen(
             [sys.executable, "-m", "cumulet.cli.supervise", str(spec_file)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -130,12 +132,15 @@ def start(settings: Settings, children: Sequence[ChildSpec]) -> None:
             cwd="/",
             env=_environment(settings, None, SOURCE),
             start_new_session=True,
-            check=False,
         )
     finally:
         os.close(log)
-    if done.returncode not in (0, supervise.ALREADY_RUNNING):
+    while foreground and started.poll() is None and supervisor_pid(settings) != started.pid:
+        time.sleep(0.005)
+    done = None if foreground and started.poll() is None else started.wait()
+    if done not in (None, 0, supervise.ALREADY_RUNNING):
         raise CliError(f"the supervisor did not start:\n{log_tail(settings, 'supervisor')}")
+    return started
 
 
 def _size(file: Path) -> int:

@@ -286,9 +286,8 @@ def hold_lock(run_dir: Path) -> int | None:
 
 
 def main(argv: list[str]) -> int:
-    """Read the spec, take the lock, go into the background.
-
-    The caller's process ends with 0 once that is done.
+    """Read the spec, take the lock, go into the background: the caller's process ends with 0 once that is done. In the
+    foreground it stays, and ends with who started it.
     """
     spec: dict[str, Any] = json.loads(Path(argv[0]).read_text())
     run_dir = Path(spec["run_dir"])
@@ -298,7 +297,9 @@ def main(argv: list[str]) -> int:
         return ALREADY_RUNNING
     children = [Child(**row) for row in spec["children"]]
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-    if os.fork() != 0:
+    if spec.get("foreground"):
+        _syscall(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "pdeathsig")
+    elif os.fork() != 0:
         os._exit(0)
     os.pwrite(lock, b"%d\n" % os.getpid(), 0)
     Supervisor(run_dir, children, int(spec["log_max_bytes"])).run()

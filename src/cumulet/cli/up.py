@@ -9,19 +9,23 @@ from __future__ import annotations
 import argparse
 import compileall
 import dataclasses
+import json
 import os
 import pwd
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cumulet.cli import (
     credentials,
     first_user,
+    foreground,
     guest_image,
     hints,
     in_force,
@@ -30,6 +34,7 @@ from cumulet.cli import (
     packages,
     processes,
     readiness,
+    report,
     simulate,
     state_folder,
     upgrade,
@@ -44,6 +49,8 @@ FLAGS = (
 )
 FURNISHED = "furnished"
 AS_BEFORE = -1
+AUTO = 0
+"""Instead of a port: the first of nine that are free."""
 
 
 def add(verbs: Any) -> None:
@@ -51,7 +58,12 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser("up", help="start the cloud (the first time: make it)", description=__doc__)
     parser.add_argument("--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)")
     parser.add_argument("--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)")
-    parser.add_argument("--port-base", type=int, metavar="N", help="first of nine ports, instead of OpenStack's own")
+    parser.add_argument(
+        "--port-base",
+        type=_port_base,
+        metavar="N|auto",
+        help="first of nine ports, instead of OpenStack's own; auto: free",
+    )
     parser.add_argument("--region", metavar="NAME", help="region name (default RegionOne)")
     parser.add_argument(
         "--simulated",
@@ -68,31 +80,56 @@ def add(verbs: Any) -> None:
     )
     shared = "other clouds use the image folders of image.toml, too: nothing there without a row is touched"
     parser.add_argument("--shared", action=argparse.BooleanOptionalAction, help=shared)
+    parser.add_argument("--json", action="store_true", help="where things are, as JSON on standard output")
+    parser.add_argument(
+        "--foreground", action="store_true", help="stay, with the logs on standard output, until SIGTERM"
+    )
     parser.set_defaults(run=run)
+
+
+def _port_base(text: str) -> int:
+    return AUTO if text == "auto" else int(text)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when the cloud runs, whoever started it."""
-    flags = {name: getattr(args, name) for name in FLAGS}
+    flags: dict[str, Any] = {name: getattr(args, name) for name in FLAGS}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if flags["listen"]:
         flags["listen"] = listening.resolved(str(flags["listen"]))
     if flags["simulated"] == AS_BEFORE:
         flags["simulated"] = Settings.resolve(args.state, {}, {}).simulated or 1
+    chooses = flags["port_base"] == AUTO
+    if chooses:
+        flags["port_base"] = None
     progress = Progress()
     wanted = Settings.resolve(args.state, flags, os.environ)
     if wanted.simulated is None and os.geteuid() != 0:
         raise CliError(f"a real hypervisor needs root. Without root: {hints.name()} up --simulated --state ~/cumulet")
     state_folder.create(args.state)
-    with state_folder.locked(args.state):
+    with ExitStack() as held, state_folder.locked(args.state):
         # Read again: the `up` or `down` that we waited for may have changed what is saved.
         wanted = Settings.resolve(args.state, flags, os.environ)
-        if processes.supervisor_pid(wanted) is not None:
-            return _already_up(wanted, progress)
-        return _bring_up(wanted, flags, progress)
+        before = processes.supervisor_pid(wanted)
+        if before is not None and args.foreground:
+            raise CliError(
+                f"the cloud in {args.state} runs in the background: {hints.command('down', args.state)} first"
+            )
+        if before is None and chooses:
+            flags["port_base"] = listening.hold(held, wanted.listen, wanted.port_base)
+            wanted = Settings.resolve(args.state, flags, os.environ)
+        supervisor = _bring_up(wanted, flags, progress, in_front=args.foreground) if before is None else None
+        if before is not None:
+            _already_up(wanted, progress)
+    settings = Settings.load(args.state)
+    if args.json:
+        print(json.dumps(report.of(settings, was_up=before is not None)), flush=True)
+    if supervisor is None or not args.foreground:
+        return 0
+    return foreground.stay(settings, supervisor, foreground.logs(settings, from_end=False))
 
 
-def _already_up(wanted: Settings, progress: Progress) -> int:
+def _already_up(wanted: Settings, progress: Progress) -> None:
     """A cloud that runs keeps its options. One that an interrupted `up` left unfinished is finished."""
     settings = in_force.options(wanted.state)
     changed = [f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)]
@@ -105,10 +142,12 @@ def _already_up(wanted: Settings, progress: Progress) -> int:
         names = ", ".join(changed)
         progress.say(f"It keeps its options; to change {names}: cumulet down, then cumulet up again.")
     _summary(settings, progress)
-    return 0
 
 
-def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) -> int:
+def _bring_up(
+    wanted: Settings, flags: dict[str, Any], progress: Progress, *, in_front: bool
+) -> subprocess.Popen[bytes]:
+    """The supervisor of the cloud, which is up. When that fails nothing of it is left running."""
     settings = _options(wanted, flags)
     if settings.simulated is None:
         packages.ensure(progress)
@@ -116,7 +155,7 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
         simulate.check_start_state(settings)
     listening.ports_free(settings)
     with progress.step("state folder, secrets and credentials"):
-        user = machine.ensure_user(settings.state) if os.geteuid() == 0 else None
+        user = _user(settings)
         is_new = not settings.secrets_dir.exists()
         state_folder.furnish(settings.state, user, node_too=settings.simulated is not None)
         database_url = os.environ.pop("CUMULET_DATABASE_URL", None)  # a secret: no process that we start inherits it
@@ -130,7 +169,7 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
     image = _image_in_background(settings, progress)
     try:
         with progress.step("start"):
-            processes.start(settings, children)
+            supervisor = processes.start(settings, children, foreground=in_front)
         readiness.wait_for_apis(settings, progress)
         readiness.wait_for_nodes(settings, progress)
         _furnish(settings, progress, image)
@@ -142,7 +181,23 @@ def _bring_up(wanted: Settings, flags: dict[str, object], progress: Progress) ->
     _summary(settings, progress)
     if is_new and "OS_PASSWORD" in os.environ:
         progress.say(f"Passwords are new, and your shell has others: source {settings.state}/admin-openrc again.")
-    return 0
+    return supervisor
+
+
+def _user(settings: Settings) -> pwd.struct_passwd | None:
+    """Whom the controller runs as, and simulated hosts: a user without rights when root starts the cloud. None: as we
+    are. That is also for a root that cannot be another user, in a container: simulated hosts need none of its rights.
+    """
+    if os.geteuid() != 0:
+        return None
+    rights = {"chown", "setgid", "setuid"}
+    if settings.simulated is not None and not machine.may(rights):
+        return None
+    user = machine.ensure_user(settings.state)
+    hidden = any(machine.hidden_from(user, place / "any") for place in (processes.SOURCE, Path(sys.prefix)))
+    if settings.simulated is not None and hidden and not machine.may({"sys_admin"}):
+        return None
+    return user
 
 
 def _options(wanted: Settings, flags: dict[str, object]) -> Settings:

@@ -1,0 +1,29 @@
+"""`cumulet up --json`: where things are, for programs. Passwords are in the files that it names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet import __version__
+from cumulet.cli import processes
+from cumulet.config import STANDARD_PORTS, Settings
+
+
+def of(settings: Settings, *, was_up: bool) -> dict[str, Any]:
+    """What runs where. `was_up`: this `up` found it running."""
+    state = settings.state
+    return {
+        "version": __version__,
+        "state": str(state),
+        "was_up": was_up,
+        "region": settings.region,
+        "simulated": settings.simulated,
+        "auth_url": f"{settings.url('identity')}/v3",
+        "urls": {name: settings.url(name) for name in STANDARD_PORTS},
+        "ports": {name: settings.ports.of(name) for name in STANDARD_PORTS},
+        "pids": {row.name: row.pid for row in processes.rows(settings)},
+        "clouds_yaml": str(state / "clouds.yaml"),
+        "openrc": {user: str(state / f"{user}-openrc") for user in ("admin", "demo")},
+        "operator_secret": str(settings.secrets_dir / "operator_secret"),
+        "logs": str(settings.log_dir),
+    }
