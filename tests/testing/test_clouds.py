@@ -1,0 +1,183 @@
+"""`cumulet.testing` as somebody else's tests use it, and `up` for machines: free ports, JSON, in the foreground."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cumulet import __version__, testing
+from cumulet.cli import listening
+from cumulet.cli.api_client import Session
+from cumulet.cli.errors import CliError
+from cumulet.config import Settings
+from tests.laws.source import ROOT
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[testing.Cloud]:
+    with testing.cloud(hosts=2, script={"seed": 7}) as made:
+        yield made
+
+
+class Demo:
+    """The user demo of a cloud, by the same small client that `up` has."""
+
+    def __init__(self, cloud: testing.Cloud) -> None:
+        settings = Settings.load(cloud.state)
+        self.session = Session(
+            cloud.auth_url.removesuffix("/v3"), "demo", settings.secret("demo_password"), "RegionOne"
+        )
+        image = self.session.named("image", "images", "cirros")
+        assert image
+        self.body = {"flavorRef": "1", "imageRef": image["id"], "networks": "none"}
+
+    def boot(self, name: str, **metadata: str) -> dict[str, Any]:
+        body = {"server": {"name": name, "metadata": metadata, **self.body}}
+        return self.server(self._post("/servers", body)["server"]["id"])
+
+    def _post(self, path: str, body: Any) -> Any:
+        url = self.session.url("compute")
+        host, _, base = url.removeprefix("http://").partition("/")
+        connection = http.client.HTTPConnection(host)
+        headers = {"X-Auth-Token": self.session.token, "OpenStack-API-Version": "compute 2.37"}
+        connection.request("POST", f"/{base}{path}", json.dumps(body), {**headers, "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        told = json.loads(answer.read() or b"{}")
+        connection.close()
+        assert answer.status < 300, told
+        return told
+
+    def server(self, server_id: str, *, until: str = "") -> dict[str, Any]:
+        for _ in range(2000):
+            found: dict[str, Any] = self.session.request("GET", "compute", f"/servers/{server_id}")["server"]
+            if found["status"] == until or (not until and found["status"] != "BUILD"):
+                return found
+        raise AssertionError(found)
+
+
+def test_a_cloud_does_as_it_is_told(cloud: testing.Cloud) -> None:
+    demo = Demo(cloud)
+    cloud.rule("boot=fail", match_name="bad-*")
+    assert demo.boot("good-1")["status"] == "ACTIVE"
+    bad = demo.boot("bad-1")
+    assert bad["status"] == "ERROR" and "as its script says" in bad["fault"]["message"]
+    cloud.clear()
+    good = demo.boot("bad-2")
+    assert good["status"] == "ACTIVE"
+    cloud.server("bad-2", "crash")
+    assert demo.server(good["id"], until="SHUTOFF")["status"] == "SHUTOFF"
+    demo._post(f"/servers/{good['id']}/action", {"os-start": None})
+    assert demo.server(good["id"], until="ACTIVE")["OS-EXT-STS:power_state"] == 1
+
+
+def test_a_servers_metadata_counts_and_is_checked(cloud: testing.Cloud) -> None:
+    demo = Demo(cloud)
+    assert demo.boot("told", **{"cumulet:boot": "fail"})["status"] == "ERROR"
+    with pytest.raises(AssertionError, match="there is no behaviour bot; did you mean boot"):
+        demo.boot("told", **{"cumulet:bot": "fail"})
+
+
+def test_hosts_die_and_return(cloud: testing.Cloud) -> None:
+    admin = Session(
+        cloud.auth_url.removesuffix("/v3"), "admin", Settings.load(cloud.state).secret("admin_password"), "RegionOne"
+    )
+
+    def states() -> dict[str, str]:
+        rows = admin.request("GET", "compute", "/os-services?binary=nova-compute")["services"]
+        return {row["host"]: row["state"] for row in rows}
+
+    cloud.host("sim-0002", "down")
+    assert states() == {"sim-0001": "up", "sim-0002": "down"}
+    cloud.host("sim-0002", "up")
+    assert states() == {"sim-0001": "up", "sim-0002": "up"}
+
+
+def test_mistakes_are_said(cloud: testing.Cloud) -> None:
+    with pytest.raises(testing.CumuletError, match="did you mean sim-0002"):
+        cloud.host("sim-002", "down")
+    with pytest.raises(testing.CumuletError, match=r"did you mean boot=fail\?"):
+        cloud.rule("boot=fial")
+
+
+def test_the_report_says_where_things_are(cloud: testing.Cloud) -> None:
+    assert cloud.report["version"] == __version__ and cloud.report["simulated"] == 2
+    assert cloud.auth_url == f"http://127.0.0.1:{cloud.report['ports']['identity']}/v3"
+    assert set(cloud.report["pids"]) == {"supervisor", "controller", "node"}
+    assert cloud.clouds_yaml.stat().st_mode & 0o777 == 0o600
+    password = Settings.load(cloud.state).secret("admin_password")
+    assert password not in json.dumps(dict(cloud.report))
+
+
+def test_nobody_else_gets_ports_that_are_held() -> None:
+    """Forty clouds choose at the same time, and each has nine ports of its own."""
+    with ExitStack() as held, ThreadPoolExecutor(8) as pool:
+        bases = list(pool.map(lambda _: listening.hold(held, "127.0.0.1"), range(40)))
+        ports = [base + number for base in bases for number in range(9)]
+        assert len(set(ports)) == 360
+        assert max(ports) < int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        with ExitStack() as other:
+            assert listening.hold(other, "127.0.0.1", bases[0]) not in bases
+    with ExitStack() as held:
+        assert listening.hold(held, "127.0.0.1", bases[0]) == bases[0]
+
+
+def test_a_cloud_that_does_not_start_says_why(tmp_path: Path) -> None:
+    wrong = testing.cloud(state=tmp_path / "state", script={"fail_bot": 1})
+    with pytest.raises(testing.CumuletError, match="did you mean fail_boot"), wrong:
+        raise AssertionError
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_it_is_process_1_of_a_container_without_rights(tmp_path: Path) -> None:
+    """Finding B16, with a process namespace and no capability at all in place of a container."""
+    state = tmp_path / "state"
+    bare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "setpriv", "--bounding-set", "-all"]
+    up = [sys.executable, "-m", "cumulet", "up", "--foreground", "--simulated", "1", "--port-base", "auto", "--json"]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}
+    command = [*bare, "--inh-caps=-all", *up, "--state", str(state)]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        report = json.loads(process.stdout.readline())
+        try:
+            line = next(line for line in process.stdout if "joined with 1 hosts" in line)
+            assert line.startswith("node: ")
+            settings = Settings.load(state)
+            Session(settings.local_url("identity"), "demo", settings.secret("demo_password"), "RegionOne")
+        finally:
+            first = _children(process.pid)
+            os.kill(first[0], signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0, rest
+    assert report["pids"]["supervisor"] > 1
+    assert "supervisor: " in rest
+
+
+def _children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_foreground_cloud_asks_for_its_place(cloud: testing.Cloud) -> None:
+    with pytest.raises(testing.CumuletError, match="runs in the background"):
+        testing._run(cloud.state, "up", "--foreground", "--simulated", "2")
+
+
+def test_ports_cannot_be_had_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(listening, "_bind", taken)
+    with ExitStack() as held, pytest.raises(CliError, match="9 free ports in a row"):
+        listening.hold(held, "127.0.0.1")
