@@ -19,7 +19,8 @@ import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings
-from cumulet.engine import Engine
+from cumulet.engine import Engine, timeline
+from cumulet.engine.retention import Forgets, Retention
 from cumulet.fleet import service as fleet
 from cumulet.http import Service
 from cumulet.http.app import App, Mount
@@ -54,6 +55,7 @@ class Controller:
     app: App
     policies: Policies
     images: image.ImageContext
+    retention: Retention
 
 
 LOADERS: dict[str, Callable[[], Service]] = {
@@ -64,6 +66,14 @@ LOADERS: dict[str, Callable[[], Service]] = {
     "compute": compute_service.load,
 }
 """OpenStack's services, which have operations for its clients and rules of policy."""
+
+
+FORGETS = {
+    "servers": Forgets(compute.forget, compute.kept),
+    "images": Forgets(image.forget, image.kept),
+    "timelines": Forgets(timeline.forget, timeline.kept),
+}
+"""What is deleted and goes after `keep_deleted_days`."""
 
 
 def declared() -> dict[str, Service]:
@@ -103,6 +113,8 @@ def assemble(settings: Settings) -> Controller:
     computing = _computing(settings, engine)
     compute.register(engine, computing)
     link = _link(settings, engine, computing, images)
+    retention = Retention(store, settings.keep_deleted_days, FORGETS)
+    link.facts = retention.facts
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
         "identity": (identity_service.load, who),
         "identity_admin": (identity_service.load, who),
@@ -121,7 +133,7 @@ def assemble(settings: Settings) -> Controller:
         for name, (load, context) in contexts.items()
     }
     app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
-    return Controller(settings, store, engine, app, rules, images)
+    return Controller(settings, store, engine, app, rules, images, retention)
 
 
 def _images(settings: Settings) -> image.ImageContext:
@@ -194,6 +206,7 @@ def run(settings: Settings) -> int:
     tending = (controller.store, controller.images, ended)
     threading.Thread(target=image.tend, args=tending, name="images", daemon=True).start()
     threading.Thread(target=controller.store.listen, args=(ended,), name="wake-ups", daemon=True).start()
+    threading.Thread(target=controller.retention.run, args=(ended,), name="retention", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
     gc.enable()

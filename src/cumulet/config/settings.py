@@ -64,6 +64,7 @@ class Settings:
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
     power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300
+    keep_deleted_days: Annotated[int, "days that rows of what is deleted are kept (0: for ever)"] = 90
     log_level: Annotated[str, "DEBUG, INFO, WARNING or ERROR"] = "INFO"
     log_max_mb: Annotated[int, "a log file is rotated when it is larger"] = 20
 

@@ -1,6 +1,6 @@
 """All tables of the engine."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, text
 
 from cumulet.store.database import metadata
 
@@ -18,6 +18,8 @@ flows = Table(
     Index("ix_engine_flows_due_at", "due_at"),
 )
 
+_ENDED = text("event = 'deleted'")
+
 timeline = Table(
     "engine_timeline",
     metadata,
@@ -29,4 +31,5 @@ timeline = Table(
     Column("detail", JSON),
     Column("request_id", String(64)),
     Index("ix_engine_timeline_subject", "subject", "id"),
+    Index("ix_engine_timeline_ended", "at", sqlite_where=_ENDED, postgresql_where=_ENDED),
 )

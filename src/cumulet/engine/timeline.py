@@ -8,11 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, delete, func, select, text
 
 from cumulet.engine.tables import timeline
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
 from cumulet.store.times import SECOND
+
+DELETED = "deleted"
+"""The event that ends a timeline: what it tells of is no more."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,25 @@ def history(tx: Transaction, subject: str, limit: int = 200) -> list[Entry]:
     return [Entry(r.at, r.event, r.message, r.detail or {}, r.request_id or "") for r in reversed(rows)]
 
 
-def forget_before(tx: Transaction, at: int) -> int:
-    """Drop events older than `at` (µs); how many there were."""
-    return tx.delete(timeline, timeline.c.at < at)
+_DEAD = Prepared(
+    select(timeline.c.subject)
+    .where(text(f"event = '{DELETED}'"), timeline.c.at < bindparam("before"))  # in the words of the index
+    .order_by(timeline.c.at)
+    .limit(bindparam("most"))
+)
+_EVENTS = Prepared(delete(timeline).where(among_bound(timeline.c.subject, "ids")))
+_KEPT = Prepared(select(func.count(), func.min(timeline.c.at)).where(text(f"event = '{DELETED}'")))
+
+
+def forget(tx: Transaction, before: int, most: int) -> int:
+    """Let go of whole timelines that ended before that (µs), at most `most`, the oldest first. Two statements."""
+    ended = [row[0] for row in tx.raw(_DEAD, {"before": before, "most": most})]
+    if ended:
+        tx.run(_EVENTS, {"ids": ended})
+    return len(ended)
+
+
+def kept(tx: Transaction) -> tuple[int, int | None]:
+    """How many timelines have ended, and when the first of them did (µs)."""
+    ((count, oldest),) = tx.raw(_KEPT)
+    return count, oldest

@@ -15,6 +15,7 @@ from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.service import place_of
 from cumulet.services.compute.model import guests, hosts
+from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.service import ComputeContext, Deadlines
 from cumulet.services.compute.tables import servers
 from cumulet.store import Transaction
@@ -24,7 +25,9 @@ __all__ = [
     "Deadlines",
     "boots_from",
     "find",
+    "forget",
     "hosts_changed",
+    "kept",
     "metadata",
     "names",
     "register",

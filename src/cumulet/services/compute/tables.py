@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, UniqueConstraint, text
 
 from cumulet.store.database import metadata
 
@@ -43,6 +43,8 @@ keypairs = Table(
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("user_id", "name"),
 )
+
+_LIVING, _DEAD = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 
 # `flavor` and `image` are snapshots of the moment of creation: deleting a flavor or an image hurts no server.
 # `power`, `hard_reboots` and `soft_reboots` are what is wanted of the guest; the states are what is known of it.
@@ -96,6 +98,8 @@ servers = Table(
     Index("ix_compute_servers_project", "project_id", "deleted_at", "created_at"),
     Index("ix_compute_servers_host", "host", "deleted_at"),
     Index("ix_compute_servers_created", "created_at"),
+    Index("ix_compute_servers_living", "created_at", sqlite_where=_LIVING, postgresql_where=_LIVING),
+    Index("ix_compute_servers_dead", "deleted_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
     sqlite_autoincrement=True,
 )
 

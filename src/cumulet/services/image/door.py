@@ -17,6 +17,7 @@ from cumulet.services.image.model import images as model
 from cumulet.services.image.model.adoption import Examined, LostImage, NotAdoptable, adopt, examine, lost
 from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.quota import RESOURCES as LIMITED
+from cumulet.services.image.model.retention import forget, kept
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
 from cumulet.services.image.model.stores.marks import MarkError
@@ -40,6 +41,8 @@ __all__ = [
     "data_path",
     "declared",
     "examine",
+    "forget",
+    "kept",
     "lost",
     "names",
     "property_protections",

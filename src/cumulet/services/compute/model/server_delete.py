@@ -67,7 +67,7 @@ def finish(tx: Transaction, row: Row[Any]) -> None:
         personality=[],
     )
     actions.finish(tx, row.id, ["delete", "create", "start", "stop", "reboot"])
-    timeline.record(tx, row.id, "deleted", "The server is deleted.", {})
+    timeline.record(tx, row.id, timeline.DELETED, "The server is deleted.", {})
 
 
 def fail(tx: Transaction, row: Row[Any], message: str, details: str) -> None:

@@ -193,6 +193,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     router_changed(tx, [row.router_id])
     tags.forget(tx, [row.id])
     tx.delete(floatingips, floatingips.c.id == row.id)
+    timeline.record(tx, row.id, timeline.DELETED, "The floating IP is given back.")
     ports.erase(tx, tx.rows(select(port_table).where(port_table.c.id == row.floating_port_id)))
 
 

@@ -67,6 +67,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     ports.erase(tx, own)
     tags.forget(tx, [row.id])
     tx.delete(routers, routers.c.id == row.id)
+    timeline.record(tx, row.id, timeline.DELETED, "The router is deleted.")
     if row.link_id:
         fleet.remove(tx, link_id=row.link_id, kind="router", ref=row.id)
 

@@ -41,6 +41,30 @@ def upgrade() -> None:
 
 def declared() -> None:
     # From here on by `python -m tests.revise`.
+    steps.create_index(
+        "ix_compute_servers_dead",
+        "compute_servers",
+        ["deleted_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
+    steps.create_index(
+        "ix_compute_servers_living",
+        "compute_servers",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    steps.create_index(
+        "ix_engine_timeline_ended",
+        "engine_timeline",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("event = 'deleted'"),
+        postgresql_where=sa.text("event = 'deleted'"),
+    )
     steps.create_table(
         "fleet_cloud",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -77,6 +101,22 @@ def declared() -> None:
     steps.add_column("fleet_links", sa.Column("epoch", sa.BigInteger(), nullable=False), fill="0")
     steps.add_column("fleet_links", sa.Column("revision", sa.BigInteger(), nullable=False), fill="0")
     steps.add_column("fleet_links", sa.Column("hold", sa.String(), nullable=True))
+    steps.create_index(
+        "image_images_dead",
+        "image_images",
+        ["deleted_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
+    steps.create_index(
+        "image_images_living",
+        "image_images",
+        ["created_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
     steps.create_table(
         "store_upgrades",
         sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),

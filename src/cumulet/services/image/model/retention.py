@@ -1,0 +1,32 @@
+"""Rows of images that have been deleted for long. Their tags, members and bytes went when they were deleted."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, delete, func, select
+
+from cumulet.services.image.tables import images
+from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among_bound
+
+_DEAD = Prepared(
+    select(images.c.id)
+    .where(images.c.deleted_at.is_not(None), images.c.deleted_at < bindparam("before"))
+    .order_by(images.c.deleted_at)
+    .limit(bindparam("most"))
+)
+_ROWS = Prepared(delete(images).where(among_bound(images.c.id, "ids")))
+_KEPT = Prepared(select(func.count(), func.min(images.c.deleted_at)).where(images.c.deleted_at.is_not(None)))
+
+
+def forget(tx: Transaction, before: int, most: int) -> int:
+    """Let go of the rows of at most `most` images deleted before that (µs), the oldest first. Two statements."""
+    ids = [row[0] for row in tx.raw(_DEAD, {"before": before, "most": most})]
+    if ids:
+        tx.run(_ROWS, {"ids": ids})
+    return len(ids)
+
+
+def kept(tx: Transaction) -> tuple[int, int | None]:
+    """How many deleted images have rows, and when the first of them was deleted (µs)."""
+    ((count, oldest),) = tx.raw(_KEPT)
+    return count, oldest

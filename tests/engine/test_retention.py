@@ -1,0 +1,143 @@
+"""What is deleted goes after its time, with all that only it had, and in steps that leave room for others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from cumulet.cli.controller import FORGETS
+from cumulet.engine import timeline
+from cumulet.engine.retention import DAY_US, FEWEST, Forgets, Retention, _next
+from cumulet.engine.tables import timeline as events
+from cumulet.services.compute.tables import actions, server_tags, servers
+from cumulet.services.image.tables import images
+from cumulet.store import Store, now_us
+from cumulet.store.schema import prepare
+from tests.databases import KINDS, place
+from tests.store.shapes import declare_everything
+
+DAYS = {"old": 91, "young": 89, "alive": None}
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    declare_everything()
+    made = Store(place(tmp_path / "db.sqlite", request.param), durable=False)
+    prepare(made)
+    yield made
+    made.close()
+
+
+def live_and_die(store: Store, number: int, days: int | None) -> None:
+    """A server and an image of that long ago (None: alive), with what belongs to them."""
+    server, image = f"server-{number}", f"image-{number}"
+    at = None if days is None else now_us() - days * DAY_US
+    plain = {"vcpus": 1, "ram": 1, "flavor": {}, "flavor_id": "1", "meta": {}, "personality": []}
+    row = {"project_id": "p", "user_id": "u", "name": "n", "hostname": "n", "reservation_id": "r", "seed": "s", **plain}
+    states = {"vm_state": "deleted" if at else "active", "created_at": 1, "updated_at": 1, "deleted_at": at}
+    action = {"action": "create", "request_id": "r", "event": "e", "started_at": 1, "updated_at": 1}
+    shown = {"visibility": "private", "status": "deleted" if at else "active", "min_disk": 0, "min_ram": 0}
+    shown |= {"protected": False, "os_hidden": False, "properties": {}, "created_at": 1, "updated_at": 1}
+    with store.transaction() as tx:
+        tx.insert(servers, {"id": server, **row, **states})
+        tx.insert(server_tags, {"server_id": server, "tag": "t"})
+        tx.insert(actions, [{"server_id": server, **action} for _ in range(2)])
+        tx.insert(images, {"id": image, **shown, "deleted_at": at})
+        timeline.record(tx, server, "active", "It runs.")
+        if at is not None:
+            timeline.record(tx, server, timeline.DELETED, "It is deleted.")
+            tx.update(events, events.c.subject == server, at=at)
+
+
+def left(store: Store) -> dict[str, int]:
+    with store.read() as tx:
+        every = (servers, server_tags, actions, images, events)
+        return {table.name: tx.scalar(select(func.count()).select_from(table)) for table in every}
+
+
+def populated(store: Store) -> None:
+    for number in range(4):
+        live_and_die(store, number, 91 + number)
+    live_and_die(store, 10, 89)
+    live_and_die(store, 20, None)
+
+
+def test_only_what_is_long_dead_goes(store: Store) -> None:
+    populated(store)
+    retention = Retention(store, 90, FORGETS, batch=3)
+    gone = retention.sweep(threading.Event())
+    assert gone == {"servers": 4, "images": 4, "timelines": 4}
+    assert left(store) == {
+        "compute_servers": 2,
+        "compute_server_tags": 2,
+        "compute_actions": 4,
+        "image_images": 2,
+        "engine_timeline": 3,
+    }
+    shown = retention.facts()["deleted"]
+    assert (shown["keep_days"], shown["kept"]["servers"]["rows"]) == (90, 1)
+    assert shown["kept"]["servers"]["oldest"].startswith("20")
+    assert retention.sweep(threading.Event()) == {"servers": 0, "images": 0, "timelines": 0}
+
+
+def test_nothing_goes_with_0_days(store: Store) -> None:
+    populated(store)
+    before = left(store)
+    retention = Retention(store, 0, FORGETS)
+    assert set(retention.sweep(threading.Event()).values()) == {0}
+    assert left(store) == before
+    assert retention.facts()["deleted"]["kept"]["servers"]["rows"] == 5
+
+
+def test_a_step_takes_as_much_as_there_is_time_for() -> None:
+    assert _next(100, 0.1) == 50
+    assert _next(FEWEST, 0.1) == FEWEST
+    assert _next(100, 0.001) == 125
+    assert _next(100, 0.010) == 100
+
+
+def test_others_write_between_the_steps(store: Store) -> None:
+    """However much there is to forget, a writer gets its turn after each step."""
+    steps = 30
+
+    def some(tx: object, _before: int, most: int) -> int:
+        nonlocal steps
+        time.sleep(0.005)
+        steps -= 1
+        return most if steps else 0
+
+    slow = {"things": Forgets(some, lambda _: (0, None))}
+    running = threading.Thread(target=Retention(store, 90, slow).sweep, args=(threading.Event(),))
+    running.start()
+    writes = 0
+    while running.is_alive():
+        with store.transaction():
+            writes += 1
+        time.sleep(0.002)
+    running.join()
+    assert writes >= 30, "fewer writes than steps"
+
+
+def test_the_loop_ends_and_survives_a_database_that_is_away(store: Store) -> None:
+    ended, tries = threading.Event(), threading.Semaphore(0)
+
+    def fails(*_: object) -> int:
+        tries.release()
+        raise OSError("away")
+
+    retention = Retention(store, 90, {"things": Forgets(fails, lambda _: (0, None))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cumulet.engine.retention.FIRST_AFTER_S", 0.01)
+        patch.setattr("cumulet.engine.retention.EVERY_S", 0.01)
+        thread = threading.Thread(target=retention.run, args=(ended,))
+        thread.start()
+        assert tries.acquire(timeout=10)
+        assert tries.acquire(timeout=10)
+        ended.set()
+        thread.join(10)
+    assert not thread.is_alive()
