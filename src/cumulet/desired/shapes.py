@@ -403,7 +403,8 @@ class Reports(Shape):
 
 class HostFacts(Shape):
     """What a host says of itself when it joins and with each heartbeat. `problems` and `notes` are sentences
-    for ``status``. `silent`: a simulated host that plays dead, whose node is heard of."""
+    for ``status``; `version` is the node's own, which 0.1.0 did not say. `silent`: a simulated host that plays dead,
+    whose node is heard of."""
 
     hostname: str
     vcpus: Count
@@ -420,6 +421,7 @@ class HostFacts(Shape):
     problems: list[str] = []
     notes: list[str] = []
     silent: bool = False
+    version: str = ""
 
 
 class Join(Shape):

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from cumulet import __version__
 from cumulet.config import DEFAULT_STATE, Settings
 from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, Job, JobDone, Kind, MetadataQuestion
 from cumulet.node.guest import kvmprobe
@@ -244,6 +245,7 @@ class RealParts:
                 cpu_info=numbers.cpu_info,
                 tunnel_ip=self._settings.node_tunnel_ip,
                 bridge_mappings=["provider"],
+                version=__version__,
             )
         except HypervisorDown as error:
             why = self._daemon.problem or error.detail.split("\n")[0]

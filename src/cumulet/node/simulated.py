@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from cumulet import __version__
 from cumulet.desired.shapes import Guest, HostFacts, Item, Job, JobDone, Kind
 from cumulet.desired.simulation import WORKS, Deed, Deeds, GuestOrder, Order, SimulationError
 from cumulet.node.parts import NotYet, Observe, PartError, World
@@ -162,6 +163,7 @@ class SimulatedParts:
                 simulated=True,
                 bridge_mappings=["provider"],
                 silent=self.simulation.away(name) is not None,
+                version=__version__,
             )
             for name in self._names
         ]

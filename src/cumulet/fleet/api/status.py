@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from cumulet import __version__
 from cumulet.fleet.model import clouds, desired, hosts, keeping
 from cumulet.fleet.service import FindProblems, service, the_operator
 from cumulet.http import Call
@@ -56,5 +57,11 @@ def _host(host: hosts.Host) -> dict[str, Any]:
         "virt_type": host.facts.virt_type,
         "simulated": host.facts.simulated,
         "problems": host.facts.problems,
-        "notes": host.facts.notes,
+        "version": host.facts.version or "0.1.0",
+        "notes": [*host.facts.notes, *_other_version(host.facts.version or "0.1.0")],
     }
+
+
+def _other_version(version: str) -> list[str]:
+    """A note on a node that is not of the controller's version, which is fine for the length of an upgrade."""
+    return [] if version == __version__ else [f"its node is Cumulet {version}, the controller is {__version__}"]

@@ -63,6 +63,7 @@ def host(facts: HostFacts) -> HostFacts:
         tunnel_ip=None if facts.tunnel_ip is None else _tunnel(facts),
         hypervisor_type=sentence(facts.hypervisor_type, _WORD),
         virt_type=sentence(facts.virt_type, _WORD),
+        version=sentence(facts.version, _WORD),
         problems=[sentence(text) for text in facts.problems[:_MOST_SENTENCES]],
         notes=[sentence(text) for text in facts.notes[:_MOST_SENTENCES]],
     )
