@@ -183,6 +183,8 @@ def _link(
         ),
         metadata=compute.metadata(computing),
         find=[compute.find, network.find],
+        adopters=[compute.vet, network.adopt, compute.adopt, identity.adopt],
+        lost_images=image.LostImages(images, lambda tx: identity.project_named(tx, "admin")),
     )
 
 

@@ -30,7 +30,12 @@ def token(settings: Settings, name: str | None) -> dict[str, Any]:
     return dict(_ask(settings, "POST", "tokens", {} if name is None else {"name": name}))
 
 
-def _ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
+def act(settings: Settings, path: str, body: Any, timeout: float = 600) -> dict[str, Any]:
+    """POST to ``/v1/<path>`` something that takes its time. Raises ApiError."""
+    return dict(_ask(settings, "POST", path, body, timeout))
+
+
+def _ask(settings: Settings, method: str, path: str, body: Any = None, timeout: float = 10) -> Any:
     url = f"{settings.local_url('link')}/v1/{path}"
     headers = {"Authorization": f"Bearer {settings.secret('operator_secret')}", "Accept": "application/json"}
     data = None
@@ -38,7 +43,7 @@ def _ask(settings: Settings, method: str, path: str, body: Any = None) -> Any:
         headers["Content-Type"], data = "application/json", json.dumps(body).encode()
     try:
         peer.check_listener((LOOPBACK, settings.ports.of("link")), controllers(settings))
-        status, _, text = call(method, url, headers, data, timeout=10)
+        status, _, text = call(method, url, headers, data, timeout=timeout)
     except OSError as error:
         raise ApiError(f"the controller does not answer on {url}: {error}", 0) from error
     if status >= 300:

@@ -12,12 +12,14 @@ import sys
 from pathlib import Path
 
 from cumulet.cli import (
+    adopt,
     audit,
     backup,
     checks,
     docs,
     down,
     explain,
+    forget,
     guest_image,
     keys,
     openstack,
@@ -33,7 +35,7 @@ from cumulet.cli.words import Parser, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
-VERBS = (up, down, backup, status, explain, simulate, token, guest_image, keys, policy, docs)
+VERBS = (up, down, backup, adopt, forget, status, explain, simulate, token, guest_image, keys, policy, docs)
 
 
 def build_parser() -> Parser:

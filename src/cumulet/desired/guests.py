@@ -37,8 +37,7 @@ def guest(spec: Guest) -> None:
     if not _NAME.fullmatch(spec.name):
         raise ValueError(f"not a domain's name: {texts.shown(spec.name)}")
     for text in (spec.project_id, spec.user_id):
-        if not _OWNER.fullmatch(text):
-            raise ValueError(f"not an id: {texts.shown(text)}")
+        owner(text)
     for text in (spec.display_name, spec.flavor_name):
         if len(text) > texts.NAME_LIMIT:
             raise ValueError(f"a name of {len(text)} letters")
@@ -54,6 +53,12 @@ def guest(spec: Guest) -> None:
     if spec.config_drive is not None:
         _drive(spec.config_drive)
     simulation.deeds(f"{name}={text}" for name, text in spec.simulated.items())
+
+
+def owner(id: str) -> None:
+    """Raises ValueError for what is no id of a project, a user or a domain; nobody's is empty."""
+    if not _OWNER.fullmatch(id):
+        raise ValueError(f"not an id: {texts.shown(id)}")
 
 
 def _sizes(spec: Guest) -> None:

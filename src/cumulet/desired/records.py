@@ -113,7 +113,6 @@ class GuestRecord(Record):
     seed: str
     reservation_id: str
     flavor_id: str
-    launched_at: int = 0
     zone: str | None = None
     extra_specs: dict[str, str] = {}
     rxtx_factor: float = 1.0

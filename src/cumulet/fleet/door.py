@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulet.desired.shapes import Cloud
 from cumulet.fleet.model import clouds
+from cumulet.fleet.model.adoption import Adopter, Adoption, Thing
 from cumulet.fleet.model.clouds import raise_epoch
 from cumulet.fleet.model.desired import (
     Observed,
@@ -12,6 +13,7 @@ from cumulet.fleet.model.desired import (
     observed,
     remove,
     touch,
+    touch_all,
     touch_everywhere,
     wanted_on,
 )
@@ -23,6 +25,8 @@ from cumulet.fleet.model.keeping import every as kept
 from cumulet.store import Transaction
 
 __all__ = [
+    "Adopter",
+    "Adoption",
     "Held",
     "Host",
     "JobKind",
@@ -31,6 +35,7 @@ __all__ = [
     "Observed",
     "Renderer",
     "ReportHandler",
+    "Thing",
     "ask",
     "by_ids",
     "by_names",
@@ -49,6 +54,7 @@ __all__ = [
     "remove",
     "switch",
     "touch",
+    "touch_all",
     "touch_everywhere",
     "wait_job",
     "wanted_on",

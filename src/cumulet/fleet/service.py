@@ -12,17 +12,18 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cumulet.desired.shapes import SEEN_HEADER, Cloud, Kind, MetadataQuestion, Seen
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
 from cumulet.fleet.model import joining, told
+from cumulet.fleet.model.adoption import Adopter
 from cumulet.fleet.model.desired import Renderer, ReportHandler
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, Unauthorized, guideline_body
 from cumulet.problem import Problem
-from cumulet.store import Transaction
+from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -60,6 +61,16 @@ Ended = Callable[[Transaction, str, Sequence[str]], Set[str]]
 """(tx, link id, refs) → which of them have ended by rows that say so, or live elsewhere."""
 
 
+class LostImages(Protocol):
+    """Images whose bytes are there and whose rows are not."""
+
+    def listed(self, tx: Transaction) -> list[dict[str, Any]]:
+        """Their ``id``, ``store`` and ``size`` in bytes."""
+
+    def adopt(self, store: Store, image_id: str) -> str:
+        """Make the row of one, which takes as long as reading it; its name. Raises ValueError, a sentence."""
+
+
 @dataclass
 class LinkContext:
     """What the process assembly hands to the link. `image_path`: (tx, link id, image id) → the file, None when there is
@@ -77,6 +88,8 @@ class LinkContext:
     problems: Sequence[FindProblems] = ()
     standing: Standing = field(default_factory=Standing)
     ended: Mapping[Kind, Ended] = field(default_factory=dict)
+    adopters: Sequence[Adopter] = ()
+    lost_images: LostImages | None = None
 
 
 def a_node(call: Call) -> None:
@@ -146,6 +159,7 @@ async def pieces(path: Path, call: Call, size: int = 1 << 20) -> AsyncIterator[b
 def load() -> Service:
     """The service with its operations."""
     from cumulet.fleet.api import (  # noqa: F401 - importing declares the operations
+        adoption,
         explain,
         keeping,
         link,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     CursorResult,
@@ -135,6 +136,10 @@ class Transaction:
         """Give plain values to the rows whose columns equal `keys`; how many there were."""
         bound = {f"k_{name}": value for name, value in keys.items()}
         return self.run(prepared.change(table, tuple(keys), tuple(values)), {**values, **bound})
+
+    def count_on(self, column: Column[Any]) -> None:
+        """After rows came with numbers of their own: the database's next number is above all of `column`."""
+        self._kind.count_on(self._connection, column)
 
     def upsert(self, table: Table, keys: Mapping[str, Any], **values: Any) -> None:
         """Insert the row of `keys` with `values`, or give `values` to the one that is there."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Column, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.pool import NullPool
 
 WRITERS = 0x63756D75
@@ -59,6 +59,9 @@ class Kind(Protocol):
 
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Let other processes know at the commit that these topics are woken."""
+
+    def count_on(self, connection: Connection, column: Column[Any]) -> None:
+        """Number on above the highest of a column that the database numbers."""
 
 
 def kind_of(where: Path | str, *, durable: bool) -> Kind:
@@ -119,6 +122,9 @@ class Sqlite:
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Nobody else is there."""
 
+    def count_on(self, connection: Connection, column: Column[Any]) -> None:
+        """An autoincremented column does by itself."""
+
 
 class Postgresql:
     """A database that several controllers write."""
@@ -174,6 +180,10 @@ class Postgresql:
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         texts = [_json([origin, topic]) for topic in topics]
         driver.execute(f"SELECT pg_notify('{CHANNEL}', topic) FROM unnest(%s::text[]) AS topic", [texts])
+
+    def count_on(self, connection: Connection, column: Column[Any]) -> None:
+        sequence = func.pg_get_serial_sequence(column.table.name, column.name)
+        connection.execute(select(func.setval(sequence, func.coalesce(func.max(column), 1))))
 
 
 def postgresql_url(text: str) -> URL:

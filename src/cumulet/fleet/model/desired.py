@@ -18,7 +18,7 @@ from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, revision
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.among import among, among_bound
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -111,6 +111,17 @@ def touch(tx: Transaction, *, link_id: str, kind: Kind, ref: str, host: str = ""
         tx.local["touched", link_id, kind, ref] = host
     tx.wake(topic(link_id, kind))
     return number
+
+
+def touch_all(tx: Transaction, kind: Kind, wanted: Sequence[tuple[str, str, str]]) -> None:
+    """As `touch` for each (link id, ref, host), however many. Two statements."""
+    if not wanted:
+        return
+    values = {"kind": kind, "revision": next_revision(tx), "gone": False, "touched_at": tx.now, "state": "wanted"}
+    tx.delete(desired, and_(desired.c.kind == kind, among(desired.c.ref, [ref for _, ref, _ in wanted])))
+    tx.insert(desired, [{**values, "link_id": link, "ref": ref, "host": host} for link, ref, host in wanted])
+    for link_id in {link for link, _, _ in wanted}:
+        tx.wake(topic(link_id, kind))
 
 
 def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:

@@ -23,7 +23,7 @@ MOST_RESULT = 24 << 20
 
 MOST_NUMBER = 2**53
 """No epoch and no revision is larger."""
-MOST_KEPT_BYTES = 256 << 10
+MOST_KEPT_BYTES = 16 << 20
 """Of what a node remembers of one thing; of a larger one only that it is there is taken down."""
 
 _BRIDGE = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -15,6 +15,7 @@ from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.service import place_of
 from cumulet.services.compute.model import guests, hosts
+from cumulet.services.compute.model.adoption import adopt, vet
 from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.service import ComputeContext, Deadlines
 from cumulet.services.compute.tables import servers
@@ -23,6 +24,7 @@ from cumulet.store import Transaction
 __all__ = [
     "ComputeContext",
     "Deadlines",
+    "adopt",
     "boots_from",
     "find",
     "forget",
@@ -33,6 +35,7 @@ __all__ = [
     "register",
     "renderers",
     "reports",
+    "vet",
 ]
 
 

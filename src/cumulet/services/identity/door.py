@@ -15,6 +15,7 @@ from sqlalchemy import false, select, true
 
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
+from cumulet.services.identity.model.adoption import adopt
 from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.model.owners import owners
@@ -25,12 +26,14 @@ from cumulet.store import Transaction
 __all__ = [
     "IdentityContext",
     "PasswordRules",
+    "adopt",
     "bootstrap",
     "effective_limits",
     "endpoint_url",
     "keep_keys_fresh",
     "owners",
     "project_exists",
+    "project_named",
     "project_names",
     "rotate_keys",
 ]
@@ -43,6 +46,12 @@ def project_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
         return {}
     found = select(projects.c.id, projects.c.name).where(projects.c.id.in_(wanted), projects.c.is_domain == false())
     return {row.id: row.name for row in tx.rows(found)}
+
+
+def project_named(tx: Transaction, name: str) -> str:
+    """Id of the default domain's project of this name; empty without one. One query."""
+    found = select(projects.c.id).where(projects.c.domain_id == "default", projects.c.name == name)
+    return str(tx.scalar(found.where(projects.c.is_domain == false())) or "")
 
 
 def project_exists(tx: Transaction, project_id: str) -> bool:

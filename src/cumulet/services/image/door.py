@@ -14,7 +14,7 @@ from cumulet.services.image.flows.imports import register
 from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
-from cumulet.services.image.model.adoption import Examined, LostImage, NotAdoptable, adopt, examine, lost
+from cumulet.services.image.model.adoption import Examined, LostImage, LostImages, NotAdoptable, adopt, examine, lost
 from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.quota import RESOURCES as LIMITED
 from cumulet.services.image.model.retention import forget, kept
@@ -34,6 +34,7 @@ __all__ = [
     "ImageContext",
     "LooseImage",
     "LostImage",
+    "LostImages",
     "MarkError",
     "NotAdoptable",
     "adopt",

@@ -15,7 +15,15 @@ from cumulet.auth import Caller
 from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import desired, reports, security_groups, server_floating, server_groups, servers
+from cumulet.services.network.model import (
+    adoption,
+    desired,
+    reports,
+    security_groups,
+    server_floating,
+    server_groups,
+    servers,
+)
 from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.ports import of_servers
 from cumulet.services.network.model.reach import DHCP
@@ -40,6 +48,7 @@ __all__ = [
     "add_floating_ip",
     "add_security_group",
     "addresses",
+    "adopt",
     "check_server",
     "ensure_default_group",
     "find",
@@ -238,6 +247,11 @@ def ensure_default_group(tx: Transaction, project_id: str) -> str:
 def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
     """Hosts joined, or their facts changed."""
     reports.hosts_changed(tx, names)
+
+
+def adopt(tx: Transaction, found: fleet.Adoption) -> None:
+    """Make rows of the networks, groups, routers and guests' ports that nodes keep."""
+    adoption.adopt(tx, found)
 
 
 def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:

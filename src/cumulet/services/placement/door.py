@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace as changed
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -19,10 +19,12 @@ from cumulet.store import Transaction
 
 __all__ = [
     "Candidate",
+    "Claim",
     "NoRoom",
     "Shortfall",
     "candidates",
     "claim",
+    "claim_what_fits",
     "ensure_provider",
     "release",
     "remove_provider",
@@ -99,6 +101,49 @@ def claim(
         raise NoRoom(provider, min(wanted)) from None
     except allocations.NoInventory as lacking:
         raise NoRoom(provider, lacking.resource_class) from None
+
+
+class Claim(NamedTuple):
+    """What a consumer that is there already holds of a provider: class → amount."""
+
+    consumer: str
+    provider: str
+    resources: Mapping[str, int]
+    project_id: str
+    user_id: str
+
+
+def claim_what_fits(tx: Transaction, claims: Sequence[Claim]) -> list[str]:
+    """Claims of consumers that hold nothing yet, all together when there is room, else one by one; the consumers for
+    which there was none. One that holds something keeps that."""
+    known = allocations.consumers_of(tx, [each.consumer for each in claims])
+    wanted = [
+        allocations.Holding(
+            each.consumer,
+            {each.provider: {name: amount for name, amount in each.resources.items() if amount > 0}},
+            each.project_id,
+            each.user_id,
+            "INSTANCE",
+        )
+        for each in claims
+        if each.consumer not in known
+    ]
+    try:
+        allocations.replace(tx, wanted)
+        return []
+    except _REFUSALS:
+        return [one.consumer for one in wanted if not _fits(tx, one)]
+
+
+_REFUSALS = (NoRoom, allocations.NoProvider, allocations.NoInventory)
+
+
+def _fits(tx: Transaction, one: allocations.Holding) -> bool:
+    try:
+        allocations.replace(tx, [one])
+    except _REFUSALS:
+        return False
+    return True
 
 
 def release(tx: Transaction, consumer: str) -> None:

@@ -72,7 +72,6 @@ def _record(row: servers.Server, owners: Mapping[str, Owner], tags: list[str]) -
         description=row.description or "",
         project=owners[row.project_id],
         user=owners[row.user_id],
-        launched_at=row.launched_at or 0,
         zone=row.availability_zone,
         extra_specs=flavor["extra_specs"],
         rxtx_factor=flavor["rxtx_factor"],

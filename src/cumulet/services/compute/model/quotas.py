@@ -111,6 +111,14 @@ def reserve(tx: Transaction, project_id: str, limit: Mapping[str, int], flavor: 
     return fits
 
 
+def count(tx: Transaction, project_id: str, instances: int, cores: int, ram: int) -> None:
+    """Count servers that are there already to what the project uses, whatever its limits are."""
+    added = {"instances": instances, "cores": cores, "ram": ram}
+    raised = {name: usages.c[name] + number for name, number in added.items()}
+    if not tx.execute(update(usages).where(usages.c.project_id == project_id).values(raised)).rowcount:
+        tx.insert(usages, {"project_id": project_id, **added})
+
+
 def _add(tx: Transaction, project_id: str, flavor: Any, count: int) -> Usage:
     """Add servers to the project's row; what it held before."""
     added = {"instances": count, "cores": flavor.vcpus * count, "ram": flavor.ram * count}

@@ -24,7 +24,7 @@ from cumulet.services.image.model.stores.file import FileReading, FileStore
 from cumulet.services.image.states import ACTIVE, QUEUED
 from cumulet.services.image.tables import images
 from cumulet.services.image.tables import locations as placed
-from cumulet.store import Transaction
+from cumulet.store import Store, Transaction
 from cumulet.store.among import among
 
 if TYPE_CHECKING:
@@ -170,3 +170,27 @@ def adopt(
     elif not path.exists():
         raise NotAdoptable(f"image {image_id} is not in store {place.id} any more")
     return str(image_id)
+
+
+@dataclass(frozen=True)
+class LostImages:
+    """Lost images for the operator's verbs. `owner`: whose adopted ones are, as nobody knows theirs."""
+
+    context: ImageContext
+    owner: Callable[[Transaction], str]
+
+    def listed(self, tx: Transaction) -> list[dict[str, Any]]:
+        """Their ``id``, ``store`` and ``size`` in bytes."""
+        return [{"id": one.id, "store": one.store, "size": one.size} for one in lost(tx, self.context)]
+
+    def adopt(self, store: Store, image_id: str) -> str:
+        """Make the row of one, which takes as long as reading it; its name. Raises NotAdoptable."""
+        with store.read() as tx:
+            found = next((one for one in lost(tx, self.context) if one.id == image_id), None)
+        if found is None:
+            raise NotAdoptable(f"no file of an image {image_id} is without its row")
+        examined = examine(self.context, found)
+        with store.transaction() as tx:
+            name = tx.scalar(select(images.c.name).where(images.c.id == image_id)) or f"adopted-{image_id[:8]}"
+            adopt(tx, self.context, examined, owner=self.owner(tx), name=name)
+        return str(name)

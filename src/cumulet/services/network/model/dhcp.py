@@ -20,7 +20,8 @@ from cumulet.store import Transaction
 UNHOSTED = "reserved_dhcp_port"
 
 
-def _device(host: str, network_id: str) -> str:
+def device(host: str, network_id: str) -> str:
+    """What the DHCP server's port on a host says that it belongs to."""
     return f"dhcp{uuid.uuid5(uuid.NAMESPACE_DNS, host)}-{network_id}"
 
 
@@ -67,7 +68,7 @@ def _create(tx: Transaction, network: Row[Any], mac: str) -> str:
 def bind(tx: Transaction, port_id: str, network_id: str, link: tuple[str, str]) -> None:
     """Put the DHCP server's port on the network host: (link id, host name)."""
     link_id, host = link
-    change(tx, ports, port_id, link_id=link_id, host=host, device_id=_device(host, network_id), status="DOWN")
+    change(tx, ports, port_id, link_id=link_id, host=host, device_id=device(host, network_id), status="DOWN")
     reach.plugged(tx, network_id, link_id)
 
 

@@ -55,11 +55,11 @@ def _starting_rules(tx: Transaction, group_id: str, project_id: str, *, members_
     for direction, ethertype, remote in kinds:
         values = {**dict.fromkeys(RULE_FIELDS), "direction": direction, "ethertype": ethertype}
         values["remote_group_id"] = remote
-        rows.append({**fresh(tx, project_id), "security_group_id": group_id, **values, "meaning": _meaning(values)})
+        rows.append({**fresh(tx, project_id), "security_group_id": group_id, **values, "meaning": meaning(values)})
     tx.insert(security_group_rules, rows)
 
 
-def _meaning(values: Mapping[str, Any]) -> str:
+def meaning(values: Mapping[str, Any]) -> str:
     """What a rule says, so that two rules that say the same can be told by one unique index."""
     said = {**values, "protocol": number(values["protocol"])}
     if said["remote_ip_prefix"] in ("0.0.0.0/0", "::/0"):
@@ -110,7 +110,7 @@ def create_rules(tx: Transaction, project_id: str, items: Sequence[Mapping[str, 
     ids, rows = [], []
     known = _known_rules(tx, items)
     for values in items:
-        key = (values["security_group_id"], _meaning(values))
+        key = (values["security_group_id"], meaning(values))
         if key in known:
             raise _repeated(known[key])
         known[key] = None
@@ -128,7 +128,7 @@ def _known_rules(tx: Transaction, items: Sequence[Mapping[str, Any]]) -> dict[tu
     """Rules that say the same as some of `items`: (group, meaning) → rule id."""
     rule = security_group_rules.c
     groups = {values["security_group_id"] for values in items}
-    meanings = {_meaning(values) for values in items}
+    meanings = {meaning(values) for values in items}
     where = and_(rule.security_group_id.in_(groups), rule.meaning.in_(meanings))
     rows = tx.rows(select(rule.id, rule.security_group_id, rule.meaning).where(where))
     return {(row.security_group_id, row.meaning): row.id for row in rows}

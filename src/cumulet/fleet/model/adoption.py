@@ -1,0 +1,193 @@
+"""Making rows of what nodes keep: what they say is looked at, handed to the services, and what came of each is told.
+
+Everything here is a node's word. It is taken only on an operator's, as far as it makes sense, and only about what no
+row knows: a row that is there is never changed by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cumulet.desired import specs
+from cumulet.desired.records import Owner
+from cumulet.desired.shapes import SPECS, Cloud, GuestState, Kind
+from cumulet.fleet.model import clouds, hosts, keeping
+from cumulet.fleet.model.told import sentence
+from cumulet.fleet.tables import kept as keepings
+from cumulet.store import Transaction
+from cumulet.store.among import among
+
+Key = tuple[str, str]
+"""Kind and id."""
+
+
+class UnclearError(ValueError):
+    """It is not clear which things are meant; a sentence says why."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that a node keeps and whose spec makes sense. `host` is where it is (of what many guests share: the
+    first host of its node)."""
+
+    link_id: str
+    host: hosts.Host
+    kind: Kind
+    ref: str
+    spec: Any
+    facts: GuestState
+    age: tuple[int, int]
+
+    @property
+    def key(self) -> Key:
+        """Kind and id."""
+        return self.kind, self.ref
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing of an answer. `note` says what else is to be known, or why nothing was made of it."""
+
+    kind: str
+    id: str
+    name: str = ""
+    host: str = ""
+    owner: str = ""
+    note: str = ""
+
+
+@dataclass
+class Adoption:
+    """What is there to be adopted, and what came of it. `foreign`: it was wanted by a cloud of another id, so that
+    these rows are new. `projects` and `users` are those that the adopted things belong to; `busy` are ids of
+    projects and users that own something in these rows already."""
+
+    cloud_id: str
+    foreign: bool
+    things: list[Thing] = field(default_factory=list)
+    adopted: list[Line] = field(default_factory=list)
+    left: list[Line] = field(default_factory=list)
+    projects: dict[str, Owner] = field(default_factory=dict)
+    users: dict[str, Owner] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    _away: set[Key] = field(default_factory=set)
+    _done: set[Key] = field(default_factory=set)
+
+    def of_kind(self, kind: Kind) -> list[Thing]:
+        """Things of which something may still be made; the newest first of those that several nodes keep."""
+        return [thing for thing in self.things if thing.kind == kind and thing.key not in self._away]
+
+    def leave(self, thing: Thing, why: str) -> None:
+        """Nothing is made of the thing."""
+        self._away.add(thing.key)
+        self.left.append(Line(thing.kind, thing.ref, _name(thing.spec), thing.host.name, note=why))
+
+    def take(self, thing: Thing, name: str, owner: str = "", note: str = "") -> None:
+        """Rows were made of the thing."""
+        self._done.add(thing.key)
+        self.adopted.append(Line(thing.kind, thing.ref, name, thing.host.name, owner, note))
+
+    def note(self, kind: str, id: str, name: str, note: str = "") -> None:
+        """A row was made for what things belong to or consist of."""
+        self.adopted.append(Line(kind, id, name, note=note))
+
+    def belongs(self, project: Owner, user: Owner | None = None) -> None:
+        """Something that is adopted belongs to these; who says more of them is believed."""
+        for owner, known in ((project, self.projects), (user, self.users)):
+            if owner is not None and owner.id and (owner.id not in known or (owner.name and not known[owner.id].name)):
+                known[owner.id] = owner
+
+    @property
+    def refs(self) -> set[str]:
+        """Ids of which rows were made."""
+        return {ref for _, ref in self._done}
+
+
+Adopter = Callable[[Transaction, Adoption], None]
+"""A service's part: makes rows of the things that it knows, and says what it leaves."""
+
+
+def chosen(tx: Transaction, cloud_id: str | None, kept: Iterable[keeping.KeptThing]) -> tuple[str, bool]:
+    """The cloud whose things are meant, and whether that is another one than this database's. Raises UnclearError."""
+    own = clouds.current(tx)
+    own_id = "" if own is None else own.id
+    others = {thing.cloud_id for thing in kept if thing.cloud_id} | {held.cloud_id for held in hosts.held(tx)}
+    others -= {"", own_id}
+    if cloud_id:
+        if cloud_id not in others | {own_id}:
+            raise UnclearError(f"no node keeps anything of a cloud {sentence(cloud_id, 64)}")
+        return cloud_id, cloud_id != own_id
+    if len(others) > 1:
+        raise UnclearError(
+            f"nodes keep what several clouds wanted: {', '.join(sorted(others))}; say which with --cloud"
+        )
+    return (others.pop(), True) if others else (own_id, False)
+
+
+def begin(tx: Transaction, cloud_id: str | None) -> Adoption:
+    """All that is kept of the cloud, as far as it makes sense. Raises UnclearError."""
+    kept = keeping.every(tx)
+    found = Adoption(*chosen(tx, cloud_id, kept))
+    every = hosts.every(tx)
+    by_name = {host.name: host for host in every}
+    first = {host.link_id: host for host in reversed(every)}
+    for one in kept:
+        if one.cloud_id not in ("", found.cloud_id):
+            continue
+        host = by_name.get(one.host) if one.host else first.get(one.link_id)
+        try:
+            if host is None or host.link_id != one.link_id or (one.kind == "guest" and not one.host):
+                raise ValueError("its node has no such host")
+            found.things.append(_thing(one, host))
+        except (ValueError, msgspec.ValidationError) as error:
+            found.left.append(Line(one.kind, one.ref, host=one.host, note=sentence(str(error), 300)))
+    found.things.sort(key=lambda thing: (thing.kind, thing.ref, [-number for number in thing.age]))
+    return found
+
+
+def _thing(one: keeping.KeptThing, host: hosts.Host) -> Thing:
+    if one.spec is None:
+        raise ValueError("its node does not remember what it is")
+    spec: Any = msgspec.convert(one.spec, SPECS[one.kind])
+    if spec.id != one.ref:
+        raise ValueError("its node remembers something else under its id")
+    specs.check(one.kind, spec)
+    facts = msgspec.convert(one.facts, GuestState) if one.kind == "guest" else GuestState()
+    return Thing(one.link_id, host, one.kind, one.ref, spec, facts, (one.epoch, one.revision))
+
+
+def _name(spec: Any) -> str:
+    record = getattr(spec, "record", None)
+    return sentence(str(getattr(spec, "display_name", "") or getattr(record, "name", "")), 255)
+
+
+def described(one: keeping.KeptThing) -> Line:
+    """A thing that is kept, in its node's words."""
+    spec = one.spec if isinstance(one.spec, dict) else {}
+    record = spec.get("record")
+    name = spec.get("display_name") or (record.get("name") if isinstance(record, dict) else "")
+    owner = spec.get("project_id")
+    clean = [sentence(text, 255) if isinstance(text, str) else "" for text in (name, owner)]
+    return Line(one.kind, one.ref, clean[0], one.host, clean[1], one.why)
+
+
+def finish(tx: Transaction, cloud_id: str, done: Sequence[str]) -> Cloud | None:
+    """Nodes take these rows from now on: the new epoch, when there is a node that would not. `done`: ids that are not
+    kept any more."""
+    if done:
+        tx.delete(keepings, among(keepings.c.ref, done))
+    own = clouds.current(tx)
+    if not hosts.held(tx) and own is not None and own.id == cloud_id:
+        return None
+    return clouds.raise_epoch(tx, cloud_id=cloud_id)
+
+
+def digest(kept: Iterable[keeping.KeptThing]) -> str:
+    """What stands for all that is kept, so that an operator's yes is about what they were shown."""
+    rows = sorted([each.link_id, each.kind, each.ref, each.cloud_id, each.epoch, each.revision] for each in kept)
+    return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()

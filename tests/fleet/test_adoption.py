@@ -1,0 +1,363 @@
+"""Rows made of what nodes keep: the same ids, addresses and specs as before, and nothing of others."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cumulet.cli import state_folder
+from cumulet.desired.shapes import HostFacts, Item, Keeping, Kept, Report
+from cumulet.fleet import door as fleet
+from cumulet.fleet.model import clouds, desired, hosts, keeping
+from cumulet.services.compute import door as compute
+from cumulet.services.network import door as network
+from tests.assembled import Answer, Assembled
+
+KINDS = ("network", "security_group", "router", "guest")
+Journal = dict[str, list[Item]]
+"""What each link remembers."""
+
+
+class Cloud:
+    """An assembled cloud with two nodes, whose part this test plays."""
+
+    def __init__(self, folder: Path, secrets: Path | None = None) -> None:
+        if secrets is not None:
+            state_folder.create(folder)
+            shutil.copytree(secrets, folder / "secrets", dirs_exist_ok=True)
+        self.side = Assembled(folder)
+        self.links: dict[str, str] = {}
+        with self.side.controller.store.transaction() as tx:
+            if clouds.current(tx) is None:
+                clouds.start(tx)
+            self.cloud_id = fleet.cloud(tx).id
+            for number, name in enumerate(("one", "two")):
+                facts = HostFacts(
+                    hostname=f"host-{name}", vcpus=8, memory_mb=8192, disk_gb=100, tunnel_ip=f"10.255.0.{number + 1}",
+                    roles=["compute", "network"] if name == "one" else ["compute"], bridge_mappings=["provider"],
+                )  # fmt: skip
+                self.links[name] = hosts.join(tx, name, [facts])[0]
+            names = ["host-one", "host-two"]
+            compute.hosts_changed(tx, names)
+            network.hosts_changed(tx, names)
+
+    def call(
+        self, service: str, method: str, path: str, body: Any = b"", *, admin: bool = False, status: int = 0
+    ) -> Any:
+        token = self.side.admin if admin else self.side.member
+        answer = self.side.ask(service, method, path, body=body, token=token)
+        assert answer.status == status or (not status and answer.status < 300), (path, answer.body)
+        return answer.json if answer.body else None
+
+    def operator(self, path: str, **body: Any) -> Answer:
+        secret = (self.side.settings.secrets_dir / "operator_secret").read_text().strip()
+        head = {"authorization": f"Bearer {secret}"}
+        return self.side.ask("link", "POST", f"/v1/{path}", body=body, headers=head)
+
+    @property
+    def renderers(self) -> Any:
+        mount = self.side.controller.app.mounts[self.side.settings.ports.of("link")]
+        return mount.context.renderers
+
+    def journals(self) -> Journal:
+        """All that the nodes are told, after its way over the wire."""
+        found: Journal = {}
+        with self.side.controller.store.read() as tx:
+            for name, link_id in self.links.items():
+                told = desired.changes(tx, link_id, 0, KINDS, self.renderers)
+                data = msgspec.json.encode([item for item in told.items if not item.gone])
+                found[name] = msgspec.json.decode(data, type=list[Item])
+        return found
+
+    def keep(self, journal: Journal, cloud_id: str, *, why: Any = "hold") -> None:
+        """The nodes say what they keep."""
+        with self.side.controller.store.transaction() as tx:
+            for name, items in journal.items():
+                runs = {"power_state": "running"}
+                kept = [
+                    Kept(
+                        host=item.host, kind=item.kind, ref=item.ref, why=why, cloud_id=cloud_id, epoch=1,
+                        revision=item.revision, item=item, facts=runs if item.kind == "guest" else {},
+                    )
+                    for item in items
+                ]  # fmt: skip
+                keeping.keep(tx, self.links[name], Keeping(round=tx.now, kept=kept, last=True))
+
+    def close(self) -> None:
+        self.side.close()
+
+
+def specs(journal: Journal) -> dict[tuple[str, str, str], Any]:
+    return {(name, item.kind, item.ref): item.spec for name, items in journal.items() for item in items}
+
+
+def furnished(cloud: Cloud) -> dict[str, str]:
+    """A network with a router, servers on both hosts, a port and a floating IP of demo's; the ids."""
+    physical = {"provider:network_type": "flat", "provider:physical_network": "provider", "router:external": True}
+    outer = cloud.call("network", "POST", "/v2.0/networks", {"network": {"name": "provider", **physical}}, admin=True)
+    outside = outer["network"]["id"]
+    body = {"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
+    cloud.call("network", "POST", "/v2.0/subnets", {"subnet": body}, admin=True)
+    inner = cloud.call("network", "POST", "/v2.0/networks", {"network": {"name": "inner", "description": "mine"}})
+    net = inner["network"]["id"]
+    range_ = {"network_id": net, "ip_version": 4, "cidr": "10.1.0.0/24", "dns_nameservers": ["9.9.9.9"]}
+    pools = [{"start": "10.1.0.10", "end": "10.1.0.99"}]
+    subnet = cloud.call("network", "POST", "/v2.0/subnets", {"subnet": {**range_, "allocation_pools": pools}})["subnet"]
+    router = cloud.call("network", "POST", "/v2.0/routers", {"router": {"name": "r"}})["router"]["id"]
+    gateway = {"router": {"external_gateway_info": {"network_id": outside}}}
+    cloud.call("network", "PUT", f"/v2.0/routers/{router}", gateway)
+    cloud.call("network", "PUT", f"/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet["id"]})
+    group = cloud.call("network", "POST", "/v2.0/security-groups", {"security_group": {"name": "web"}})
+    group = group["security_group"]["id"]
+    rule = {"security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": 80}
+    rule |= {"port_range_max": 80, "remote_group_id": group, "description": "from its own"}
+    cloud.call("network", "POST", "/v2.0/security-group-rules", {"security_group_rule": rule})
+    named = {"network_id": net, "name": "kept", "dns_name": "k", "security_groups": [group]}
+    loose = cloud.call("network", "POST", "/v2.0/ports", {"port": named})
+    flavor = {"name": "odd", "vcpus": 1, "ram": 64, "disk": 1, "id": "odd"}
+    cloud.call("compute", "POST", "/v2.1/flavors", {"flavor": flavor}, admin=True)
+    image = {"name": "tiny", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    image_id = cloud.call("image", "POST", "/v2/images", image, admin=True)["id"]
+    head = {"content-type": "application/octet-stream"}
+    put = cloud.side.ask(
+        "image", "PUT", f"/v2/images/{image_id}/file", body=b"bytes" * 99, token=cloud.side.admin, headers=head
+    )
+    assert put.status == 204, put.body
+    servers = []
+    for number in range(2):
+        body = {"name": f"vm-{number}", "imageRef": image_id, "flavorRef": "odd", "networks": [{"uuid": net}]}
+        body |= {"security_groups": [{"name": "web"}], "metadata": {"role": "db"}, "config_drive": number == 0}
+        server = cloud.call("compute", "POST", "/v2.1/servers", {"server": {**body, "user_data": "aGk="}})
+        servers.append(server["server"]["id"])
+    body = {"floating_network_id": outside}
+    floating = cloud.call("network", "POST", "/v2.0/floatingips", {"floatingip": body})["floatingip"]["id"]
+    with cloud.side.controller.store.read() as tx:
+        port_id = network.interfaces(tx, servers)[servers[0]][0].port_id
+    cloud.call("network", "PUT", f"/v2.0/floatingips/{floating}", {"floatingip": {"port_id": port_id}})
+    return {
+        "net": net, "router": router, "group": group, "loose": loose["port"]["id"], "server": servers[0],
+        "other": servers[1], "floating": floating, "port": port_id, "image": image_id, "outside": outside,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, dict[str, str], Journal]]:
+    """A cloud, what is in it and its nodes' journals."""
+    cloud = Cloud(tmp_path_factory.mktemp("lost") / "state")
+    ids = furnished(cloud)
+    yield cloud, ids, cloud.journals()
+    cloud.close()
+
+
+@pytest.fixture
+def fresh(lost: tuple[Cloud, dict[str, str], Journal], tmp_path: Path) -> Iterator[Cloud]:
+    """The same cloud with an empty database."""
+    found = Cloud(tmp_path / "state", lost[0].side.settings.secrets_dir)
+    yield found
+    found.close()
+
+
+def test_what_is_adopted_is_what_was(lost: Any, fresh: Cloud) -> None:
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    shown = fresh.operator("adopt", show=True)
+    assert shown.status == 200, shown.body
+    assert shown.json["left"] == [] and shown.json["foreign"]
+    with fresh.side.controller.store.read() as tx:
+        assert len(fleet.kept(tx)) == sum(map(len, journal.values())) and fleet.cloud(tx).id == fresh.cloud_id
+    done = fresh.operator("adopt", seen=shown.json["seen"])
+    assert done.status == 200 and done.json["adopted"] == shown.json["adopted"]
+    assert specs(fresh.journals()) == specs(journal)
+    with fresh.side.controller.store.read() as tx:
+        assert (fleet.cloud(tx).id, fleet.kept(tx)) == (old.cloud_id, [])
+        assert fleet.cloud(tx).epoch > 1
+    again = fresh.operator("adopt")
+    assert (again.json["adopted"], again.json["left"]) == ([], [])
+    server = fresh.call("compute", "GET", f"/v2.1/servers/{ids['server']}")["server"]
+    assert (server["status"], server["name"], server["metadata"]) == ("ACTIVE", "vm-0", {"role": "db"})
+    before = old.call("compute", "GET", f"/v2.1/servers/{ids['server']}")["server"]["user_id"]
+    assert server["user_id"] == before
+    for noun, id in (("networks", ids["net"]), ("routers", ids["router"]), ("floatingips", ids["floating"])):
+        then, now = (cloud.call("network", "GET", f"/v2.0/{noun}/{id}") for cloud in (old, fresh))
+        for body in (*then.values(), *now.values()):
+            for name in ("updated_at", "revision_number", "status", "port_details"):
+                body.pop(name, None)
+        assert now == then
+    loose = fresh.call("network", "GET", f"/v2.0/ports/{ids['loose']}")["port"]
+    assert (loose["name"], loose["dns_name"], loose["device_id"]) == ("kept", "k", "")
+    foreign = fresh.side.ask("compute", "GET", f"/v2.1/servers/{ids['server']}", token=_stranger(fresh))
+    assert foreign.status == 404
+    used = fresh.call("compute", "GET", "/v2.1/limits")["limits"]["absolute"]
+    assert used["totalInstancesUsed"] == 2
+
+
+def _stranger(cloud: Cloud) -> str:
+    """A token of a member of another project."""
+    project = cloud.call("identity", "POST", "/v3/projects", {"project": {"name": "other"}}, admin=True)["project"][
+        "id"
+    ]
+    user = {"name": "eve", "password": "correct horse battery"}
+    user_id = cloud.call("identity", "POST", "/v3/users", {"user": user}, admin=True)["user"]["id"]
+    roles = cloud.side.ask("identity", "GET", "/v3/roles", query="name=member", token=cloud.side.admin).json["roles"]
+    path = f"/v3/projects/{project}/users/{user_id}/roles/{roles[0]['id']}"
+    cloud.call("identity", "PUT", path, admin=True)
+    return cloud.side.log_in("eve", user["password"], {"project": {"id": project}})
+
+
+def test_what_was_adopted_can_be_deleted_and_nobody_gets_its_address(lost: Any, fresh: Cloud) -> None:
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    assert fresh.operator("adopt").status == 200
+    taken = {address["ip_address"] for address in _ports(fresh, ids["net"])}
+    new = fresh.call("network", "POST", "/v2.0/ports", {"port": {"network_id": ids["net"]}})["port"]
+    assert new["fixed_ips"][0]["ip_address"] not in taken
+    made = fresh.call("network", "POST", "/v2.0/networks", {"network": {"name": "later"}}, admin=True)["network"]
+    number = fresh.call("network", "GET", f"/v2.0/networks/{ids['net']}", admin=True)["network"]
+    assert made["provider:segmentation_id"] > number["provider:segmentation_id"]
+    fresh.call("network", "DELETE", f"/v2.0/ports/{new['id']}")
+    for server in (ids["server"], ids["other"]):
+        fresh.call("compute", "DELETE", f"/v2.1/servers/{server}")
+    _report_absent(fresh)
+    fresh.call("network", "DELETE", f"/v2.0/floatingips/{ids['floating']}")
+    fresh.call("network", "DELETE", f"/v2.0/ports/{ids['loose']}")
+    subnet = fresh.call("network", "GET", f"/v2.0/networks/{ids['net']}")["network"]["subnets"][0]
+    fresh.call("network", "PUT", f"/v2.0/routers/{ids['router']}/remove_router_interface", {"subnet_id": subnet})
+    fresh.call("network", "DELETE", f"/v2.0/routers/{ids['router']}")
+    fresh.call("network", "DELETE", f"/v2.0/networks/{ids['net']}")
+    fresh.call("network", "DELETE", f"/v2.0/security-groups/{ids['group']}")
+    assert [key for key in specs(fresh.journals()) if key[1] != "network" or key[2] == ids["net"]] == []
+    usage = fresh.call("compute", "GET", "/v2.1/limits")["limits"]["absolute"]
+    assert usage["totalInstancesUsed"] == 0
+
+
+def _ports(cloud: Cloud, net: str) -> list[dict[str, str]]:
+    answer = cloud.side.ask("network", "GET", "/v2.0/ports", query=f"network_id={net}", token=cloud.side.admin)
+    return [address for port in answer.json["ports"] for address in port["fixed_ips"]]
+
+
+def _report_absent(cloud: Cloud) -> None:
+    """The nodes say that the deleted guests are gone."""
+    context = cloud.side.controller.app.mounts[cloud.side.settings.ports.of("link")].context
+    with cloud.side.controller.store.transaction() as tx:
+        for link_id in cloud.links.values():
+            told = desired.changes(tx, link_id, 0, ("guest",), cloud.renderers)
+            reports = [
+                Report(host=i.host, kind=i.kind, ref=i.ref, revision=i.revision, state="absent")
+                for i in told.items
+                if i.gone
+            ]
+            desired.keep_reports(tx, link_id, reports, context.reports)
+
+
+def _changed(journal: Journal, kind: str, **values: Any) -> Journal:
+    """The journals with something else in the specs of a kind."""
+    data = msgspec.json.decode(msgspec.json.encode(journal), type=Journal)
+    for items in data.values():
+        for item in items:
+            if item.kind == kind:
+                item.spec |= values
+    return data
+
+
+NONSENSE: list[tuple[str, dict[str, Any]]] = [
+    ("guest", {"name": "../../etc"}),
+    ("guest", {"project_id": ""}),
+    ("guest", {"vcpus": 10**9}),
+    ("guest", {"display_name": "a\x00b"}),
+    ("guest", {"name": "instance-7fffffff"}),
+    ("network", {"segmentation_id": 2**40}),
+    ("network", {"subnets": [{"id": str(uuid.uuid4()), "cidr": "10.0.0.1/8"}]}),
+    ("router", {"routes": [{"destination": "x", "nexthop": "y"}]}),
+    ("security_group", {"rules": [{"id": str(uuid.uuid4()), "direction": "ingress", "protocol": "; rm"}]}),
+]
+
+
+def test_a_spec_that_makes_no_sense_is_left(lost: Any, fresh: Cloud) -> None:
+    old, _, journal = lost
+    for kind, values in NONSENSE:
+        fresh.keep(_changed(journal, kind, **values), old.cloud_id)
+        answer = fresh.operator("adopt", show=True)
+        assert answer.status == 200, answer.body
+        assert kind in {line["kind"] for line in answer.json["left"]}, values
+        made = [line for line in answer.json["adopted"] if line["kind"] == kind]
+        assert not made or kind == "network", values
+        assert fresh.operator("adopt", seen="0" * 64).status == 409
+
+
+def test_rows_that_are_there_stay_as_they_are(lost: Any, fresh: Cloud) -> None:
+    """A node that lies about another project's network, server or address gets none of them."""
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    assert fresh.operator("adopt").status == 200
+    before = specs(fresh.journals())
+    lies = msgspec.json.decode(msgspec.json.encode(journal), type=Journal)
+    for items in lies.values():
+        for item in items:
+            if item.kind == "guest" and item.ref == ids["server"]:
+                item.ref = str(uuid.uuid4())
+                item.spec |= {"id": item.ref, "project_id": "e" * 32, "name": "instance-00000077", "record": None}
+                item.spec["interfaces"][0] |= {"port_id": str(uuid.uuid4()), "mac": "fa:16:3e:00:00:77", "record": None}
+            elif item.kind in ("network", "router", "security_group"):
+                item.spec |= {"mtu": 1300} if item.kind == "network" else {"rules": []} if "rules" in item.spec else {}
+    with fresh.side.controller.store.read() as tx:
+        own = fleet.cloud(tx).id
+    fresh.keep(lies, own, why="strange")
+    done = fresh.operator("adopt").json
+    assert {line["note"] for line in done["left"] if line["kind"] == "guest"} == {
+        f"server {ids['other']} has a row",
+        f"network {ids['net']} is another project's",
+    }
+    assert done["adopted"] == []
+    assert specs(fresh.journals()) == before
+
+
+def test_journals_of_an_earlier_release_are_adopted_under_made_up_names(lost: Any, fresh: Cloud) -> None:
+    old, ids, journal = lost
+    plain = msgspec.json.decode(msgspec.json.encode(journal), type=Journal)
+    for items in plain.values():
+        for item in items:
+            item.spec = _without_records(item.spec)
+    fresh.keep(plain, old.cloud_id)
+    done = fresh.operator("adopt")
+    assert done.status == 200 and done.json["left"] == [], done.body
+    now = {key: _without_records(spec) for key, spec in specs(fresh.journals()).items()}
+    unknown = ("floating_ips", "config_drive", "members")  # what these say hangs on what a record told
+    for key, spec in specs(plain).items():
+        for part in (spec, now[key]):
+            for name in unknown:
+                part.pop(name, None)
+        assert now[key] == spec
+    made = fresh.call("network", "GET", f"/v2.0/networks/{ids['net']}", admin=True)["network"]
+    assert made["name"] == f"adopted-{ids['net'][:8]}"
+
+
+def _without_records(value: Any) -> Any:
+    if isinstance(value, dict):
+        gone = ("record", "description")
+        return {name: _without_records(each) for name, each in value.items() if name not in gone}
+    return [_without_records(each) for each in value] if isinstance(value, list) else value
+
+
+def test_forgetting_is_an_act(lost: Any, fresh: Cloud) -> None:
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    assert fresh.operator("forget", ids=[str(uuid.uuid4())]).status == 400
+    shown = fresh.operator("forget", ids=[ids["server"]], show=True).json
+    assert [line["id"] for line in shown["forgotten"]] == [ids["server"]]
+    assert shown["forgotten"][0]["name"] == "vm-0"
+    with fresh.side.controller.store.read() as tx:
+        before = len(fleet.kept(tx))
+    assert fresh.operator("forget", ids=[ids["server"]], seen="0" * 64).status == 409
+    assert fresh.operator("forget", ids=[ids["server"]], seen=shown["seen"]).status == 200
+    with fresh.side.controller.store.read() as tx:
+        assert len(fleet.kept(tx)) == before - 1
+        tombs = [i for link in fresh.links.values() for i in desired.changes(tx, link, 0, KINDS, fresh.renderers).items]
+    assert [(item.ref, item.gone) for item in tombs if item.kind == "guest"] == [(ids["server"], True)]
+    refused = fresh.side.ask("link", "POST", "/v1/adopt", body={}, headers={"authorization": "Bearer no"})
+    assert refused.status == 401
