@@ -182,7 +182,7 @@ def _link(
             image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
         ),
         metadata=compute.metadata(computing),
-        find=[compute.find, network.find],
+        find=[compute.find, network.find, image.find, identity.find],
         adopters=[compute.vet, network.adopt, compute.adopt, identity.adopt],
         lost_images=image.LostImages(images, lambda tx: identity.project_named(tx, "admin")),
     )

@@ -1,4 +1,4 @@
-"""`cumulet explain X`: what happened to a resource, and what it waits for, in one timeline."""
+"""`cumulet explain X`: what something is, what happened to it and who did that, and what it waits for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cumulet.cli.terminal import plain
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
     parser = verbs.add_parser("explain", help="what happened to a resource and what it waits for", description=__doc__)
-    parser.add_argument("resource", help="name or id of a server, port, network, image, …")
+    parser.add_argument("resource", help="name or id of a server, port, network, image, user, …")
     parser.set_defaults(run=run)
 
 
@@ -33,21 +33,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Each resource of that name: rows of time, event and message, with details below, then what it waits for."""
+    """Each resource of that name: rows of time, user, event and message, with details below, then what it waits for.
+    What has no user the cloud did by itself."""
     return "\n\n".join("\n".join(_told(subject)) for subject in found["subjects"])
 
 
 def _told(subject: dict[str, Any]) -> list[str]:
     lines = [f"{plain(subject['kind'])} {plain(subject['name'])} ({plain(subject['id'])})"]
     for row in subject["timeline"]:
-        lines.append(f"  {plain(row['at']):<28}  {plain(row['event']):<22}  {plain(row['message'])}")
-        lines += [f"{'':<32}{line}" for line in _details(row.get("detail"))]
+        who = plain((row.get("user") or {}).get("name") or "")
+        lines.append(f"  {plain(row['at']):<28}  {who:<12}  {plain(row['event']):<22}  {plain(row['message'])}")
+        lines += [f"{'':<46}{line}" for line in _details(row.get("detail"))]
     if not subject["timeline"]:
-        lines.append("  nothing is recorded of it")
+        lines.append(f"  it is {_a(plain(subject['kind']))}; nothing is recorded of it")
     lines += [f"  error: {plain(text)}" for text in subject.get("errors", [])]
     lines += [f"  a host: {plain(text)}" for text in subject.get("left_out", [])]
     waits = subject.get("waits_for", [])
     return [*lines, *(f"  waits for: {plain(text)}" for text in waits)] if waits else [*lines, "  waits for nothing"]
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'aeiou' and kind != 'user' else 'a'} {kind}"
 
 
 def _details(detail: Any) -> list[str]:

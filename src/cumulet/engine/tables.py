@@ -30,6 +30,9 @@ timeline = Table(
     Column("message", String, nullable=False),
     Column("detail", JSON),
     Column("request_id", String(64)),
+    Column("user_id", String(64)),
+    Column("user_name", String(255)),
+    Column("project_id", String(64)),
     Index("ix_engine_timeline_subject", "subject", "id"),
     Index("ix_engine_timeline_ended", "at", sqlite_where=_ENDED, postgresql_where=_ENDED),
 )

@@ -1,6 +1,7 @@
-"""The timeline of a resource: what happened to it and why, in sentences. ``cumulet explain`` prints it.
+"""The timeline of a resource: what happened to it, who had it done and why, in sentences. ``cumulet explain`` prints it.
 
-Written in the transaction of what it tells. Never holds secrets, user data or bodies of requests.
+Written in the transaction of what it tells. Never holds secrets, user data or bodies of requests: of what changed only
+the names.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ DELETED = "deleted"
 
 @dataclass(frozen=True)
 class Entry:
-    """One event; `at` in microseconds."""
+    """One event; `at` in microseconds. `user_name` is what the user was called then; without a user the cloud itself
+    acted."""
 
     at: int
     event: str
     message: str
     detail: dict[str, Any]
     request_id: str
+    user_id: str | None
+    user_name: str | None
+    project_id: str | None
 
 
 def record(
@@ -38,9 +43,14 @@ def record(
     detail: dict[str, Any] | None = None,
     request_id: str = "",
 ) -> None:
-    """Add an event to the timeline of `subject` (a resource's id)."""
-    row = {"subject": subject, "at": tx.now, "event": event, "message": message}
-    tx.insert(timeline, {**row, "detail": detail or {}, "request_id": request_id})
+    """Add an event to the timeline of `subject` (a resource's id), by the transaction's actor. One statement."""
+    row = {"subject": subject, "at": tx.now, "event": event, "message": message, "detail": detail or {}}
+    if (by := tx.actor) is None:
+        row |= {"request_id": request_id, "user_id": None, "user_name": None, "project_id": None}
+    else:
+        row |= {"request_id": request_id or by.request_id, "user_id": by.user_id}
+        row |= {"user_name": by.user_name, "project_id": by.project_id}
+    tx.insert(timeline, row)
 
 
 def repeat(tx: Transaction, subject: str, event: str, message: str, within_s: int = 60) -> None:
@@ -55,7 +65,10 @@ def history(tx: Transaction, subject: str, limit: int = 200) -> list[Entry]:
     """The newest `limit` events of `subject`, oldest first."""
     query = select(timeline).where(timeline.c.subject == subject).order_by(timeline.c.id.desc()).limit(limit)
     rows = tx.rows(query)
-    return [Entry(r.at, r.event, r.message, r.detail or {}, r.request_id or "") for r in reversed(rows)]
+    return [
+        Entry(r.at, r.event, r.message, r.detail or {}, r.request_id or "", r.user_id, r.user_name, r.project_id)
+        for r in reversed(rows)
+    ]
 
 
 _DEAD = Prepared(

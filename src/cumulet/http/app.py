@@ -402,7 +402,7 @@ def _run(call: Call) -> Any:
     kind, handler = call.operation.transaction, call.operation.handler
     if kind == "none":
         return handler(call, **call.params)
-    opened: AbstractContextManager[Transaction] = call.store.transaction() if kind == "write" else call.store.read()
+    opened: AbstractContextManager[Transaction] = call.transaction() if kind == "write" else call.store.read()
     with opened as tx:
         call._tx = tx
         return handler(call, **call.params)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cumulet.auth import Caller, Forbidden, Policy
 from cumulet.http.faults import BadRequest, TooLarge, Unauthorized
 from cumulet.http.versions import Version
-from cumulet.store import Store, Transaction
+from cumulet.store import Actor, Store, Transaction
 
 if TYPE_CHECKING:
     from cumulet.http.operation import Operation
@@ -79,6 +79,14 @@ class Call:
                 yield tx
             finally:
                 self._tx = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction that writes what this caller asked for, for an operation that opens its own."""
+        with self.store.transaction() as tx:
+            if (by := self._caller) is not None:
+                tx.actor = Actor(by.user_id, by.user_name, by.project_id, self.request_id)
+            yield tx
 
     @property
     def caller(self) -> Caller:

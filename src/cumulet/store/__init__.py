@@ -4,10 +4,22 @@ Truth lives in one database. Everything a call promises is committed in one `Sto
 for a row to change subscribes to a topic of `Wakeups` and looks at the rows again when woken.
 """
 
-from cumulet.store.database import Store, Transaction, Unstorable, metadata
+from cumulet.store.database import Actor, Store, Transaction, Unstorable, metadata
 from cumulet.store.paging import Page, paged
 from cumulet.store.prepared import Prepared
 from cumulet.store.times import iso, now_us
 from cumulet.store.wakeups import Wakeups
 
-__all__ = ["Page", "Prepared", "Store", "Transaction", "Unstorable", "Wakeups", "iso", "metadata", "now_us", "paged"]
+__all__ = [
+    "Actor",
+    "Page",
+    "Prepared",
+    "Store",
+    "Transaction",
+    "Unstorable",
+    "Wakeups",
+    "iso",
+    "metadata",
+    "now_us",
+    "paged",
+]

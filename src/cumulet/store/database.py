@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,26 @@ Unstorable = DataError
 """A value that a column cannot hold. SQLite keeps any text and 64 bits; PostgreSQL minds what is declared."""
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who has a transaction done, by which request."""
+
+    user_id: str
+    user_name: str
+    project_id: str | None
+    request_id: str
+
+
 class Transaction:
-    """One transaction of the database. `now` (µs) is the same for everything in it."""
+    """One transaction of the database. `now` (µs) is the same for everything in it, and so is the `actor`: None when
+    the cloud itself acts."""
 
     def __init__(self, connection: Connection, kind: Kind, *, writes: bool) -> None:
         self._connection = connection
         self._kind = kind
         self.driver: Any = connection.connection.driver_connection
         self.writes = writes
+        self.actor: Actor | None = None
         self.now = now_us()
         self.statements = 0
         self.local: dict[Any, Any] = {}  # what rooms remember for the length of this transaction

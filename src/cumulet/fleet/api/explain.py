@@ -16,6 +16,9 @@ from cumulet.store import iso
 def explain(call: Call, what: str) -> dict[str, Any]:
     """The timelines of everything that has this id or name."""
     subjects: list[Subject] = [subject for find in call.context.find for subject in find(call.tx, what)]
+    if not subjects and (entries := timeline.history(call.tx, what)):
+        names = [str(entry.detail["name"]) for entry in entries if "name" in entry.detail]
+        subjects = [Subject("what was deleted:", what, names[-1] if names else "")]
     if not subjects:
         raise NotFound(f"Nothing here has the id or name {what}.")
     return {"subjects": [_told(call, subject) for subject in subjects[:20]]}
@@ -38,6 +41,7 @@ def _told(call: Call, subject: Subject) -> dict[str, Any]:
         "timeline": [
             {"at": iso(e.at, micro=True), "event": e.event, "message": e.message, "detail": e.detail}
             | ({"request_id": e.request_id} if e.request_id else {})
+            | ({"user": {"id": e.user_id, "name": e.user_name, "project_id": e.project_id}} if e.user_id else {})
             for e in entries
         ],
         "waits_for": waits,

@@ -18,7 +18,7 @@ from cumulet.services.compute.model import guests, hosts
 from cumulet.services.compute.model.adoption import adopt, vet
 from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.service import ComputeContext, Deadlines
-from cumulet.services.compute.tables import servers
+from cumulet.services.compute.tables import flavors, servers
 from cumulet.store import Transaction
 
 __all__ = [
@@ -88,7 +88,11 @@ def boots_from(tx: Transaction, link_id: str, image_id: str) -> bool:
 
 
 def find(tx: Transaction, text: str) -> Sequence[Subject]:
-    """Servers with this id or name, for ``explain``; the newest 20."""
+    """Servers with this id or name, the newest 20, and the flavor, for ``explain``. Two queries."""
     where = or_(servers.c.id == text, servers.c.name == text)
     query = select(servers.c.id, servers.c.name).where(where).order_by(servers.c.number.desc()).limit(20)
-    return [Subject("server", row.id, row.name) for row in tx.rows(query)]
+    kinds = select(flavors.c.id, flavors.c.name).where(or_(flavors.c.id == text, flavors.c.name == text)).limit(20)
+    return [
+        *(Subject("server", row.id, row.name) for row in tx.rows(query)),
+        *(Subject("flavor", row.id, row.name) for row in tx.rows(kinds)),
+    ]

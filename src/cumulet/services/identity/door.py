@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import false, select, true
+from sqlalchemy import false, or_, select, true
 
+from cumulet.fleet.service import Subject
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.adoption import adopt
@@ -20,7 +21,7 @@ from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.model.owners import owners
 from cumulet.services.identity.model.password_rules import PasswordRules
-from cumulet.services.identity.tables import endpoints, projects, services
+from cumulet.services.identity.tables import endpoints, groups, projects, roles, services, users
 from cumulet.store import Transaction
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "bootstrap",
     "effective_limits",
     "endpoint_url",
+    "find",
     "keep_keys_fresh",
     "owners",
     "project_exists",
@@ -52,6 +54,17 @@ def project_named(tx: Transaction, name: str) -> str:
     """Id of the default domain's project of this name; empty without one. One query."""
     found = select(projects.c.id).where(projects.c.domain_id == "default", projects.c.name == name)
     return str(tx.scalar(found.where(projects.c.is_domain == false())) or "")
+
+
+def find(tx: Transaction, text: str) -> list[Subject]:
+    """Domains, projects, users, groups and roles with this id or name, for ``explain``; 20 of each at most."""
+    found = []
+    for kind, table in (("project", projects), ("user", users), ("group", groups), ("role", roles)):
+        query = select(table).where(or_(table.c.id == text, table.c.name == text))
+        for row in tx.rows(query.limit(20)):
+            is_domain = kind == "project" and row.is_domain
+            found.append(Subject("domain" if is_domain else kind, row.id, row.name))
+    return found
 
 
 def project_exists(tx: Transaction, project_id: str) -> bool:

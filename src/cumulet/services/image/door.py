@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, or_, select
 
 from cumulet.auth import Caller
+from cumulet.fleet.service import Subject
 from cumulet.services.image.flows.imports import register
 from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
 from cumulet.services.image.model import cache
@@ -42,6 +43,7 @@ __all__ = [
     "data_path",
     "declared",
     "examine",
+    "find",
     "forget",
     "kept",
     "lost",
@@ -136,6 +138,13 @@ def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
     """Names by id, of deleted images as well; an image without a name is left out. One query."""
     query = select(images.c.id, images.c.name).where(images.c.id.in_(list(ids)), images.c.name.is_not(None))
     return {row.id: row.name for row in tx.rows(query)}
+
+
+def find(tx: Transaction, text: str) -> list[Subject]:
+    """Images with this id or name, deleted ones as well, for ``explain``; the newest 20."""
+    query = select(images.c.id, images.c.name).where(or_(images.c.id == text, images.c.name == text))
+    rows = tx.rows(query.order_by(images.c.created_at.desc()).limit(20))
+    return [Subject("image", row.id, row.name or "") for row in rows]
 
 
 def data_path(tx: Transaction, context: ImageContext, image_id: str) -> Path | None:

@@ -65,7 +65,7 @@ def _create(call: Call) -> Any:
     fields["extra"] = extra(wire.UserCreate, call.raw["user"])
     rules: PasswordRules = call.context.password_rules
     hashed = model.digest(user.password, rules)
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         check_new(call, tx, fields["domain_id"])
         return _federated(call, tx, model.create(tx, fields, hashed, rules), user.federated)
 
@@ -103,7 +103,7 @@ def _update(call: Call, user_id: str) -> Any:
         call.require("identity:update_user", target("user", lookups.find(tx, "user", user_id)))
     rules: PasswordRules = call.context.password_rules
     hashed = model.digest(user.password, rules)
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         row = lookups.get(tx, "user", user_id)
         check_ours(row)
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
@@ -115,8 +115,9 @@ def _update(call: Call, user_id: str) -> Any:
 @identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
 def delete(call: Call, user_id: str) -> None:
     """Delete a user."""
-    check_ours(checked(call, "identity:delete_user", "user", user_id))
-    model.delete(call.tx, user_id)
+    row = checked(call, "identity:delete_user", "user", user_id)
+    check_ours(row)
+    model.delete(call.tx, user_id, row.name)
 
 
 @identity.post(

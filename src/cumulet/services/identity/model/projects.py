@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
+from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import (
     access,
@@ -124,6 +125,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
         _check_parent(tx, values)
     lookups.store(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
     labels.replace(tx, values["id"], tags)
+    timeline.record(tx, values["id"], "created", f"The {_noun(values.get('is_domain'))} was created.")
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", values["id"])])[0]
 
@@ -178,6 +180,10 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
     lookups.change(tx, projects, row.id, values, _taken(values.get("name", row.name), row.is_domain))
     if tags is not None:
         labels.replace(tx, row.id, tags)
+    changed = [name for name, value in fields.items() if value != getattr(row, name)]
+    changed += [] if tags is None else ["tags"]
+    message = f"The {_noun(row.is_domain)} was changed: {', '.join(changed) or 'nothing'}."
+    timeline.record(tx, row.id, "updated", message)
     generation.bump(tx)
     return with_tags(tx, [lookups.get(tx, "project", row.id)])[0]
 
@@ -208,7 +214,12 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
     tx.delete(projects, projects.c.id == row.id)
+    timeline.record(tx, row.id, "deleted", "The project was deleted.", {"name": row.name})
     generation.bump(tx)
+
+
+def _noun(is_domain: object) -> str:
+    return "domain" if is_domain else "project"
 
 
 def delete_domain(tx: Transaction, row: Row[Any]) -> None:

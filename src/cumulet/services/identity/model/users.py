@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
 from cumulet.services.identity.model import (
     delegations,
@@ -81,6 +82,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None, rules
         "created_at": tx.now,
     }
     lookups.store(tx, users, row, _taken(name, fields["domain_id"]))
+    timeline.record(tx, user_id, "created", "The user was created.")
     generation.bump(tx)
     return lookups.get(tx, "user", user_id)
 
@@ -107,18 +109,22 @@ def update(
     if disabled:
         delegations.forget_disabled(tx, row.id)
     lookups.change(tx, users, row.id, values, _taken(values.get("name", row.name), row.domain_id))
+    changed = [name for name, value in fields.items() if value != getattr(row, name)]
+    changed += [] if hashed is None else ["password"]
+    timeline.record(tx, row.id, "updated", f"The user was changed: {', '.join(changed) or 'nothing'}.")
     generation.bump(tx)
     return lookups.get(tx, "user", row.id)
 
 
-def delete(tx: Transaction, user_id: str) -> None:
-    """Delete a user with its memberships and grants."""
+def delete(tx: Transaction, user_id: str, name: str = "") -> None:
+    """Delete a user with its memberships and grants. `name` is for its timeline."""
     tx.delete(memberships, memberships.c.user_id == user_id)
     tx.delete(assignments, assignments.c.actor_id == user_id)
     federated_users.forget_users(tx, select(users.c.id).where(users.c.id == user_id))
     delegations.forget_users(tx, [user_id])
     tx.delete(old_passwords, old_passwords.c.user_id == user_id)
     tx.delete(users, users.c.id == user_id)
+    timeline.record(tx, user_id, "deleted", "The user was deleted.", {"name": name})
     generation.bump(tx)
 
 

@@ -115,7 +115,7 @@ def _begin_staging(call: Call, image_id: str) -> Intake:
 
 def _begin(call: Call, image_id: str, intake: Intake, begin: Callable[..., None], resource: str) -> Intake:
     try:
-        with call.store.transaction() as tx:
+        with call.transaction() as tx:
             found = model.get(tx, call.caller, image_id)
             deltas = {resource: _announced(call) // quota.MIB, quota.UPLOADS: 1}
             quota.require(tx, call.context, found.row.owner, **deltas)
@@ -196,7 +196,7 @@ def _complete(call: Call, image_id: str, intake: Intake, complete: Complete) -> 
         if intake.over:
             return
         stored = intake.finish()
-        with call.store.transaction() as tx:
+        with call.transaction() as tx:
             complete(tx, image_id, intake, stored)
         intake.over = True
 

@@ -115,7 +115,7 @@ def update(call: Call, image_id: str) -> dict[str, Any]:
         )
     changes = patch_wire.parse(call.body, kind)
     sizes = places.sizes(call, image_id, changes)
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         found = model.get(tx, call.caller, image_id)
         _require_changes(call, found, changes)
         outcome = patches.apply(found, [one for one in changes if one.name != "locations"], guard(call))

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
@@ -54,6 +55,7 @@ def complete(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> 
         raise gone(image_id)
     if not locations.adopt(tx, image_id, intake.store, intake.writing.url):
         raise gone(image_id)
+    timeline.record(tx, image_id, "uploaded", f"{stored.size} bytes were uploaded to store {intake.store.id}.")
 
 
 def described(stored: Stored) -> dict[str, Any]:

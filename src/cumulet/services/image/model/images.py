@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model import locations
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, DELETED, QUEUED, allowed
@@ -137,6 +138,7 @@ def create(tx: Transaction, image_id: str, values: Mapping[str, Any], tag_values
     tx.insert(images, row)
     ordered = sorted(set(tag_values))
     tx.insert(tags, [{"image_id": image_id, "value": value} for value in ordered])
+    timeline.record(tx, image_id, "created", "The image was created.")
     made = tx.row(select(images).where(images.c.id == image_id))
     assert made is not None
     return Image(made, ordered)
@@ -174,6 +176,7 @@ def destroy(tx: Transaction, image: Image, context: ImageContext) -> None:
     for place in (context.staging, context.caching):
         locations.forget(tx, place, image.id)
     tx.drop(cached, image_id=image.id)
+    timeline.record(tx, image.id, "deleted", "The image was deleted, and its bytes.")
 
 
 def switch(tx: Transaction, image: Image, wanted: str) -> None:
@@ -185,3 +188,4 @@ def switch(tx: Transaction, image: Image, wanted: str) -> None:
         verb = "deactivate" if wanted == DEACTIVATED else "reactivate"
         raise NotAllowed(f"Not allowed to {verb} image in status '{status}'", code="HTTPForbidden")
     tx.update(images, images.c.id == image.id, status=wanted, updated_at=tx.now)
+    timeline.record(tx, image.id, wanted, f"The image is {wanted} now.")

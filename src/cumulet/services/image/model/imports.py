@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations, quota, tasks
@@ -164,6 +165,7 @@ def start(
     given = {"image_id": image.id, "import_req": request, "backend": stores}
     task = tasks.create(tx, caller, tasks.IMAGE_IMPORT, given, image_id=image.id, request_id=request_id)
     launch(tx, context, image, str(task.id), asked, stores)
+    timeline.record(tx, image.id, "import", f"An import by {asked.name} was asked for.", {"stores": list(stores)})
     return str(task.id)
 
 
@@ -214,6 +216,7 @@ def succeed(tx: Transaction, context: ImageContext, image: Row[Any], task_id: st
     """The import is over, and the image is active."""
     _release(tx, context, image.id, {} if image.importing_to_stores is None else {"importing_to_stores": ""})
     tasks.succeed(tx, task_id, {"image_id": image.id})
+    timeline.record(tx, image.id, "imported", "The import is done.")
 
 
 def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[str, Any], why: str) -> None:
@@ -226,6 +229,7 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
     image = current(tx, image_id, task_id)
     if image is None:
         return
+    timeline.record(tx, image_id, "import_failed", f"The import failed: {why}")
     made = [row for row in locations.of(tx, image_id) if row.store in stores]
     locations.remove(tx, context.stores, made)
     for name in stores:  # a file that had its name already, and no location yet

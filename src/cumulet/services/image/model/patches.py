@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotAllowed
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.images import BASE, Image
@@ -98,6 +99,8 @@ def save(tx: Transaction, image: Image, outcome: Outcome, facts: Mapping[str, An
     elif not values:
         return image
     model.update(tx, image, values)
+    changed = sorted({*values, *(["tags"] if outcome.tags != list(image.tags) else [])})
+    timeline.record(tx, image.id, "updated", f"The image was changed: {', '.join(changed)}.")
     row = tx.row(select(images).where(images.c.id == image.id))
     assert row is not None
     return Image(row, outcome.tags, image.shared)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, reach, tags
@@ -55,6 +56,7 @@ def create(tx: Transaction, project_id: str, values: Mapping[str, Any]) -> str:
     row.update({name: values[name] for name in plain}, **segment)
     row.update(external=values["router:external"], is_default=values["is_default"], mtu=_mtu(values["mtu"], most))
     tx.insert(networks, row)
+    timeline.record(tx, str(row["id"]), "created", "The network was created.")
     return str(row["id"])
 
 
@@ -195,6 +197,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(subnets, subnets.c.network_id == row.id)
     tags.forget(tx, [row.id, *doomed, *nets])
     tx.delete(networks, networks.c.id == row.id)
+    timeline.record(tx, row.id, "deleted", "The network was deleted, and its subnets.", {"name": row.name})
     for link_id in {port.link_id for port in own if port.link_id}:
         reach.unplugged(tx, row.id, link_id)
 

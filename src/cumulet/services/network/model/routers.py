@@ -40,6 +40,7 @@ def create(tx: Transaction, caller: Caller, project_id: str, values: Mapping[str
     row.update(admin_state_up=values["admin_state_up"], enable_snat=True)
     row.update(availability_zone_hints=values["availability_zone_hints"])
     tx.insert(routers, row)
+    timeline.record(tx, str(row["id"]), "created", "The router was created.")
     if values["external_gateway_info"]:
         set_gateway(tx, caller, by_id(tx, row["id"]), values["external_gateway_info"])
     return str(row["id"])
@@ -67,7 +68,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     ports.erase(tx, own)
     tags.forget(tx, [row.id])
     tx.delete(routers, routers.c.id == row.id)
-    timeline.record(tx, row.id, timeline.DELETED, "The router is deleted.")
+    timeline.record(tx, row.id, timeline.DELETED, "The router is deleted.", {"name": row.name})
     if row.link_id:
         fleet.remove(tx, link_id=row.link_id, kind="router", ref=row.id)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from sqlalchemy import or_, select
 
 from cumulet.fleet.service import Subject
-from cumulet.services.network.tables import floatingips, networks, ports, routers, security_groups
+from cumulet.services.network.tables import floatingips, networks, ports, routers, security_groups, subnets
 from cumulet.store import Transaction
 
-_KINDS = {"network": networks, "port": ports, "router": routers, "security group": security_groups}
+_KINDS = {"network": networks, "subnet": subnets, "port": ports, "router": routers, "security group": security_groups}
 
 
 def find(tx: Transaction, text: str) -> list[Subject]:
-    """Networks, ports, routers and security groups with this id or name, floating ips with this id or address; 20 of
+    """Networks, subnets, ports, routers and security groups with this id or name, floating ips with this id or address; 20 of
     each at most."""
     found = []
     for kind, table in _KINDS.items():
