@@ -140,6 +140,25 @@ def test_nothing_is_deleted_while_something_is_mounted_in_it(tmp_path: Path, mon
     assert (state / "secrets" / "operator_secret").exists()
 
 
+def test_a_mount_point_is_emptied_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding B17. What a file system has at its root is not the cloud's; a cloud is made there anew."""
+    state = tmp_path / "state"
+    (state / "lost+found").mkdir(parents=True)
+    monkeypatch.setattr(machine, "mount_points", lambda: [Path("/"), state])
+    for _ in range(2):
+        state_folder.create(state)
+        (state / "db").mkdir()
+        (state / "db" / "rows").write_text("x")
+        assert state_folder.delete(state) is False
+        assert [path.name for path in state.iterdir()] == ["lost+found"]
+    state_folder.create(state)
+    monkeypatch.setattr(machine, "mount_points", lambda: [state, state / "db"])
+    with pytest.raises(CliError, match="unmount"):
+        state_folder.delete(state)
+    monkeypatch.setattr(machine, "mount_points", lambda: [Path("/")])
+    assert state_folder.delete(state) is True and not state.exists()
+
+
 def test_mount_points_are_read() -> None:
     assert {Path("/"), Path("/proc")} <= set(machine.mount_points())
 

@@ -7,6 +7,7 @@ user if `up` made it. It must never delete a folder that is not marked as a stat
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from cumulet.cli import in_force, machine, processes, state_folder
@@ -34,9 +35,9 @@ def run(args: argparse.Namespace) -> int:
         settings = in_force.options(args.state)
         bare = not settings.file.exists() and processes.supervisor_pid(settings) is None and not _furnished(settings)
         if bare:
-            if args.purge:
-                state_folder.delete(args.state)
-            progress.say("Nothing runs here." if not args.purge else f"{args.state} is gone.")
+            gone = args.purge and state_folder.delete(args.state)
+            is_gone = f"{args.state} is gone." if gone else _stays(args.state)
+            progress.say(is_gone if args.purge else "Nothing runs here.")
             return 0
         with progress.step("stop the cloud"):
             ran = processes.stop(settings)
@@ -68,8 +69,12 @@ def _purge(settings: Settings, progress: Progress) -> int:
                 raise CliError(f"not all could be taken away: {error}\nRun it again when that is mended") from error
     made_user = (settings.state / "made-user").exists()
     with progress.step(f"delete {settings.state}"):
-        state_folder.delete(settings.state)
+        gone = state_folder.delete(settings.state)
     if made_user:
         machine.remove_user()
-    progress.say("Nothing of this cloud is left.")
+    progress.say("Nothing of this cloud is left." if gone else _stays(settings.state))
     return 0
+
+
+def _stays(state: Path) -> str:
+    return f"Nothing of this cloud is left. {state} is a mount point: it is empty, and stays."

@@ -25,6 +25,7 @@ from cumulet.node import trees
 MARKER = ".cumulet"
 MARKER_TEXT = "This folder is a Cumulet state folder (format 1).\n"
 LOCK = ".lock"
+OF_THE_FILE_SYSTEM = "lost+found"
 # Mode, and whether the controller's user owns it.
 FOLDERS = {
     "run": (0o750, False),
@@ -97,9 +98,9 @@ def _check_owner(state: Path) -> None:
 
 
 def _may_come_first(name: str) -> bool:
-    """What may lie in a state folder before its mark: the lock, a mark that is being written, and how simulated hosts
-    shall be."""
-    return name in (LOCK, SIMULATION_FILE) or name.startswith(f"{MARKER}.")
+    """What may lie in a state folder before its mark: the lock, a mark that is being written, how simulated hosts shall
+    be, and what a file system has at its root."""
+    return name in (LOCK, SIMULATION_FILE, OF_THE_FILE_SYSTEM) or name.startswith(f"{MARKER}.")
 
 
 @contextmanager
@@ -196,16 +197,19 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def delete(state: Path) -> None:
-    """Delete a state folder, its mark last, so that an interrupted purge can be done again."""
+def delete(state: Path) -> bool:
+    """Delete a state folder, its mark last, so that an interrupted purge can be done again. False: it is a mount point,
+    is empty now and stays."""
     if not is_state_folder(state):
         raise CliError(f"{state} is not a Cumulet state folder; nothing was deleted")
-    mounted = [str(point) for point in machine.mount_points() if point.is_relative_to(state.resolve())]
+    place = state.resolve()
+    points = {point for point in machine.mount_points() if point.is_relative_to(place)}
+    mounted = sorted(str(point) for point in points - {place})
     if mounted:
         # What is mounted there may be anything, and deleting would go into it.
         raise CliError(f"unmount {', '.join(mounted)} first; nothing was deleted")
     for entry in sorted(state.iterdir()):
-        if entry.name in (MARKER, LOCK):
+        if entry.name in (MARKER, LOCK) or (entry.name == OF_THE_FILE_SYSTEM and place in points):
             continue
         if entry.is_dir() and not entry.is_symlink():
             trees.remove(entry)
@@ -213,4 +217,7 @@ def delete(state: Path) -> None:
             entry.unlink()
     (state / LOCK).unlink(missing_ok=True)
     (state / MARKER).unlink()
+    if place in points:
+        return False
     state.rmdir()
+    return True

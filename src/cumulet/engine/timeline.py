@@ -1,4 +1,4 @@
-"""The timeline of a resource: what happened to it, who had it done and why, in sentences. ``cumulet explain`` prints it.
+"""The timeline of a resource: what happened to it, who had it done and why, in sentences. ``explain`` prints it.
 
 Written in the transaction of what it tells. Never holds secrets, user data or bodies of requests: of what changed only
 the names.

@@ -30,7 +30,8 @@ class Backing:
 def write(path: Path, size: int, backing: Backing | None) -> None:
     """Create `path` as an empty qcow2 of `size` bytes, on disk when this returns. Raises OSError, ValueError.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when it is complete. It names the one below from its own folder, so that both
+    may move together.
     """
     if not 0 < size <= MAX_SIZE:
         raise ValueError(f"a disk of {size} bytes")
@@ -38,7 +39,8 @@ def write(path: Path, size: int, backing: Backing | None) -> None:
     fresh = path.with_name(f".{path.name}.new")
     try:
         with open(fresh, "wb") as out:
-            _write_layout(out.fileno(), size, backing)
+            below = backing and Backing(Path(os.path.relpath(backing.path, path.parent)), backing.format)
+            _write_layout(out.fileno(), size, below)
             os.fsync(out.fileno())
         fresh.rename(path)
     except BaseException:

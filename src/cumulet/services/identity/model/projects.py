@@ -214,7 +214,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(project_tags, project_tags.c.project_id == row.id)
     tx.update(users, users.c.default_project_id == row.id, default_project_id=None)
     tx.delete(projects, projects.c.id == row.id)
-    timeline.record(tx, row.id, "deleted", "The project was deleted.", {"name": row.name})
+    timeline.record(tx, row.id, timeline.DELETED, "The project was deleted.", {"name": row.name})
     generation.bump(tx)
 
 

@@ -124,7 +124,7 @@ def delete(tx: Transaction, user_id: str, name: str = "") -> None:
     delegations.forget_users(tx, [user_id])
     tx.delete(old_passwords, old_passwords.c.user_id == user_id)
     tx.delete(users, users.c.id == user_id)
-    timeline.record(tx, user_id, "deleted", "The user was deleted.", {"name": name})
+    timeline.record(tx, user_id, timeline.DELETED, "The user was deleted.", {"name": name})
     generation.bump(tx)
 
 

@@ -176,7 +176,7 @@ def destroy(tx: Transaction, image: Image, context: ImageContext) -> None:
     for place in (context.staging, context.caching):
         locations.forget(tx, place, image.id)
     tx.drop(cached, image_id=image.id)
-    timeline.record(tx, image.id, "deleted", "The image was deleted, and its bytes.")
+    timeline.record(tx, image.id, timeline.DELETED, "The image was deleted, and its bytes.")
 
 
 def switch(tx: Transaction, image: Image, wanted: str) -> None:

@@ -197,7 +197,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(subnets, subnets.c.network_id == row.id)
     tags.forget(tx, [row.id, *doomed, *nets])
     tx.delete(networks, networks.c.id == row.id)
-    timeline.record(tx, row.id, "deleted", "The network was deleted, and its subnets.", {"name": row.name})
+    timeline.record(tx, row.id, timeline.DELETED, "The network was deleted, and its subnets.", {"name": row.name})
     for link_id in {port.link_id for port in own if port.link_id}:
         reach.unplugged(tx, row.id, link_id)
 

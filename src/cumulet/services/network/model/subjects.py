@@ -12,8 +12,8 @@ _KINDS = {"network": networks, "subnet": subnets, "port": ports, "router": route
 
 
 def find(tx: Transaction, text: str) -> list[Subject]:
-    """Networks, subnets, ports, routers and security groups with this id or name, floating ips with this id or address; 20 of
-    each at most."""
+    """Networks, subnets, ports, routers and security groups with this id or name, floating ips with this id or address;
+    20 of each at most."""
     found = []
     for kind, table in _KINDS.items():
         where = or_(table.c.id == text, table.c.name == text)

@@ -57,6 +57,9 @@ def declared() -> None:
         sqlite_where=sa.text("deleted_at IS NULL"),
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
+    steps.add_column("engine_timeline", sa.Column("user_id", sa.String(length=64), nullable=True))
+    steps.add_column("engine_timeline", sa.Column("user_name", sa.String(length=255), nullable=True))
+    steps.add_column("engine_timeline", sa.Column("project_id", sa.String(length=64), nullable=True))
     steps.create_index(
         "ix_engine_timeline_ended",
         "engine_timeline",
