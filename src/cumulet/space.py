@@ -4,6 +4,8 @@ and what only notes what happened, still finds some."""
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,3 +41,32 @@ def of(folder: Path) -> Space:
         (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize,
         found.f_flag,
     )
+
+
+SHORT = (
+    "The cloud's disk is nearly full, less than 5 % is free: nothing that needs room is taken until there is more. "
+    "Deleting makes room; try again later."
+)
+
+
+class Room:
+    """The disks below some folders, looked at once a second at most."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = list(folders)
+        self._looked = 0.0
+        self._short = False
+
+    def short(self) -> str | None:
+        """The sentence for clients when one of the disks is nearly full, else None."""
+        now = time.monotonic()
+        if self._looked == 0.0 or now - self._looked >= 1.0:
+            self._looked, self._short = now, any(map(_low, self._folders))
+        return SHORT if self._short else None
+
+
+def _low(folder: Path) -> bool:
+    try:
+        return of(folder).low
+    except OSError:  # not there: a store of images that is elsewhere
+        return False

@@ -28,11 +28,13 @@ _Stamp = tuple[int, int, int] | None
 
 
 class Policies:
-    """The policies of all services under one file."""
+    """The policies of all services under one file. `refused`: what is wrong with the file as it is now, None when it is
+    in force."""
 
     def __init__(self, file: Path, policies: Mapping[str, Policy]) -> None:
         self.file = file
         self.policies = dict(policies)
+        self.refused: str | None = None
         self._stamp: _Stamp = None
 
     def load(self) -> list[str]:
@@ -49,8 +51,10 @@ class Policies:
         try:
             warnings = self.load()
         except PolicyError as error:
+            self.refused = str(error)
             log.error("%s; the rules before stay in force", error)
             return True
+        self.refused = None
         log.info("%s: read again, in force now", self.file)
         for warning in warnings:
             log.warning("%s", warning)

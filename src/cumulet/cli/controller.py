@@ -18,9 +18,11 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
+from cumulet.cli.problems import within
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings
 from cumulet.engine import Engine, timeline
 from cumulet.engine.retention import Forgets, Retention
+from cumulet.fleet import door as fleet_door
 from cumulet.fleet import service as fleet
 from cumulet.http import Service
 from cumulet.http.app import App, Mount
@@ -36,6 +38,7 @@ from cumulet.services.image import service as image_service
 from cumulet.services.network import door as network
 from cumulet.services.network import service as network_service
 from cumulet.services.placement import service as placement_service
+from cumulet.space import Room
 from cumulet.store import Store
 from cumulet.store.kinds import MissingPart
 from cumulet.store.schema import SchemaError, prepare
@@ -96,16 +99,7 @@ def assemble(settings: Settings) -> Controller:
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
-    who = identity.IdentityContext(
-        settings.secrets_dir,
-        settings.region,
-        settings.limit_model,
-        token_seconds=settings.token_seconds,
-        wakeups=store.wakeups if store.alone else None,
-        password_rules=identity.PasswordRules(
-            **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
-        ),
-    )
+    who = _identity(settings, store)
     images = _images(settings)
     image.register(engine, images, store)
     image.recover_uploads(store, images)
@@ -127,13 +121,45 @@ def assemble(settings: Settings) -> Controller:
         "link": (fleet.load, link),
     }
     rules = policies(settings.state, declared())
+    engine.when_set.append(fleet_door.clock_was_set)
+    link.problems = [*link.problems, *_problems(settings, store, engine, rules)]
     none, auth_url = Policy(()), endpoints["identity"]
     mounts = {
         settings.ports.of(name): Mount(service := load(), context, rules.policies.get(service.type, none), auth_url)
         for name, (load, context) in contexts.items()
     }
-    app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state)
+    room = _room(settings)
+    app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state, room=room)
     return Controller(settings, store, engine, app, rules, images, retention)
+
+
+def _identity(settings: Settings, store: Store) -> identity.IdentityContext:
+    """How identity issues and checks, as the options say."""
+    return identity.IdentityContext(
+        settings.secrets_dir,
+        settings.region,
+        settings.limit_model,
+        token_seconds=settings.token_seconds,
+        wakeups=store.wakeups if store.alone else None,
+        password_rules=identity.PasswordRules(
+            **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
+        ),
+    )
+
+
+def _problems(settings: Settings, store: Store, engine: Engine, rules: Policies) -> list[fleet.FindProblems]:
+    """What only this process sees of what is wrong."""
+    return [
+        within.database(store),
+        within.policy(rules),
+        within.stores(settings.state / "image.toml"),
+        within.clock(store, engine.clock),
+    ]
+
+
+def _room(settings: Settings) -> Room:
+    """The disks that grow with images and servers."""
+    return Room([settings.state / name for name in ("db", "images", "images-staging", "node")])
 
 
 def _images(settings: Settings) -> image.ImageContext:

@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -75,7 +76,8 @@ def describe_exit(status: int) -> str:
 def say(text: str) -> None:
     """One line in the supervisor's log."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    print(f"{stamp} {os.getpid()} supervisor: {text}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # a full disk must not stop the supervisor
+        print(f"{stamp} {os.getpid()} supervisor: {text}", file=sys.stderr, flush=True)
 
 
 def _syscall(result: int, what: str) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, not_, select
 
+from cumulet.engine.clock import Clock
 from cumulet.engine.tables import flows
 from cumulet.store import Store, Transaction
 from cumulet.store.times import SECOND
@@ -70,10 +71,15 @@ class Plan:
 
 
 class Engine:
-    """Runs flows. `start` and `advance` work inside the caller's transaction; `run` is the thread for the rest."""
+    """Runs flows. `start` and `advance` work inside the caller's transaction; `run` is the thread for the rest.
+
+    `when_set`: called with (transaction, by, since) in µs when the clock was set, as `_move_deadlines` is.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.clock = Clock()
+        self.when_set: list[Callable[[Transaction, int, int], None]] = []
         self._plans: dict[str, Plan] = {}
         self._stop = threading.Event()
         self._poke = threading.Event()
@@ -173,6 +179,9 @@ class Engine:
 
     def run_due(self) -> float:
         """Run every flow that is due, each in its own transaction; seconds until the next one."""
+        by, since = self.clock.step()
+        if by:
+            self._clock_was_set(by, since)
         with self.store.read() as tx:
             query = select(flows.c.kind, flows.c.subject, flows.c.due_at).order_by(flows.c.due_at).limit(_BATCH)
             rows = tx.rows(query)
@@ -182,6 +191,13 @@ class Engine:
                 return float((row.due_at - now) / SECOND)
             self._run_one(row.kind, row.subject)
         return 0.0 if rows else 60.0
+
+    def _clock_was_set(self, by_us: int, since_us: int) -> None:
+        log.warning("the clock was set by %.1f s: deadlines move with it", by_us / SECOND)
+        with self.store.transaction() as tx:
+            _move_deadlines(tx, by_us, since_us)
+            for moved in self.when_set:
+                moved(tx, by_us, since_us)
 
     def _run_one(self, kind: str, subject: str) -> None:
         try:
@@ -215,6 +231,19 @@ class Engine:
         where = and_(flows.c.kind == row.kind, flows.c.subject == row.subject)
         tx.update(flows, where, attempts=attempts, due_at=due_at)
         tx.on_commit(self._poke.set)
+
+
+def _move_deadlines(tx: Transaction, by_us: int, since_us: int) -> None:
+    """What began before the clock was set has as much time left as it had. What began after the last look, which was
+    `since_us` ago, has the new time already."""
+    already = flows.c.started_at.between(tx.now - since_us, tx.now)
+    tx.update(
+        flows,
+        not_(already),
+        due_at=flows.c.due_at + by_us,
+        deadline_at=flows.c.deadline_at + by_us,
+        started_at=flows.c.started_at + by_us,
+    )
 
 
 def _flow(row: Any) -> Flow:

@@ -17,7 +17,18 @@ from cumulet.fleet.model.desired import (
     touch_everywhere,
     wanted_on,
 )
-from cumulet.fleet.model.hosts import Held, Host, by_ids, by_names, held, link_allowed, switch, with_role
+from cumulet.fleet.model.hosts import (
+    Held,
+    Host,
+    by_ids,
+    by_names,
+    clock_was_set,
+    held,
+    link_allowed,
+    newest_time,
+    switch,
+    with_role,
+)
 from cumulet.fleet.model.hosts import every as hosts
 from cumulet.fleet.model.jobs import JobKind, JobResult, ask, wait_job
 from cumulet.fleet.model.keeping import KeptThing, forget
@@ -39,6 +50,7 @@ __all__ = [
     "ask",
     "by_ids",
     "by_names",
+    "clock_was_set",
     "cloud",
     "forget",
     "held",
@@ -49,6 +61,7 @@ __all__ = [
     "link_allowed",
     "network_host",
     "network_link",
+    "newest_time",
     "observed",
     "raise_epoch",
     "remove",

@@ -31,7 +31,9 @@ from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, T
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
 from cumulet.http.versions import Version
+from cumulet.space import Room
 from cumulet.store import Store, Transaction, Unstorable
+from cumulet.store.trouble import RETRY_AFTER_S, SENTENCES
 
 log = logging.getLogger("cumulet.http")
 
@@ -48,7 +50,7 @@ _MOST_SAID = 8000  # letters of an error's message, which may repeat what was se
 _SMALL_BODY = 8192
 _MOST_UNPROVEN = 1 << 26  # bytes of larger bodies that come at the same time from callers whom nobody has checked yet
 _MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
-_AWAY = "The database does not answer at the moment: try again in a while."
+_SHORT_RETRY_S = "60"
 
 
 class Mount:
@@ -63,7 +65,7 @@ class Mount:
 
 class App:
     """The ASGI application. `mounts`: port → service; `origins`: web origins whose scripts may call; `state`: the
-    folder in which a file switches the health check off."""
+    folder in which a file switches the health check off; `room`: the disks that operations grow on."""
 
     def __init__(
         self,
@@ -73,12 +75,14 @@ class App:
         *,
         origins: Sequence[str] = (),
         state: Path | None = None,
+        room: Room | None = None,
     ) -> None:
         self.store = store
         self.mounts = dict(mounts)
         self.authenticate = authenticate
         self.cors = Cors(origins)
         self.state = state
+        self.room = room
         self.compresses_for = encoding.wanted
         self.unproven = 0
 
@@ -171,10 +175,18 @@ class _Exchange:
             service.admit(call)
         if operation.admit is not None:
             operation.admit(call)
+        if operation.grows:
+            self._check_room()
         await self._read(call)
         if operation.policy is not None:
             call.require(operation.policy)
         await self._reply(call, await self._invoke(call))
+
+    def _check_room(self) -> None:
+        """Refuse what makes the cloud grow before the disk does. Raises 503."""
+        short = self.app.room.short() if self.app.room is not None else None
+        if short is not None:
+            raise Unavailable(short, headers={"Retry-After": _SHORT_RETRY_S})
 
     async def _crossed_origins(self, method: str) -> bool:
         """What browsers need to know; whether the request was a preflight, which is answered here."""
@@ -330,9 +342,9 @@ class _Exchange:
             fault = error
         elif isinstance(error, Unstorable):  # beyond what a column holds: what no check of shapes stopped
             fault = BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.")
-        elif self.app.store.away(error):
-            log.error("request %s failed, the database does not serve: %s", self.request_id, error)
-            fault = Unavailable(_AWAY, headers={"Retry-After": "5"})
+        elif (why := self.app.store.trouble(error)) is not None:
+            log.error("request %s failed, the database or a disk does not serve: %s", self.request_id, error)
+            fault = Unavailable(SENTENCES[why], headers={"Retry-After": str(RETRY_AFTER_S[why])})
         else:
             log.error("request %s failed", self.request_id, exc_info=error)
             fault = Fault(

@@ -37,7 +37,8 @@ class Operation:
 
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
-    `query` shape, `consumes` the media types of its body.
+    `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
+    refused while its disks are nearly full.
     """
 
     service: str
@@ -61,6 +62,7 @@ class Operation:
     also: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
+    grows: bool = False
     admit: Callable[[Any], None] | None = None
 
     @property

@@ -35,7 +35,9 @@ from cumulet.store import prepared
 from cumulet.store.kinds import Kind, Postgresql, kind_of
 from cumulet.store.prepared import Prepared
 from cumulet.store.relay import relay
+from cumulet.store.reserve import Reserve
 from cumulet.store.times import now_us
+from cumulet.store.trouble import Why, of_system
 from cumulet.store.wakeups import Wakeups
 
 metadata = MetaData()
@@ -195,7 +197,8 @@ class Transaction:
 
 class Store:
     """The database and its wake-ups. `where` is a file of SQLite or the URL of a database of PostgreSQL; `durable`
-    makes each commit survive power loss. `alone`: only this process writes it."""
+    makes each commit survive power loss. `alone`: only this process writes it. `refusal`: why the last write
+    failed, None when it did not, or when that was its own fault."""
 
     def __init__(self, where: Path | str, *, durable: bool = True) -> None:
         self.where = where
@@ -203,6 +206,8 @@ class Store:
         self.kind = kind_of(where, durable=durable)
         self.engine: Engine = self.kind.engine
         self.alone = self.kind.alone
+        self.refusal: Why | None = None
+        self._reserve = Reserve(where.parent) if isinstance(where, Path) else None
         self._origin = secrets.token_hex(8)
         self._write_lock = threading.Lock()
         self._local = threading.local()
@@ -241,15 +246,24 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that writes: commits at the end of the block, rolls back when it raises."""
         with self._write_lock:
-            tx = self._begun(writes=True)
+            if self._reserve is not None:
+                self._reserve.look()
             try:
-                yield tx
-                if tx._topics:
-                    self.kind.tell(tx.driver, tx._topics, self._origin)
-                tx.driver.execute("COMMIT")
-            except BaseException:
-                self._roll_back(tx)
+                tx = self._begun(writes=True)
+                try:
+                    yield tx
+                    if tx._topics:
+                        self.kind.tell(tx.driver, tx._topics, self._origin)
+                    tx.driver.execute("COMMIT")
+                except BaseException:
+                    self._roll_back(tx)
+                    raise
+            except Exception as error:
+                self.refusal = self.kind.trouble(error) or self.refusal
+                if self._reserve is not None and self.refusal == "full":
+                    self._reserve.look(now=True)
                 raise
+            self.refusal = None
         for topic in tx._topics:
             self.wakeups.wake(topic)
         for action in tx._after_commit:
@@ -270,9 +284,9 @@ class Store:
         elif self.kind.within(tx.driver):
             tx.driver.execute("ROLLBACK")
 
-    def away(self, error: BaseException) -> bool:
-        """Whether an error that came out of a transaction says that the database does not serve now."""
-        return self.kind.away(error)
+    def trouble(self, error: BaseException) -> Why | None:
+        """Why the database or a disk does not serve now, when an error says so; None for any other error."""
+        return self.kind.trouble(error) or of_system(error)
 
     def listen(self, ended: threading.Event) -> None:
         """Pass on what other processes wake, until `ended`; the body of a thread. Returns at once when none are."""

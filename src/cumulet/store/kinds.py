@@ -17,6 +17,8 @@ import msgspec
 from sqlalchemy import URL, Column, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.pool import NullPool
 
+from cumulet.store import trouble
+
 WRITERS = 0x63756D75
 """Key of the advisory lock of PostgreSQL that a writer holds (``cumu``)."""
 
@@ -54,8 +56,8 @@ class Kind(Protocol):
     def usable(self, driver: Any) -> bool:
         """Whether the connection still reaches the database."""
 
-    def away(self, error: BaseException) -> bool:
-        """Whether this error of a statement or of a connection says that the database does not serve now."""
+    def trouble(self, error: BaseException) -> trouble.Why | None:
+        """Why the database does not serve now, when this error of a statement or of a connection says so."""
 
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Let other processes know at the commit that these topics are woken."""
@@ -71,10 +73,6 @@ def kind_of(where: Path | str, *, durable: bool) -> Kind:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-_SERVES_NOT = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-"""The disk is full, broken or gone. The low byte of SQLite's code; the rest says which call it was."""
 
 
 class Sqlite:
@@ -115,9 +113,8 @@ class Sqlite:
     def usable(self, driver: Any) -> bool:
         return True
 
-    def away(self, error: BaseException) -> bool:
-        found = getattr(error, "orig", error)
-        return isinstance(found, sqlite3.Error) and getattr(found, "sqlite_errorcode", 0) & 0xFF in _SERVES_NOT
+    def trouble(self, error: BaseException) -> trouble.Why | None:
+        return trouble.of_sqlite(getattr(error, "orig", error))
 
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         """Nobody else is there."""
@@ -174,8 +171,8 @@ class Postgresql:
     def usable(self, driver: Any) -> bool:
         return not driver.closed
 
-    def away(self, error: BaseException) -> bool:
-        return isinstance(getattr(error, "orig", error), self._operational)
+    def trouble(self, error: BaseException) -> trouble.Why | None:
+        return trouble.of_postgresql(getattr(error, "orig", error), self._operational)
 
     def tell(self, driver: Any, topics: Iterable[str], origin: str) -> None:
         texts = [_json([origin, topic]) for topic in topics]

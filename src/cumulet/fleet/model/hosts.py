@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, func, select, union_all
+from sqlalchemy import bindparam, func, not_, select, union_all
 
 from cumulet.desired.shapes import HostFacts, Seen
 from cumulet.fleet.model import told
-from cumulet.fleet.tables import hosts, join_tokens, links
+from cumulet.fleet.tables import desired, hosts, join_tokens, links
 from cumulet.store import Prepared, Transaction
 from cumulet.store.among import among, among_bound
 from cumulet.store.times import SECOND
@@ -210,6 +210,20 @@ def held(tx: Transaction) -> list[Held]:
     columns = [links.c[name] for name in ("id", "name", "hold", "cloud_id", "epoch", "revision")]
     found = tx.rows(select(*columns).where(links.c.hold.is_not(None)).order_by(links.c.name))
     return [Held(row.id, row.name, row.hold, row.cloud_id or "", row.epoch, row.revision) for row in found]
+
+
+def newest_time(tx: Transaction) -> int:
+    """The latest moment at which a node was heard, or told something, in µs; 0 when there is none."""
+    heard = tx.scalar(select(func.max(links.c.last_seen)))
+    told_last = tx.scalar(select(func.max(desired.c.touched_at)))
+    return max(int(heard or 0), int(told_last or 0))
+
+
+def clock_was_set(tx: Transaction, by_us: int, since_us: int) -> None:
+    """Nodes have been silent for as long as they had been before the clock was set by `by_us`. Who was heard after the
+    last look, `since_us` ago, may have been so by the new time already."""
+    already = links.c.last_seen.between(tx.now - since_us, tx.now)
+    tx.update(links, not_(already), last_seen=links.c.last_seen + by_us)
 
 
 def switch(tx: Transaction, host_id: str, **values: Any) -> None:

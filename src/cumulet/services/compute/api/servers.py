@@ -25,7 +25,9 @@ _RULE = "os_compute_api:servers"
 _PASSWORD = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # noqa: S105 - letters, not a password
 
 
-@service.post("/v2.1/servers", request=body_wire.NewServerBody, status=202, policy_in_handler=f"{_RULE}:create")
+@service.post(
+    "/v2.1/servers", request=body_wire.NewServerBody, status=202, grows=True, policy_in_handler=f"{_RULE}:create"
+)
 def create(call: Call) -> Reply:
     """Create one server or several."""
     new: body_wire.NewServer = call.body.server
