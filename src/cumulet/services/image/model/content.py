@@ -108,7 +108,7 @@ def abandon(store: Store, image_id: str, intake: Intake, later: SimpleQueue[Call
         with store.transaction() as tx:
             settle(tx)
     except Exception as error:  # the database may be full as well; what the client hears is why the upload ended
-        if not store.away(error):
+        if store.trouble(error) is None:
             raise
         log.warning("image %s: the end of an upload is written down later: %s", image_id, error)
         later.put(settle)
