@@ -108,6 +108,8 @@ def main() -> None:
     if (state / "cache" / f"break-{role}").exists():
         sys.exit(f"{role}: broken on purpose")
     SETTINGS = Settings.load(state)
+    if role == "controller":
+        SETTINGS.database.touch()
     if role == "node":
         (SETTINGS.node_dir / "joined").touch()
     while role == "node":

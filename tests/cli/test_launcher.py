@@ -90,6 +90,15 @@ def test_a_link_to_the_launcher_finds_the_checkout(checkout: Path, tmp_path: Pat
     assert done.stdout == f"{tmp_path}/env True up\n", done.stderr
 
 
+def test_a_python_that_cannot_serve_is_named(checkout: Path, tmp_path: Path) -> None:
+    old = tmp_path / "python3.9"
+    old.write_text('#!/bin/sh\ncase "$2" in *print*) echo 3.9;; *) exit 1;; esac\n')
+    old.chmod(0o755)
+    for python, words in ((old, f"{old} is Python 3.9; 3.11 or newer"), (tmp_path / "no", "no does not start")):
+        done = launch(checkout, "up", CUMULET_PYTHON=str(python))
+        assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+
+
 def test_no_python_is_said_plainly(checkout: Path, tmp_path: Path) -> None:
     """Without root nothing is installed; the message names the packages."""
     tools = tmp_path / "tools"
@@ -98,6 +107,8 @@ def test_no_python_is_said_plainly(checkout: Path, tmp_path: Path) -> None:
         (tools / name).symlink_to(str(shutil.which(name)))
     (tools / "id").write_text("#!/bin/sh\necho 1000\n")
     (tools / "id").chmod(0o755)
-    done = launch(checkout, "up", PATH=str(tools), CUMULET_PYTHON="/nonexistent/python3")
+    launcher = (checkout / "cumulet").read_text()
+    (checkout / "cumulet").write_text(launcher.replace(":-/usr/bin/python3 ", ":-/nonexistent/python3 "))
+    done = launch(checkout, "up", PATH=str(tools))
     assert done.returncode == 1
     assert "As root: apt-get install python3 python3-venv" in done.stderr

@@ -208,7 +208,10 @@ def test_a_name_cannot_move_the_terminals_cursor() -> None:
 
 
 def test_a_stopped_cloud_says_what_runs_on() -> None:
-    texts = [status.as_text({"running": False, "state": "/x", "guests": guests, "details": []}) for guests in (0, 1, 2)]
+    texts = [
+        status.as_text({"running": False, "state": "/x", "guests": guests, "ended": "", "details": []})
+        for guests in (0, 1, 2)
+    ]
     assert [text.partition(". ")[0] for text in texts] == [
         "The cloud in /x is down",
         "The cloud in /x is down; 1 guest runs on",

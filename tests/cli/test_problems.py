@@ -26,6 +26,7 @@ def settings(tmp_path: Path) -> Settings:
     state_folder.create(found.state)
     state_folder.furnish(found.state, None)
     found.save()
+    (found.run_dir / "supervisor.lock").touch()
     return found
 
 

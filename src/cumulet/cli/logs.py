@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import re
 
+from cumulet.cli.moments import stamp
+
 HIDDEN = "[hidden]"
-_FORM = "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s"
+_FORM = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
 _TALKATIVE = ("uvicorn", "websockets", "sqlalchemy", "botocore", "boto3", "s3transfer", "urllib3", "ldap3", "oauthlib")
 """Libraries that tell of each request with its query, its headers or its values: only their warnings are wanted."""
 
@@ -44,6 +46,10 @@ def without_secrets(text: str) -> str:
 
 class Formatter(logging.Formatter):
     """A line, and the traceback below it, without secrets."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """The record's moment."""
+        return stamp(record.created)
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's text."""

@@ -213,26 +213,22 @@ def rows(settings: Settings) -> list[ProcessRow]:
     except (OSError, ValueError):
         state = {}
     noted = {row["name"]: row for row in state["children"]} if state.get("pid") == pid else {}
-    living = _living(pid)
+    started = [child for task in _tasks(pid) for child in task]
+    living = _living(started)
     found = [ProcessRow("supervisor", pid, _began(pid), 0, None, pss_kb(pid))]
     for name in CHILDREN:
-        child = living.get(name)
         row = noted.get(name, {})
+        child = living.get(name) or (row.get("pid") if row.get("pid") in started else None)
         began = _began(child) if child else row.get("started", 0.0)
         memory = pss_kb(child) if child else None
         found.append(ProcessRow(name, child, began, row.get("restarts", 0), row.get("last_exit"), memory))
     return found
 
 
-def _living(supervisor: int) -> dict[str, int]:
-    """The children of a supervisor that run, by the name that they were started with."""
-    found = {}
-    for task in _tasks(supervisor):
-        for child in task:
-            name = next((name for name in CHILDREN if f" {name} " in f"{_command(child, 6)} "), None)
-            if name is not None:
-                found[name] = child
-    return found
+def _living(started: Sequence[int]) -> dict[str, int]:
+    """Those of a supervisor's children whose words say which they are, by name."""
+    named = {child: f"{_command(child, 6)} " for child in started}
+    return {name: child for name in CHILDREN for child, words in named.items() if f" {name} " in words}
 
 
 def _tasks(pid: int) -> list[list[int]]:
@@ -321,6 +317,20 @@ def log_tail(settings: Settings, name: str, lines: int = 15) -> str:
         return f"    ({path}: {error.strerror})"
     once = {_untimed(line): line for line in text.splitlines() if line.strip()}
     return "\n".join(f"    {line}" for line in [*once.values()][-lines:]) or f"    ({path} says nothing)"
+
+
+def ended(settings: Settings) -> str:
+    """How a cloud that is down came to its end, as the supervisor's log has it; empty when it has nothing."""
+    try:
+        lines = (settings.log_dir / "supervisor.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    at = lines[-1].partition(" ")[0] if lines else ""
+    if not at.endswith("Z"):
+        return ""
+    if lines[-1].endswith(" stopped"):
+        return f"it was stopped at {at}"
+    return f"its supervisor was killed, or the machine went down, after {at}"
 
 
 def last_words(settings: Settings, name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cumulet.cli import first_user, processes
+from cumulet.cli import belonging, first_user, processes
 from cumulet.cli.api_client import call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -78,12 +78,13 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
 
 
 def wait_for_nodes(settings: Settings, progress: Progress) -> None:
-    """Until compute reports as many hosts up as there should be. Raises CliError when they do not come."""
+    """Until compute reports as many hosts up as there should be, or they hold because they are not this controller's.
+    Raises CliError when they do not come."""
     expected = settings.simulated or 1
     with progress.step("the node is up" if expected == 1 else f"{expected} hosts are up"):
         deadline = time.monotonic() + NODE_SECONDS
         admin, _ = first_user.sessions(settings)
-        while True:
+        while not belonging.of(settings):
             services = admin.request("GET", "compute", "/os-services?binary=nova-compute")["services"]
             count = sum(service["state"] == "up" for service in services)
             if count >= expected:

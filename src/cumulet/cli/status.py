@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,19 @@ def gather(settings: Settings) -> dict[str, Any]:
         "endpoints": [dataclasses.asdict(endpoint) | {"answers": endpoint.answers} for endpoint in seen.endpoints],
         "nodes": report and report["nodes"],
         "items": report and report.get("items"),
-        "guests": processes.guests(settings),
+        "guests": _guests(settings, report),
+        "ended": "" if seen.running else processes.ended(settings),
         "problems": [problem.sentence for problem in found],
         "details": [dataclasses.asdict(problem) for problem in found],
     }
+
+
+def _guests(settings: Settings, report: Mapping[str, Any] | None) -> int:
+    """Guests that run; on simulated hosts, which have no processes, those that are as they shall be."""
+    if settings.simulated is None:
+        return processes.guests(settings)
+    counts = ((report or {}).get("items") or {}).get("counts", {})
+    return int(counts.get("guest", {}).get("ready", 0))
 
 
 def look(settings: Settings) -> problems.Seen:
@@ -76,7 +86,8 @@ def as_text(found: dict[str, Any]) -> str:
         guests = found["guests"]
         on = "" if not guests else "; 1 guest runs on" if guests == 1 else f"; {guests} guests run on"
         start = hints.command("up", Path(found["state"]))
-        lines.append(f"The cloud in {found['state']} is down{on}. Start it with: {start}")
+        ended = f" ({found['ended']})" if found["ended"] else ""
+        lines.append(f"The cloud in {found['state']} is down{on}{ended}. Start it with: {start}")
         return "\n".join([*lines, *_problem_lines(found["details"])])
     lines += [f"The cloud in {found['state']} is up.", "", "Processes"]
     for row in found["processes"]:
@@ -88,10 +99,15 @@ def as_text(found: dict[str, Any]) -> str:
     for endpoint in found["endpoints"]:
         answer = f"{endpoint['ms']:7.1f} ms" if endpoint["answers"] else endpoint["error"]
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
-    lines += ["", *_node_lines(found["nodes"] or []), f"Running guests: {found['guests']}", ""]
+    lines += ["", *_node_lines(found["nodes"] or []), _guest_line(found), ""]
     lines += _left_out_lines((found["items"] or {}).get("left_out", []))
     lines += _problem_lines(found["details"]) or ["No problems."]
     return "\n".join(lines)
+
+
+def _guest_line(found: dict[str, Any]) -> str:
+    kind = "Running guests" if found["simulated_hosts"] is None else "Guests on simulated hosts"
+    return f"{kind}: {found['guests']}"
 
 
 def headline(details: list[dict[str, Any]]) -> list[str]:

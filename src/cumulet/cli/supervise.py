@@ -1,7 +1,7 @@
 """The supervisor: the one background process that starts, restarts and stops the controller and the node.
 
 It is run as ``python -m cumulet.cli.supervise SPEC``, where SPEC is a JSON file that names the children. It
-imports nothing but the standard library, holds ``run/supervisor.lock`` for as long as it lives (that is how
+imports little but the standard library, holds ``run/supervisor.lock`` for as long as it lives (that is how
 others know that a cloud runs), and reaps whatever its children leave behind (PR_SET_CHILD_SUBREAPER), such
 as guests' processes. It must never talk to a child in any way but signals, and must never signal a process
 that it did not start.
@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
+
+from cumulet.cli.moments import stamp
 
 ALREADY_RUNNING = 3
 FIRST_RETRY_SECONDS = 0.25
@@ -75,9 +77,8 @@ def describe_exit(status: int) -> str:
 
 def say(text: str) -> None:
     """One line in the supervisor's log."""
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
     with suppress(OSError):  # a full disk must not stop the supervisor
-        print(f"{stamp} {os.getpid()} supervisor: {text}", file=sys.stderr, flush=True)
+        print(f"{stamp(time.time())} {os.getpid()} INFO supervisor {text}", file=sys.stderr, flush=True)
 
 
 def _syscall(result: int, what: str) -> None:

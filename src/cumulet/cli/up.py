@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cumulet.cli import (
+    belonging,
     credentials,
     first_user,
     foreground,
@@ -41,6 +42,7 @@ from cumulet.cli import (
 )
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
+from cumulet.cli.terminal import plain
 from cumulet.config import STANDARD_PORTS, Settings
 
 FLAGS = (
@@ -51,6 +53,8 @@ FURNISHED = "furnished"
 AS_BEFORE = -1
 AUTO = 0
 """Instead of a port: the first of nine that are free."""
+NOT_AS_ASKED = 4
+"""Exit status of ``--strict`` when a cloud that runs has other options than were asked for."""
 
 
 def add(verbs: Any) -> None:
@@ -84,6 +88,8 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--foreground", action="store_true", help="stay, with the logs on standard output, until SIGTERM"
     )
+    strict = f"end with {NOT_AS_ASKED} when the cloud runs already, with other options than these"
+    parser.add_argument("--strict", action="store_true", help=strict)
     parser.set_defaults(run=run)
 
 
@@ -119,29 +125,34 @@ def run(args: argparse.Namespace) -> int:
             flags["port_base"] = listening.hold(held, wanted.listen, wanted.port_base)
             wanted = Settings.resolve(args.state, flags, os.environ)
         supervisor = _bring_up(wanted, flags, progress, in_front=args.foreground) if before is None else None
-        if before is not None:
-            _already_up(wanted, progress)
+        as_asked = _already_up(wanted, progress) if before is not None else True
     settings = Settings.load(args.state)
     if args.json:
         print(json.dumps(report.of(settings, was_up=before is not None)), flush=True)
     if supervisor is None or not args.foreground:
-        return 0
+        if belonging.of(settings):
+            return 1
+        return 0 if as_asked or not args.strict else NOT_AS_ASKED
     return foreground.stay(settings, supervisor, foreground.logs(settings, from_end=False))
 
 
-def _already_up(wanted: Settings, progress: Progress) -> None:
-    """A cloud that runs keeps its options. One that an interrupted `up` left unfinished is finished."""
+def _already_up(wanted: Settings, progress: Progress) -> bool:
+    """A cloud that runs keeps its options: whether they are those that were asked for. One that an interrupted `up`
+    left unfinished is finished."""
     settings = in_force.options(wanted.state)
     changed = [f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)]
     readiness.wait_for_apis(settings, progress)
-    _furnish(settings, progress)
+    if not _foreign(settings, progress):
+        _furnish(settings, progress)
     progress.say(f"The cloud in {settings.state} is already up.")
     if other := upgrade.running(settings):
         progress.say(f"It runs {other}; to change to {upgrade.this()}: cumulet down, then cumulet up again.")
+    _summary(settings, progress)
     if changed:
         names = ", ".join(changed)
-        progress.say(f"It keeps its options; to change {names}: cumulet down, then cumulet up again.")
-    _summary(settings, progress)
+        again = f"{hints.command('down', settings.state)}, then up again"
+        progress.say(f"It keeps its options; to change {names}: {again}.")
+    return not changed
 
 
 def _bring_up(
@@ -172,7 +183,8 @@ def _bring_up(
             supervisor = processes.start(settings, children, foreground=in_front)
         readiness.wait_for_apis(settings, progress)
         readiness.wait_for_nodes(settings, progress)
-        _furnish(settings, progress, image)
+        if not _foreign(settings, progress):
+            _furnish(settings, progress, image)
     except BaseException:
         processes.stop(settings)
         progress.say(f"Stopped again. Logs are in {settings.log_dir}; `cumulet up` continues from here.")
@@ -261,6 +273,11 @@ def _within_reach(spec: processes.ChildSpec, settings: Settings) -> processes.Ch
                 code = shown / name
             else:
                 python = shown / name / "bin" / python.name
+    if binds and not machine.may({"sys_admin"}):
+        raise CliError(
+            f"{binds[0][0]} cannot be shown to the user {spec.user.pw_name} here, without the right to mount: move the "
+            "checkout to a folder that everybody may enter, such as /opt/cumulet"
+        )
     if binds and Path("/") not in machine.mount_points():
         # Without it a mount namespace cannot be cut off, and what we show would be mounted for everybody.
         raise CliError(
@@ -299,6 +316,15 @@ def _furnish(settings: Settings, progress: Progress, image: Callable[[], Path | 
     first_user.furnish(settings, remember, progress)
     if found[-1] is not None:
         done.write_text("")
+
+
+def _foreign(settings: Settings, progress: Progress) -> bool:
+    """Whether the controller and what is there do not belong together, which is said first. Nothing is put into such a
+    cloud."""
+    found = belonging.of(settings)
+    for problem in found:
+        progress.say(f"PROBLEM: {plain(str(problem))}")
+    return bool(found)
 
 
 def _summary(settings: Settings, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 import cumulet
 from cumulet.store import aside, tables
@@ -37,7 +37,14 @@ def prepare(store: Store, say: Callable[[str], None] = log.info) -> None:
     """Bring the database to `HEAD`; `say` is told what that is. Raises SchemaError when it cannot be."""
     try:
         _prepare(store, say)
-    except OperationalError as error:  # what the driver says names host and user, never the password
+    except DatabaseError as error:  # what the driver says names host and user, never the password
+        if store.trouble(error) == "damaged":
+            raise SchemaError(
+                f"{store.where if isinstance(store.where, Path) else 'the database'} is damaged ({error.orig}). "
+                "Restore a backup: docs/backup.md. Nothing was changed"
+            ) from None
+        if not isinstance(error, OperationalError):
+            raise
         raise SchemaError(f"the database cannot be used: {error.orig}") from None
 
 

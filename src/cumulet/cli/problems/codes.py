@@ -9,7 +9,7 @@ from __future__ import annotations
 CODES = {
     "cloud-estranged": "The database is not the one that the nodes and images of this folder belong to.",
     "node-holds": "A node does not take what this controller says; it keeps everything as it is.",
-    "database-missing": "The folder has guests, images or secrets, but its database is not there.",
+    "database-missing": "The cloud was started before, but its database is not there.",
     "database-damaged": "The database cannot be read.",
     "database-newer": "The database was made by a newer Cumulet.",
     "disk-full": "A file system of the cloud is full.",
@@ -33,7 +33,7 @@ CODES = {
     "item-failed": "A host could not make what was wanted.",
     "options-ignored": "cumulet.toml cannot be used, or was changed and is not in force.",
     "policy-ignored": "policy.yaml cannot be used; the rules before are in force.",
-    "simulation-ignored": "simulated.json cannot be used, or was changed and is not in force.",
+    "simulation-ignored": "simulated.json was changed since the node read it, and is not in force.",
     "stores-ignored": "image.toml cannot be used, or was changed and is not in force.",
     "restarts": "A process ended and was started again within the last hour.",
     "endpoint-slow": "An API takes more than a second to answer.",
