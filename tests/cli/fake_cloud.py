@@ -55,7 +55,10 @@ class Handler(BaseHTTPRequestHandler):
             count = (SETTINGS.simulated or 1) if (SETTINGS.node_dir / "joined").exists() else 0
             return self.answer(200, {"services": [{"state": "up"}] * count})
         if noun[0] == "status":
-            return self.answer(200, {"nodes": [{"host": "fake", "up": True, "problems": []}]})
+            estranged = SETTINGS.cache_dir / "estranged"
+            why = estranged.read_text() if estranged.exists() else None
+            nodes = [{"host": "fake", "up": why is None, "hold": why, "problems": []}]
+            return self.answer(200, {"nodes": nodes, "estranged": why})
         if noun[0] == "explain":
             if noun[1] != "server-1":
                 return self.answer(404, {})

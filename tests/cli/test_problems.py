@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cumulet.auth import Policies, Policy
 from cumulet.cli import problems, state_folder, status
-from cumulet.cli.problems import disk, restarts
+from cumulet.cli.problems import disk, restarts, within
 from cumulet.cli.processes import ProcessRow
 from cumulet.cli.readiness import Endpoint
 from cumulet.config import Settings
+from cumulet.engine.clock import Clock
+from cumulet.fleet.tables import links
 from cumulet.space import Space
+from cumulet.store import Store, metadata
+from tests.laws.source import ROOT
 
 GIB = 1 << 30
 
@@ -109,6 +115,65 @@ def test_secrets_are_their_owners_alone(settings: Settings) -> None:
         os.chmod(problem.advice.split()[2], int(problem.advice.split()[1], 8))  # the advice is what mends it
     state_folder.furnish(settings.state, None)
     assert problems.find(problems.Seen(settings)) == []
+
+
+def test_the_page_for_people_has_every_code_in_its_order() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+?) \| .{4,} \|$", page, re.MULTILINE)
+    assert dict(rows) == problems.CODES and [code for code, _ in rows] == [*problems.CODES]
+
+
+def test_every_code_that_is_said_is_listed_and_the_other_way_round() -> None:
+    """`admin-password` and `certificate` are for checks that come with what they look at."""
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py") if path.name != "codes.py")
+    said = {code for code in problems.CODES if f'"{code}"' in source}
+    assert set(re.findall(r'Problem\(\s*"([\w-]+)"', source)) <= set(problems.CODES)
+    assert set(problems.CODES) - said <= {"admin-password", "certificate"}
+
+
+def test_what_the_controller_alone_sees(tmp_path: Path) -> None:
+    """Files that are not in force, and a clock that was set: each is gone when it is mended."""
+    rules = Policies(tmp_path / "policy.yaml", {"image": Policy(())})
+    rules.load()
+    find = within.policy(rules)
+    assert find() == []
+    rules.file.write_text("x: [")
+    rules.refresh()
+    [found] = find()
+    assert (found.code, "is not YAML" in found.sentence) == ("policy-ignored", True)
+    rules.file.write_text("{}")
+    rules.refresh()
+    assert find() == []
+    changed = within.stores(tmp_path / "image.toml")
+    assert changed() == []
+    (tmp_path / "image.toml").write_text("x")
+    assert [problem.code for problem in changed()] == ["stores-ignored"]
+    (tmp_path / "image.toml").unlink()
+    assert changed() == []
+
+
+def test_a_clock_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, ahead = Store(tmp_path / "db.sqlite"), {"s": 0.0}
+    metadata.create_all(store.engine)
+    now_ns, boot = time.time_ns, time.clock_gettime
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + int(ahead["s"] * 1e9))
+    clock = Clock()
+    find = within.clock(store, clock)
+    assert (clock.step()[0], find()) == (0, [])
+    ahead["s"] = 600
+    assert abs(clock.step()[0] - 600_000_000) < 1_000_000
+    with store.transaction() as tx:
+        row = {"id": "l", "name": "n", "secret_hash": "x", "joined_at": tx.now, "last_seen": tx.now}
+        tx.execute(links.insert(), row)
+    assert [(p.code, "ahead by 600 s" in p.sentence) for p in find()] == [("clock-stepped", True)]
+    ahead["s"] = 0
+    assert clock.step()[0] < -599_000_000
+    assert [p.code for p in find()] == ["clock-stepped", "clock-wrong"]
+    monkeypatch.setattr(time, "clock_gettime", lambda which: boot(which) + 3601)
+    assert [p.code for p in find()] == ["clock-wrong"]
+    ahead["s"] = 600
+    assert find() == []
+    store.close()
 
 
 def test_a_restart_is_a_problem_for_an_hour(settings: Settings) -> None:
