@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from cumulet.cli import state_folder
+from cumulet.cli import link_client, state_folder
+from cumulet.cli.api_client import ApiError
+from cumulet.cli.main import main
 from cumulet.desired.shapes import HostFacts, Item, Keeping, Kept, Report
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import clouds, desired, hosts, keeping
@@ -56,9 +60,12 @@ class Cloud:
         return answer.json if answer.body else None
 
     def operator(self, path: str, **body: Any) -> Answer:
-        secret = (self.side.settings.secrets_dir / "operator_secret").read_text().strip()
-        head = {"authorization": f"Bearer {secret}"}
+        head = {"authorization": f"Bearer {self.secret}"}
         return self.side.ask("link", "POST", f"/v1/{path}", body=body, headers=head)
+
+    @property
+    def secret(self) -> str:
+        return (self.side.settings.secrets_dir / "operator_secret").read_text().strip()
 
     @property
     def renderers(self) -> Any:
@@ -361,3 +368,40 @@ def test_forgetting_is_an_act(lost: Any, fresh: Cloud) -> None:
     assert [(item.ref, item.gone) for item in tombs if item.kind == "guest"] == [(ids["server"], True)]
     refused = fresh.side.ask("link", "POST", "/v1/adopt", body={}, headers={"authorization": "Bearer no"})
     assert refused.status == 401
+
+
+def test_the_verbs_show_ask_and_say_what_came_of_it(
+    lost: Any, fresh: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+
+    def ask(settings: Any, method: str, path: str, body: Any = b"", timeout: float = 0) -> Any:
+        if method == "POST":
+            answer = fresh.operator(path, **body)
+        else:
+            head = {"authorization": f"Bearer {fresh.secret}"}
+            answer = fresh.side.ask("link", "GET", f"/v1/{path}", headers=head)
+        if answer.status >= 300:
+            raise ApiError(answer.json["errors"][0]["detail"], answer.status)
+        return answer.json
+
+    monkeypatch.setattr(link_client, "_ask", ask)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    state = ["--state", str(fresh.side.settings.state)]
+    assert main(["adopt", *state]) == 1
+    said = capsys.readouterr()
+    assert "vm-0 on host-" in said.out and "of demo" in said.out
+    assert "say --yes" in said.err
+    assert main(["adopt", "--json", *state]) == 0
+    assert {line["id"] for line in json.loads(capsys.readouterr().out)["adopted"]} > set(ids.values()) - {
+        ids["image"], ids["port"], ids["loose"]
+    }  # fmt: skip
+    assert main(["forget", *state]) == 1 and main(["forget", ids["other"], *state]) == 1
+    assert main(["forget", str(uuid.uuid4()), "--yes", *state]) == 1
+    assert "no node keeps" in capsys.readouterr().err
+    assert main(["forget", ids["other"], "--yes", *state]) == 0
+    assert main(["adopt", "--yes", *state]) == 0
+    assert "1 guest," in capsys.readouterr().out
+    assert main(["forget", "--all", *state]) == 0
+    assert "Nothing is kept" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ from cumulet.cli.terminal import plain
 from cumulet.config import Settings
 
 MOST_ROWS = 40
+SILENT_S = 35.0
+"""So long a node is waited for that has said nothing of what it keeps."""
 _READ_S = 24 * 3600.0
 """An image is read as a whole."""
 Rows = Sequence[Mapping[str, Any]]
@@ -43,7 +46,7 @@ def flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show, ask, adopt; 1 when something is left that could not be adopted."""
     settings = Settings.load(args.state)
-    shown = act(settings, "adopt", {"show": True, "cloud": args.cloud})
+    shown = heard(settings, "adopt", {"show": True, "cloud": args.cloud})
     lost = images(settings)
     if args.json and not args.yes:
         print(json.dumps({**shown, "images": lost}, indent=2))
@@ -86,6 +89,19 @@ def _take_images(settings: Settings, progress: Progress, lost: Rows) -> list[str
     return failed
 
 
+def heard(settings: Settings, path: str, body: Any) -> dict[str, Any]:
+    """As `act`, once all nodes have said what they keep: they do within half a minute. One that keeps nothing at all is
+    not to be told from one that has not said it yet."""
+    shown, end = act(settings, path, body), time.monotonic() + SILENT_S
+    if not shown["silent"]:
+        return shown
+    with Progress().step(f"what {', '.join(map(plain, shown['silent'][:5]))} keeps"):
+        while shown["silent"] and time.monotonic() < end:
+            time.sleep(1)
+            shown = act(settings, path, body)
+    return shown
+
+
 def act(settings: Settings, path: str, body: Any) -> dict[str, Any]:
     """An operator's act on what is kept. Raises CliError."""
     try:
@@ -122,7 +138,10 @@ def as_text(shown: Mapping[str, Any], lost: Rows) -> str:
             f"  {'image':<16}{one['id']}  {one['size'] / (1 << 20):10.1f} MiB in store {one['store']}" for one in lost
         ]
     else:
-        lines += ["Nothing is kept that could be adopted."]
+        lines.append("Nothing is kept that could be adopted.")
+    if shown["silent"]:
+        names = ", ".join(map(plain, shown["silent"][:5]))
+        lines.append(f"Not heard of yet: {names}. What they keep can be adopted later.")
     if shown["left"]:
         lines += ["", "To be left as it is, on its host", *table(shown["left"])]
     return "\n".join(lines)
@@ -156,6 +175,8 @@ def _summary(done: Mapping[str, Any], images_taken: int) -> str:
         counts["image"] = images_taken
     told = ", ".join(f"{number} {kind.replace('_', ' ')}{'s' if number > 1 else ''}" for kind, number in counts.items())
     lines = [f"Adopted: {told or 'nothing'}. The nodes take this controller's word again."]
+    if images_taken:
+        lines.append("The images belong to the project admin alone: openstack image set --public ID shows one to all.")
     if done["left"]:
         lines.append(f"{len(done['left'])} things stay on their hosts as they are; `cumulet forget` lets go of them.")
     lines += [

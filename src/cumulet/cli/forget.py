@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         raise CliError("say which things: their ids, or --all (cumulet adopt --json lists them)")
     settings = Settings.load(args.state)
     wish = {"ids": None if args.all else args.ids, "cloud": args.cloud}
-    shown = adopt.act(settings, "forget", {**wish, "show": True})
+    shown = adopt.heard(settings, "forget", {**wish, "show": True})
     if args.json and not args.yes:
         print(json.dumps(shown, indent=2))
         return 0

@@ -51,7 +51,8 @@ def _adopted(tx: Transaction, context: LinkContext, cloud_id: str | None) -> tup
     found = adoption.begin(tx, cloud_id)
     for adopter in context.adopters:
         adopter(tx, found)
-    cloud = adoption.finish(tx, found.cloud_id, sorted(found.refs))
+    unsettled = context.standing.estranged is not None
+    cloud = adoption.finish(tx, found.cloud_id, sorted(found.refs), unsettled=unsettled)
     names = {owner.id: owner.name for owner in (*found.projects.values(), *found.users.values())}
     lines = [{**msgspec.to_builtins(line), "owner_name": names.get(line.owner, "")} for line in found.adopted]
     left = [msgspec.to_builtins(line) for line in found.left]
@@ -62,10 +63,10 @@ def _adopted(tx: Transaction, context: LinkContext, cloud_id: str | None) -> tup
 def forget(call: Call) -> dict[str, Any]:
     """Let nodes remove what they keep: these things, or all."""
     wish: ForgetWish = call.body
-    return _carried_out(call, wish, lambda tx: _forgotten(tx, wish))
+    return _carried_out(call, wish, lambda tx: _forgotten(tx, call.context, wish))
 
 
-def _forgotten(tx: Transaction, wish: ForgetWish) -> tuple[dict[str, Any], Cloud | None]:
+def _forgotten(tx: Transaction, context: LinkContext, wish: ForgetWish) -> tuple[dict[str, Any], Cloud | None]:
     kept = keeping.every(tx)
     cloud_id, foreign = adoption.chosen(tx, wish.cloud, kept)
     mine = [thing for thing in kept if thing.cloud_id in ("", cloud_id)]
@@ -75,7 +76,7 @@ def _forgotten(tx: Transaction, wish: ForgetWish) -> tuple[dict[str, Any], Cloud
             raise adoption.UnclearError(f"no node keeps {unknown[0]}")
         mine = [thing for thing in mine if thing.ref in set(wish.ids)]
     done = set(keeping.forget(tx, sorted({thing.ref for thing in mine})))
-    cloud = adoption.finish(tx, cloud_id, [])
+    cloud = adoption.finish(tx, cloud_id, [], unsettled=context.standing.estranged is not None)
     lines = [msgspec.to_builtins(adoption.described(thing)) for thing in mine if (thing.kind, thing.ref) in done]
     return {"cloud": cloud_id, "foreign": foreign, "forgotten": lines}, cloud
 
@@ -100,7 +101,8 @@ def _carried_out(call: Call, wish: AdoptWish | ForgetWish, act: Any) -> dict[str
     if cloud is not None and not wish.show:
         settled = cloud
         tx.on_commit(lambda: call.context.standing.settle(settled))
-    return {**answer, "seen": now, "holding": [node.name for node in held]}
+    silent = adoption.silent(tx, kept, every=call.context.standing.estranged is not None)
+    return {**answer, "seen": now, "holding": [node.name for node in held], "silent": silent}
 
 
 @service.get("/v1/lost-images", auth=False, admit=the_operator, transaction="read")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 
 from cumulet.desired import specs
 from cumulet.desired.records import Owner
@@ -19,6 +20,7 @@ from cumulet.desired.shapes import SPECS, Cloud, GuestState, Kind
 from cumulet.fleet.model import clouds, hosts, keeping
 from cumulet.fleet.model.told import sentence
 from cumulet.fleet.tables import kept as keepings
+from cumulet.fleet.tables import links
 from cumulet.store import Transaction
 from cumulet.store.among import among
 
@@ -176,15 +178,25 @@ def described(one: keeping.KeptThing) -> Line:
     return Line(one.kind, one.ref, clean[0], one.host, clean[1], one.why)
 
 
-def finish(tx: Transaction, cloud_id: str, done: Sequence[str]) -> Cloud | None:
-    """Nodes take these rows from now on: the new epoch, when there is a node that would not. `done`: ids that are not
-    kept any more."""
+def finish(tx: Transaction, cloud_id: str, done: Sequence[str], *, unsettled: bool = False) -> Cloud | None:
+    """Nodes take these rows from now on: the new epoch, when there is a node that would not, or when these rows are not
+    known to be right (`unsettled`). `done`: ids that are not kept any more."""
     if done:
         tx.delete(keepings, among(keepings.c.ref, done))
     own = clouds.current(tx)
-    if not hosts.held(tx) and own is not None and own.id == cloud_id:
+    if not unsettled and not hosts.held(tx) and own is not None and own.id == cloud_id:
         return None
     return clouds.raise_epoch(tx, cloud_id=cloud_id)
+
+
+def silent(tx: Transaction, kept: Iterable[keeping.KeptThing], *, every: bool) -> list[str]:
+    """Names of nodes that hold and have not said what they keep. `every`: these rows are not known to be right, so that
+    every node may be about to say it, one that has not come back yet, too."""
+    heard = {thing.link_id for thing in kept}
+    if not every:
+        return [node.name for node in hosts.held(tx) if node.link_id not in heard]
+    rows = tx.rows(select(links.c.id, links.c.name).order_by(links.c.name))
+    return [row.name for row in rows if row.id not in heard] if rows else ["any node"]
 
 
 def digest(kept: Iterable[keeping.KeptThing]) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "find",
     "forget",
     "hosts_changed",
+    "image_name",
     "kept",
     "metadata",
     "names",
@@ -73,6 +74,12 @@ def metadata(context: ComputeContext) -> Callable[[Transaction, str, MetadataQue
 def names(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
     """Names of servers, deleted ones as well. One query."""
     return {row.id: row.name for row in tx.rows(select(servers.c.id, servers.c.name).where(servers.c.id.in_(ids)))}
+
+
+def image_name(tx: Transaction, image_id: str) -> str:
+    """What an image was called when a server was made of it; empty when no server knows. One query."""
+    row = tx.row(select(servers.c.image).where(servers.c.image_id == image_id, servers.c.image.is_not(None)).limit(1))
+    return str((row.image or {}).get("name", "")) if row is not None else ""
 
 
 def boots_from(tx: Transaction, link_id: str, image_id: str) -> bool:

@@ -174,10 +174,12 @@ def adopt(
 
 @dataclass(frozen=True)
 class LostImages:
-    """Lost images for the operator's verbs. `owner`: whose adopted ones are, as nobody knows theirs."""
+    """Lost images for the operator's verbs. `owner`: whose adopted ones are, as nobody knows
+    theirs. `known_as`: what somebody remembers one to be called, or nothing."""
 
     context: ImageContext
     owner: Callable[[Transaction], str]
+    known_as: Callable[[Transaction, str], str]
 
     def listed(self, tx: Transaction) -> list[dict[str, Any]]:
         """Their ``id``, ``store`` and ``size`` in bytes."""
@@ -191,6 +193,7 @@ class LostImages:
             raise NotAdoptable(f"no file of an image {image_id} is without its row")
         examined = examine(self.context, found)
         with store.transaction() as tx:
-            name = tx.scalar(select(images.c.name).where(images.c.id == image_id)) or f"adopted-{image_id[:8]}"
+            name = tx.scalar(select(images.c.name).where(images.c.id == image_id))
+            name = name or self.known_as(tx, image_id) or f"adopted-{image_id[:8]}"
             adopt(tx, self.context, examined, owner=self.owner(tx), name=name)
         return str(name)
