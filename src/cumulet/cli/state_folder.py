@@ -26,6 +26,8 @@ MARKER = ".cumulet"
 MARKER_TEXT = "This folder is a Cumulet state folder (format 1).\n"
 LOCK = ".lock"
 OF_THE_FILE_SYSTEM = "lost+found"
+RESTORING = ".restoring"
+"""Lies in a folder for as long as a restore has not come to its end there."""
 # Mode, and whether the controller's user owns it.
 FOLDERS = {
     "run": (0o750, False),
@@ -57,16 +59,16 @@ def create(state: Path) -> None:
         raise CliError(f"{state} is a symbolic link; give the folder that it leads to: --state {state.resolve()}")
     try:
         state.mkdir(mode=0o711, parents=True, exist_ok=True)
-        _check_owner(state)
+        check_owner(state)
+        if (state / RESTORING).exists():
+            raise CliError(f"a restore into {state} is at work, or was cut off: run the same cumulet restore again")
         if not is_state_folder(state):
             # Another `up` may be at work on it: its mark comes first, so whoever sees anything else sees that, too.
             foreign = any(not _may_come_first(entry.name) for entry in state.iterdir())
             if foreign and not is_state_folder(state):
                 raise CliError(f"{state} is not empty and not a Cumulet state folder; choose another with --state")
             state.chmod(0o711)
-            made = state / f"{MARKER}.{os.getpid()}"
-            made.write_text(MARKER_TEXT, encoding="utf-8")
-            made.replace(state / MARKER)
+            write_mark(state)
     except (FileExistsError, NotADirectoryError):
         raise CliError(f"{state} is a file; --state wants a folder") from None
     except OSError as error:
@@ -84,7 +86,14 @@ def _not_ours(state: Path) -> str | None:
     return f"{state} is root's cloud. {own}" if place == state else f"only root can make {state}. {own}"
 
 
-def _check_owner(state: Path) -> None:
+def write_mark(state: Path) -> None:
+    """From now on the folder is a Cumulet state folder."""
+    made = state / f"{MARKER}.{os.getpid()}"
+    made.write_text(MARKER_TEXT, encoding="utf-8")
+    made.replace(state / MARKER)
+
+
+def check_owner(state: Path) -> None:
     """Root does what the files in here say: who has the folder, or may put another one in its place, would be root."""
     if os.geteuid() != 0:
         return
