@@ -39,7 +39,7 @@ from cumulet.services.network import door as network
 from cumulet.services.network import service as network_service
 from cumulet.services.placement import service as placement_service
 from cumulet.space import Room
-from cumulet.store import Store
+from cumulet.store import Store, targets
 from cumulet.store.kinds import MissingPart
 from cumulet.store.schema import SchemaError, prepare
 
@@ -248,6 +248,7 @@ def run(settings: Settings) -> int:
         controller.images.ending.set()
         controller.engine.stop()
         runner.join(5)
+        targets.checkpoint(controller.store)  # all rows are in one file from now on
     return 0
 
 

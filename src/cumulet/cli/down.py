@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import in_force, machine, processes, state_folder
+from cumulet.cli import in_force, machine, processes, settling, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
             ran = processes.stop(settings)
         if args.purge:
             return _purge(settings, progress)
+        settling.settle(settings.state)
         count = processes.guests(settings)
     if not ran:
         progress.say("The cloud was down already.")

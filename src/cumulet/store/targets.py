@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import inspect, select, table, text
+from sqlalchemy.exc import OperationalError
 
 from cumulet.store.copies import VERSIONS
 from cumulet.store.database import Store, Transaction
@@ -52,8 +53,12 @@ def checkpoint(store: Store) -> bool:
     """Move all that SQLite's log has into its file; whether nothing was in the way. Nothing to do on PostgreSQL."""
     if not isinstance(store.where, Path):
         return True
-    with store.engine.connect() as connection:
-        busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    try:
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout=1000")
+            busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    except OperationalError:  # the disk is full or away: the rows are in the log, and stay there
+        return False
     return not busy
 
 

@@ -119,6 +119,7 @@ def _empty(state: Path) -> None:
 
 def end(place: Place) -> None:
     """The cloud is whole: its mark, then no more a restore's."""
+    place.state.chmod(0o711)
     state_folder.write_mark(place.state)
     (place.state / state_folder.RESTORING).unlink()
 

@@ -74,6 +74,7 @@ def _restore(
     where, url = _database(place)
     target = rows.Target(where, place.mark.number)
     target.check()
+    os.umask(0o077)
     lock = places.begin(place)
     try:
         seen = _seen(place, found)
