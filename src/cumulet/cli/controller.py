@@ -10,7 +10,7 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
+from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings
 from cumulet.engine import Engine, timeline
@@ -194,16 +195,25 @@ def _computing(settings: Settings, engine: Engine) -> compute.ComputeContext:
     )
 
 
+def _snapshots(settings: Settings, hosts_changed: Sequence[fleet.HostsChanged]) -> RunningSnapshots | None:
+    """Snapshots, in a simulated cloud."""
+    if settings.simulated is None:
+        return None
+    return RunningSnapshots(settings.state / "snapshots", settings.images_dir, hosts_changed)
+
+
 def _link(
     settings: Settings, engine: Engine, computing: compute.ComputeContext, images: image.ImageContext
 ) -> fleet.LinkContext:
     """What nodes are told and asked, by the services that know it."""
+    hosts_changed = [compute.hosts_changed, network.hosts_changed]
     return fleet.LinkContext(
         operator_secret=settings.secret("operator_secret"),
         engine=engine,
         renderers={**network.RENDERERS, **compute.renderers(computing)},
         reports={**network.REPORTS, **compute.reports(engine)},
-        hosts_changed=[compute.hosts_changed, network.hosts_changed],
+        hosts_changed=hosts_changed,
+        snapshots=_snapshots(settings, hosts_changed),
         image_path=lambda tx, link_id, image_id: (
             image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
         ),

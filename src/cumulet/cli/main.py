@@ -24,8 +24,10 @@ from cumulet.cli import (
     keys,
     openstack,
     policy,
+    reset,
     restore,
     simulate,
+    snapshot,
     status,
     token,
     up,
@@ -36,7 +38,24 @@ from cumulet.cli.words import Parser, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
-VERBS = (up, down, backup, restore, adopt, forget, status, explain, simulate, token, guest_image, keys, policy, docs)
+VERBS = (
+    up,
+    down,
+    backup,
+    restore,
+    snapshot,
+    reset,
+    adopt,
+    forget,
+    status,
+    explain,
+    simulate,
+    token,
+    guest_image,
+    keys,
+    policy,
+    docs,
+)
 
 
 def build_parser() -> Parser:

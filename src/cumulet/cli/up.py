@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from cumulet.cli import (
     guest_image,
     hints,
     in_force,
+    link_client,
     listening,
     machine,
     packages,
@@ -40,6 +41,7 @@ from cumulet.cli import (
     state_folder,
     upgrade,
 )
+from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.cli.terminal import plain
@@ -316,6 +318,9 @@ def _furnish(settings: Settings, progress: Progress, image: Callable[[], Path | 
     first_user.furnish(settings, remember, progress)
     if found[-1] is not None:
         done.write_text("")
+        if settings.simulated is not None:
+            with suppress(ApiError):  # a disk without room for it is no reason to stop
+                link_client.act(settings, "snapshots", {"name": FURNISHED}, 60)
 
 
 def _foreign(settings: Settings, progress: Progress) -> bool:

@@ -33,9 +33,12 @@ from cumulet.fleet.model.hosts import every as hosts
 from cumulet.fleet.model.jobs import JobKind, JobResult, ask, wait_job
 from cumulet.fleet.model.keeping import KeptThing, forget
 from cumulet.fleet.model.keeping import every as kept
+from cumulet.fleet.model.resets import STAY, switch_on, tell, told
+from cumulet.fleet.model.resets import names as host_names
 from cumulet.store import Transaction
 
 __all__ = [
+    "STAY",
     "Adopter",
     "Adoption",
     "Held",
@@ -55,6 +58,7 @@ __all__ = [
     "forget",
     "held",
     "host_by_name",
+    "host_names",
     "host_up",
     "hosts",
     "kept",
@@ -66,6 +70,9 @@ __all__ = [
     "raise_epoch",
     "remove",
     "switch",
+    "switch_on",
+    "tell",
+    "told",
     "touch",
     "touch_all",
     "touch_everywhere",

@@ -71,6 +71,19 @@ class LostImages(Protocol):
         """Make the row of one, which takes as long as reading it; its name. Raises ValueError, a sentence."""
 
 
+class Snapshots(Protocol):
+    """Snapshots of a simulated cloud."""
+
+    def names(self) -> list[str]:
+        """Those that there are."""
+
+    def take(self, tx: Transaction, name: str) -> int:
+        """Remember all rows and images; how many rows."""
+
+    def reset(self, tx: Transaction, name: str) -> dict[str, Any]:
+        """Go back. Raises FileNotFoundError, and ValueError for one that these tables do not take."""
+
+
 @dataclass
 class LinkContext:
     """What the process assembly hands to the link. `image_path`: (tx, link id, image id) → the file, None when there is
@@ -90,6 +103,7 @@ class LinkContext:
     ended: Mapping[Kind, Ended] = field(default_factory=dict)
     adopters: Sequence[Adopter] = ()
     lost_images: LostImages | None = None
+    snapshots: Snapshots | None = None
 
 
 def a_node(call: Call) -> None:
@@ -164,6 +178,7 @@ def load() -> Service:
         keeping,
         link,
         simulation,
+        snapshots,
         status,
         tokens,
     )

@@ -8,7 +8,7 @@ database has, whichever revision of the schema that is. Rows are streamed, never
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -97,8 +97,11 @@ def _counted(tx: Transaction, found: Any) -> dict[str, int]:
     }
 
 
-def load(tx: Transaction, copy: Iterable[Piece], *, emptied: bool = False) -> dict[str, int]:
-    """Put rows into the tables, which are empty (or are `emptied` first); how many each has now.
+def load(
+    tx: Transaction, copy: Iterable[Piece], *, emptied: bool = False, staying: Collection[str] = ()
+) -> dict[str, int]:
+    """Put rows into the tables, which are empty (or are `emptied` first); how many came into each. Tables that are
+    `staying` keep what they have.
 
     Foreign keys are looked at when all is in: here on PostgreSQL, at the commit on SQLite. Raises CopyError.
     """
@@ -106,7 +109,7 @@ def load(tx: Transaction, copy: Iterable[Piece], *, emptied: bool = False) -> di
     there = {name: [each["name"] for each in columns] for (_, name), columns in writer.found.items()}
     writer.begin()
     if emptied:
-        _empty(tx)
+        _empty(tx, {VERSIONS, *staying})
     counts: dict[str, int] = {}
     form = Form("", ())
     for piece in copy:
@@ -115,8 +118,11 @@ def load(tx: Transaction, copy: Iterable[Piece], *, emptied: bool = False) -> di
             unknown = [each for each in form.columns if each not in there.get(form.name, ())]
             if unknown or form.name == VERSIONS:
                 raise CopyError(f"this schema has no {form.name}.{unknown[0] if unknown else 'version_num'}")
-            counts[form.name] = 0
-            writer.table(form)
+            if form.name not in staying:
+                counts[form.name] = 0
+                writer.table(form)
+            continue
+        if form.name in staying:
             continue
         try:
             writer.rows(form, piece.rows)
@@ -127,10 +133,11 @@ def load(tx: Transaction, copy: Iterable[Piece], *, emptied: bool = False) -> di
     return counts
 
 
-def _empty(tx: Transaction) -> None:
-    """Delete all rows: of tables that name others first, so that few deletes look for who names them."""
+def _empty(tx: Transaction, staying: Collection[str]) -> None:
+    """Delete all rows but those of `staying`: of tables that name others first, so that few deletes look for those who
+    name them."""
     ordered = inspect(tx.connection).get_sorted_table_and_fkc_names()
-    for name in reversed([name for name, _ in ordered if name and name != VERSIONS]):
+    for name in reversed([name for name, _ in ordered if name and name not in staying]):
         tx.execute(table(name).delete())
 
 

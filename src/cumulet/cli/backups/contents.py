@@ -115,7 +115,8 @@ def read_rows(store: Store, head: dict[str, Any]) -> Iterator[bytes]:
     except Exception as error:
         if isinstance(error, CliError):
             raise
-        raise CliError(f"the database cannot be read: {getattr(error, 'orig', error)}") from None
+        damaged = "is damaged or " if store.alone else ""
+        raise CliError(f"the database {damaged}cannot be read: {getattr(error, 'orig', error)}") from None
     finally:
         store.close()
 

@@ -88,8 +88,8 @@ def _restore(
         with say.step("rows"):
             target.load(iter(Reading(*backup)), found)
             epoch, revision = target.finish(seen[0])
-            target.close()
         places.end(place)
+        target.close()
     except Exception as error:
         raise rows.told(error) from None
     finally:

@@ -57,7 +57,9 @@ class Target:
         """Make the tables as the backup knew them, and put its rows in."""
         if self.loaded:
             return
-        if self._label is not None:
+        if isinstance(self.store.where, Path):
+            self.store.where.parent.mkdir(mode=0o700, exist_ok=True)
+        else:
             with self.store.transaction() as tx:
                 targets.clear(tx)
         if found.head.schema == schema.HEAD:
@@ -86,13 +88,15 @@ class Target:
                 revision = int(tx.local["revision"])
             except LookupError:  # rows from before clouds had an id: the first controller makes one
                 pass
-            if self._label is not None:
-                targets.label(tx, None)
         if self._label is None:
             targets.checkpoint(self.store)
         return epoch, revision
 
     def close(self) -> None:
+        """The cloud is whole: no label is needed any more."""
+        if self._label is not None:
+            with self.store.transaction() as tx:
+                targets.label(tx, None)
         self.store.close()
 
 
@@ -108,4 +112,6 @@ def told(error: BaseException) -> CliError:
         return CliError(f"{error}. Nothing of this cloud will start; mend it and run the same restore again")
     if isinstance(error, OSError):
         return CliError(f"the disk does not take it: {error.strerror}. Make room and run the same restore again")
+    if (orig := getattr(error, "orig", None)) is not None:  # what the driver says has no password in it
+        return CliError(f"the database does not take it: {orig}. Mend it and run the same restore again")
     raise error

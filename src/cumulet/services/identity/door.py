@@ -18,6 +18,8 @@ from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.adoption import adopt
 from cumulet.services.identity.model.bootstrap import bootstrap
+from cumulet.services.identity.model.generation import current as generation
+from cumulet.services.identity.model.generation import surpass as surpass_generation
 from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.model.owners import owners
 from cumulet.services.identity.model.password_rules import PasswordRules
@@ -32,12 +34,14 @@ __all__ = [
     "effective_limits",
     "endpoint_url",
     "find",
+    "generation",
     "keep_keys_fresh",
     "owners",
     "project_exists",
     "project_named",
     "project_names",
     "rotate_keys",
+    "surpass_generation",
 ]
 
 

@@ -46,6 +46,7 @@ __all__ = [
     "find",
     "forget",
     "kept",
+    "known_ids",
     "lost",
     "names",
     "property_protections",
@@ -154,3 +155,8 @@ def data_path(tx: Transaction, context: ImageContext, image_id: str) -> Path | N
     if row is None or row.status != ACTIVE or not screened(row.container_format):
         return None
     return cache.near(tx, context, image_id)
+
+
+def known_ids(tx: Transaction) -> set[str]:
+    """Ids of all images that there were. One query."""
+    return {row.id for row in tx.rows(select(images.c.id))}

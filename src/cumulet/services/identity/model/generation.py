@@ -28,3 +28,10 @@ def bump(tx: Transaction) -> None:
     if not tx.update(generation, generation.c.id == 1, value=generation.c.value + 1):
         tx.insert(generation, {"id": 1, "value": 1})
     tx.wake(TOPIC)
+
+
+def surpass(tx: Transaction, number: int) -> None:
+    """Raise the generation above `number`: the rows have been replaced, and what was derived before counts no more."""
+    if not tx.update(generation, generation.c.id == 1, value=number + 1):
+        tx.insert(generation, {"id": 1, "value": number + 1})
+    tx.wake(TOPIC)
