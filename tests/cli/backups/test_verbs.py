@@ -315,7 +315,7 @@ def test_a_newer_schema_is_refused_and_an_older_one_brought_along(
     run: Any, key: list[str], tmp_path: Path, cloud: Assembled
 ) -> None:
     old = Store(tmp_path / "old.sqlite")
-    schema.migrate(old, schema.FIRST)
+    schema.migrate(old, to=schema.FIRST)
     with old.transaction() as tx:
         tx.execute(text("INSERT INTO identity_regions (id, description, extra) VALUES ('Old', '', '{}')"))
     sealed = tmp_path / "b"

@@ -65,7 +65,7 @@ class Target:
         if found.head.schema == schema.HEAD:
             schema.prepare(self.store)
         else:
-            schema.migrate(self.store, found.head.schema)
+            schema.migrate(self.store, to=found.head.schema)
         with self.store.transaction() as tx:
             counts = copies.load(tx, _pieces(records), emptied=True)
             if counts != found.tables:
