@@ -76,7 +76,7 @@ def pieces(tx: Transaction) -> Iterator[Piece]:
         ]
         asked = select(*shown).select_from(table(name))
         try:
-            answer = tx.connection.execution_options(yield_per=BATCH).execute(asked)
+            answer = tx.connection.execute(asked, execution_options={"yield_per": BATCH})
             for batch in answer.partitions(BATCH):
                 yield Rows([list(row) for row in batch])
         except DatabaseError as error:

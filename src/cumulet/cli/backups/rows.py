@@ -47,7 +47,7 @@ class Target:
             with self.store.read() as tx:
                 self.loaded = targets.labelled(tx) == self._label
                 if not self.loaded and not targets.vacant(tx):
-                    raise CliError("the database that CUMULET_DATABASE_URL names is not empty. Give an empty one")
+                    raise CliError("the database is not empty: name an empty one in CUMULET_DATABASE_URL")
         except CliError:
             raise
         except Exception as error:
