@@ -120,6 +120,7 @@ def _empty(state: Path) -> None:
 def end(place: Place) -> None:
     """The cloud is whole: its mark, then no more a restore's."""
     place.state.chmod(0o711)
+    os.sync()  # one for all: a node's journal has thousands of small files
     state_folder.write_mark(place.state)
     (place.state / state_folder.RESTORING).unlink()
 
@@ -168,9 +169,8 @@ class Writing:
             rest = rest[os.write(self._fd, rest) :]
 
     def close(self) -> None:
-        """All is written: on the disk, and by its name."""
+        """All is written, and has its name. It is on the disk when `end` returns."""
         if not self.skipped:
-            os.fsync(self._fd)
             os.close(self._fd)
             os.rename(self._draft, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         os.close(self._folder)
