@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from cumulet.config import STANDARD_PORTS, Settings
 
 MADE: dict[str, list[dict]] = {name: [] for name in ("flavors", "images", "networks", "subnets", "routers", "ports")}
+FURNISHED: set[str] = set()
 SETTINGS: Settings
 
 
@@ -51,14 +52,14 @@ class Handler(BaseHTTPRequestHandler):
         noun = [part for part in url.path.split("/") if part and part not in ("v1", "v2", "v2.0", "v2.1", "v3")]
         if not noun:
             return self.answer(200, {"versions": []})
-        if noun[0] == "os-services":
-            count = (SETTINGS.simulated or 1) if (SETTINGS.node_dir / "joined").exists() else 0
-            return self.answer(200, {"services": [{"state": "up"}] * count})
         if noun[0] == "status":
             estranged = SETTINGS.cache_dir / "estranged"
             why = estranged.read_text() if estranged.exists() else None
-            nodes = [{"host": "fake", "up": why is None, "hold": why, "problems": []}]
+            count = (SETTINGS.simulated or 1) if (SETTINGS.node_dir / "joined").exists() else 0
+            nodes = [{"host": "fake", "up": why is None, "hold": why, "problems": []}] * count
             return self.answer(200, {"nodes": nodes, "estranged": why})
+        if noun[0] == "furnished":
+            return self.answer(200, {"furnished": sorted(FURNISHED)})
         if noun[0] == "explain":
             if noun[1] != "server-1":
                 return self.answer(404, {})
@@ -78,6 +79,12 @@ class Handler(BaseHTTPRequestHandler):
         noun = urlsplit(self.path).path.split("/")[-1]
         if noun == "tokens":
             return self.token(body["auth"]["identity"]["password"]["user"])
+        if noun == "sessions":
+            made = {"token": body["project"], "project_id": body["project"], "expires_at": ""}
+            return self.answer(201, made)
+        if noun == "furnished":
+            FURNISHED.update(body["furnished"])
+            return self.answer(201, {})
         inner = body if noun == "images" else next(iter(body.values()))
         row = {"id": uuid.uuid4().hex, "status": "queued", "project_id": self.headers["X-Auth-Token"]} | inner
         MADE[noun].append(row)

@@ -67,7 +67,7 @@ class Cloud:
         self.port = sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         context = fleet_service.LinkContext(
-            operator_secret="operator",
+            operator_secret=lambda: "operator",
             engine=Engine(self.store),
             renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
             reports={"guest": self.keep, "network": lambda tx, reports: None},

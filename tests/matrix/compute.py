@@ -90,6 +90,7 @@ REQUESTS: dict[str, list[Ask]] = {
     f"PUT {_QUOTA}": [Ask({"quota_set": {"cores": 50}})],
     "PUT /v2.1/os-quota-class-sets/{name}": [Ask({"quota_class_set": {"cores": 50}}, where={"name": "default"})],
     "PUT /v2.1/os-services/{service_id}": [Ask({"status": "disabled"})],
+    "DELETE /v2.1/os-services/{service_id}": [Ask()],
     "PUT /v2.1/os-services/{action} up to 2.52": [Ask({"host": "h", "binary": "nova-compute"})],
     "GET /v2.1/servers": [
         Ask(shows="$server_id"),

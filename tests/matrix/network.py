@@ -62,6 +62,7 @@ REQUESTS: dict[str, list[Ask]] = {
     "GET /v2.0/service-providers": [Ask()],
     "GET /v2.0/agents": [Ask()],
     "GET /v2.0/agents/{agent_id}": [Ask()],
+    "DELETE /v2.0/agents/{agent_id}": [Ask()],
     "GET /v2.0/network-ip-availabilities": [Ask(shows="$network_id")],
     "GET /v2.0/network-ip-availabilities/{network_id}": [Ask()],
     **_noun("networks", "network", "network_id", {"name": "new"}, {"name": "renamed"}, network_id="$spare_network"),

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from cumulet.cli.errors import CliError
 
+_VERSION = re.compile(r"v[0-9]+(\.[0-9]+)?")
 VERSION_PATHS = {"image": "/v2", "network": "/v2.0", "compute": "/v2.1"}
 
 
@@ -71,6 +73,13 @@ class Session:
                 if endpoint["interface"] == "public" and endpoint["region"] == region:
                     self.endpoints[service["type"]] = endpoint["url"].rstrip("/")
 
+    @classmethod
+    def of(cls, token: str, project_id: str, endpoints: Mapping[str, str]) -> Session:
+        """A session with a token that is there already. `endpoints`: service type → URL."""
+        made = cls.__new__(cls)
+        made.token, made.project_id, made.endpoints = token, project_id, dict(endpoints)
+        return made
+
     def url(self, service: str) -> str:
         """Where the catalog says a service is, with its version.
 
@@ -79,7 +88,8 @@ class Session:
         if service not in self.endpoints:
             raise CliError(f"the catalog has no public endpoint of type {service}")
         endpoint = self.endpoints[service]
-        return endpoint if urlsplit(endpoint).path.startswith("/v") else endpoint + VERSION_PATHS.get(service, "")
+        last = urlsplit(endpoint).path.rpartition("/")[2]
+        return endpoint if _VERSION.fullmatch(last) else endpoint + VERSION_PATHS.get(service, "")
 
     def request(self, method: str, service: str, path: str, body: object = None) -> Any:
         """A JSON request; the answer's JSON (None when it is empty). Raises ApiError."""

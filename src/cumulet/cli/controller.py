@@ -20,7 +20,7 @@ import uvloop
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
-from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings
+from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings, metadata_secrets
 from cumulet.engine import Engine, timeline
 from cumulet.engine.retention import Forgets, Retention
 from cumulet.fleet import door as fleet_door
@@ -110,6 +110,8 @@ def assemble(settings: Settings) -> Controller:
     link = _link(settings, engine, computing, images)
     retention = Retention(store, settings.keep_deleted_days, FORGETS)
     link.facts = retention.facts
+    link.actions = _actions(store, who)
+    link.problems = [*link.problems, identity.AdminsPassword(store, settings.secrets_dir).problems]
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
         "identity": (identity_service.load, who),
         "identity_admin": (identity_service.load, who),
@@ -124,13 +126,12 @@ def assemble(settings: Settings) -> Controller:
     rules = policies(settings.state, declared())
     engine.when_set.append(fleet_door.clock_was_set)
     link.problems = [*link.problems, *_problems(settings, store, engine, rules)]
-    none, auth_url = Policy(()), endpoints["identity"]
     mounts = {
-        settings.ports.of(name): Mount(service := load(), context, rules.policies.get(service.type, none), auth_url)
+        settings.ports.of(name): _mount(settings, name, load(), context, rules)
         for name, (load, context) in contexts.items()
     }
-    room = _room(settings)
-    app = App(store, mounts, who.authenticate, origins=settings.cors_origins, state=settings.state, room=room)
+    room, origins, proxies = _room(settings), settings.cors_origins, settings.trusted_proxies
+    app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
     return Controller(settings, store, engine, app, rules, images, retention)
 
 
@@ -163,6 +164,18 @@ def _room(settings: Settings) -> Room:
     return Room([settings.state / name for name in ("db", "images", "images-staging", "node")])
 
 
+def _mount(settings: Settings, name: str, service: Service, context: Any, rules: Policies) -> Mount:
+    """A service at its place, where clients find it directly or through a proxy."""
+    return Mount(
+        service,
+        context,
+        rules.policies.get(service.type) or Policy(()),
+        settings.url("identity") + PATHS["identity"],
+        public=settings.public_urls.get(name.removesuffix("_admin"), ""),
+        proxied=name not in NEVER_OUTSIDE,
+    )
+
+
 def _images(settings: Settings) -> image.ImageContext:
     """The image service's stores and rules, with identity's limits and catalog."""
     found = image.declared(settings.images_dir, settings.state, settings.secrets_dir)
@@ -185,7 +198,7 @@ def _computing(settings: Settings, engine: Engine) -> compute.ComputeContext:
     """What compute, its metadata service and its console know of this process."""
     return compute.ComputeContext(
         engine=engine,
-        metadata_secret=settings.secret("metadata_secret"),
+        metadata_secrets=lambda: metadata_secrets(settings.secrets_dir),
         console_base_url=settings.url("console"),
         screens=settings.node_dir / "vnc",
         region=settings.region,
@@ -208,12 +221,13 @@ def _link(
     """What nodes are told and asked, by the services that know it."""
     hosts_changed = [compute.hosts_changed, network.hosts_changed]
     return fleet.LinkContext(
-        operator_secret=settings.secret("operator_secret"),
+        operator_secret=lambda: settings.secret("operator_secret"),
         engine=engine,
         renderers={**network.RENDERERS, **compute.renderers(computing)},
         reports={**network.REPORTS, **compute.reports(engine)},
         hosts_changed=hosts_changed,
         snapshots=_snapshots(settings, hosts_changed),
+        hosts_left=[compute.hosts_left],
         image_path=lambda tx, link_id, image_id: (
             image.data_path(tx, images, image_id) if compute.boots_from(tx, link_id, image_id) else None
         ),
@@ -221,6 +235,15 @@ def _link(
         find=[compute.find, network.find, image.find, identity.find],
         adopters=[compute.vet, network.adopt, compute.adopt, identity.adopt],
         lost_images=image.LostImages(images, lambda tx: identity.project_named(tx, "admin"), compute.image_name),
+    )
+
+
+def _actions(store: Store, who: identity.IdentityContext) -> fleet.Actions:
+    """What the operator may have done without being a user."""
+    return fleet.Actions(
+        token=who.command_line.token,
+        put_password=lambda secret, password: identity.put_password(store, who.password_rules, secret, password),
+        seal_anew=lambda: who.vault.rotate(store),
     )
 
 

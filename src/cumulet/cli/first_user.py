@@ -1,7 +1,7 @@
 """What a first user wants to find: flavors, an image, an external network, and demo's own network and router.
 
-All of it is made through the public APIs, as any user could, and looked up by name before it is made, so
-that an interrupted `up` is simply run again. It must never touch a database or a service's inside.
+All of it is made through the public APIs, with a token that needs no user's password, and looked up by name before it
+is made, so that an interrupted `up` is simply run again. It must never touch a database or a service's inside.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import machine
+from cumulet.cli import link_client, machine
 from cumulet.cli.api_client import ApiError, Session
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
@@ -32,27 +32,44 @@ IMAGE = "cirros"
 SELFSERVICE_CIDR = "172.16.1.0/24"
 
 
-def sessions(settings: Settings) -> tuple[Session, Session]:
-    """The admin's and the demo user's."""
-    admin, demo = (
-        Session(settings.local_url("identity"), user, settings.secret(f"{user}_password"), settings.region)
-        for user in ("admin", "demo")
-    )
-    return admin, demo
+THINGS = ("flavors", "provider-network", "demo-network", "image")
+"""What is put into a cloud, once each: a mark in the database says so, and what is deleted afterwards stays deleted."""
 
 
-def furnish(settings: Settings, image: Callable[[], Path | None], progress: Progress) -> None:
-    """Make whatever is missing. `image` gives the image's file, or None when there is none to be had."""
-    admin, demo = sessions(settings)
-    with progress.step("flavors"):
-        flavors(admin)
-    with progress.step("networks"):
-        provider = provider_network(admin, settings)
-        demo_network(demo, settings, provider)
+def furnish(settings: Settings, image: Callable[[], Path | None], progress: Progress) -> bool:
+    """Make what was never made; whether all of it is there now. `image` gives the image's file, or None when there is
+    none to be had: then it is asked for again at the next `up`.
+
+    A project that somebody has deleted or disabled is not furnished. Raises ApiError.
+    """
+    missing = [name for name in THINGS if name not in link_client.furnished(settings)]
+    admin, demo = (link_client.session(settings, project) for project in ("admin", "demo")) if missing else (None, None)
+    if "flavors" in missing and admin is not None:
+        with progress.step("flavors"):
+            flavors(admin)
+            link_client.keep_furnished(settings, ["flavors"])
+    if "provider-network" in missing or "demo-network" in missing:
+        with progress.step("networks"):
+            _networks(settings, missing, admin, demo)
+    if "image" not in missing or admin is None:
+        return True
     with progress.step(f"image {IMAGE}"):
         file = image()
         if file is not None:
             upload_image(admin, file, simulated=settings.simulated is not None)
+            link_client.keep_furnished(settings, ["image"])
+    return file is not None
+
+
+def _networks(settings: Settings, missing: list[str], admin: Session | None, demo: Session | None) -> None:
+    """The external network, and demo's behind it when there is one to be behind."""
+    if "provider-network" in missing and admin is not None:
+        provider_network(admin, settings)
+        link_client.keep_furnished(settings, ["provider-network"])
+    if "demo-network" in missing and demo is not None:
+        provider = demo.named("network", "networks", "provider")
+        demo_network(demo, settings, str(provider["id"]) if provider else None)
+        link_client.keep_furnished(settings, ["demo-network"])
 
 
 def flavors(admin: Session) -> None:
@@ -126,8 +143,9 @@ def provider_addresses(cidr: str) -> tuple[str, str, str]:
     return str(network[1]), str(first), str(last)
 
 
-def demo_network(demo: Session, settings: Settings, provider_id: str) -> None:
-    """Network, subnet and router of the demo project, as the guides name them."""
+def demo_network(demo: Session, settings: Settings, provider_id: str | None) -> None:
+    """Network, subnet and router of the demo project, as the guides name them. `provider_id`: the external network;
+    without one the router leads nowhere."""
     mine = {"project_id": demo.project_id}
     network = demo.named("network", "networks", "selfservice", **mine)
     if network is None:
@@ -141,7 +159,9 @@ def demo_network(demo: Session, settings: Settings, provider_id: str) -> None:
         subnet = demo.request("POST", "network", "/subnets", {"subnet": body})["subnet"]
     router = demo.named("network", "routers", "router", **mine)
     if router is None:
-        body = {"name": "router", "external_gateway_info": {"network_id": provider_id}}
+        body = {"name": "router"}
+        if provider_id is not None:
+            body["external_gateway_info"] = {"network_id": provider_id}
         router = demo.request("POST", "network", "/routers", {"router": body})["router"]
     ports = demo.request("GET", "network", f"/ports?device_id={router['id']}&network_id={network['id']}")["ports"]
     if not ports:

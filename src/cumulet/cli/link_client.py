@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from cumulet.cli.api_client import ApiError, call
+from cumulet.cli.api_client import ApiError, Session, call
 from cumulet.config import LOOPBACK, Settings
 from cumulet.node import peer
+
+UNAUTHORIZED, NOT_FOUND = 401, 404
 
 
 def get(settings: Settings, path: str) -> Any:
@@ -35,9 +38,65 @@ def act(settings: Settings, path: str, body: Any, timeout: float = 600) -> dict[
     return dict(_ask(settings, "POST", path, body, timeout))
 
 
+def session(settings: Settings, project: str) -> Session | None:
+    """A session of the cloud's own in a project (admin or demo), which furnishes it; None when there is no such
+    project any more. It asks the APIs where they listen, whatever the catalog says. Raises ApiError."""
+    try:
+        made = _ask(settings, "POST", "sessions", {"project": project})
+    except ApiError as error:
+        if error.code == NOT_FOUND:
+            return None
+        raise
+    endpoints = {name: settings.local_url(name) for name in ("compute", "image", "network")}
+    return Session.of(made["token"], made["project_id"], endpoints)
+
+
+def furnished(settings: Settings) -> set[str]:
+    """What has been put into the cloud. Raises ApiError."""
+    return set(get(settings, "furnished")["furnished"])
+
+
+def keep_furnished(settings: Settings, names: Iterable[str]) -> None:
+    """Say what has been put into the cloud. Raises ApiError."""
+    _ask(settings, "POST", "furnished", {"furnished": sorted(names)})
+
+
+def put_password(settings: Settings, secret: str, password: str) -> dict[str, Any]:
+    """Give the users of a secret a new password. Raises ApiError."""
+    return dict(_ask(settings, "PUT", f"passwords/{secret}", {"password": password}))
+
+
+def seal_anew(settings: Settings) -> int:
+    """Rotate the keys of credentials; how many were sealed anew. Raises ApiError."""
+    return int(_ask(settings, "POST", "credential-keys", {}, timeout=120)["sealed"])
+
+
+def nodes(settings: Settings) -> list[dict[str, Any]]:
+    """Nodes that joined: ``name``, ``since`` when they have their secret (s), ``up``, and whether one ``waits`` for
+    another. Raises ApiError."""
+    return list(get(settings, "nodes")["nodes"])
+
+
+def renew_nodes(settings: Settings) -> None:
+    """Have every node ask for a new secret. Raises ApiError."""
+    _ask(settings, "POST", "nodes/renewal", {})
+
+
 def _ask(settings: Settings, method: str, path: str, body: Any = None, timeout: float = 10) -> Any:
+    """One question. A secret that was replaced while we asked is read again."""
+    secret = settings.secret("operator_secret")
+    try:
+        return _asked(settings, secret, method, path, body, timeout)
+    except ApiError as error:
+        fresh = settings.secret("operator_secret")
+        if error.code != UNAUTHORIZED or fresh == secret:
+            raise
+    return _asked(settings, fresh, method, path, body, timeout)
+
+
+def _asked(settings: Settings, secret: str, method: str, path: str, body: Any, timeout: float) -> Any:
     url = f"{settings.local_url('link')}/v1/{path}"
-    headers = {"Authorization": f"Bearer {settings.secret('operator_secret')}", "Accept": "application/json"}
+    headers = {"Authorization": f"Bearer {secret}", "Accept": "application/json"}
     data = None
     if body is not None:
         headers["Content-Type"], data = "application/json", json.dumps(body).encode()
@@ -48,7 +107,7 @@ def _ask(settings: Settings, method: str, path: str, body: Any = None, timeout: 
         raise ApiError(f"the controller does not answer on {url}: {error}", 0) from error
     if status >= 300:
         raise ApiError(_told(text) or f"HTTP status {status}", status)
-    return json.loads(text)
+    return json.loads(text) if text else None
 
 
 def _told(text: bytes) -> str:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from cumulet.cli import (
+    admin,
     adopt,
     audit,
     backup,
@@ -26,6 +27,7 @@ from cumulet.cli import (
     policy,
     reset,
     restore,
+    secret,
     simulate,
     snapshot,
     status,
@@ -49,6 +51,8 @@ VERBS = (
     forget,
     status,
     explain,
+    admin,
+    secret,
     simulate,
     token,
     guest_image,

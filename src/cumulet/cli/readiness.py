@@ -7,11 +7,12 @@ It asks over HTTP only, as a client would.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from cumulet.cli import belonging, first_user, processes
+from cumulet.cli import belonging, link_client, processes
 from cumulet.cli.api_client import call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -19,6 +20,8 @@ from cumulet.config import STANDARD_PORTS, Settings
 
 API_SECONDS = 90.0
 NODE_SECONDS = 120.0
+_UNSETTLED = NODE_SECONDS - 5
+"""So long before the end a node has had the time to say that it has fewer hosts than before."""
 TOO_MANY_RESTARTS = 3
 FINAL = "exit 2"
 PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
@@ -78,16 +81,18 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
 
 
 def wait_for_nodes(settings: Settings, progress: Progress) -> None:
-    """Until compute reports as many hosts up as there should be, or they hold because they are not this controller's.
-    Raises CliError when they do not come."""
+    """Until as many hosts are up as there should be, or they hold because they are not this controller's. Raises
+    CliError when they do not come."""
     expected = settings.simulated or 1
     with progress.step("the node is up" if expected == 1 else f"{expected} hosts are up"):
         deadline = time.monotonic() + NODE_SECONDS
-        admin, _ = first_user.sessions(settings)
         while not belonging.of(settings):
-            services = admin.request("GET", "compute", "/os-services?binary=nova-compute")["services"]
-            count = sum(service["state"] == "up" for service in services)
-            if count >= expected:
+            hosts = link_client.get(settings, "status")["nodes"]
+            # What an operator has taken out of service, and a node that holds, are there, too.
+            count = sum(bool(host["up"] or host.get("forced_down") or host.get("hold")) for host in hosts)
+            settled = count == expected or settings.simulated is None or time.monotonic() > deadline - _UNSETTLED
+            if count >= expected and settled:
+                _say_who_left(hosts, progress)
                 return
             _still_alive(settings)
             if time.monotonic() > deadline:
@@ -95,6 +100,17 @@ def wait_for_nodes(settings: Settings, progress: Progress) -> None:
                 raise CliError(f"{count} of {expected} hosts are up after {NODE_SECONDS:.0f} s.\n{tail}")
             progress.detail(f"{count} of {expected}")
             time.sleep(0.05 if expected < 50 else 0.5)
+
+
+def _say_who_left(hosts: Sequence[Mapping[str, Any]], progress: Progress) -> None:
+    """Hosts that there were, and that servers are still on."""
+    left = [str(host["host"]) for host in hosts if host.get("left")]
+    if left:
+        some = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        progress.say(
+            f"  No longer there, and down: {some}. When their servers are deleted, remove them: "
+            "cumulet openstack compute service delete ID"
+        )
 
 
 def _still_alive(settings: Settings, names: Sequence[str] = processes.CHILDREN) -> None:

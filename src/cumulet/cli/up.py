@@ -48,7 +48,7 @@ from cumulet.cli.terminal import plain
 from cumulet.config import STANDARD_PORTS, Settings
 
 FLAGS = (
-    *("listen", "public_host", "port_base", "region", "simulated"),
+    *("listen", "public_host", "public_url", "trusted_proxies", "port_base", "region", "simulated"),
     *("provider_cidr", "provider_interface", "first_image", "shared"),
 )
 FURNISHED = "furnished"
@@ -64,6 +64,19 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser("up", help="start the cloud (the first time: make it)", description=__doc__)
     parser.add_argument("--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)")
     parser.add_argument("--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)")
+    parser.add_argument(
+        "--public-url",
+        action="append",
+        metavar="URL",
+        help="behind a proxy: the URL of a host with all services, or service=URL (again for others)",
+    )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        dest="trusted_proxies",
+        metavar="ADDR|CIDR",
+        help="a proxy whose X-Forwarded- headers count (again for others)",
+    )
     parser.add_argument(
         "--port-base",
         type=_port_base,
@@ -102,6 +115,7 @@ def _port_base(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """0 when the cloud runs, whoever started it."""
     flags: dict[str, Any] = {name: getattr(args, name) for name in FLAGS}
+    flags |= {name: tuple(value) for name, value in flags.items() if isinstance(value, list)}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if flags["listen"]:
         flags["listen"] = listening.resolved(str(flags["listen"]))
@@ -308,15 +322,10 @@ def _furnish(settings: Settings, progress: Progress, image: Callable[[], Path | 
     """Fill the cloud once. It is done again when it was cut off, or when there was no image to be had."""
     done = settings.state / FURNISHED
     if done.exists():
+        # The file of before the database knew: nothing is put into a cloud twice.
+        link_client.keep_furnished(settings, first_user.THINGS)
         return
-    found: list[Path | None] = []
-
-    def remember() -> Path | None:
-        found.append(image() if image else guest_image.for_first_user(settings, progress))
-        return found[-1]
-
-    first_user.furnish(settings, remember, progress)
-    if found[-1] is not None:
+    if first_user.furnish(settings, image or (lambda: guest_image.for_first_user(settings, progress)), progress):
         done.write_text("")
         if settings.simulated is not None:
             with suppress(ApiError):  # a disk without room for it is no reason to stop

@@ -2,7 +2,7 @@
 
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
-from cumulet.config.secret_files import DATABASE_URL, SECRETS, check_database_url
+from cumulet.config.secret_files import DATABASE_URL, METADATA_BEFORE, SECRETS, check_database_url, metadata_secrets
 from cumulet.config.settings import DEFAULT_STATE, FILE_NAME, SIMULATION_FILE, Settings, documentation, machine_address
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_STATE",
     "FILE_NAME",
     "LOOPBACK",
+    "METADATA_BEFORE",
     "NEVER_OUTSIDE",
     "SECRETS",
     "SIMULATION_FILE",
@@ -20,4 +21,5 @@ __all__ = [
     "check_database_url",
     "documentation",
     "machine_address",
+    "metadata_secrets",
 ]

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from cumulet.config import public
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import STANDARD_PORTS
 
@@ -23,6 +24,8 @@ def check(settings: Settings) -> None:
     for origin in settings.cors_origins:
         if origin != "*" and not re.fullmatch(r"https?://[^/\s,]+", origin):
             raise ConfigError(f"cors_origins holds origins such as https://horizon.example.com, not {origin!r}")
+    public.urls(settings.public_url)
+    public.check_proxies(settings.trusted_proxies)
     last = 65536 - len(STANDARD_PORTS)
     if settings.port_base is not None and not 1024 <= settings.port_base <= last:
         raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")

@@ -6,12 +6,16 @@ import errno
 import os
 import re
 import stat
+import time
 from pathlib import Path
 
 from cumulet.config.errors import ConfigError
 
 SECRETS = ("admin_password", "demo_password", "service_password", "operator_secret", "metadata_secret")
 DATABASE_URL = "database_url"
+METADATA_BEFORE = "metadata_secret.before"
+"""The secret of metadata proxies before the last rotation, good for `BEFORE_S`."""
+BEFORE_S = 3600
 _SECRET_BYTES = 4096
 
 
@@ -32,6 +36,19 @@ def read_private(folder: Path, name: str) -> tuple[int, str]:
             return found.st_mode, file.read(_SECRET_BYTES).strip()
     finally:
         os.close(handle)
+
+
+def metadata_secrets(folder: Path) -> list[str]:
+    """The secrets that a metadata proxy may sign with: today's, and for an hour the one before. Never empty texts."""
+    found = []
+    for name, life_s in (("metadata_secret", None), (METADATA_BEFORE, BEFORE_S)):
+        try:
+            age = time.time() - (folder / name).lstat().st_mtime
+            if life_s is None or 0 <= age < life_s:
+                found.append(read_private(folder, name)[1])
+        except (OSError, UnicodeDecodeError):
+            continue
+    return [text for text in found if text]
 
 
 def check_database_url(text: str) -> None:

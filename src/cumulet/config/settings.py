@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from cumulet.config import public
 from cumulet.config.checks import check
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, Ports
@@ -36,6 +37,8 @@ class Settings:
     state: Annotated[Path, "folder of everything this cloud remembers"] = DEFAULT_STATE
     listen: Annotated[str, "address that the APIs listen on"] = "127.0.0.1"
     public_host: Annotated[str, "host name or address in the catalog's URLs (empty: from listen)"] = ""
+    public_url: Annotated[tuple[str, ...], "URLs in the catalog behind a proxy: one for all, or service=URL"] = ()
+    trusted_proxies: Annotated[tuple[str, ...], "proxies whose X-Forwarded- headers count, as addresses or CIDRs"] = ()
     port_base: Annotated[int | None, "first of nine TCP ports, instead of OpenStack's own"] = None
     region: Annotated[str, "region name in the catalog"] = "RegionOne"
     simulated: Annotated[int | None, "number of simulated hosts, instead of a real hypervisor"] = None
@@ -88,8 +91,15 @@ class Settings:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)
         return f"[{host}]" if ":" in host else host
 
+    @property
+    def public_urls(self) -> dict[str, str]:
+        """Service → URL without a slash at its end, of those that clients come to through a proxy."""
+        return public.urls(self.public_url)
+
     def url(self, service: str) -> str:
-        """``http://host:port`` of a service (named as in STANDARD_PORTS) as the catalog shows it."""
+        """``http://host:port`` of a service (named as in STANDARD_PORTS) as the catalog shows it, or its public URL."""
+        if (found := self.public_urls.get(service.removesuffix("_admin"))) is not None:
+            return found
         return f"http://{self.endpoint_host}:{self.ports.of(service)}"
 
     def local_url(self, service: str) -> str:

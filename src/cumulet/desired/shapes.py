@@ -274,6 +274,10 @@ SEEN_HEADER = "X-Cumulet-Seen"
 such line."""
 
 
+RENEW_HEADER = "X-Cumulet-Renew"
+"""In the answer to a heartbeat: the node shall join again and get another secret."""
+
+
 # ---- items and reports -------------------------------------------------------------------------------------
 
 
@@ -440,9 +444,11 @@ class Joined(Shape):
 
 class Heartbeat(Shape):
     """ "I am alive"; `hosts` holds facts of those that changed since the last one. `hold`: why this node takes nothing
-    from this controller and keeps all it has, a sentence."""
+    from this controller and keeps all it has, a sentence. `complete`: `hosts` are all that the node has, and others
+    that it once named are gone; a node of before never says so."""
 
     hosts: list[HostFacts] = []
+    complete: bool = False
     hold: str | None = None
 
 

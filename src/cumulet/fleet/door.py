@@ -33,6 +33,8 @@ from cumulet.fleet.model.hosts import every as hosts
 from cumulet.fleet.model.jobs import JobKind, JobResult, ask, wait_job
 from cumulet.fleet.model.keeping import KeptThing, forget
 from cumulet.fleet.model.keeping import every as kept
+from cumulet.fleet.model.leaving import alive, drop
+from cumulet.fleet.model.leaving import remove as remove_hosts
 from cumulet.fleet.model.resets import STAY, switch_on, tell, told
 from cumulet.fleet.model.resets import names as host_names
 from cumulet.store import Transaction
@@ -50,11 +52,13 @@ __all__ = [
     "Renderer",
     "ReportHandler",
     "Thing",
+    "alive",
     "ask",
     "by_ids",
     "by_names",
     "clock_was_set",
     "cloud",
+    "drop",
     "forget",
     "held",
     "host_by_name",
@@ -69,6 +73,7 @@ __all__ = [
     "observed",
     "raise_epoch",
     "remove",
+    "remove_hosts",
     "switch",
     "switch_on",
     "tell",

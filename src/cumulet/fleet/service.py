@@ -1,8 +1,8 @@
 """The link as a service: how nodes join, pull and report. Not one of OpenStack's APIs.
 
 Nodes authenticate with the credentials of their link, or with a token when they join; the operator's own tools
-(``status``, ``explain``, ``token``) with a secret that only root and the controller can read. Neither opens what the
-other does. All of it stands in a request's head, and is looked at before the body is read.
+(``status``, ``up``, ``admin``, ``secret``) with a secret that only root and the controller can read. Neither opens what
+the other does. All of it stands in a request's head, and is looked at before the body is read.
 """
 
 from __future__ import annotations
@@ -84,12 +84,24 @@ class Snapshots(Protocol):
         """Go back. Raises FileNotFoundError, and ValueError for one that these tables do not take."""
 
 
+@dataclass(frozen=True)
+class Actions:
+    """What only the operator may have done, whatever passwords and rights users have. `token`: (tx, project's name) →
+    token, project's id and when it ends (µs), or None. `put_password`: (secret, password) → what became of it.
+    `seal_anew`: how many sealed rows have a new key."""
+
+    token: Callable[[Transaction, str], tuple[str, str, int] | None]
+    put_password: Callable[[str, str], Mapping[str, Any]]
+    seal_anew: Callable[[], int]
+
+
 @dataclass
 class LinkContext:
-    """What the process assembly hands to the link. `image_path`: (tx, link id, image id) → the file, None when there is
+    """What the process assembly hands to the link. `operator_secret` gives the one in force, which may be replaced at
+    any time. `image_path`: (tx, link id, image id) → the file, None when there is
     no such image or no guest of that link boots from it."""
 
-    operator_secret: str
+    operator_secret: Callable[[], str]
     engine: Engine
     renderers: Mapping[Kind, Renderer]
     reports: Mapping[Kind, ReportHandler]
@@ -97,6 +109,8 @@ class LinkContext:
     image_path: Callable[[Transaction, str, str], Path | None]
     metadata: Callable[[Transaction, str, MetadataQuestion], Reply]
     find: Sequence[Find]
+    hosts_left: Sequence[HostsChanged] = ()
+    actions: Actions | None = None
     facts: Callable[[], Mapping[str, Any]] = dict
     problems: Sequence[FindProblems] = ()
     standing: Standing = field(default_factory=Standing)
@@ -154,7 +168,7 @@ def refused(call: Call, why: str) -> None:
 
 def the_operator(call: Call) -> None:
     """Refuse who does not have the operator's secret. Raises 401."""
-    secret: str = call.context.operator_secret
+    secret: str = call.context.operator_secret()
     if not secret or not hmac.compare_digest(_bearer(call).encode(), secret.encode()):
         raise Unauthorized("This needs the operator's secret.")
 
@@ -177,6 +191,7 @@ def load() -> Service:
         explain,
         keeping,
         link,
+        operator,
         simulation,
         snapshots,
         status,

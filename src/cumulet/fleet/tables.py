@@ -40,10 +40,14 @@ hosts = Table(
     Column("disabled", Boolean, nullable=False, default=False),
     Column("disabled_reason", String(255)),
     Column("forced_down", Boolean, nullable=False, default=False),
+    Column("left_at", BigInteger),
+    Column("dropped", JSON),
     Column("joined_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Index("ix_fleet_hosts_link_id", "link_id"),
 )
+"""`left_at`: since when its node does not name it any more; `dropped`: what an operator does not want to see of a host
+that is gone (binaries of agents), until it returns."""
 
 desired = Table(
     "fleet_desired",

@@ -24,7 +24,7 @@ import msgspec
 from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
 from cumulet.auth.access_rules import allows
-from cumulet.http import encoding, health, openapi, reading
+from cumulet.http import encoding, forwarded, health, openapi, reading
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
 from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, Unavailable, keystone_body
@@ -54,18 +54,31 @@ _SHORT_RETRY_S = "60"
 
 
 class Mount:
-    """A service as one process serves it: on which port, with which context for its handlers."""
+    """A service as one process serves it: on which port, with which context for its handlers. `public`: where clients
+    find it who come through a proxy; `proxied`: whether any may."""
 
-    def __init__(self, service: Service, context: Any, policy: Policy, auth_url: str = "") -> None:
+    def __init__(
+        self,
+        service: Service,
+        context: Any,
+        policy: Policy,
+        auth_url: str = "",
+        *,
+        public: str = "",
+        proxied: bool = False,
+    ) -> None:
         self.service = service
         self.context = context
         self.policy = policy
         self.auth_url = auth_url
+        self.public = forwarded.Public(public)
+        self.proxied = proxied
 
 
 class App:
-    """The ASGI application. `mounts`: port → service; `origins`: web origins whose scripts may call; `state`: the
-    folder in which a file switches the health check off; `room`: the disks that operations grow on."""
+    """The ASGI application. `mounts`: port → service; `origins`: web origins whose scripts may call; `proxies`:
+    addresses and networks of proxies that are believed; `state`: the folder in which a file switches the health check
+    off; `room`: the disks that operations grow on."""
 
     def __init__(
         self,
@@ -74,6 +87,7 @@ class App:
         authenticate: Authenticate,
         *,
         origins: Sequence[str] = (),
+        proxies: Sequence[str] = (),
         state: Path | None = None,
         room: Room | None = None,
     ) -> None:
@@ -81,6 +95,7 @@ class App:
         self.mounts = dict(mounts)
         self.authenticate = authenticate
         self.cors = Cors(origins)
+        self.proxies = forwarded.Proxies(proxies)
         self.state = state
         self.room = room
         self.compresses_for = encoding.wanted
@@ -88,6 +103,8 @@ class App:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         mount = self.mounts[scope["server"][1]]
+        if mount.public.prefix and scope["type"] in ("http", "websocket"):
+            scope = mount.public.inside(scope)
         if scope["type"] == "websocket":
             if mount.service.websocket is None:
                 await send({"type": "websocket.close", "code": 1008})
@@ -105,6 +122,7 @@ class _Exchange:
     def __init__(self, app: App, mount: Mount, scope: Message, receive: Receive, send: Send) -> None:
         self.app, self.mount, self.scope, self.receive, self.send = app, mount, scope, receive, send
         self.headers: dict[str, str] = {}
+        self.client = scope["client"][0] if scope.get("client") else ""
         self.request_id = f"req-{uuid.uuid4()}"
         self.global_id: str | None = None
         self.answer_headers: HeaderList = [("x-openstack-request-id", self.request_id)]
@@ -207,11 +225,12 @@ class _Exchange:
         call.version, call.params, call.headers = version, params, self.headers
         call.method, call.path = self.scope["method"], self.scope["path"]
         call.raw_query = self.scope["query_string"].decode("latin-1")
-        host = reading.host(self.headers.get("host") or "{}:{}".format(*self.scope["server"]))
-        call.base_url = f"{self.scope['scheme']}://{host}"
+        proxies = self.app.proxies if self.mount.proxied else forwarded.NONE
+        origin = proxies.origin(self.scope, self.headers, self.mount.public)
+        call.base_url, self.client = origin.base_url, origin.client
         call.request_id, call.global_request_id = self.request_id, self.global_id
         call._receive = self.receive
-        call.client_address = self.scope["client"][0] if self.scope.get("client") else ""
+        call.client_address = self.client
         return call
 
     async def _authenticate(self, operation: Operation, path: str) -> Caller:
@@ -381,9 +400,8 @@ class _Exchange:
 
     async def _compressed(self, data: bytes, content_type: str | None) -> bytes:
         """`data` as the client asked for it; caches hear that it depends on that."""
-        client = self.scope["client"][0] if self.scope.get("client") else ""
         asked = self.headers.get("accept-encoding", "")
-        if self.scope["method"] == "HEAD" or not self.app.compresses_for(asked, content_type, len(data), client):
+        if self.scope["method"] == "HEAD" or not self.app.compresses_for(asked, content_type, len(data), self.client):
             return data
         if any(name.lower() == "content-encoding" for name, _ in self.answer_headers):
             return data

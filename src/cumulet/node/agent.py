@@ -349,21 +349,29 @@ class Agent:
             log.exception("sweep failed and is tried again")
 
     def _heartbeat_loop(self) -> None:
+        """Soon again after one that failed: a controller that comes back wants to know which hosts there are."""
+        pause = 0.25
         while not self._stop.is_set():
             try:
                 self.heartbeat()
+                self._stop.wait(HEARTBEAT_S)
+                pause = 0.25
+                continue
             except LinkError as error:
                 log.warning("heartbeat: %s", error)
             except Exception:
                 log.exception("heartbeat failed")
-            self._stop.wait(HEARTBEAT_S)
+            self._stop.wait(pause)
+            pause = min(HEARTBEAT_S, pause * 2)
 
     def heartbeat(self) -> None:
         """Say "alive", with the facts that changed."""
         facts = {fact.hostname: fact for fact in self.parts.facts()}
         changed = [fact for name, fact in facts.items() if self._told.get(name) != fact]
-        self.link.heartbeat(changed)
+        renew = self.link.heartbeat(changed, complete=not self._told)
         self._told = dict(facts)
+        if renew:
+            self._rejoin()
 
 
 def _why(left_out: Sequence[str]) -> dict[str, str]:

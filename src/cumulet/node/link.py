@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cumulet.desired.shapes import (
+    RENEW_HEADER,
     Changes,
     Heartbeat,
     HostFacts,
@@ -35,6 +36,7 @@ from cumulet.node import peer
 
 log = logging.getLogger("cumulet.node")
 T = TypeVar("T")
+_JOIN, _UNAUTHORIZED = ("POST", "/v1/join"), 401
 
 
 class LinkError(Exception):
@@ -67,6 +69,7 @@ class Link:
         self._host, self._port = parts.hostname, parts.port or 80
         self._file, self._trusted = credentials, trusted
         self._local = threading.local()
+        self._joining = threading.Lock()
         self._joined: Joined | None = None
         if credentials is not None and credentials.exists():
             self._joined = _kept(credentials)
@@ -79,15 +82,18 @@ class Link:
     def join(self, name: str, hosts: Sequence[HostFacts], token: str = "") -> None:
         """Join the cloud by a token, or again by the credentials of before; keep the fresh ones. Raises LinkError."""
         headers = {"X-Cumulet-Node": name} | ({"Authorization": f"Bearer {token}"} if token else {})
-        answer = self._ask("POST", "/v1/join", Join(hosts=list(hosts)), headers=headers)
-        joined = msgspec.json.decode(answer, type=Joined)
-        if self._file is not None:
-            _keep(self._file, msgspec.json.encode(joined))
-        self._joined = joined
+        with self._joining:
+            answer = self._ask(_JOIN[0], _JOIN[1], Join(hosts=list(hosts)), headers=headers)
+            joined = msgspec.json.decode(answer.body, type=Joined)
+            if self._file is not None:
+                _keep(self._file, msgspec.json.encode(joined))
+            self._joined = joined
 
-    def heartbeat(self, hosts: Sequence[HostFacts]) -> None:
-        """Say that this node is alive; `hosts`: facts that changed."""
-        self._ask("POST", "/v1/heartbeat", Heartbeat(hosts=list(hosts)))
+    def heartbeat(self, hosts: Sequence[HostFacts], *, complete: bool = False) -> bool:
+        """Say that this node is alive; `hosts`: facts that changed, or with `complete` all there are. Whether the
+        controller wants this node to have another secret: to join again with the one it has."""
+        answer = self._ask("POST", "/v1/heartbeat", Heartbeat(hosts=list(hosts), complete=complete))
+        return any(name.lower() == RENEW_HEADER.lower() for name in answer.headers)
 
     def changes(self, kinds: Sequence[Kind], since: int, wait_s: float) -> Changes:
         """What changed after `since`; waits up to `wait_s` for it.
@@ -95,7 +101,7 @@ class Link:
         An item or a question that cannot be read is left out alone; then the answer no longer counts as all there is.
         """
         path = f"/v1/desired?kinds={','.join(kinds)}&since={since}&wait={wait_s}"
-        told = msgspec.json.decode(self._ask("GET", path, timeout_s=wait_s + 30), type=_Told)
+        told = msgspec.json.decode(self._ask("GET", path, timeout_s=wait_s + 30).body, type=_Told)
         items, jobs = _read(told.items, Item), _read(told.jobs, Job)
         whole = len(items) == len(told.items)
         return Changes(revision=told.revision, items=items, jobs=jobs, full=told.full and whole)
@@ -142,12 +148,12 @@ class Link:
         body: Shape | None = None,
         timeout_s: float = 30,
         headers: Mapping[str, str] | None = None,
-    ) -> bytes:
+    ) -> Answer:
         data = msgspec.json.encode(body) if body is not None else None
         answer = self._exchange(method, path, data, timeout_s, headers or {})
         if answer.status >= 300:
             raise LinkError(f"{method} {path.split('?')[0]}: {answer.status} {_detail(answer)}", answer.status)
-        return answer.body
+        return answer
 
     def _exchange(
         self, method: str, path: str, data: bytes | None, timeout_s: float, headers: Mapping[str, str]
@@ -155,6 +161,7 @@ class Link:
         for attempt in (1, 2):
             connection, fresh = self._connection()
             try:
+                joined = self._joined
                 connection.timeout = timeout_s
                 met = connection.sock is not None
                 if connection.sock is not None:
@@ -166,6 +173,8 @@ class Link:
                 answer = Answer(response.status, dict(response.headers.items()), response.read())
                 if not met:
                     self._met(connection)
+                if answer.status == _UNAUTHORIZED and attempt == 1 and self._joined_since(joined, path):
+                    continue
                 return answer
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
@@ -174,6 +183,13 @@ class Link:
                 if fresh or attempt == 2 or isinstance(error, TimeoutError):
                     raise LinkError(f"the controller does not answer: {error}") from error
         raise AssertionError
+
+    def _joined_since(self, joined: Joined | None, path: str) -> bool:
+        """Whether this node got another secret while a request with the one before was under way; waits for it."""
+        if path == _JOIN[1]:
+            return False
+        with self._joining:
+            return self._joined is not joined
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
         """Connect, and look who listens there before anything is said. Raises OSError.

@@ -4,6 +4,7 @@ Truth lives in one database. Everything a call promises is committed in one `Sto
 for a row to change subscribes to a topic of `Wakeups` and looks at the rows again when woken.
 """
 
+from cumulet.store import marks
 from cumulet.store.database import Actor, Store, Transaction, Unstorable, metadata
 from cumulet.store.paging import Page, paged
 from cumulet.store.prepared import Prepared
@@ -19,6 +20,7 @@ __all__ = [
     "Unstorable",
     "Wakeups",
     "iso",
+    "marks",
     "metadata",
     "now_us",
     "paged",

@@ -1,4 +1,5 @@
-"""The store's own table: which versions of Cumulet made the database and brought it to which revision."""
+"""The store's own tables: which versions of Cumulet made the database and brought it to which revision, and what
+happened once in its life."""
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table
 
@@ -13,3 +14,10 @@ upgrades = Table(
     Column("at", BigInteger, nullable=False),
 )
 """The first row is who made the database, or who first brought it along; the last one who wrote it last."""
+
+marks = Table(
+    "store_marks",
+    metadata,
+    Column("name", String(512), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)

@@ -250,7 +250,7 @@ def floating(nova: Nova, address: str) -> None:
 
 @pytest.fixture
 def nova(tmp_path: Path) -> Iterator[Nova]:
-    context = door.ComputeContext(engine=None, metadata_secret="shared")  # type: ignore[arg-type]
+    context = door.ComputeContext(engine=None, metadata_secrets=lambda: ["shared"])  # type: ignore[arg-type]
     with running(load(), context, tmp_path / "state.db") as served:
         engine = context.engine = Engine(served.store)
         door.register(engine, context)

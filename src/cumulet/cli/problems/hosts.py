@@ -12,7 +12,11 @@ def check(seen: Seen) -> Iterator[Problem]:
     """Hosts that are silent or complain, and items that failed."""
     report = seen.report or {}
     for node in report.get("nodes", []):
-        if not node.get("up"):
+        if node.get("left"):
+            sentence = f"node {node['host']} is gone: the node that had it does not name it any more"
+            advice = "When its servers are deleted: openstack compute service delete ID"
+            yield Problem("node-down", sentence, advice)
+        elif not node.get("up"):
             last = node.get("seen_at") or "never"
             yield Problem("node-down", f"node {node['host']} is down (last seen {last})")
         for sentence in node.get("problems", []):

@@ -9,8 +9,8 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from cumulet.desired.shapes import Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
-from cumulet.fleet.model import clouds, desired, hosts, jobs, joining, told
+from cumulet.desired.shapes import RENEW_HEADER, Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
+from cumulet.fleet.model import clouds, desired, hosts, jobs, joining, leaving, told
 from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, refused, seen, service
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest, Conflict, NotFound, Unavailable
@@ -36,13 +36,15 @@ def join(call: Call) -> Joined:
         raise Conflict(f"Cannot join: {error}.") from None
     for changed in context.hosts_changed:
         changed(call.tx, [facts.hostname for facts in call.body.hosts])
+    _others_left(call, link_id)
     return Joined(link_id=link_id, secret=secret, cloud=clouds.current(call.tx, seen(call)[1]))
 
 
 @service.post("/v1/heartbeat", auth=False, admit=a_node, request=Heartbeat, status=204, body_limit=BIG_BODY)
-def heartbeat(call: Call) -> None:
+def heartbeat(call: Call) -> Reply:
     """A node is alive; it sends facts of hosts that changed."""
     link_id: str = call.sender
+    renewing = joining.renewing(call.tx, link_id)
     hold = None if call.body.hold is None else told.sentence(call.body.hold)
     hosts.seen(call.tx, link_id, seen(call)[1], hold)
     try:
@@ -55,6 +57,20 @@ def heartbeat(call: Call) -> None:
     if names:
         for changed in call.context.hosts_changed:
             changed(call.tx, names)
+    if call.body.complete and hold is None:
+        _others_left(call, link_id)
+    if renewing:
+        joining.renew(call.tx, link_id)
+    return Reply(headers={RENEW_HEADER: "1"} if renewing else {})
+
+
+def _others_left(call: Call, link_id: str) -> None:
+    """The node has said which hosts it has: others of it are gone."""
+    gone = leaving.others_left(call.tx, link_id, [facts.hostname for facts in call.body.hosts])
+    if gone:
+        log.warning("link %s has no longer: %s", link_id, told.sentence(", ".join(gone)))
+        for left in call.context.hosts_left:
+            left(call.tx, gone)
 
 
 class Pull(Open):

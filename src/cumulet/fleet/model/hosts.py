@@ -30,7 +30,8 @@ MOST_HOSTS = 20_000
 @dataclass(frozen=True)
 class Host:
     """A hypervisor. `number` is a small id for APIs that have integer ids; times are in microseconds. `hold`: why its
-    node takes nothing from this controller; such a host is not up."""
+    node takes nothing from this controller, `left_at`: since when its node does not name it any more; such a host is
+    not up. `dropped`: parts of it that nobody wants to see."""
 
     id: str
     number: int
@@ -45,6 +46,8 @@ class Host:
     joined_at: int
     updated_at: int
     hold: str | None = None
+    left_at: int | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def _host(row: Any, now: int) -> Host:
         name=row.name,
         link_id=row.link_id,
         facts=facts,
-        up=alive and not row.forced_down and row.hold is None and not facts.silent,
+        up=alive and not row.forced_down and row.hold is None and row.left_at is None and not facts.silent,
         disabled=row.disabled,
         disabled_reason=row.disabled_reason,
         forced_down=row.forced_down,
@@ -88,6 +91,8 @@ def _host(row: Any, now: int) -> Host:
         joined_at=row.joined_at,
         updated_at=row.updated_at,
         hold=row.hold,
+        left_at=row.left_at,
+        dropped=tuple(row.dropped or ()),
     )
 
 
@@ -181,9 +186,9 @@ def keep_facts(tx: Transaction, link_id: str, facts: Sequence[HostFacts]) -> lis
                 {"id": str(uuid.uuid4()), "number": number, "name": name, "link_id": link_id}
                 | {"facts": data, "disabled": False, "forced_down": False, "joined_at": tx.now, "updated_at": tx.now}
             )
-        elif row.facts != data:
+        elif row.facts != data or row.left_at is not None or row.dropped:
             changed.append(name)
-            tx.update(hosts, hosts.c.id == row.id, facts=data, updated_at=tx.now)
+            tx.update(hosts, hosts.c.id == row.id, facts=data, updated_at=tx.now, left_at=None, dropped=None)
     tx.insert(hosts, fresh)
     return new + changed
 

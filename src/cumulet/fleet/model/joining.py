@@ -10,8 +10,9 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Row, bindparam, or_, select, update
 
 from cumulet.desired.shapes import HostFacts
 from cumulet.fleet.model import hosts
@@ -24,6 +25,7 @@ TOKEN_S = 3600
 """How long a token waits for its node."""
 
 _LINK = Prepared(select(links).where(links.c.id == bindparam("id"), links.c.name == bindparam("name")))
+_HASHES = Prepared(select(links.c.secret_hash, links.c.previous_hash).where(links.c.id == bindparam("id")))
 _TOKEN = Prepared(
     select(join_tokens).where(
         join_tokens.c.token_hash == bindparam("token_hash"), join_tokens.c.expires_at > bindparam("now")
@@ -111,3 +113,20 @@ def _by_token(tx: Transaction, joiner: Joiner, values: dict[str, object]) -> str
         )
     tx.change(links, {"id": exists}, previous_hash=None, **values)
     return str(exists)
+
+
+def renew(tx: Transaction, link_id: str | None = None) -> None:
+    """Nodes (or one) shall have another secret: each joins again with the one it has, which is good until then."""
+    wanted = update(links).values(previous_hash=links.c.secret_hash)
+    tx.execute(wanted if link_id is None else wanted.where(links.c.id == link_id))
+
+
+def renewing(tx: Transaction, link_id: str) -> bool:
+    """Whether the node has not got the other secret yet."""
+    row = tx.row(_HASHES, {"id": link_id})
+    return row is not None and row.previous_hash == row.secret_hash
+
+
+def every(tx: Transaction) -> Sequence[Row[Any]]:
+    """All nodes: `name`, `joined_at`, `last_seen` (µs), and `previous_hash`, None when the newest secret is in use."""
+    return tx.rows(select(links).order_by(links.c.name))

@@ -29,6 +29,7 @@ __all__ = [
     "find",
     "forget",
     "hosts_changed",
+    "hosts_left",
     "image_name",
     "kept",
     "metadata",
@@ -58,6 +59,11 @@ def reports(engine: Engine) -> dict[Kind, fleet.ReportHandler]:
 def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
     """Hosts joined, or their facts changed: placement learns what they have."""
     hosts.joined(tx, names)
+
+
+def hosts_left(tx: Transaction, names: Sequence[str]) -> None:
+    """Nodes do not name these hosts any more."""
+    hosts.left(tx, names)
 
 
 def metadata(context: ComputeContext) -> Callable[[Transaction, str, MetadataQuestion], Reply]:

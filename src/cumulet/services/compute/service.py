@@ -7,6 +7,7 @@ declaration under ``/v2.1`` serves them all. Must never hold state of a request.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,13 @@ class Deadlines:
 class ComputeContext:
     """What the process assembly hands to compute, its metadata service and its console.
 
-    `metadata_secret` is shared with metadata proxies that sign, as Neutron's does. `console_base_url` is the
-    console's address as browsers reach it, without a slash at the end. `novnc` is the folder of noVNC's files,
-    `screens` that of the sockets of this machine's guests. `simulated`: no host is real.
+    `metadata_secrets` gives those that are shared with metadata proxies that sign, as Neutron's does.
+    `console_base_url` is the console's address as browsers reach it, without a slash at the end. `novnc` is the folder
+    of noVNC's files, `screens` that of the sockets of this machine's guests. `simulated`: no host is real.
     """
 
     engine: Engine
-    metadata_secret: str
+    metadata_secrets: Callable[[], Sequence[str]]
     console_base_url: str = "http://127.0.0.1:6080"
     novnc: Path = Path("/usr/share/novnc")
     screens: Path = Path("/nonexistent")

@@ -11,6 +11,7 @@ from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model import domain_configs
 from cumulet.services.identity.model.backends.directories import Directories
 from cumulet.services.identity.model.brakes import Brake
+from cumulet.services.identity.model.command_line import PREFIX, CommandLine
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.limits import FLAT
 from cumulet.services.identity.model.oidc import Issuers
@@ -65,6 +66,7 @@ class IdentityContext:
         self.directories.from_rows = partial(domain_configs.of_directory, self.vault)
         self.turns = Turns()
         self.totp_brake = Brake()
+        self.command_line = CommandLine()
 
     def authenticate(self, tx: Transaction, token: str, service_token: str = "") -> Caller:
         """The caller behind `token`. Raises `auth.Unauthenticated`.
@@ -73,6 +75,8 @@ class IdentityContext:
         outlives it) and its access rules were the first service's to check.
         """
         if not service_token:
+            if token.startswith(PREFIX):
+                return self.command_line.find(tx, token)
             return self.tokens.find(tx, token).caller
         if SERVICE_ROLE not in self.tokens.find(tx, service_token).caller.roles:
             raise Unauthenticated(REFUSED)

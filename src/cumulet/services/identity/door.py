@@ -18,6 +18,8 @@ from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
 from cumulet.services.identity.model.adoption import adopt
 from cumulet.services.identity.model.bootstrap import bootstrap
+from cumulet.services.identity.model.first_passwords import AdminsPassword
+from cumulet.services.identity.model.first_passwords import put as put_password
 from cumulet.services.identity.model.generation import current as generation
 from cumulet.services.identity.model.generation import surpass as surpass_generation
 from cumulet.services.identity.model.limits import effective as effective_limits
@@ -27,6 +29,7 @@ from cumulet.services.identity.tables import endpoints, groups, projects, roles,
 from cumulet.store import Transaction
 
 __all__ = [
+    "AdminsPassword",
     "IdentityContext",
     "PasswordRules",
     "adopt",
@@ -40,6 +43,7 @@ __all__ = [
     "project_exists",
     "project_named",
     "project_names",
+    "put_password",
     "rotate_keys",
     "surpass_generation",
 ]

@@ -178,6 +178,7 @@ endpoints = Table(
     Column("url", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("extra", JSON, nullable=False, default=dict),
+    Column("follows", Boolean),  # the URL is Cumulet's and follows its options; NULL: of before anybody asked
 )
 
 project_endpoints = Table(  # which endpoints a project sees, when it is not to see all

@@ -54,6 +54,7 @@ __all__ = [
     "find",
     "hosts_changed",
     "interfaces",
+    "link_gone",
     "names",
     "plug_server",
     "port_by_address",
@@ -242,6 +243,11 @@ def server_active(tx: Transaction, server_ids: Iterable[str]) -> None:
 def ensure_default_group(tx: Transaction, project_id: str) -> str:
     """Id of the project's default security group, made when it is missing."""
     return security_groups.ensure_default(tx, project_id)
+
+
+def link_gone(tx: Transaction, link_id: str) -> None:
+    """A node was forgotten: what it served goes to another one, or waits."""
+    reports.link_gone(tx, link_id)
 
 
 def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:

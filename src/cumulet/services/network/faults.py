@@ -110,6 +110,14 @@ def router_in_use(router_id: str, reason: str = "still has ports") -> Fault:
     return Conflict(f"Router {router_id} {reason}", code="RouterInUse")
 
 
+def agent_alive(id: str, host: str) -> Fault:
+    """Its node would report it again at once."""
+    return Conflict(
+        f"Agent {id} is alive and cannot be deleted: the node of {host} does its work. Stop the node first.",
+        code="AgentInUse",
+    )
+
+
 def gateway_unreachable(network_id: str, subnet_id: str, port_id: str) -> Fault:
     return NotFound(
         f"External network {network_id} is not reachable from subnet {subnet_id}.  "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
 
 from msgspec import Meta
 
@@ -44,7 +45,10 @@ def url(call: Call, tx: Transaction, server_id: str, kind: str, rule: str) -> st
     if kind != "novnc":
         raise BadRequest(f"Unavailable console type {kind}.")
     token = consoles.issue(tx, row, kind, call.context.console_token_s)
-    return f"{call.context.console_base_url}/vnc_auto.html?autoconnect=true&path=%3Ftoken%3D{token}"
+    base = call.context.console_base_url
+    below = urlsplit(base).path.removeprefix("/")  # of the site: where noVNC opens its socket
+    path = quote(f"{below}/?token={token}" if below else f"?token={token}", safe="")
+    return f"{base}/vnc_auto.html?autoconnect=true&path={path}"
 
 
 @service.post(

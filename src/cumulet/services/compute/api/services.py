@@ -12,6 +12,7 @@ from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import hosts
 from cumulet.services.compute.service import service
+from cumulet.services.network import door as network
 from cumulet.store import iso
 
 _RULE = "os_compute_api:os-services"
@@ -126,3 +127,16 @@ def update_by_host(call: Call, action: str) -> dict[str, Any]:
     assert row.host_id is not None
     fleet.switch(call.tx, row.host_id, **values)
     return {"service": answer}
+
+
+@service.delete("/v2.1/os-services/{service_id}", policy=f"{_RULE}:delete", status=204, faults=(409,))
+def delete(call: Call, service_id: str) -> None:
+    """Remove a host that is gone, with its resource provider. It must have no servers."""
+    wanted = [row for row in _all(call) if service_id == (row.id if call.version >= (2, 53) else str(row.number))]
+    if not wanted:
+        raise NotFound(f"Service {service_id} not found.")
+    row = wanted[0]
+    if row.host_id is None:
+        raise BadRequest(f"A {row.binary} service is a part of the controller and cannot be deleted.")
+    for link_id in hosts.remove(call.tx, fleet.by_ids(call.tx, [row.host_id])[row.host_id]):
+        network.link_gone(call.tx, link_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cumulet.desired.shapes import MetadataQuestion
 from cumulet.http import Reply
@@ -41,15 +41,16 @@ def of_question(tx: Transaction, link_id: str, question: MetadataQuestion) -> se
     return row
 
 
-def of_signature(tx: Transaction, headers: Mapping[str, str], secret: str) -> servers.Server:
-    """The server that a metadata agent vouches for with the shared secret. Raises 400, 403 and 404."""
+def of_signature(tx: Transaction, headers: Mapping[str, str], secrets: Sequence[str]) -> servers.Server:
+    """The server that a metadata agent vouches for with one of the shared secrets. Raises 400, 403 and 404."""
     server_id, project_id = headers.get("x-instance-id"), headers.get("x-tenant-id")
     if not server_id:
         raise BadRequest("X-Instance-ID header is missing from request.")
     if not project_id:
         raise BadRequest("X-Tenant-ID header is missing from request.")
-    expected = hmac.new(secret.encode(), server_id.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), headers.get("x-instance-id-signature", "").encode()):
+    shown = headers.get("x-instance-id-signature", "").encode()
+    expected = [hmac.new(secret.encode(), server_id.encode(), hashlib.sha256).hexdigest() for secret in secrets]
+    if not any(hmac.compare_digest(each.encode(), shown) for each in expected):
         raise NotAllowed("Invalid proxy request signature.")
     row = servers.by_id(tx, server_id)
     if row is None or row.project_id != project_id:

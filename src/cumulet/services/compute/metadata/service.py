@@ -54,5 +54,5 @@ def _answer(call: Call, path: str) -> Reply:
             raise NotAllowed("These are not the credentials of a node that joined.")
         row = answers.of_question(call.tx, link_id, _question(call.method, path, headers))
     else:
-        row = answers.of_signature(call.tx, headers, call.context.metadata_secret)
+        row = answers.of_signature(call.tx, headers, call.context.metadata_secrets())
     return answers.answer(call.tx, row, f"/{path}", place_of(call.context))

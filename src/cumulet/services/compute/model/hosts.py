@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from cumulet.fleet import door as fleet
+from cumulet.http.faults import Conflict
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import servers
 from cumulet.services.placement import door as placement
@@ -133,3 +134,30 @@ def joined(tx: Transaction, names: Sequence[str]) -> None:
             disk = {"total": facts.disk_gb, "max_unit": facts.disk_gb, "allocation_ratio": DISK_RATIO}
             inventories["DISK_GB"] = disk
         placement.ensure_provider(tx, uuid=host.id, name=host.name, inventories=inventories)
+
+
+def left(tx: Transaction, names: Sequence[str]) -> None:
+    """A node does not name these hosts any more. Simulated ones without servers go by themselves; of others nobody
+    knows whether they return, so they stay down until an operator removes them."""
+    gone = [host for host in fleet.by_names(tx, names).values() if host.facts.simulated]
+    busy, used = servers_on(tx, names), placement.usages(tx, [host.id for host in gone])
+    idle = [host for host in gone if host.name not in busy and not any(used[host.id].values())]
+    if idle:
+        placement.remove_providers(tx, [host.id for host in idle])
+        fleet.remove_hosts(tx, idle)
+
+
+def remove(tx: Transaction, host: fleet.Host) -> list[str]:
+    """Forget a host that has no servers and is gone, with its resource provider. The link's id when its node is
+    forgotten with it. Raises 409 for one that is alive, or that has servers or allocations."""
+    if fleet.alive(tx, host):
+        raise Conflict(
+            f"Unable to delete the compute service of {host.name}: its node is alive and would report it again. Stop "
+            "the node first, or take the host off it."
+        )
+    if servers_on(tx, [host.name]):
+        raise Conflict(
+            "Unable to delete compute service that is hosting instances. Migrate or delete the instances first."
+        )
+    placement.remove_provider(tx, uuid=host.id)
+    return fleet.remove_hosts(tx, [host])

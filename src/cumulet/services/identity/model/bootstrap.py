@@ -1,17 +1,19 @@
 """What a fresh cloud starts with: keys, the default domain, projects, roles, users, grants and the catalog.
 
-Idempotent: what is there stays as it is, above all passwords that were changed since. The only exception are the URLs
-of the endpoints it made, which follow the addresses the cloud listens on.
+Each step is done once in the life of a database, and marked in its transaction: what was deleted or changed since
+stays so. What a newer version adds is one more step. The URLs of endpoints follow the addresses that the cloud listens
+on until somebody sets one.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, or_, select, true
 
 from cumulet.services.identity.model import generation, keys, passwords, vault
 from cumulet.services.identity.tables import (
@@ -25,7 +27,7 @@ from cumulet.services.identity.tables import (
     services,
     users,
 )
-from cumulet.store import Store, Transaction
+from cumulet.store import Store, Transaction, marks
 
 DOMAIN = "default"
 PROJECTS = {"admin": "Bootstrap project for initializing the cloud.", "demo": "", "service": ""}
@@ -41,34 +43,41 @@ NAMES = {
 }
 SERVICE_USERS = ("glance", "nova", "placement", "neutron")
 INTERFACES = ("public", "internal", "admin")
+FIRST = "bootstrap/first"
+"""The mark of domain, projects, roles, users and grants."""
+CATALOG = "bootstrap/catalog/"
+"""The marks of services in the catalog: this, the region, a slash and the type."""
+
+_OF_BEFORE = re.compile(r"http://[^/]+:[0-9]+(/v3|/v2\.1)?")
 
 
 def bootstrap(store: Store, *, secrets: Path, endpoints: Mapping[str, str], region: str) -> None:
-    """Make what is missing. `endpoints`: service type → URL. Raises FileNotFoundError without the password files."""
+    """Do what has not been done. `endpoints`: service type → URL. Raises FileNotFoundError without the password
+    files."""
     for folder in ("fernet-keys", "receipt-keys", vault.FOLDER):
         keys.setup(secrets / folder)
     with store.read() as tx:
-        known = {row.name for row in tx.rows(select(users.c.name).where(users.c.domain_id == DOMAIN))}
-    hashes = {}
-    wanted = {"admin": "admin", "demo": "demo", **dict.fromkeys(SERVICE_USERS, "service")}
-    for name, file in wanted.items():
-        if name not in known:
-            hashes[name] = passwords.digest((secrets / f"{file}_password").read_text().strip())
+        hashes = {} if marks.under(tx, FIRST) else _hashes(tx, secrets)
     with store.transaction() as tx:
-        before = _counted(tx)
-        _domain(tx)
-        project_ids = _projects(tx)
-        role_ids = _roles(tx)
-        user_ids = _users(tx, hashes, list(wanted))
-        _grants(tx, project_ids, role_ids, user_ids)
-        changed = _catalog(tx, endpoints, region)
-        if changed or _counted(tx) != before:
+        changed = not marks.under(tx, FIRST)
+        if changed:
+            _domain(tx)
+            _grants(tx, _projects(tx), _roles(tx), _users(tx, hashes))
+            marks.put(tx, [FIRST])
+        changed |= _catalog(tx, endpoints, region)
+        if _follow(tx, endpoints) or changed:
             generation.bump(tx)
 
 
-def _counted(tx: Transaction) -> tuple[int, ...]:
-    tables = (projects, roles, implied_roles, users, assignments, regions, services, endpoints)
-    return tuple(tx.scalar(select(func.count()).select_from(table)) for table in tables)
+def _hashes(tx: Transaction, secrets: Path) -> dict[str, str]:
+    """Hashes of the passwords of those first users that are not there."""
+    known = _known(tx, users, users.c.domain_id == DOMAIN)
+    wanted = {"admin": "admin", "demo": "demo", **dict.fromkeys(SERVICE_USERS, "service")}
+    return {
+        name: passwords.digest((secrets / f"{file}_password").read_text().strip())
+        for name, file in wanted.items()
+        if name not in known
+    }
 
 
 def _known(tx: Transaction, table: Table, *where: Any) -> dict[str, str]:
@@ -108,8 +117,16 @@ def _roles(tx: Transaction) -> dict[str, str]:
     return ids
 
 
-def _users(tx: Transaction, hashes: Mapping[str, str], names: list[str]) -> dict[str, str]:
-    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name.in_(names))
+def make_admin(tx: Transaction, hashed: str) -> None:
+    """The user admin again, whom somebody has deleted, with the grants of a first start as far as projects and roles
+    for them are there."""
+    ids = _users(tx, {"admin": hashed})
+    known = _known(tx, projects, projects.c.domain_id == DOMAIN), _known(tx, roles, roles.c.domain_id == "")
+    _grants(tx, *known, {"admin": ids["admin"]})
+
+
+def _users(tx: Transaction, hashes: Mapping[str, str]) -> dict[str, str]:
+    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name.in_(["admin", "demo", *SERVICE_USERS]))
     new: list[dict[str, Any]] = [
         {
             "id": uuid.uuid4().hex,
@@ -127,13 +144,14 @@ def _users(tx: Transaction, hashes: Mapping[str, str], names: list[str]) -> dict
 
 
 def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[str, str], user_ids: Any) -> None:
+    """What the first users may do, as far as users, projects and roles are there."""
     wanted = [
-        ("admin", "project", project_ids["admin"], "admin"),
+        ("admin", "project", project_ids.get("admin"), "admin"),
         ("admin", "system", "system", "admin"),
-        ("admin", "project", project_ids["demo"], "admin"),
-        ("demo", "project", project_ids["demo"], "member"),
-        *((name, "project", project_ids["service"], "admin") for name in SERVICE_USERS),
-        *((name, "project", project_ids["service"], "service") for name in SERVICE_USERS),
+        ("admin", "project", project_ids.get("demo"), "admin"),
+        ("demo", "project", project_ids.get("demo"), "member"),
+        *((name, "project", project_ids.get("service"), "admin") for name in SERVICE_USERS),
+        *((name, "project", project_ids.get("service"), "service") for name in SERVICE_USERS),
     ]
     there = {
         (row.actor_id, row.target_type, row.target_id, row.role_id)
@@ -141,6 +159,8 @@ def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[s
     }
     rows = []
     for user, kind, target, role in wanted:
+        if user not in user_ids or target is None or role not in role_ids:
+            continue
         if (user_ids[user], kind, target, role_ids[role]) not in there:
             rows.append(
                 {
@@ -156,25 +176,50 @@ def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[s
 
 
 def _catalog(tx: Transaction, urls: Mapping[str, str], region: str) -> bool:
-    """Services and their endpoints; whether a URL had to follow."""
+    """Services and endpoints of those types that this region has not had yet; whether there were any."""
+    done = marks.under(tx, CATALOG)
+    new = [each for each in urls if f"{CATALOG}{region}/{each}" not in done]
+    if not new:
+        return False
     if tx.row(select(regions.c.id).where(regions.c.id == region)) is None:
         tx.insert(regions, {"id": region})
-    known = {row.type: row.id for row in tx.rows(select(services.c.type, services.c.id))}
-    new = [{"id": uuid.uuid4().hex, "type": t, "name": NAMES.get(t, t)} for t in urls if t not in known]
-    tx.insert(services, new)
-    ids = known | {row["type"]: row["id"] for row in new}
-    there = {
-        (row.service_id, row.interface): row
-        for row in tx.rows(select(endpoints).where(endpoints.c.region_id == region))
-    }
-    rows, changed = [], False
-    for service_type, url in urls.items():
-        for interface in INTERFACES:
-            found = there.get((ids[service_type], interface))
-            if found is None:
-                row = {"service_id": ids[service_type], "interface": interface, "url": url, "region_id": region}
-                rows.append({"id": uuid.uuid4().hex, **row})
-            elif found.url != url:
-                changed = bool(tx.update(endpoints, endpoints.c.id == found.id, url=url))
-    tx.insert(endpoints, rows)
+    ids = {row.type: row.id for row in tx.rows(select(services.c.type, services.c.id))}
+    made = {each: uuid.uuid4().hex for each in new if each not in ids}
+    tx.insert(services, [{"id": made[each], "type": each, "name": NAMES.get(each, each)} for each in made])
+    ids |= made
+    here = select(endpoints.c.service_id, endpoints.c.interface).where(endpoints.c.region_id == region)
+    there = {(row.service_id, row.interface) for row in tx.rows(here)}
+    tx.insert(
+        endpoints,
+        [
+            {"id": uuid.uuid4().hex, "service_id": ids[each], "interface": interface, "url": urls[each]}
+            | {"region_id": region, "follows": True}
+            for each in new
+            for interface in INTERFACES
+            if (ids[each], interface) not in there
+        ],
+    )
+    marks.put(tx, [f"{CATALOG}{region}/{each}" for each in new])
+    return True
+
+
+def _follow(tx: Transaction, urls: Mapping[str, str]) -> bool:
+    """Endpoints whose URL is ours get today's; whether there were any."""
+    ours = select(endpoints.c.id, endpoints.c.url, endpoints.c.follows, services.c.type).join(
+        services, services.c.id == endpoints.c.service_id
+    )
+    changed = False
+    for row in tx.rows(ours.where(or_(endpoints.c.follows == true(), endpoints.c.follows.is_(None)))):
+        url = urls.get(row.type)
+        follows = url is not None and (row.follows or _was_ours(row.url))
+        if not follows and row.follows is None:
+            tx.update(endpoints, endpoints.c.id == row.id, follows=False)
+        elif follows and (row.url, row.follows) != (url, True):
+            tx.update(endpoints, endpoints.c.id == row.id, follows=True, url=url)
+            changed |= row.url != url
     return changed
+
+
+def _was_ours(url: str) -> bool:
+    """Whether a URL of before anybody asked is of the form that Cumulet wrote at each start then."""
+    return _OF_BEFORE.fullmatch(url) is not None

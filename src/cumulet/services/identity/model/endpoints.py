@@ -34,15 +34,16 @@ def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
 
 def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
     """A new endpoint. Raises 400, 404."""
-    values = {**_checked(tx, fields), "id": uuid.uuid4().hex}
+    values = {**_checked(tx, fields), "id": uuid.uuid4().hex, "follows": False}
     tx.insert(endpoints, values)
     generation.bump(tx)
     return lookups.get(tx, "endpoint", values["id"])
 
 
 def update(tx: Transaction, endpoint_id: str, fields: Mapping[str, Any]) -> Row[Any]:
-    """Change an endpoint. Raises 400, 404."""
-    tx.update(endpoints, endpoints.c.id == endpoint_id, **_checked(tx, fields))
+    """Change an endpoint; a URL that is given stays, whatever the cloud listens on later. Raises 400, 404."""
+    kept = {"follows": False} if "url" in fields else {}
+    tx.update(endpoints, endpoints.c.id == endpoint_id, **_checked(tx, fields), **kept)
     generation.bump(tx)
     return lookups.get(tx, "endpoint", endpoint_id)
 

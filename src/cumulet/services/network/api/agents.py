@@ -26,3 +26,9 @@ def list_agents(call: Call) -> Body:
 def show_agent(call: Call, agent_id: str) -> Body:
     """Show an agent."""
     return {"agent": _fields(call, model.find(call.tx, agent_id))}
+
+
+@service.delete("/v2.0/agents/{agent_id}", policy="delete_agent", status=204, faults=(409,))
+def delete_agent(call: Call, agent_id: str) -> None:
+    """Remove an agent of a host that is gone."""
+    model.remove(call.tx, agent_id)

@@ -28,7 +28,7 @@ def every(tx: Transaction) -> list[dict[str, Any]]:
         kinds = [LINUX_BRIDGE]
         if "network" in host.facts.roles:
             kinds += ON_NETWORK_HOSTS
-        found += [_agent(host, *kind) for kind in kinds]
+        found += [_agent(host, *kind) for kind in kinds if kind[0] not in host.dropped]
     return found
 
 
@@ -68,6 +68,16 @@ def find(tx: Transaction, id: str) -> dict[str, Any]:
         if agent["id"] == id:
             return agent
     raise faults.not_found("agent", id)
+
+
+def remove(tx: Transaction, id: str) -> None:
+    """Do not list an agent of a host that is gone, until it returns. Raises 404, and 409 for one that is alive: its
+    node does the work of the agent, and would report it again."""
+    agent = find(tx, id)
+    host = fleet.by_names(tx, [agent["host"]])[agent["host"]]
+    if fleet.alive(tx, host):
+        raise faults.agent_alive(id, host.name)
+    fleet.drop(tx, host, agent["binary"])
 
 
 def matching(agents: Sequence[dict[str, Any]], filters: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:

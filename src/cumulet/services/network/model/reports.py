@@ -53,6 +53,17 @@ def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
         reach.network_changed(tx, network_id)
 
 
+def link_gone(tx: Transaction, link_id: str) -> None:
+    """A node was forgotten: DHCP servers and routers that it had go to the network host there is, or wait for one."""
+    own = and_(ports.c.link_id == link_id, ports.c.device_owner == reach.DHCP)
+    tx.update(ports, own, link_id=None, status="DOWN")
+    tx.update(ports, ports.c.link_id == link_id, link_id=None)
+    tx.update(routers, routers.c.link_id == link_id, link_id=None)
+    link = fleet.network_link(tx)
+    if link is not None:
+        _place(tx, link)
+
+
 def _place(tx: Transaction, link: tuple[str, str]) -> None:
     link_id, host = link
     homeless = and_(ports.c.device_owner == reach.DHCP, ports.c.link_id.is_(None))

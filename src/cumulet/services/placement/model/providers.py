@@ -18,6 +18,7 @@ from cumulet.services.placement.tables import (
     providers,
 )
 from cumulet.store import Transaction
+from cumulet.store.among import among
 
 
 def get(tx: Transaction, uuid: str) -> Row[Any]:
@@ -155,10 +156,14 @@ def delete(tx: Transaction, uuid: str) -> None:
             f"Unable to delete resource provider {uuid}: Resource provider has allocations.",
             code="placement.resource_provider.inuse",
         )
-    tx.delete(inventories, inventories.c.provider_uuid == uuid)
-    tx.delete(provider_traits, provider_traits.c.provider_uuid == uuid)
-    tx.delete(provider_aggregates, provider_aggregates.c.provider_uuid == uuid)
-    tx.delete(providers, providers.c.uuid == uuid)
+    delete_unused(tx, [uuid])
+
+
+def delete_unused(tx: Transaction, uuids: Sequence[str]) -> None:
+    """Delete providers without allocations and children."""
+    for table in (inventories, provider_traits, provider_aggregates):
+        tx.delete(table, among(table.c.provider_uuid, uuids))
+    tx.delete(providers, among(providers.c.uuid, uuids))
 
 
 def aggregates(tx: Transaction, uuid: str) -> list[str]:

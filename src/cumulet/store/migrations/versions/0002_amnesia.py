@@ -37,6 +37,21 @@ def upgrade() -> None:
     op.execute("UPDATE image_locations SET url = substr(url, length(url) - 68) WHERE url LIKE 's3://%'")
     op.execute("UPDATE image_erasures SET url = substr(url, length(url) - 68) WHERE url LIKE 's3://%'")
     declared()
+    done_before()
+
+
+def done_before() -> None:
+    """What each start did until now is done once from now on; in a cloud that is there, it has been done."""
+    op.execute(
+        "INSERT INTO store_marks (name, at) SELECT 'bootstrap/first', 0 FROM identity_projects WHERE id = 'default' "
+        "AND NOT EXISTS (SELECT 1 FROM store_marks WHERE name = 'bootstrap/first')"
+    )
+    op.execute(
+        "INSERT INTO store_marks (name, at) SELECT DISTINCT 'bootstrap/catalog/' || e.region_id || '/' || s.type, 0 "
+        "FROM identity_endpoints e JOIN identity_services s ON s.id = e.service_id WHERE e.region_id IS NOT NULL "
+        "AND s.type IN ('identity', 'image', 'compute', 'placement', 'network') "
+        "AND 'bootstrap/catalog/' || e.region_id || '/' || s.type NOT IN (SELECT name FROM store_marks)"
+    )
 
 
 def declared() -> None:
@@ -83,6 +98,8 @@ def declared() -> None:
         sa.Column("last_revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("run"),
     )
+    steps.add_column("fleet_hosts", sa.Column("left_at", sa.BigInteger(), nullable=True))
+    steps.add_column("fleet_hosts", sa.Column("dropped", sa.JSON(), nullable=True))
     steps.create_table(
         "fleet_kept",
         sa.Column("link_id", sa.String(length=36), nullable=False),
@@ -104,6 +121,7 @@ def declared() -> None:
     steps.add_column("fleet_links", sa.Column("epoch", sa.BigInteger(), nullable=False), fill="0")
     steps.add_column("fleet_links", sa.Column("revision", sa.BigInteger(), nullable=False), fill="0")
     steps.add_column("fleet_links", sa.Column("hold", sa.String(), nullable=True))
+    steps.add_column("identity_endpoints", sa.Column("follows", sa.Boolean(), nullable=True))
     steps.create_index(
         "image_images_dead",
         "image_images",
@@ -119,6 +137,12 @@ def declared() -> None:
         unique=False,
         sqlite_where=sa.text("deleted_at IS NULL"),
         postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    steps.create_table(
+        "store_marks",
+        sa.Column("name", sa.String(length=512), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
     )
     steps.create_table(
         "store_upgrades",

@@ -1,0 +1,91 @@
+"""Passwords of the first users, as the operator sets them who has lost them: no old password is asked for.
+
+Only the operator's door leads here (`src/cumulet/fleet/api/operator.py`). Never logs or answers a password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from cumulet.http.faults import NotFound
+from cumulet.problem import Problem
+from cumulet.services.identity.model import bootstrap, generation, password_rules, passwords, revocations
+from cumulet.services.identity.model.password_rules import PasswordRules
+from cumulet.services.identity.model.users import digest
+from cumulet.services.identity.tables import users
+from cumulet.store import Store, Transaction
+
+ADMIN = "admin_password"
+USERS = {ADMIN: ("admin",), "demo_password": ("demo",), "service_password": bootstrap.SERVICE_USERS}
+"""Whose passwords the secrets are."""
+
+
+def put(store: Store, rules: PasswordRules, secret: str, password: str) -> dict[str, Any]:
+    """Give the users of a secret this password: ``users`` who have it now, ``made`` when admin had to be made again,
+    ``second_factor`` when a password alone does not let one of them in.
+
+    Admin is enabled, unlocked and not expired afterwards, whatever was before. Tokens of before end. Slow. Raises 400
+    for a password that the rules do not allow, 404 when none of the users exists.
+    """
+    hashed = str(digest(password, rules))
+    with store.transaction() as tx:
+        found = _rows(tx, USERS[secret])
+        made = secret == ADMIN and not found
+        if made:
+            bootstrap.make_admin(tx, hashed)
+            found = _rows(tx, USERS[secret])
+        if not found:
+            raise NotFound(f"There is no user named {' or '.join(USERS[secret])} any more.")
+        for row in found:
+            _change(tx, rules, row, hashed)
+        generation.bump(tx)
+    second = any(row.options.get("multi_factor_auth_enabled") for row in found)
+    return {"users": [row.name for row in found], "made": made, "second_factor": second}
+
+
+def _rows(tx: Transaction, names: tuple[str, ...]) -> list[Row[Any]]:
+    wanted = select(users).where(users.c.domain_id == bootstrap.DOMAIN, users.c.name.in_(names)).order_by(users.c.name)
+    return list(tx.rows(wanted))
+
+
+def _change(tx: Transaction, rules: PasswordRules, row: Row[Any], hashed: str) -> None:
+    password_rules.remember(tx, rules, row)
+    values: dict[str, Any] = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
+    values |= {"failed_logins": 0, "failed_at": None, "last_active_at": tx.now}
+    values["password_expires_at"] = rules.expires_at(tx.now, by_user=True)
+    if row.name == "admin":
+        values["enabled"] = True
+    tx.update(users, users.c.id == row.id, **values)
+    revocations.record(tx, user_id=row.id)
+
+
+class AdminsPassword:
+    """Whether the file ``admin_password`` still holds admin's password. The hash is computed once for each pair of
+    password and hash."""
+
+    def __init__(self, store: Store, secrets: Path) -> None:
+        self._store, self._file = store, secrets / "admin_password"
+        self._known: tuple[str, bool] = ("", True)
+
+    def problems(self) -> list[Problem]:
+        """One problem, or none. A user admin who is gone or disabled is the operator's wish."""
+        with self._store.read() as tx:
+            row = next(iter(_rows(tx, USERS[ADMIN])), None)
+        if row is None or not row.enabled or self._matches(row.password_hash):
+            return []
+        sentence = "`secrets/admin_password` is no longer admin's"
+        return [Problem("admin-password", sentence, "Set one that is: cumulet admin password.")]
+
+    def _matches(self, hashed: str | None) -> bool:
+        try:
+            password = self._file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return False
+        pair = hashlib.sha256(f"{hashed}\0{password}".encode()).hexdigest()
+        if self._known[0] != pair:
+            self._known = pair, passwords.matches(password, hashed)
+        return self._known[1]
