@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -108,6 +109,38 @@ def test_mistakes_are_said(cloud: testing.Cloud) -> None:
         cloud.host("sim-002", "down")
     with pytest.raises(testing.CumuletError, match=r"did you mean boot=fail\?"):
         cloud.rule("boot=fial")
+
+
+def test_apis_fail_when_they_are_told_to(cloud: testing.Cloud) -> None:
+    demo = Demo(cloud)
+    cloud.fault("compute:GET:/servers/detail", status=429, times=2, retry_after=3)
+    cloud.fault("network:GET:*", delay="300ms", times=1)
+    for _ in range(2):
+        status, headers, body = _get(demo, "compute", "/servers/detail")
+        assert (status, headers["Retry-After"]) == (429, "3")
+        assert "asked for" in next(iter(body.values()))["message"]
+    assert _get(demo, "compute", "/servers/detail")[0] == 200
+    begun = time.monotonic()
+    assert _get(demo, "network", "/ports")[0] == 200
+    assert time.monotonic() - begun >= 0.3
+    with pytest.raises(testing.CumuletError, match="did you mean compute:POST:/servers"):
+        cloud.fault("compute:POST:/server", status=503)
+    with pytest.raises(testing.CumuletError, match="status is from 400 to 599"):
+        cloud.fault("compute:POST:/servers", status=200)
+    cloud.fault("identity:POST:/auth/tokens", status=503)
+    cloud.clear()
+    Demo(cloud)
+
+
+def _get(demo: Demo, service: str, path: str) -> tuple[int, Any, Any]:
+    url = demo.session.url(service) + path
+    host, _, rest = url.removeprefix("http://").partition("/")
+    connection = http.client.HTTPConnection(host)
+    connection.request("GET", f"/{rest}", headers={"X-Auth-Token": demo.session.token})
+    answer = connection.getresponse()
+    body = json.loads(answer.read() or b"{}")
+    connection.close()
+    return answer.status, answer.headers, body
 
 
 def test_the_report_says_where_things_are(cloud: testing.Cloud) -> None:

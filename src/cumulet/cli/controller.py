@@ -27,6 +27,7 @@ from cumulet.fleet import door as fleet_door
 from cumulet.fleet import service as fleet
 from cumulet.http import Service
 from cumulet.http.app import App, Mount
+from cumulet.http.on_demand import OnDemand
 from cumulet.http.server import listen, serve
 from cumulet.services.compute import door as compute
 from cumulet.services.compute import service as compute_service
@@ -132,6 +133,7 @@ def assemble(settings: Settings) -> Controller:
     }
     room, origins, proxies = _room(settings), settings.cors_origins, settings.trusted_proxies
     app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
+    app.on_demand = link.on_demand = _on_demand(settings, mounts)
     return Controller(settings, store, engine, app, rules, images, retention)
 
 
@@ -174,6 +176,13 @@ def _mount(settings: Settings, name: str, service: Service, context: Any, rules:
         public=settings.public_urls.get(name.removesuffix("_admin"), ""),
         proxied=name not in NEVER_OUTSIDE,
     )
+
+
+def _on_demand(settings: Settings, mounts: Mapping[int, Mount]) -> OnDemand | None:
+    """Faults that a test asks for: only in clouds whose hosts are simulated."""
+    if settings.simulated is None:
+        return None
+    return OnDemand([mount.service for mount in mounts.values() if mount.service.rules])
 
 
 def _images(settings: Settings) -> image.ImageContext:

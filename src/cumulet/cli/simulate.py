@@ -5,6 +5,8 @@
     simulate rule boot=2s delete=30%                all boots take two seconds, three deletes in ten fail
     simulate host sim-0002 down                     the host dies with its guests; up brings it back, cut hides it
     simulate server vm1 crash                       the guest ends by itself; so does power-off
+    simulate fault --operation compute:POST:/servers --status 503 --times 2
+                                                    the next two calls fail, or wait with --delay
     simulate list                                   what was told
     simulate clear [RULE]                           forget a rule, or everything
 
@@ -48,6 +50,14 @@ def add(verbs: Any) -> None:
     server = what.add_parser("server", help="a guest ends by itself")
     server.add_argument("name", metavar="NAME|ID")
     server.add_argument("event", choices=("crash", "power-off"))
+    fault = what.add_parser("fault", help="an operation of an API fails, or takes its time")
+    fault.add_argument(
+        "--operation", required=True, metavar="SERVICE:METHOD:PATH", help="such as compute:POST:/servers"
+    )
+    fault.add_argument("--status", type=int, metavar="CODE", help="what it answers, such as 503 or 429")
+    fault.add_argument("--delay", metavar="TIME", help="how long it waits first")
+    fault.add_argument("--times", type=int, metavar="N", help="how often (default: always)")
+    fault.add_argument("--retry-after", type=int, metavar="SECONDS", help="the answer's Retry-After")
     clear = what.add_parser("clear", help="forget a rule, or everything")
     clear.add_argument("number", nargs="?", type=int, metavar="RULE")
     what.add_parser("list", help="what was told")
@@ -83,6 +93,9 @@ def order(args: argparse.Namespace) -> dict[str, Any]:
         return {"host": {"name": args.name, "state": args.how}}
     if args.what == "server":
         return {"server": {"name": args.name, "event": args.event}}
+    if args.what == "fault":
+        given = {name: getattr(args, name) for name in ("operation", "status", "delay", "times", "retry_after")}
+        return {"fault": {name: value for name, value in given.items() if value is not None}}
     if args.what == "clear":
         return {"clear": True if args.number is None else args.number}
     return {}
@@ -100,7 +113,15 @@ def text(shown: dict[str, Any]) -> str:
     """A line for each rule and each host that is not up."""
     lines = [_rule(rule) for rule in shown.get("rules", [])]
     lines += [f"host {name} is {state}" for name, state in shown.get("hosts", {}).items()]
+    lines += [_fault(fault) for fault in shown.get("faults", [])]
     return "\n".join(lines) or "Nothing is told: hosts behave as simulated.json says, or at once and well."
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    does = [f"answers {fault['status']}"] if fault["status"] is not None else []
+    does += [f"waits {fault['delay']}"] if fault["delay"] is not None else []
+    often = "always" if fault["left"] is None else f"{fault['left']} more times"
+    return f"{fault['operation']} {' and '.join(does)}, {often}"
 
 
 def _rule(rule: dict[str, Any]) -> str:

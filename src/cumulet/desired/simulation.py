@@ -18,7 +18,7 @@ from cumulet.desired.shapes import Shape
 METADATA = "cumulet:"
 """What a key of a server's metadata begins with when it is for the simulated host."""
 
-LONGEST_S = 86_400.0
+LONGEST_S, LONGEST_DELAY_S = 86_400.0, 600.0
 MOST_RULES, MOST_NTH = 1_000, 10_000
 _LONGEST_NAME = 255
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m)?", re.ASCII)
@@ -80,12 +80,24 @@ class GuestOrder(Shape):
     event: Literal["crash", "power-off"]
 
 
+class FaultOrder(Shape):
+    """An operation of an API (``compute:POST:/servers``) answers with `status`, or after `delay`, or both; the next
+    `times` times (None: always). `retry_after` in seconds."""
+
+    operation: str
+    status: int | None = None
+    delay: str | None = None
+    times: int | None = None
+    retry_after: int | None = None
+
+
 class Order(Shape):
     """One of them, or none, which asks how things are. `clear`: the number of a rule, or True for all that was told."""
 
     rule: Rule | None = None
     host: HostOrder | None = None
     server: GuestOrder | None = None
+    fault: FaultOrder | None = None
     clear: bool | int | None = None
 
 
@@ -97,6 +109,8 @@ def order(raw: Any) -> Order:
         raise SimulationError(f"one thing at a time, not {' and '.join(given)}")
     if found.rule is not None:
         _check_rule(found.rule)
+    if found.fault is not None:
+        _check_fault(found.fault)
     for each in (found.host, found.server):
         if each is not None:
             _check_name(each.name)
@@ -115,7 +129,7 @@ def deeds(words: Iterable[str]) -> Deeds:
         if not equals or not text:
             raise SimulationError(f"{name} needs a value, such as {name}={'fail' if name in WORKS else '5s'}")
         if name in ENDS:
-            found[ENDS[name]] = _seconds(name, text)
+            found[ENDS[name]] = seconds(name, text)
         else:
             found[name] = _deed(name, text)
     return Deeds(**found)
@@ -177,21 +191,22 @@ def _deed(name: str, text: str) -> Deed:
         elif rate is not None and float(rate[1]) <= 100:
             found.fail = float(rate[1]) / 100
         else:
-            found.seconds = _seconds(name, part)
+            found.seconds = seconds(name, part)
     return found
 
 
-def _seconds(name: str, text: str) -> float:
+def seconds(name: str, text: str) -> float:
+    """A time such as 2s or 300ms, said of `name`. Raises SimulationError."""
     told = _TIME.fullmatch(text)
     if told is None:
         kinds = "fail, never, a rate such as 30%, or a time" if name in WORKS else "a time"
         near = difflib.get_close_matches(text[:64], ("fail", "never"), 1) if name in WORKS else []
         hint = f"did you mean {name}={near[0]}?" if near else f"it is {kinds} such as 2s or 300ms"
         raise SimulationError(f"{name}={_shown(text)} cannot be understood; {hint}")
-    seconds = float(told[1]) * _UNITS[told[2]]
-    if seconds > LONGEST_S:
+    found = float(told[1]) * _UNITS[told[2]]
+    if found > LONGEST_S:
         raise SimulationError(f"{name}={text} is longer than a day")
-    return seconds
+    return found
 
 
 def _check_rule(rule: Rule) -> None:
@@ -210,6 +225,19 @@ def _check_rule(rule: Rule) -> None:
             raise SimulationError(f"{what} is from 1 to {MOST_NTH}, not {number}")
 
 
+def _check_fault(fault: FaultOrder) -> None:
+    _check_name(fault.operation)
+    if fault.status is None and fault.delay is None:
+        raise SimulationError("a fault has a status or a delay")
+    if fault.status is not None and not 400 <= fault.status <= 599:
+        raise SimulationError(f"status is from 400 to 599, not {fault.status}")
+    for what, number in (("times", fault.times), ("retry_after", fault.retry_after)):
+        if number is not None and not 1 <= number <= MOST_NTH:
+            raise SimulationError(f"{what} is from 1 to {MOST_NTH}, not {number}")
+    if fault.delay is not None and seconds("delay", fault.delay) > LONGEST_DELAY_S:
+        raise SimulationError(f"a delay is at most {LONGEST_DELAY_S:.0f} s")
+
+
 def _check_name(text: str) -> None:
     if not 1 <= len(text) <= _LONGEST_NAME or not text.isprintable():
         raise SimulationError(f"a name or pattern has 1 to {_LONGEST_NAME} printable letters")
@@ -219,7 +247,8 @@ def _converted(raw: Any, shape: type[Any], what: str) -> Any:
     """`raw` as `shape`, whose fields may be shapes. Raises SimulationError for a field that there is not."""
     if not isinstance(raw, Mapping):
         raise SimulationError(f"{what} is a JSON object")
-    inner = {"rule": Rule, "host": HostOrder, "server": GuestOrder} if shape is Order else {}
+    nested = {"rule": Rule, "host": HostOrder, "server": GuestOrder, "fault": FaultOrder}
+    inner = nested if shape is Order else {}
     for name, value in raw.items():
         if name not in shape.__struct_fields__:
             raise SimulationError(f"{what} has no {_shown(name)}{meant(name, shape.__struct_fields__)}")

@@ -22,6 +22,7 @@ from cumulet.fleet.model.adoption import Adopter
 from cumulet.fleet.model.desired import Renderer, ReportHandler
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, Unauthorized, guideline_body
+from cumulet.http.on_demand import OnDemand
 from cumulet.problem import Problem
 from cumulet.store import Store, Transaction
 
@@ -118,6 +119,7 @@ class LinkContext:
     adopters: Sequence[Adopter] = ()
     lost_images: LostImages | None = None
     snapshots: Snapshots | None = None
+    on_demand: OnDemand | None = None
 
 
 def a_node(call: Call) -> None:

@@ -28,6 +28,7 @@ from cumulet.http import encoding, forwarded, health, openapi, reading
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
 from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, Unavailable, keystone_body
+from cumulet.http.on_demand import OnDemand
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
 from cumulet.http.versions import Version
@@ -100,6 +101,7 @@ class App:
         self.room = room
         self.compresses_for = encoding.wanted
         self.unproven = 0
+        self.on_demand: OnDemand | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         mount = self.mounts[scope["server"][1]]
@@ -186,6 +188,8 @@ class _Exchange:
             return
         operation, params = matched
         self.operation = operation
+        if self.app.on_demand is not None and self.app.on_demand.asked:
+            await self.app.on_demand.meet(operation)
         call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
         if operation.auth:
             call._caller = self.caller = self.mount.policy.seen(await self._authenticate(operation, decoded))

@@ -81,6 +81,11 @@ class Cloud:
         """A guest ends by itself; `name` is the server's name or id."""
         self.order("simulation", {"server": {"name": name, "event": event}})
 
+    def fault(self, operation: str, **what: str | int) -> None:
+        """An operation such as ``compute:POST:/servers`` fails, or takes its time: `status`, `delay`, `times` and
+        `retry_after`, as ``cumulet simulate fault`` has them."""
+        self.order("simulation", {"fault": {"operation": operation, **what}})
+
     def clear(self, rule: int | None = None) -> None:
         """Forget a rule, or all that was told, and bring all hosts up."""
         self.order("simulation", {"clear": True if rule is None else rule})

@@ -18,6 +18,7 @@ from cumulet.http.faults import BadRequest, Conflict, Unavailable
 from cumulet.http.shapes import Open
 
 ANSWER_S = 5.0
+_REAL = "This cloud has no simulated hosts: only those can be told how to behave."
 
 
 class Told(Open):
@@ -40,7 +41,22 @@ async def order(call: Call) -> dict[str, Any]:
 
 
 async def _told(call: Call, wanted: simulation.Order) -> dict[str, Any]:
-    """What the node of the simulated hosts answers. Raises 400 in its words, 409 and 503."""
+    """Faults of APIs are this process's; of all else, what the node of the simulated hosts answers. Raises 400 in its
+    words, 409 and 503."""
+    faults = call.context.on_demand
+    if wanted.fault is not None:
+        if faults is None:
+            raise Conflict(_REAL)
+        return {"fault": faults.add(wanted.fault), "faults": faults.shown()}
+    found = await _asked(call, wanted)
+    if faults is not None:
+        if wanted.clear is True:
+            faults.clear()
+        found["faults"] = faults.shown()
+    return found
+
+
+async def _asked(call: Call, wanted: simulation.Order) -> dict[str, Any]:
     job_id = await call.in_thread(_ask, call, msgspec.to_builtins(wanted))
     found = await jobs.wait_job(call.store, job_id, ANSWER_S)
     if found.state == "waiting":
@@ -54,7 +70,7 @@ def _ask(call: Call, args: dict[str, Any]) -> str:
     with call.store.transaction() as tx:
         link_id = next((host.link_id for host in hosts.every(tx) if host.facts.simulated), None)
         if link_id is None:
-            raise Conflict("This cloud has no simulated hosts: only those can be told how to behave.")
+            raise Conflict(_REAL)
         return jobs.ask(tx, link_id=link_id, host="", kind="simulate", args=args, deadline_s=ANSWER_S)
 
 
