@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cumulet import __version__, testing
-from cumulet.cli import listening
+from cumulet.cli import listening, log, openstack
 from cumulet.cli.api_client import Session
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
@@ -141,6 +143,60 @@ def _get(demo: Demo, service: str, path: str) -> tuple[int, Any, Any]:
     body = json.loads(answer.read() or b"{}")
     connection.close()
     return answer.status, answer.headers, body
+
+
+def test_the_log_tells_of_one_server_and_one_call(cloud: testing.Cloud) -> None:
+    demo = Demo(cloud)
+    good, other = demo.boot("logged-1"), demo.boot("logged-2")
+    text = testing._run(cloud.state, "log", "--server", "logged-1")
+    assert good["id"] in text and other["id"] not in text
+    call = next(line for line in text.splitlines() if "POST /v2.1/servers status: 202" in line)
+    request = re.search(r"req-[0-9a-f-]{36}", call)
+    assert request and call.startswith("controller ")
+    assert testing._run(cloud.state, "log", "--request", request[0]).splitlines() == [call]
+    every = testing._run(cloud.state, "log", "--since", "1h").splitlines()
+    assert {line.split()[0] for line in every} == {"supervisor", "controller", "node"}
+    with pytest.raises(testing.CumuletError, match="it is like 10m"):
+        testing._run(cloud.state, "log", "--since", "yesterday")
+    with pytest.raises(testing.CumuletError, match="no server logged-3"):
+        testing._run(cloud.state, "log", "--server", "logged-3")
+
+
+def test_a_fresh_cloud_logs_no_false_alarm(cloud: testing.Cloud) -> None:
+    log = (Path(cloud.report["logs"]) / "node.log").read_text()
+    assert log.count("waiting for the controller") <= 1 and "refused" not in log
+
+
+def test_records_of_several_processes_are_in_one_order(tmp_path: Path) -> None:
+    """Zones differ, a traceback belongs to the line above it, and what was rotated is read, too."""
+    (tmp_path / "controller.log.1").write_text("2026-11-30T12:00:01.000+02:00 first\n")
+    (tmp_path / "controller.log").write_text("2026-11-30 10:00:03,250Z third\nTraceback\n  line\n")
+    (tmp_path / "supervisor.log").write_text("2026-11-30 10:00:02 1 supervisor: second\n")
+    (tmp_path / "node.log").write_text('{"time": "2026-11-30T10:00:04.000Z", "message": "fourth"}\nno time\n')
+    found = log.merged(tmp_path)
+    assert [record.process for record in found] == ["controller", "supervisor", "controller", "node"]
+    assert found[2].lines == ["2026-11-30 10:00:03,250Z third", "Traceback", "  line"]
+    assert found[2].has(["Traceback"]) and not found[0].has(["third"])
+
+
+def test_the_clouds_of_clouds_yaml(cloud: testing.Cloud) -> None:
+    clouds = yaml.safe_load(cloud.clouds_yaml.read_text())["clouds"]
+    assert set(clouds) == {"cumulet", "cumulet-admin", "cumulet-system"}
+    system = clouds["cumulet-system"]["auth"]
+    assert system["system_scope"] == "all" and "project_name" not in system
+
+
+def test_the_client_is_found_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("launcher/bin", "beside", "path"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "beside" / "python"))
+    environ = {"CUMULET_CLIENT_ENV": str(tmp_path / "launcher"), "PATH": str(tmp_path / "path")}
+    assert openstack.found(environ) is None
+    for folder in ("path", "beside", "launcher/bin"):
+        client = tmp_path / folder / "openstack"
+        client.write_text("")
+        client.chmod(0o755)
+        assert openstack.found(environ) == client
 
 
 def test_the_report_says_where_things_are(cloud: testing.Cloud) -> None:

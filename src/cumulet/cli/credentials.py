@@ -14,6 +14,8 @@ from cumulet.config import Settings
 
 # User and project have one name; the cloud's name in clouds.yaml.
 CLOUDS = {"cumulet-admin": "admin", "cumulet": "demo"}
+SYSTEM = "cumulet-system"
+"""The cloud in clouds.yaml in which the admin's token is for the system, not for a project."""
 
 
 def openrc(settings: Settings, user: str) -> str:
@@ -35,14 +37,14 @@ def openrc(settings: Settings, user: str) -> str:
 def clouds_yaml(settings: Settings) -> str:
     """For ``--os-cloud``. Written as JSON strings, which are YAML too."""
     lines = ["clouds:"]
-    for cloud, user in CLOUDS.items():
+    for cloud, user in (*CLOUDS.items(), (SYSTEM, "admin")):
+        project = {"project_name": user, "project_domain_name": "Default"}
         auth = {
             "auth_url": f"{settings.url('identity')}/v3",
             "username": user,
             "password": settings.secret(f"{user}_password"),
-            "project_name": user,
             "user_domain_name": "Default",
-            "project_domain_name": "Default",
+            **({"system_scope": "all"} if cloud == SYSTEM else project),
         }
         lines += [f"  {cloud}:", "    auth:"]
         lines += [f"      {name}: {json.dumps(text)}" for name, text in auth.items()]

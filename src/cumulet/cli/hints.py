@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from cumulet.config import DEFAULT_STATE
 
 
 def name() -> str:
-    """What the user types for us: the launcher of a checkout, or the installed command."""
-    return "./cumulet" if os.environ.get("CUMULET_ROOT") else "cumulet"
+    """What the user types for us: the launcher of a checkout, the installed command, or Python's switch -m."""
+    if os.environ.get("CUMULET_ROOT"):
+        return "./cumulet"
+    return "python -m cumulet" if Path(sys.argv[0]).name == "__main__.py" else "cumulet"
 
 
 def command(words: str, state: Path) -> str:

@@ -7,6 +7,8 @@ the admin.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -25,9 +27,9 @@ def environment(state: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 def run(state: Path, words: list[str]) -> NoReturn:
     """Replace this process. Raises CliError when there is no client or no cloud."""
-    client = Path(os.environ.get("CUMULET_CLIENT_ENV", "/nonexistent")) / "bin" / "openstack"
-    if not client.exists():
-        raise CliError("the client is installed by the launcher: run ./cumulet openstack from the checkout")
+    client = found(os.environ)
+    if client is None:
+        raise CliError("there is no openstack here: pip install python-openstackclient, or use a checkout's ./cumulet")
     env = environment(state, os.environ)
     clouds = Path(env["OS_CLIENT_CONFIG_FILE"])
     asks = not words or words[0] not in ("--version", "--help", "-h", "help", "complete")
@@ -35,6 +37,16 @@ def run(state: Path, words: list[str]) -> NoReturn:
         why = "is not yours to read: source an openrc you were given" if _there(clouds) else "is not there"
         raise CliError(f"{clouds} {why} (cumulet up makes it)")
     os.execve(client, [str(client), *words], env)
+
+
+def found(environ: Mapping[str, str]) -> Path | None:
+    """The client: the launcher's, else the one that is installed beside us, else the first on the PATH."""
+    places = [Path(environ["CUMULET_CLIENT_ENV"]) / "bin"] if "CUMULET_CLIENT_ENV" in environ else []
+    for place in (*places, Path(sys.executable).parent):
+        if os.access(place / "openstack", os.X_OK):
+            return place / "openstack"
+    on_path = shutil.which("openstack", path=environ.get("PATH"))
+    return None if on_path is None else Path(on_path)
 
 
 def _there(path: Path) -> bool:
