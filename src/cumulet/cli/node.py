@@ -64,6 +64,8 @@ def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *
     begun, pause, waits = time.monotonic(), 0.05, False
     while not stop.is_set():
         try:
+            if not link.answers:
+                raise LinkError("nobody listens there")
             _join_once(settings, link, facts)
             log.info("joined with %d hosts", len(facts))
             return

@@ -199,8 +199,9 @@ def stop(settings: Settings) -> bool:
     return True
 
 
-def rows(settings: Settings) -> list[ProcessRow]:
-    """The supervisor and its children; empty when the cloud is down.
+def rows(settings: Settings, *, memory: bool = True) -> list[ProcessRow]:
+    """The supervisor and its children; empty when the cloud is down. `memory`: with theirs, which takes the kernel a
+    while to count.
 
     The lock says whether the supervisor runs and the kernel which children it has. Its file only adds how often each
     was started again: it may be old when the disk is full, or gone.
@@ -215,13 +216,13 @@ def rows(settings: Settings) -> list[ProcessRow]:
     noted = {row["name"]: row for row in state["children"]} if state.get("pid") == pid else {}
     started = [child for task in _tasks(pid) for child in task]
     living = _living(started)
-    found = [ProcessRow("supervisor", pid, _began(pid), 0, None, pss_kb(pid))]
+    found = [ProcessRow("supervisor", pid, _began(pid), 0, None, pss_kb(pid) if memory else None)]
     for name in CHILDREN:
         row = noted.get(name, {})
         child = living.get(name) or (row.get("pid") if row.get("pid") in started else None)
         began = _began(child) if child else row.get("started", 0.0)
-        memory = pss_kb(child) if child else None
-        found.append(ProcessRow(name, child, began, row.get("restarts", 0), row.get("last_exit"), memory))
+        pss = pss_kb(child) if child and memory else None
+        found.append(ProcessRow(name, child, began, row.get("restarts", 0), row.get("last_exit"), pss))
     return found
 
 

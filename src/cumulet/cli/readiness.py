@@ -6,11 +6,13 @@ It asks over HTTP only, as a client would.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from cumulet.cli import belonging, link_client, processes
 from cumulet.cli.api_client import call
@@ -63,12 +65,19 @@ def probe_all(settings: Settings, services: list[str] | None = None) -> list[End
 
 
 def wait_for_apis(settings: Settings, progress: Progress) -> None:
-    """Until every service answers. Raises CliError, with the end of the log, when they do not."""
+    """Until every service answers. Raises CliError, with the end of the log, when they do not.
+
+    They begin to listen together, so that the first one is waited for alone, by nothing but a connection.
+    """
     waiting = list(STANDARD_PORTS)
     with progress.step("every API answers"):
         deadline = time.monotonic() + API_SECONDS
         while True:
-            silent = [endpoint for endpoint in probe_all(settings, waiting) if not endpoint.answers]
+            listens = _listens(settings, waiting[0])
+            if listens:
+                silent = [endpoint for endpoint in probe_all(settings, waiting) if not endpoint.answers]
+            else:
+                silent = [Endpoint(name, settings.url(name), None, None, "nobody listens") for name in waiting]
             waiting = [endpoint.service for endpoint in silent]
             if not waiting:
                 return
@@ -77,7 +86,17 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
                 words = ", ".join(f"{endpoint.service}: {endpoint.error}" for endpoint in silent)
                 raise CliError(f"no answer after {API_SECONDS:.0f} s ({words}).\n{_tails(settings, ['controller'])}")
             progress.detail(", ".join(waiting))
-            time.sleep(0.05)
+            time.sleep(0.05 if listens else 0.02)
+
+
+def _listens(settings: Settings, service: str) -> bool:
+    """Whether anybody listens on the service's port."""
+    url = urlsplit(settings.local_url(service))
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_for_nodes(settings: Settings, progress: Progress) -> None:
@@ -116,7 +135,7 @@ def _say_who_left(hosts: Sequence[Mapping[str, Any]], progress: Progress) -> Non
 def _still_alive(settings: Settings, names: Sequence[str] = processes.CHILDREN) -> None:
     """Raise CliError when a process keeps ending: waiting longer would not help. One that ends with 2 has said what is
     wrong with its options or files, which trying again does not change."""
-    rows = processes.rows(settings)
+    rows = processes.rows(settings, memory=False)
     if not rows and processes.supervisor_pid(settings) is None:
         raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
     for row in rows:

@@ -245,8 +245,8 @@ def _options(wanted: Settings, flags: dict[str, object]) -> Settings:
 
 def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[processes.ChildSpec]:
     """The controller, never as root when `user` is given, and the node."""
-    # The controller's user cannot write beside our files, so they are compiled for him now.
-    compileall.compile_dir(str(processes.SOURCE / "cumulet"), quiet=2)
+    if user is not None:  # he cannot write beside our files, so they are compiled for him now
+        compileall.compile_dir(str(processes.SOURCE / "cumulet"), quiet=2)
     specs = []
     for name in processes.CHILDREN:
         theirs = user if name == "controller" or settings.simulated is not None else None

@@ -9,6 +9,7 @@ import http.client
 import json
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,15 @@ class Link:
     def joined(self) -> bool:
         """Whether this node has credentials."""
         return self._joined is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether anybody listens where the controller should be. Says nothing to whoever it is."""
+        try:
+            socket.create_connection((self._host, self._port), timeout=3).close()
+        except OSError:
+            return False
+        return True
 
     def join(self, name: str, hosts: Sequence[HostFacts], token: str = "") -> None:
         """Join the cloud by a token, or again by the credentials of before; keep the fresh ones. Raises LinkError."""

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cache
 
-import os_traits
 from sqlalchemy import select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.tables import provider_traits, traits
 from cumulet.store import Transaction
 
-STANDARD = tuple(sorted(os_traits.get_traits()))
-"""OpenStack's standard traits, from its own package."""
-_STANDARD = frozenset(STANDARD)
+
+@cache
+def standard() -> dict[str, None]:
+    """OpenStack's standard traits in their order, from its own package, which is read when they are first asked for."""
+    import os_traits
+
+    return dict.fromkeys(sorted(os_traits.get_traits()))
 
 
 def ordered(names: Iterable[str]) -> list[str]:
     """The standard traits by name, then the custom ones by name."""
-    return sorted(names, key=lambda name: (name not in _STANDARD, name))
+    return sorted(names, key=lambda name: (name not in standard(), name))
 
 
 def missing(tx: Transaction, names: Collection[str]) -> list[str]:
     """Those of `names` that are no trait. No query when all are standard ones."""
-    unknown = sorted({name for name in names if name not in _STANDARD})
+    unknown = sorted({name for name in names if name not in standard()})
     if not unknown:
         return []
     found = {row.name for row in tx.rows(select(traits.c.name).where(traits.c.name.in_(unknown)))}
@@ -39,7 +43,7 @@ def require(tx: Transaction, named: Collection[str], prefix: str) -> None:
 
 def names(tx: Transaction, associated: bool | None) -> list[str]:
     """All traits, or those that a provider has (or that none has)."""
-    everything = [*STANDARD, *(row.name for row in tx.rows(select(traits.c.name).order_by(traits.c.name)))]
+    everything = [*standard(), *(row.name for row in tx.rows(select(traits.c.name).order_by(traits.c.name)))]
     if associated is None:
         return everything
     used = {row.trait for row in tx.rows(select(provider_traits.c.trait).distinct())}
@@ -58,7 +62,7 @@ def delete(tx: Transaction, name: str) -> None:
     """Delete a custom trait. Raises 404, 400 for a standard one, 409 while a provider has it."""
     if missing(tx, [name]):
         raise NotFound(f"No such trait(s): {name}.")
-    if name in _STANDARD:
+    if name in standard():
         raise BadRequest(f"Cannot delete standard trait {name}.")
     if tx.row(select(provider_traits.c.trait).where(provider_traits.c.trait == name).limit(1)) is not None:
         raise Conflict(f"The trait {name} is in use by a resource provider.")
