@@ -29,13 +29,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write(folder: Path) -> int:
-    """``DIR/<service>/openapi.json`` and one Markdown file per operation; how many of these."""
+    """``DIR/<service>/openapi.json`` and one Markdown file per operation, ``absent.json`` and ``absent.md`` with what
+    there is not; how many Markdown files."""
+    from cumulet.cli.absent import absent, page
     from cumulet.cli.controller import declared
     from cumulet.http.openapi import document
     from cumulet.http.reference import pages
 
-    count = 0
-    for name, service in declared().items():
+    services = declared()
+    missing = absent(services)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "absent.json").write_text(json.dumps(missing, indent=1) + "\n", encoding="utf-8")
+    (folder / "absent.md").write_text(page(missing), encoding="utf-8")
+    count = 1
+    for name, service in services.items():
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
         found = document(service, __version__)

@@ -174,6 +174,8 @@ class Service:
         self.slash_ends = slash_ends
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
+        self.actions: dict[str, tuple[str, ...]] = {}
+        """Where the body's only key says what is done, such as ``/servers/?/action``: which keys there are."""
         self.websocket: Callable[..., Any] | None = None
         self._root = _Node()
 

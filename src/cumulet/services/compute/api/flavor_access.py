@@ -28,11 +28,14 @@ def index(call: Call, flavor_id: str) -> dict[str, Any]:
     return _answer(call, flavor_id)
 
 
+_ACTIONS = service.actions["/flavors/?/action"] = ("addTenantAccess", "removeTenantAccess")
+
+
 @service.post("/v2.1/flavors/{flavor_id}/action", request=dict, policy_in_handler=f"{_RULE}:add_tenant_access")
 def action(call: Call, flavor_id: str) -> dict[str, Any]:
     """Give a private flavor to a project, or take it away."""
     name = next(iter(call.body), "")
-    if len(call.body) != 1 or name not in ("addTenantAccess", "removeTenantAccess"):
+    if len(call.body) != 1 or name not in _ACTIONS:
         raise BadRequest(f"There is no such action: {name}")
     adds = name == "addTenantAccess"
     call.require(f"{_RULE}:{'add' if adds else 'remove'}_tenant_access")

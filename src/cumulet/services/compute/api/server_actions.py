@@ -130,6 +130,9 @@ ACTIONS: dict[str, tuple[Action, Version, Version]] = {
 _CONSOLE_LOG = "os-getConsoleOutput"
 
 
+service.actions["/servers/?/action"] = (*ACTIONS, _CONSOLE_LOG)
+
+
 @service.post("/v2.1/servers/{server_id}/action", request=dict, policy_in_handler="os_compute_api:servers:start")
 async def action(call: Call, server_id: str) -> Reply:
     """Do something to a server."""
