@@ -121,8 +121,8 @@ def _records(process: str, lines: Iterator[str] | list[str]) -> Iterator[Record]
 
 
 def _time(line: str, *, utc: bool) -> datetime | None:
-    stamp = _STAMP.search(line, 0, 64) if line[:1] in '{"' else _STAMP.match(line)
-    if stamp is None:
+    stamp = _STAMP.search(line, 0, 64)
+    if stamp is None or (stamp.start() > 0 and not line.startswith("{")):
         return None
     day, clock, milliseconds, zone = stamp.groups()
     try:
