@@ -14,7 +14,7 @@ from typing import Any
 from cumulet.http import Service
 
 UPSTREAM = Path(__file__).with_name("upstream")
-_VERSION = re.compile(r"^/v\d[\d.]*(?=/|$)")
+_VERSION = re.compile(r"^/v\d[\d.]*(?=/|\Z)")
 _WHICH, _REST = "?", "*"
 
 
