@@ -132,7 +132,7 @@ def test_a_cloud_that_is_down_is_one_file(cloud: LivingCloud, tmp_path: Path) ->
     cloud.store.close()
     ok(cloud, "down")
     folder = cloud.state / "db"
-    assert [path.name for path in folder.iterdir()] == ["cumulet.sqlite"]
+    assert [path.name for path in folder.glob("cumulet*")] == ["cumulet.sqlite"]
     shutil.copy(folder / "cumulet.sqlite", tmp_path / "one")
     with sqlite3.connect(tmp_path / "one") as connection:
         alive = connection.execute("SELECT count(*) FROM compute_servers WHERE deleted_at IS NULL").fetchone()[0]
