@@ -263,6 +263,20 @@ def test_a_foreground_cloud_asks_for_its_place(cloud: testing.Cloud) -> None:
         testing._run(cloud.state, "up", "--foreground", "--simulated", "2")
 
 
+def test_the_page_of_testing_works(tmp_path: Path) -> None:
+    """The example of docs/testing.md, run by pytest with the plugin: the test that passes, and one that fails and shows
+    the cloud's log."""
+    page = (ROOT / "docs" / "testing.md").read_text()
+    example = next(code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "def test_" in code)
+    bad = "def test_bad(cumulet):\n    cumulet.host('sim-0001', 'down')\n    assert False\n"
+    (tmp_path / "test_example.py").write_text(f"{example}\n\n{bad}")
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "pytest", "-p", "cumulet.testing.plugin", "--cumulet-hosts", "1", str(tmp_path)]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert re.search(r"1 failed, [1-9]\d* passed", done.stdout), done.stdout + done.stderr
+    assert "the cloud's log" in done.stdout and "POST /v1/simulation" in done.stdout
+
+
 def test_ports_cannot_be_had_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     def taken(*_: object) -> None:
         raise OSError
