@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import uvicorn
 from cumulet.http.app import App
 from cumulet.http.connections import Connections, most_connections
 from cumulet.http.protocol import Protocol
+from cumulet.http.tls import Certificate, Listener
 
 log = logging.getLogger("cumulet.http")
 
@@ -35,13 +37,23 @@ def listen(address: str, port: int) -> socket.socket:
     return sock
 
 
-async def serve(app: App, sockets: Iterable[socket.socket], *, threads: int = 8) -> None:
+@dataclass(frozen=True)
+class Secured:
+    """Listening sockets that speak TLS, and what they show."""
+
+    certificate: Certificate
+    sockets: Sequence[socket.socket]
+
+
+async def serve(
+    app: App, sockets: Iterable[socket.socket], secured: Secured | None = None, *, threads: int = 8
+) -> None:
     """Serve until SIGTERM or SIGINT, then let requests that run end (5 s at most)."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="op"))
-    await server(app, Connections(most_connections())).serve(sockets=list(sockets))
+    await server(app, Connections(most_connections()), secured).serve(sockets=list(sockets))
 
 
-def server(app: App, limits: Connections) -> Server:
+def server(app: App, limits: Connections, secured: Secured | None = None) -> Server:
     """The server of `app`, whose connections keep to `limits`."""
     config = uvicorn.Config(
         app,
@@ -56,24 +68,44 @@ def server(app: App, limits: Connections) -> Server:
         timeout_graceful_shutdown=5,
         ws_max_size=2**20,
     )
-    return Server(config, app, limits)
+    return Server(config, app, limits, secured)
 
 
 class Server(uvicorn.Server):
     """Looks at its connections once a second. Ends long polls first when it stops: they only hold it up."""
 
-    def __init__(self, config: uvicorn.Config, app: App, limits: Connections) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: App, limits: Connections, secured: Secured | None = None
+    ) -> None:
         super().__init__(config)
         self._app = app
         self.limits = limits
         self._more = False
+        self._secured = secured
+        self._listeners: list[Listener] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._secured is not None:
+            certificate = self._secured.certificate
+            self._listeners = [Listener(sock, certificate, self._protocol) for sock in self._secured.sockets]
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = cast(Any, self.config.http_protocol_class)(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""
         if counter % 10 == 0 or self._more:
             self._more = self.limits.sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        if counter % 10 == 0 and self._secured is not None:
+            self._secured.certificate.refresh()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.store.wakeups.close()
+        for listener in self._listeners:
+            listener.close()
         await super().shutdown(sockets)
