@@ -20,7 +20,8 @@ import uvloop
 
 from cumulet.http.app import App, Mount
 from cumulet.http.connections import Connections
-from cumulet.http.server import Server, listen, server
+from cumulet.http.server import Secured, Server, listen, server
+from cumulet.http.tls import Certificate
 
 T = TypeVar("T")
 
@@ -33,9 +34,11 @@ class Answer:
 
 
 class Served:
-    """`services`: name → mount; each gets a port."""
+    """`services`: name → mount; each gets a port. With a `certificate` they speak TLS."""
 
-    def __init__(self, app: App, services: Mapping[str, Mount], most: int = 1000) -> None:
+    def __init__(
+        self, app: App, services: Mapping[str, Mount], most: int = 1000, certificate: Certificate | None = None
+    ) -> None:
         self.app = app
         self.ports: dict[str, int] = {}
         self._sockets: list[socket.socket] = []
@@ -44,6 +47,7 @@ class Served:
             self.ports[name] = sock.getsockname()[1]
             app.mounts[self.ports[name]] = mount
             self._sockets.append(sock)
+        self._certificate = certificate
         self.limits = Connections(most)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()), daemon=True)
@@ -52,9 +56,10 @@ class Served:
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.server: Server = server(self.app, self.limits)
+        secured = None if self._certificate is None else Secured(self._certificate, self._sockets)
+        self.server: Server = server(self.app, self.limits, secured)
         self.loop.call_soon(self._ready.set)
-        await self.server.serve(sockets=self._sockets)
+        await self.server.serve(sockets=self._sockets if secured is None else [])
 
     def close(self) -> None:
         self.server.should_exit = self.server.force_exit = True

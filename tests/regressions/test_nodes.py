@@ -218,7 +218,7 @@ def test_every_operation_of_the_link_knows_its_caller_by_the_head(cloud: Tenants
 def test_the_link_never_leaves_the_machine(tmp_path: Path) -> None:
     """Finding S18: whatever `listen` says, as nothing that passes there is encrypted."""
     settings = Settings.resolve(tmp_path, {"listen": "0.0.0.0", "port_base": 21540}, {})
-    opened = sockets(settings)
+    opened = [sock for each in sockets(settings) for sock in each]
     try:
         found = {sock.getsockname()[1]: sock.getsockname()[0] for sock in opened}
     finally:

@@ -20,7 +20,7 @@ import uvloop
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
-from cumulet.config import LOOPBACK, NEVER_OUTSIDE, Settings, metadata_secrets
+from cumulet.config import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Settings, metadata_secrets
 from cumulet.engine import Engine, timeline
 from cumulet.engine.retention import Forgets, Retention
 from cumulet.fleet import door as fleet_door
@@ -28,7 +28,8 @@ from cumulet.fleet import service as fleet
 from cumulet.http import Service
 from cumulet.http.app import App, Mount
 from cumulet.http.on_demand import OnDemand
-from cumulet.http.server import listen, serve
+from cumulet.http.server import Secured, listen, serve
+from cumulet.http.tls import Certificate, CertificateError
 from cumulet.services.compute import door as compute
 from cumulet.services.compute import service as compute_service
 from cumulet.services.compute.console import service as console_service
@@ -256,10 +257,27 @@ def _actions(store: Store, who: identity.IdentityContext) -> fleet.Actions:
     )
 
 
-def sockets(settings: Settings) -> list[socket.socket]:
-    """Listening sockets of all services; some never leave this machine, whatever `listen` says."""
-    names = ("identity", "identity_admin", "image", "compute", "placement", "network", "metadata", "console", "link")
-    return [listen(LOOPBACK if name in NEVER_OUTSIDE else settings.listen, settings.ports.of(name)) for name in names]
+def sockets(settings: Settings) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Listening sockets of all services: those that speak HTTP, and those that speak it within TLS. Some never leave
+    this machine, whatever `listen` says."""
+    plain: list[socket.socket] = []
+    secured: list[socket.socket] = []
+    for name in STANDARD_PORTS:
+        address = LOOPBACK if name in NEVER_OUTSIDE else settings.listen
+        (secured if settings.scheme(name) == "https" else plain).append(listen(address, settings.ports.of(name)))
+    return plain, secured
+
+
+def _secured(settings: Settings, listening: list[socket.socket], ended: threading.Event) -> Secured | None:
+    """The certificate for the sockets that need one, looked after until the process ends. Raises CertificateError."""
+    if not listening:
+        return None
+    from cumulet.cli import certificates  # imported here: a cloud that encrypts nothing starts without it
+
+    if not settings.tls_certificate:
+        keeper = threading.Thread(target=certificates.keep_fresh, args=(settings, ended), name="tls", daemon=True)
+        keeper.start()
+    return Secured(Certificate(*certificates.files(settings)), listening)
 
 
 def run(settings: Settings) -> int:
@@ -284,7 +302,11 @@ def run(settings: Settings) -> int:
     gc.set_threshold(20_000, 50, 50)  # a list of a thousand servers is no reason to look for cycles; few are made
     sys.setswitchinterval(0.001)  # threads that work must not keep the event loop waiting for long
     try:
-        uvloop.run(serve(controller.app, sockets(settings)))
+        plain, encrypted = sockets(settings)
+        uvloop.run(serve(controller.app, plain, _secured(settings, encrypted, ended)))
+    except CertificateError as error:
+        print(f"controller: {error}", file=sys.stderr)
+        return 2
     finally:
         ended.set()
         controller.images.ending.set()

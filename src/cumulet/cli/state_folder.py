@@ -172,7 +172,7 @@ def _hand_over(folder: Path, owner: pwd.struct_passwd) -> None:
 def keep_database_url(state: Path, owner: pwd.struct_passwd | None, url: str) -> None:
     """Keep the URL of the database, instead of the one before. Raises ConfigError for what is none."""
     check_database_url(url)
-    _write_secret(state / "secrets", DATABASE_URL, owner, url)
+    write_secret(state / "secrets", DATABASE_URL, owner, url)
 
 
 def replace_secret(state: Path, name: str, text: str) -> None:
@@ -187,10 +187,10 @@ def _make_secret(folder: Path, name: str, owner: pwd.struct_passwd | None) -> No
     with suppress(FileNotFoundError):
         if stat.S_ISREG((folder / name).lstat().st_mode):
             return
-    _write_secret(folder, name, owner, secrets.token_urlsafe(24 if name.endswith("password") else 32))
+    write_secret(folder, name, owner, secrets.token_urlsafe(24 if name.endswith("password") else 32))
 
 
-def _write_secret(folder: Path, name: str, owner: pwd.struct_passwd | None, text: str) -> None:
+def write_secret(folder: Path, name: str, owner: pwd.struct_passwd | None, text: str) -> None:
     """A file of mode 0600: written aside and put in place, so that half of one is never read."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cumulet.config import public
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def check(settings: Settings) -> None:
     """Raises ConfigError for the first value that cannot be used."""
     _check_address("listen", settings.listen)
+    _check_tls(settings)
     if settings.tunnel_ip:
         _check_address("tunnel_ip", settings.tunnel_ip)
     for server in settings.dns_servers:
@@ -61,6 +63,17 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"provider_cidr must be an IPv4 network such as 172.24.4.0/24: {error}") from None
     if not 16 <= provider.prefixlen <= 28:
         raise ConfigError(f"provider_cidr must have a prefix between /16 and /28, not /{provider.prefixlen}")
+
+
+def _check_tls(settings: Settings) -> None:
+    if settings.tls not in ("auto", "always", "never"):
+        raise ConfigError(f"tls must be auto, always or never, not {settings.tls!r}")
+    for name in ("tls_certificate", "tls_key", "tls_ca"):
+        text = getattr(settings, name)
+        if text and not PurePath(text).is_absolute():
+            raise ConfigError(f"{name} must be the whole path of a file, not {text!r}")
+    if not settings.tls_certificate and (settings.tls_key or settings.tls_ca):
+        raise ConfigError("tls_key and tls_ca belong to tls_certificate, which is not set")
 
 
 def _check_address(name: str, text: str) -> None:

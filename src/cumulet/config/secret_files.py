@@ -19,8 +19,8 @@ BEFORE_S = 3600
 _SECRET_BYTES = 4096
 
 
-def read_private(folder: Path, name: str) -> tuple[int, str]:
-    """Mode and text of a file in a folder of the controller's user.
+def read_private(folder: Path, name: str, most: int = _SECRET_BYTES) -> tuple[int, str]:
+    """Mode and text (`most` letters of it) of a file in a folder of the controller's user.
 
     Root reads here too, and hands what it reads to the controller: it must be a file of the folder's owner, and no link
     to one that only root may read. Raises OSError, UnicodeDecodeError.
@@ -33,7 +33,7 @@ def read_private(folder: Path, name: str) -> tuple[int, str]:
             owners = (0, os.fstat(handle).st_uid)
             if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners or found.st_nlink != 1:
                 raise PermissionError(errno.EPERM, f"it is not a file of the owner of {folder}")
-            return found.st_mode, file.read(_SECRET_BYTES).strip()
+            return found.st_mode, file.read(most).strip()
     finally:
         os.close(handle)
 

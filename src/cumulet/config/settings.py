@@ -9,6 +9,7 @@ options. This module must never be kept as a global, and never holds a secret: s
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import socket
 import typing
@@ -36,6 +37,12 @@ class Settings:
 
     state: Annotated[Path, "folder of everything this cloud remembers"] = DEFAULT_STATE
     listen: Annotated[str, "address that the APIs listen on"] = "127.0.0.1"
+    tls: Annotated[str, "whether the APIs speak TLS: always, never, or auto (when they listen beyond loopback)"] = (
+        "auto"
+    )
+    tls_certificate: Annotated[str, "PEM file of the APIs' certificate and its chain (empty: the cloud's own)"] = ""
+    tls_key: Annotated[str, "PEM file of its key (empty: it is in the same file)"] = ""
+    tls_ca: Annotated[str, "PEM file of who signed it, for clients whose system does not know (empty: it does)"] = ""
     public_host: Annotated[str, "host name or address in the catalog's URLs (empty: from listen)"] = ""
     public_url: Annotated[tuple[str, ...], "URLs in the catalog behind a proxy: one for all, or service=URL"] = ()
     trusted_proxies: Annotated[tuple[str, ...], "proxies whose X-Forwarded- headers count, as addresses or CIDRs"] = ()
@@ -96,16 +103,25 @@ class Settings:
         """Service → URL without a slash at its end, of those that clients come to through a proxy."""
         return public.urls(self.public_url)
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether the APIs and the console speak TLS."""
+        return self.tls == "always" or (self.tls == "auto" and not ipaddress.ip_address(self.listen).is_loopback)
+
+    def scheme(self, service: str) -> str:
+        """``http`` or ``https``. What never leaves the machine (NEVER_OUTSIDE) is not encrypted."""
+        return "https" if self.encrypted and service not in NEVER_OUTSIDE else "http"
+
     def url(self, service: str) -> str:
         """``http://host:port`` of a service (named as in STANDARD_PORTS) as the catalog shows it, or its public URL."""
         if (found := self.public_urls.get(service.removesuffix("_admin"))) is not None:
             return found
-        return f"http://{self.endpoint_host}:{self.ports.of(service)}"
+        return f"{self.scheme(service)}://{self.endpoint_host}:{self.ports.of(service)}"
 
     def local_url(self, service: str) -> str:
         """``http://host:port`` of a service as a process of this machine reaches it."""
         host = LOOPBACK if service in NEVER_OUTSIDE else self.local_host
-        return f"http://{host}:{self.ports.of(service)}"
+        return f"{self.scheme(service)}://{host}:{self.ports.of(service)}"
 
     @property
     def node_name(self) -> str:

@@ -74,9 +74,7 @@ def server(app: App, limits: Connections, secured: Secured | None = None) -> Ser
 class Server(uvicorn.Server):
     """Looks at its connections once a second. Ends long polls first when it stops: they only hold it up."""
 
-    def __init__(
-        self, config: uvicorn.Config, app: App, limits: Connections, secured: Secured | None = None
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, limits: Connections, secured: Secured | None = None) -> None:
         super().__init__(config)
         self._app = app
         self.limits = limits
