@@ -15,7 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 from cumulet.auth import Policy
-from cumulet.cli import certificates
+from cumulet.cli import certificates, trust
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
 from cumulet.http import Call, Service, tls
@@ -49,14 +49,14 @@ def served(tmp_path: Path, settings: Settings) -> Iterator[Served]:
         return {"from": call.base_url}
 
     app = App(Store(tmp_path / "db.sqlite"), {}, authenticate)
-    certificate = tls.Certificate(*certificates.files(settings))
+    certificate = tls.Certificate(*trust.files(settings))
     found = Served(app, {"compute": Mount(service, None, Policy(service.rules))}, certificate=certificate)
     yield found
     found.close()
 
 
 def trusting(settings: Settings) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(certificates.authority(settings)))
+    return ssl.create_default_context(cafile=str(trust.authority(settings)))
 
 
 def port(served: Served) -> int:
@@ -107,7 +107,7 @@ def test_who_speaks_plain_http_is_told(served: Served) -> None:
 
 def test_a_certificate_that_changes_is_taken(served: Served, settings: Settings) -> None:
     before = fingerprint(served, settings)
-    file, _ = certificates.files(settings)
+    file, _ = trust.files(settings)
     whole = file.read_text()
     file.write_text(whole[:200])
     time.sleep(0.01)
@@ -162,14 +162,14 @@ def test_nothing_is_made_twice(settings: Settings) -> None:
     assert not certificates.ensure(settings, None)
     assert {path.name: path.read_bytes() for path in settings.secrets_dir.iterdir()} == before
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in settings.secrets_dir.iterdir())
-    assert b"PRIVATE" not in (settings.state / certificates.COPY).read_bytes()
+    assert b"PRIVATE" not in (settings.state / trust.COPY).read_bytes()
 
 
 def test_a_new_name_brings_a_new_certificate_of_the_same_authority(settings: Settings) -> None:
-    ca = (settings.state / certificates.COPY).read_bytes()
+    ca = (settings.state / trust.COPY).read_bytes()
     wider = settings_in(settings.state, public_host="cloud.example.org")
     assert not certificates.ensure(wider, None)
-    assert (settings.state / certificates.COPY).read_bytes() == ca
+    assert (settings.state / trust.COPY).read_bytes() == ca
     assert "cloud.example.org" in certificates.names_in(certificates.certificate_in_use(wider))
 
 
@@ -182,7 +182,7 @@ def test_a_certificate_is_renewed_before_it_ends(settings: Settings, monkeypatch
 
 
 def test_an_authority_that_was_lost_is_replaced_and_said(settings: Settings) -> None:
-    (settings.secrets_dir / certificates.AUTHORITY_KEY).unlink()
+    (settings.secrets_dir / trust.AUTHORITY_KEY).unlink()
     assert certificates.ensure(settings, None)
     trusting(settings)
 
@@ -193,7 +193,7 @@ def test_a_given_certificate_takes_the_place_of_the_own(settings: Settings, tmp_
     given.write_text(certificates.issue(key, authority, ["cloud.example.org"]))
     found = settings_in(tmp_path / "other", tls_certificate=str(given))
     assert not certificates.ensure(found, None)
-    assert certificates.files(found) == (given, None) and certificates.authority(found) is None
+    assert trust.files(found) == (given, None) and trust.authority(found) is None
     given.write_text("nothing of the kind")
     with pytest.raises(CliError, match="tls_certificate"):
         certificates.ensure(found, None)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from typing import IO, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from cumulet.cli.errors import CliError
 
@@ -33,13 +34,15 @@ def call(
     headers: Mapping[str, str],
     body: bytes | IO[bytes] | None = None,
     timeout: float = 30.0,
+    shown: bytes | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
-    """One HTTP request: status, headers (names in lower case) and body.
+    """One HTTP request: status, headers (names in lower case) and body. `shown`: the certificate (DER) that the server
+    has to show, whoever signed it; without it, one that this machine trusts.
 
     Raises OSError when there is no answer.
     """
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout)
+    connection = _connection(parts, timeout, shown)
     path = parts.path or "/"
     try:
         connection.request(method, f"{path}?{parts.query}" if parts.query else path, body, dict(headers))
@@ -49,6 +52,32 @@ def call(
         raise OSError(f"no HTTP answer from {url}: {error!r}") from error
     finally:
         connection.close()
+
+
+def _connection(parts: SplitResult, timeout: float, shown: bytes | None) -> http.client.HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, parts.port or 80, timeout=timeout)
+    if shown is None:
+        return http.client.HTTPSConnection(host, parts.port or 443, timeout=timeout)
+    return _Pinned(host, parts.port or 443, timeout, shown)
+
+
+class _Pinned(http.client.HTTPSConnection):
+    """A connection to a server known by its certificate: this machine's own, which is asked under addresses that an
+    operator's certificate need not name."""
+
+    def __init__(self, host: str, port: int, timeout: float, shown: bytes) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._shown = shown
+
+    def connect(self) -> None:
+        super().connect()
+        if self.sock.getpeercert(True) != self._shown:
+            self.sock.close()
+            raise OSError(f"{self.host} port {self.port} shows a certificate that is not this cloud's")
 
 
 class Session:

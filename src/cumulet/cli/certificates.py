@@ -22,17 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cumulet.cli import state_folder
+from cumulet.cli import machine, state_folder, trust
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
-from cumulet.config.secret_files import read_private
 from cumulet.http.tls import Certificate, CertificateError
 
 log = logging.getLogger("cumulet.tls")
 
-AUTHORITY_KEY, AUTHORITY, SERVER = "tls_ca_key", "tls_ca_certificate", "tls_server"
-"""Files below ``STATE/secrets``; the last holds a certificate and its key."""
-COPY = "ca.crt"
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 397
 """What clients take at most of a certificate for servers."""
@@ -43,29 +39,13 @@ _SLACK = datetime.timedelta(hours=1)
 _MOST_NAMES = 100
 
 
-def files(settings: Settings) -> tuple[Path, Path | None]:
-    """The certificate that the APIs show, and its key (None: in the same file)."""
-    if settings.tls_certificate:
-        return Path(settings.tls_certificate), Path(settings.tls_key) if settings.tls_key else None
-    return settings.secrets_dir / SERVER, None
-
-
-def authority(settings: Settings) -> Path | None:
-    """What a client needs to trust the cloud; None when its system already does, or nothing is encrypted."""
-    if not settings.encrypted:
-        return None
-    if settings.tls_certificate:
-        return Path(settings.tls_ca) if settings.tls_ca else None
-    return settings.state / COPY
-
-
 def ensure(settings: Settings, owner: pwd.struct_passwd | None) -> bool:
     """Make what is missing, or no longer fits the cloud's names; whether clients have a new authority to trust.
     Raises CliError for an operator's certificate that cannot be used."""
     if not settings.encrypted:
         return False
     if settings.tls_certificate:
-        _check_given(settings)
+        _check_given(settings, owner)
         return False
     folder = settings.secrets_dir
     new = False
@@ -73,13 +53,13 @@ def ensure(settings: Settings, owner: pwd.struct_passwd | None) -> bool:
         key, certificate = _authority(settings)
     except (OSError, ValueError):
         key, certificate = _make_authority()
-        state_folder.write_secret(folder, AUTHORITY_KEY, owner, _pem(key).strip())
-        state_folder.write_secret(folder, AUTHORITY, owner, _text(certificate).strip())
+        state_folder.write_secret(folder, trust.AUTHORITY_KEY, owner, _pem(key).strip())
+        state_folder.write_secret(folder, trust.AUTHORITY, owner, _text(certificate).strip())
         new = True
-    _copy(settings.state / COPY, _text(certificate))
+    _copy(settings.state / trust.COPY, _text(certificate))
     names = names_of(settings)
     if new or _wants_renewal(_server(settings), names, certificate):
-        state_folder.write_secret(folder, SERVER, owner, issue(key, certificate, names).strip())
+        state_folder.write_secret(folder, trust.SERVER, owner, issue(key, certificate, names).strip())
     return new
 
 
@@ -99,15 +79,16 @@ def renew(settings: Settings) -> bool:
     found = _server(settings)
     if found is not None and days_left(found) >= RENEW_DAYS:
         return False
-    state_folder.write_secret(settings.secrets_dir, SERVER, None, issue(key, certificate, names).strip())
+    state_folder.write_secret(settings.secrets_dir, trust.SERVER, None, issue(key, certificate, names).strip())
     return True
 
 
 def certificate_in_use(settings: Settings) -> x509.Certificate:
     """The certificate that the APIs show. Raises OSError and ValueError."""
-    chain, _ = files(settings)
-    text = _read(settings, SERVER) if not settings.tls_certificate else chain.read_text(encoding="ascii")
-    return x509.load_pem_x509_certificates(text.encode())[0]
+    shown = trust.certificate(settings)
+    if shown is None:
+        raise ValueError("the APIs speak plain HTTP")
+    return x509.load_der_x509_certificate(shown)
 
 
 def names_in(certificate: x509.Certificate) -> set[str]:
@@ -193,14 +174,14 @@ def _wants_renewal(found: x509.Certificate | None, names: Sequence[str], authori
 
 def _server(settings: Settings) -> x509.Certificate | None:
     try:
-        return x509.load_pem_x509_certificate(_read(settings, SERVER).encode())
+        return x509.load_pem_x509_certificate(trust.read(settings, trust.SERVER).encode())
     except (OSError, ValueError):
         return None
 
 
 def _authority(settings: Settings) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    key = serialization.load_pem_private_key(_read(settings, AUTHORITY_KEY).encode(), password=None)
-    certificate = x509.load_pem_x509_certificate(_read(settings, AUTHORITY).encode())
+    key = serialization.load_pem_private_key(trust.read(settings, trust.AUTHORITY_KEY).encode(), password=None)
+    certificate = x509.load_pem_x509_certificate(trust.read(settings, trust.AUTHORITY).encode())
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise ValueError("the authority's certificate and its key do not belong together")
     if days_left(certificate) < 0:
@@ -208,17 +189,16 @@ def _authority(settings: Settings) -> tuple[ec.EllipticCurvePrivateKey, x509.Cer
     return key, certificate
 
 
-def _read(settings: Settings, name: str) -> str:
-    return read_private(settings.secrets_dir, name, 32_768)[1]
-
-
-def _check_given(settings: Settings) -> None:
+def _check_given(settings: Settings, owner: pwd.struct_passwd | None) -> None:
     for name in ("tls_certificate", "tls_key", "tls_ca"):
         text = getattr(settings, name)
         if text and not os.access(text, os.R_OK):
             raise CliError(f"{name}: cannot read {text}")
+        if text and owner is not None and not machine.may_read(owner, Path(text)):
+            # The APIs read it again when it changes, and they do not run as root.
+            raise CliError(f"{name}: the user {owner.pw_name}, whom the APIs run as, cannot read {text}")
     try:
-        Certificate(*files(settings))
+        Certificate(*trust.files(settings))
         left = days_left(certificate_in_use(settings))
     except (CertificateError, OSError, ValueError) as error:
         raise CliError(f"tls_certificate: {error}") from None

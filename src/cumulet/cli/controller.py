@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
+from cumulet.cli import trust
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Settings, metadata_secrets
@@ -272,12 +273,12 @@ def _secured(settings: Settings, listening: list[socket.socket], ended: threadin
     """The certificate for the sockets that need one, looked after until the process ends. Raises CertificateError."""
     if not listening:
         return None
-    from cumulet.cli import certificates  # imported here: a cloud that encrypts nothing starts without it
-
     if not settings.tls_certificate:
+        from cumulet.cli import certificates  # imported here: a cloud that makes none starts without it
+
         keeper = threading.Thread(target=certificates.keep_fresh, args=(settings, ended), name="tls", daemon=True)
         keeper.start()
-    return Secured(Certificate(*certificates.files(settings)), listening)
+    return Secured(Certificate(*trust.files(settings)), listening)
 
 
 def run(settings: Settings) -> int:

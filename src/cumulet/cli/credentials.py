@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from cumulet.cli import trust
 from cumulet.cli.state_folder import write_private
 from cumulet.config import Settings
 
@@ -31,12 +32,17 @@ def openrc(settings: Settings, user: str) -> str:
         "OS_IDENTITY_API_VERSION": "3",
         "OS_IMAGE_API_VERSION": "2",
     }
-    return "unset OS_CLOUD\n" + "".join(f"export {name}={shlex.quote(text)}\n" for name, text in values.items())
+    if (authority := trust.authority(settings)) is not None:
+        values["OS_CACERT"] = str(authority)
+    return "unset OS_CLOUD OS_CACERT\n" + "".join(
+        f"export {name}={shlex.quote(text)}\n" for name, text in values.items()
+    )
 
 
 def clouds_yaml(settings: Settings) -> str:
     """For ``--os-cloud``. Written as JSON strings, which are YAML too."""
     lines = ["clouds:"]
+    authority = trust.authority(settings)
     for cloud, user in (*CLOUDS.items(), (SYSTEM, "admin")):
         project = {"project_name": user, "project_domain_name": "Default"}
         auth = {
@@ -48,6 +54,8 @@ def clouds_yaml(settings: Settings) -> str:
         }
         lines += [f"  {cloud}:", "    auth:"]
         lines += [f"      {name}: {json.dumps(text)}" for name, text in auth.items()]
+        if authority is not None:
+            lines.append(f"    cacert: {json.dumps(str(authority))}")
         lines += [f"    region_name: {json.dumps(settings.region)}", "    identity_api_version: 3"]
     return "\n".join(lines) + "\n"
 

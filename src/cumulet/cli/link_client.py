@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
+from cumulet.cli import trust
 from cumulet.cli.api_client import ApiError, Session, call
 from cumulet.config import LOOPBACK, Settings
 from cumulet.node import peer
@@ -48,7 +49,9 @@ def session(settings: Settings, project: str) -> Session | None:
             return None
         raise
     endpoints = {name: settings.local_url(name) for name in ("compute", "image", "network")}
-    return Session.of(made["token"], made["project_id"], endpoints)
+    found = Session.of(made["token"], made["project_id"], endpoints)
+    found.shown = trust.certificate(settings)
+    return found
 
 
 def furnished(settings: Settings) -> set[str]:

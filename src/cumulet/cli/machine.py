@@ -114,7 +114,16 @@ def hidden_from(user: pwd.struct_passwd, path: Path) -> bool:
 
 def may_enter(user: pwd.struct_passwd, folder: Path) -> bool:
     """Whether `user` gets into the folder, asked of the kernel: access lists may say more than modes. Needs root."""
-    command = ["/usr/bin/test", "-x", str(folder)]
+    return _tested(user, "-x", folder)
+
+
+def may_read(user: pwd.struct_passwd, file: Path) -> bool:
+    """Whether `user` may read the file, asked in the same way."""
+    return _tested(user, "-r", file)
+
+
+def _tested(user: pwd.struct_passwd, what: str, path: Path) -> bool:
+    command = ["/usr/bin/test", what, str(path)]
     return subprocess.run(command, user=user.pw_uid, group=user.pw_gid, extra_groups=[], check=False).returncode == 0
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cumulet.cli import belonging, link_client, processes
+from cumulet.cli import belonging, link_client, processes, trust
 from cumulet.cli.api_client import call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -49,7 +49,8 @@ def probe(settings: Settings, service: str, timeout: float = 3.0) -> Endpoint:
     url = settings.local_url(service) + PATHS.get(service, "/")
     start = time.monotonic()
     try:
-        status, _, _ = call("GET", url, {"Accept": "application/json"}, timeout=timeout)
+        shown = trust.certificate(settings) if url.startswith("https:") else None
+        status, _, _ = call("GET", url, {"Accept": "application/json"}, timeout=timeout, shown=shown)
     except OSError as error:
         return Endpoint(service, settings.url(service), None, None, error.strerror or str(error))
     took = (time.monotonic() - start) * 1000

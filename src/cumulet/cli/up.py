@@ -39,6 +39,7 @@ from cumulet.cli import (
     report,
     simulate,
     state_folder,
+    trust,
     upgrade,
 )
 from cumulet.cli.api_client import ApiError
@@ -48,7 +49,7 @@ from cumulet.cli.terminal import plain
 from cumulet.config import STANDARD_PORTS, Settings
 
 FLAGS = (
-    *("listen", "public_host", "public_url", "trusted_proxies", "port_base", "region", "simulated"),
+    *("tls", "listen", "public_host", "public_url", "trusted_proxies", "port_base", "region", "simulated"),
     *("provider_cidr", "provider_interface", "first_image", "shared"),
 )
 FURNISHED = "furnished"
@@ -63,6 +64,16 @@ def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
     parser = verbs.add_parser("up", help="start the cloud (the first time: make it)", description=__doc__)
     parser.add_argument("--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--tls", action="store_const", const="always", help="speak TLS on loopback, too (beyond it is the default)"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_const",
+        const="never",
+        dest="tls",
+        help="plain HTTP, even beyond loopback",
+    )
     parser.add_argument("--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)")
     parser.add_argument(
         "--public-url",
@@ -190,6 +201,7 @@ def _bring_up(
             state_folder.keep_database_url(settings.state, user, database_url)
         settings.save()
         in_force.keep(settings)
+        renewed = _certificates(settings, user)
         credentials.write(settings)
         children = child_specs(settings, user)
     upgrade.ensure(settings, children[0], progress)
@@ -206,6 +218,10 @@ def _bring_up(
         progress.say(f"Stopped again. Logs are in {settings.log_dir}; `cumulet up` continues from here.")
         raise
     progress.say(f"The cloud is up ({progress.seconds():.1f} s).")
+    if renewed:
+        progress.say(
+            f"Its authority is new: clients trust {settings.state}/{trust.COPY} (the credentials files name it)."
+        )
     _summary(settings, progress)
     if is_new and "OS_PASSWORD" in os.environ:
         progress.say(f"Passwords are new, and your shell has others: source {settings.state}/admin-openrc again.")
@@ -226,6 +242,15 @@ def _user(settings: Settings) -> pwd.struct_passwd | None:
     if settings.simulated is not None and hidden and not machine.may({"sys_admin"}):
         return None
     return user
+
+
+def _certificates(settings: Settings, user: pwd.struct_passwd | None) -> bool:
+    """See that the APIs have a certificate to show; whether clients have a new authority to trust."""
+    if not settings.encrypted:
+        return False
+    from cumulet.cli import certificates  # imported here: it takes a tenth of a second
+
+    return certificates.ensure(settings, user)
 
 
 def _options(wanted: Settings, flags: dict[str, object]) -> Settings:
