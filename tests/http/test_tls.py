@@ -17,6 +17,8 @@ from websockets.sync.client import connect
 from cumulet.auth import Policy
 from cumulet.cli import certificates, trust
 from cumulet.cli.errors import CliError
+from cumulet.cli.problems import Seen
+from cumulet.cli.problems import certificates as certificate_problems
 from cumulet.config import Settings
 from cumulet.http import Call, Service, tls
 from cumulet.http.app import App, Mount
@@ -197,3 +199,20 @@ def test_a_given_certificate_takes_the_place_of_the_own(settings: Settings, tmp_
     given.write_text("nothing of the kind")
     with pytest.raises(CliError, match="tls_certificate"):
         certificates.ensure(found, None)
+
+
+# ---- what `status` says
+
+
+@pytest.mark.parametrize(("days", "said"), [(400, []), (20, ["ends in 20 days"]), (-3, ["has ended 3 days ago"])])
+def test_a_certificate_that_ends_soon_is_a_problem(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, days: int, said: list[str]
+) -> None:
+    monkeypatch.setattr(certificates, "days_left", lambda certificate: days + 0.1)
+    found = [problem.sentence for problem in certificate_problems.check(Seen(settings))]
+    assert [words for words in said if words in found[0]] == said and len(found) == len(said)
+
+
+def test_one_that_cannot_be_read_is_a_problem(settings: Settings) -> None:
+    trust.files(settings)[0].write_text("nothing")
+    assert [problem.code for problem in certificate_problems.check(Seen(settings))] == ["certificate"]

@@ -81,15 +81,18 @@ class _Pinned(http.client.HTTPSConnection):
 
 
 class Session:
-    """A token of one user in one project, and the catalog that came with it."""
+    """A token of one user in one project, and the catalog that came with it. `shown`: as for `call`."""
 
-    def __init__(self, auth_url: str, user: str, password: str, region: str) -> None:
+    shown: bytes | None = None
+
+    def __init__(self, auth_url: str, user: str, password: str, region: str, *, shown: bytes | None = None) -> None:
+        self.shown = shown
         scope = {"project": {"name": user, "domain": {"id": "default"}}}
         account = {"name": user, "domain": {"id": "default"}, "password": password}
         identity = {"methods": ["password"], "password": {"user": account}}
         body = json.dumps({"auth": {"identity": identity, "scope": scope}}).encode()
         status, headers, text = _answered(
-            "POST", f"{auth_url}/v3/auth/tokens", {"Content-Type": "application/json"}, body
+            "POST", f"{auth_url}/v3/auth/tokens", {"Content-Type": "application/json"}, body, shown
         )
         if status != 201:
             raise ApiError(f"the identity service gave {user} no token: {status} {_message(text)}", status)
@@ -140,17 +143,17 @@ class Session:
         headers = {"X-Auth-Token": self.token, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = kind
-        status, _, text = _answered(method, url, headers, body)
+        status, _, text = _answered(method, url, headers, body, self.shown)
         if status >= 400:
             raise ApiError(f"{method} {url}: {status} {_message(text)}", status)
         return json.loads(text) if text else None
 
 
 def _answered(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | IO[bytes] | None
+    method: str, url: str, headers: Mapping[str, str], body: bytes | IO[bytes] | None, shown: bytes | None
 ) -> tuple[int, dict[str, str], bytes]:
     try:
-        return call(method, url, headers, body)
+        return call(method, url, headers, body, shown=shown)
     except OSError as error:
         raise ApiError(f"{method} {url}: {error}", 0) from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from cumulet.cli.problems import belonging, database, disk, files, hosts, restarts, running, secrets, told
+from cumulet.cli.problems import belonging, certificates, database, disk, files, hosts, restarts, running, secrets, told
 from cumulet.cli.problems.codes import CODES, rank
 from cumulet.cli.problems.seen import Seen
 from cumulet.problem import Problem
@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     database.check,
     disk.check,
     secrets.check,
+    certificates.check,
     hosts.check,
     files.check,
     restarts.check,
