@@ -116,11 +116,11 @@ def test_no_cloud_is_not_an_empty_cloud(tmp_path: Path) -> None:
 def test_urls_of_a_wide_open_cloud_name_an_address(tmp_path: Path) -> None:
     settings = Settings.resolve(tmp_path, {"listen": "0.0.0.0"}, {})
     assert "0.0.0.0" not in settings.url("compute")
-    assert settings.local_url("compute") == "http://127.0.0.1:8774"
+    assert settings.local_url("compute") == "https://127.0.0.1:8774"
     named = Settings.resolve(tmp_path, {"listen": "0.0.0.0", "public_host": "cloud.test"}, {})
-    assert named.url("identity") == "http://cloud.test:5000"
+    assert named.url("identity") == "https://cloud.test:5000"
     six = Settings.resolve(tmp_path, {"listen": "fd00::5"}, {})
-    assert six.url("image") == "http://[fd00::5]:9292"
+    assert six.url("image") == "https://[fd00::5]:9292"
 
 
 def test_a_secret_must_exist_and_be_known(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def replace_secret(state: Path, name: str, text: str) -> None:
     """Put a secret in the place of the one before, in one step, as its owner's: whoever reads sees either, whole."""
     folder = state / "secrets"
     user = pwd.getpwuid(folder.lstat().st_uid) if os.geteuid() == 0 and folder.lstat().st_uid != 0 else None
-    _write_secret(folder, name, user, text)
+    write_secret(folder, name, user, text)
 
 
 def _make_secret(folder: Path, name: str, owner: pwd.struct_passwd | None) -> None:
