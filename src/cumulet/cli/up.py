@@ -63,31 +63,7 @@ NOT_AS_ASKED = 4
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
     parser = verbs.add_parser("up", help="start the cloud (the first time: make it)", description=__doc__)
-    parser.add_argument("--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)")
-    parser.add_argument(
-        "--tls", action="store_const", const="always", help="speak TLS on loopback, too (beyond it is the default)"
-    )
-    parser.add_argument(
-        "--insecure",
-        action="store_const",
-        const="never",
-        dest="tls",
-        help="plain HTTP, even beyond loopback",
-    )
-    parser.add_argument("--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)")
-    parser.add_argument(
-        "--public-url",
-        action="append",
-        metavar="URL",
-        help="behind a proxy: the URL of a host with all services, or service=URL (again for others)",
-    )
-    parser.add_argument(
-        "--trusted-proxy",
-        action="append",
-        dest="trusted_proxies",
-        metavar="ADDR|CIDR",
-        help="a proxy whose X-Forwarded- headers count (again for others)",
-    )
+    _add_listening(parser)
     parser.add_argument(
         "--port-base",
         type=_port_base,
@@ -121,6 +97,35 @@ def add(verbs: Any) -> None:
 
 def _port_base(text: str) -> int:
     return AUTO if text == "auto" else int(text)
+
+
+def _add_listening(parser: argparse.ArgumentParser) -> None:
+    """Where the APIs are to be reached, and within what."""
+    parser.add_argument("--listen", metavar="ADDR", help="address that the APIs listen on (default 127.0.0.1)")
+    parser.add_argument(
+        "--tls", action="store_const", const="always", help="speak TLS on loopback, too (beyond it is the default)"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_const",
+        const="never",
+        dest="tls",
+        help="plain HTTP, even beyond loopback",
+    )
+    parser.add_argument("--public-host", metavar="NAME", help="host in the catalog's URLs (default: from --listen)")
+    parser.add_argument(
+        "--public-url",
+        action="append",
+        metavar="URL",
+        help="behind a proxy: the URL of a host with all services, or service=URL (again for others)",
+    )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        dest="trusted_proxies",
+        metavar="ADDR|CIDR",
+        help="a proxy whose X-Forwarded- headers count (again for others)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
