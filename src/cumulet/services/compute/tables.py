@@ -98,7 +98,9 @@ servers = Table(
     Index("ix_compute_servers_project", "project_id", "deleted_at", "created_at"),
     Index("ix_compute_servers_host", "host", "deleted_at"),
     Index("ix_compute_servers_created", "created_at"),
-    Index("ix_compute_servers_living", "created_at", sqlite_where=_LIVING, postgresql_where=_LIVING),
+    Index("ix_compute_servers_changed", "updated_at"),
+    Index("ix_compute_servers_project_changed", "project_id", "updated_at"),
+    Index("ix_compute_servers_living", "created_at", "id", sqlite_where=_LIVING, postgresql_where=_LIVING),
     Index("ix_compute_servers_dead", "deleted_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
     sqlite_autoincrement=True,
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Text, and_, func, not_, or_, select, type_coerce
+from sqlalchemy import JSON, ColumnElement, Text, and_, func, not_, or_, select, true, type_coerce
 
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import Pattern
@@ -101,7 +101,7 @@ def ids_of(tx: Transaction, filters: Filters) -> list[str]:
 
 
 def _where(tx: Transaction, filters: Filters) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = [servers.c.number > 0]
+    where: list[ColumnElement[bool]] = [true()]
     if filters.project_id is not None:
         where.append(servers.c.project_id == filters.project_id)
     if filters.deleted is not None:

@@ -56,6 +56,7 @@ def done_before() -> None:
 
 def declared() -> None:
     # From here on by `python -m tests.revise`.
+    steps.create_index("ix_compute_servers_changed", "compute_servers", ["updated_at"], unique=False)
     steps.create_index(
         "ix_compute_servers_dead",
         "compute_servers",
@@ -67,10 +68,13 @@ def declared() -> None:
     steps.create_index(
         "ix_compute_servers_living",
         "compute_servers",
-        ["created_at"],
+        ["created_at", "id"],
         unique=False,
         sqlite_where=sa.text("deleted_at IS NULL"),
         postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    steps.create_index(
+        "ix_compute_servers_project_changed", "compute_servers", ["project_id", "updated_at"], unique=False
     )
     steps.add_column("engine_timeline", sa.Column("user_id", sa.String(length=64), nullable=True))
     steps.add_column("engine_timeline", sa.Column("user_name", sa.String(length=255), nullable=True))
