@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from cumulet.cli import status
 from cumulet.cli.controller import FORGETS
 from cumulet.engine import timeline
 from cumulet.engine.retention import DAY_US, FEWEST, Forgets, Retention, _next
@@ -83,6 +84,8 @@ def test_only_what_is_long_dead_goes(store: Store) -> None:
     assert (shown["keep_days"], shown["kept"]["servers"]["rows"]) == (90, 1)
     assert shown["kept"]["servers"]["oldest"].startswith("20")
     assert retention.sweep(threading.Event()) == {"servers": 0, "images": 0, "timelines": 0}
+    (line, _) = status._deleted_lines(shown)
+    assert line == "Deleted, with rows that are kept for 90 days: 1 servers, 1 images, 1 timelines"
 
 
 def test_nothing_goes_with_0_days(store: Store) -> None:

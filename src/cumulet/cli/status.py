@@ -51,6 +51,7 @@ def gather(settings: Settings) -> dict[str, Any]:
         "endpoints": [dataclasses.asdict(endpoint) | {"answers": endpoint.answers} for endpoint in seen.endpoints],
         "nodes": report and report["nodes"],
         "items": report and report.get("items"),
+        "deleted": report and report.get("deleted"),
         "guests": _guests(settings, report),
         "ended": "" if seen.running else processes.ended(settings),
         "problems": [problem.sentence for problem in found],
@@ -100,6 +101,7 @@ def as_text(found: dict[str, Any]) -> str:
         answer = f"{endpoint['ms']:7.1f} ms" if endpoint["answers"] else endpoint["error"]
         lines.append(f"  {endpoint['service']:<16}{endpoint['url']:<34}{answer}")
     lines += ["", *_node_lines(found["nodes"] or []), _guest_line(found), ""]
+    lines += _deleted_lines(found.get("deleted") or {})
     lines += _left_out_lines((found["items"] or {}).get("left_out", []))
     lines += _problem_lines(found["details"]) or ["No problems."]
     return "\n".join(lines)
@@ -126,6 +128,16 @@ def _problem_lines(details: list[dict[str, Any]]) -> list[str]:
         lines.append(f"  {plain(row['sentence'])}")
         lines += [f"    {row['code']}: {plain(row['advice'])}" if row["advice"] else f"    {row['code']}"]
     return lines
+
+
+def _deleted_lines(deleted: dict[str, Any]) -> list[str]:
+    """What is deleted and still has rows, and for how long it has them; nothing before the controller has counted."""
+    counts = {name: kept["rows"] for name, kept in (deleted.get("kept") or {}).items() if kept["rows"]}
+    if not counts:
+        return []
+    words = ", ".join(f"{count} {name}" for name, count in counts.items())
+    days = f"for {deleted['keep_days']} days" if deleted["keep_days"] else "for ever"
+    return [f"Deleted, with rows that are kept {days}: {words}", ""]
 
 
 def _left_out_lines(items: list[dict[str, Any]]) -> list[str]:
