@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
-from cumulet.cli import trust
+from cumulet.cli import metrics, trust
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Settings, metadata_secrets
@@ -136,6 +136,7 @@ def assemble(settings: Settings) -> Controller:
     room, origins, proxies = _room(settings), settings.cors_origins, settings.trusted_proxies
     app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
     app.on_demand = link.on_demand = _on_demand(settings, mounts)
+    app.exposition = metrics.Metrics(settings, store, app.measures).answer
     return Controller(settings, store, engine, app, rules, images, retention)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cumulet.config.errors import ConfigError
 
-SECRETS = ("admin_password", "demo_password", "service_password", "operator_secret", "metadata_secret")
+SECRETS = ("admin_password", "demo_password", "service_password", "operator_secret", "metadata_secret", "metrics_token")
 DATABASE_URL = "database_url"
 METADATA_BEFORE = "metadata_secret.before"
 """The secret of metadata proxies before the last rotation, good for `BEFORE_S`."""

@@ -4,6 +4,6 @@ A row is the program counter. A step is one short transaction without I/O; a wai
 changes those rows advances the flow in the same transaction, and the runner is there for time-outs and retries.
 """
 
-from cumulet.engine.flows import Done, Engine, Flow, Next, Outcome, Step, Wait, put_forward
+from cumulet.engine.flows import Done, Engine, Flow, Next, Outcome, Step, Wait, put_forward, waiting
 
-__all__ = ["Done", "Engine", "Flow", "Next", "Outcome", "Step", "Wait", "put_forward"]
+__all__ = ["Done", "Engine", "Flow", "Next", "Outcome", "Step", "Wait", "put_forward", "waiting"]

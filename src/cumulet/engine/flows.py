@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, not_, select, update
+from sqlalchemy import and_, func, not_, select, update
 
 from cumulet.engine.clock import Clock
 from cumulet.engine.tables import flows
@@ -251,6 +251,12 @@ def put_forward(tx: Transaction, by_us: int) -> None:
     rows lay in a backup. One statement."""
     moved = {"due_at": flows.c.due_at + by_us, "deadline_at": flows.c.deadline_at + by_us}
     tx.execute(update(flows).values(moved))
+
+
+def waiting(tx: Transaction) -> dict[str, tuple[int, int]]:
+    """Flows by kind: how many there are, and when the oldest began (microseconds since 1970)."""
+    query = select(flows.c.kind, func.count(), func.min(flows.c.started_at)).group_by(flows.c.kind)
+    return {kind: (count, oldest) for kind, count, oldest in tx.rows(query)}
 
 
 def _flow(row: Any) -> Flow:

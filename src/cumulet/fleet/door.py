@@ -6,6 +6,7 @@ from cumulet.desired.shapes import Cloud
 from cumulet.fleet.model import clouds
 from cumulet.fleet.model.adoption import Adopter, Adoption, Thing
 from cumulet.fleet.model.clouds import raise_epoch
+from cumulet.fleet.model.counts import host_counts, item_counts
 from cumulet.fleet.model.desired import (
     Observed,
     Renderer,
@@ -62,9 +63,11 @@ __all__ = [
     "forget",
     "held",
     "host_by_name",
+    "host_counts",
     "host_names",
     "host_up",
     "hosts",
+    "item_counts",
     "kept",
     "link_allowed",
     "network_host",

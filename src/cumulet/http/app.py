@@ -24,10 +24,21 @@ import msgspec
 from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
 from cumulet.auth.access_rules import allows
-from cumulet.http import encoding, forwarded, health, openapi, reading
+from cumulet.http import encoding, forwarded, health, measures, openapi, reading
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
-from cumulet.http.faults import JSON, BadRequest, Fault, NotAllowed, NotFound, TooLarge, Unavailable, keystone_body
+from cumulet.http.faults import (
+    JSON,
+    BadRequest,
+    Fault,
+    NotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    keystone_body,
+)
+from cumulet.http.measures import Measures
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.operation import Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
@@ -45,8 +56,13 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[str, str]]
+Exposition = Callable[[str, str], Awaitable[tuple[bytes, str] | None]]
+"""(authorization, accept) → the process's numbers as text and their content type; None for who may not see them."""
+Watcher = Callable[["_Exchange"], None]
+"""Sees each request when it is over. It must not fail, nor take long: it holds up the event loop."""
 
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _MOST_SAID = 8000  # letters of an error's message, which may repeat what was sent
 _SMALL_BODY = 8192
 _MOST_UNPROVEN = 1 << 26  # bytes of larger bodies that come at the same time from callers whom nobody has checked yet
@@ -102,6 +118,9 @@ class App:
         self.compresses_for = encoding.wanted
         self.unproven = 0
         self.on_demand: OnDemand | None = None
+        self.measures = Measures()
+        self.exposition: Exposition | None = None
+        self.watchers: list[Watcher] = []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         mount = self.mounts[scope["server"][1]]
@@ -142,8 +161,16 @@ class _Exchange:
             await self._answer()
         except Exception as error:
             await self._fail(error)
+        seconds = time.perf_counter() - begun
+        operation = self.operation
+        route = (self.mount.service.type, self.scope["method"], operation.path if operation else "")
+        if not operation and self.scope["method"] not in _METHODS:
+            route = (self.mount.service.type, "other", "")  # a method may be any word
+        self.app.measures.count(route, self.status, seconds)
+        for watcher in self.app.watchers:
+            watcher(self)
         if log.isEnabledFor(logging.INFO):
-            self._log(time.perf_counter() - begun)
+            self._log(seconds)
 
     def _log(self, seconds: float) -> None:
         """One line per request. A path is shown as it came when it holds what could forge a line."""
@@ -167,6 +194,9 @@ class _Exchange:
             return
         if path == health.PATH:
             await self._health(method)
+            return
+        if path == measures.PATH and self.app.exposition is not None:
+            await self._measures(method)
             return
         raw_path = self.scope.get("raw_path") or path.encode()
         reading.check_target(path, raw_path, self.scope["query_string"])
@@ -223,6 +253,16 @@ class _Exchange:
             self._no_route({"GET", "HEAD"})
         accept = self.headers.get("accept", "")
         await self._send(*health.answer(self.app.state, self.mount.service.type, method, accept))
+
+    async def _measures(self, method: str) -> None:
+        """The process's numbers, for who has the token that opens them and nothing else."""
+        assert self.app.exposition is not None
+        if method not in ("GET", "HEAD"):
+            self._no_route({"GET", "HEAD"})
+        found = await self.app.exposition(self.headers.get("authorization", ""), self.headers.get("accept", ""))
+        if found is None:
+            raise Unauthorized("This needs the token of secrets/metrics_token.", headers={"WWW-Authenticate": "Bearer"})
+        await self._send(200, *found)
 
     def _call(self, operation: Operation, params: dict[str, str], version: Version) -> Call:
         call = Call(operation, self.app.store, self.mount.policy, self.mount.context)

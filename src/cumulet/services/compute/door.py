@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from cumulet.desired.shapes import Kind, MetadataQuestion
 from cumulet.engine import Engine
@@ -38,6 +38,7 @@ __all__ = [
     "renderers",
     "reports",
     "vet",
+    "server_counts",
 ]
 
 
@@ -64,6 +65,12 @@ def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
 def hosts_left(tx: Transaction, names: Sequence[str]) -> None:
     """Nodes do not name these hosts any more."""
     hosts.left(tx, names)
+
+
+def server_counts(tx: Transaction) -> dict[str, int]:
+    """Servers that are not deleted, by state (``vm_state``)."""
+    query = select(servers.c.vm_state, func.count()).where(servers.c.deleted_at.is_(None)).group_by(servers.c.vm_state)
+    return {state: count for state, count in tx.rows(query)}
 
 
 def metadata(context: ComputeContext) -> Callable[[Transaction, str, MetadataQuestion], Reply]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace as changed
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cumulet.services.placement.model import allocations
 from cumulet.services.placement.model import candidates as finding
@@ -14,7 +14,7 @@ from cumulet.services.placement.model import inventories as stock
 from cumulet.services.placement.model import providers as model
 from cumulet.services.placement.model.allocations import NoRoom
 from cumulet.services.placement.model.candidates import Candidate, Shortfall
-from cumulet.services.placement.tables import providers
+from cumulet.services.placement.tables import inventories, providers
 from cumulet.store import Transaction
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "NoRoom",
     "Shortfall",
     "candidates",
+    "capacity",
     "claim",
     "claim_what_fits",
     "ensure_provider",
@@ -32,6 +33,13 @@ __all__ = [
     "shortfalls",
     "usages",
 ]
+
+
+def capacity(tx: Transaction) -> dict[str, tuple[float, int]]:
+    """By resource class: what all providers may give, overcommitment included, and how much of it is claimed."""
+    sums = (func.sum(inventories.c.capacity), func.sum(inventories.c.used))
+    query = select(inventories.c.resource_class, *sums).group_by(inventories.c.resource_class)
+    return {kind: (float(total), int(used)) for kind, total, used in tx.rows(query)}
 
 
 def ensure_provider(

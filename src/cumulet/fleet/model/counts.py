@@ -1,0 +1,29 @@
+"""How many hosts and items there are, for measuring: never which."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from cumulet.fleet.model.hosts import DOWN_AFTER_S
+from cumulet.fleet.tables import desired, hosts, links
+from cumulet.store import Transaction
+from cumulet.store.times import SECOND
+
+HOST_STATES = ("up", "down", "held", "disabled")
+
+
+def host_counts(tx: Transaction) -> dict[str, int]:
+    """Hosts by what they are: each is counted once, as the first that is true of held, down, disabled, up."""
+    columns = (hosts.c.disabled, hosts.c.forced_down, links.c.last_seen, links.c.hold)
+    found = dict.fromkeys(HOST_STATES, 0)
+    for row in tx.rows(select(*columns).join(links, links.c.id == hosts.c.link_id)):
+        silent = tx.now - row.last_seen > DOWN_AFTER_S * SECOND
+        state = "held" if row.hold else "down" if silent or row.forced_down else "disabled" if row.disabled else "up"
+        found[state] += 1
+    return found
+
+
+def item_counts(tx: Transaction) -> dict[tuple[str, str], int]:
+    """What hosts shall have, by kind and state."""
+    query = select(desired.c.kind, desired.c.state, func.count()).group_by(desired.c.kind, desired.c.state)
+    return {(kind, state): count for kind, state, count in tx.rows(query)}
