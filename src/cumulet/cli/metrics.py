@@ -38,8 +38,6 @@ class Metrics:
 
     def __init__(self, settings: Settings, store: Store, measures: Measures) -> None:
         self._settings, self._store, self._measures = settings, store, measures
-        self._seen = measures
-        self._registry: Any = None
 
     async def answer(self, authorization: str, accept: str) -> tuple[bytes, str] | None:
         """Everything as text and its content type; None without the token of ``secrets/metrics_token``."""

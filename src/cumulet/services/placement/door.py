@@ -39,7 +39,7 @@ def capacity(tx: Transaction) -> dict[str, tuple[float, int]]:
     """By resource class: what all providers may give, overcommitment included, and how much of it is claimed."""
     sums = (func.sum(inventories.c.capacity), func.sum(inventories.c.used))
     query = select(inventories.c.resource_class, *sums).group_by(inventories.c.resource_class)
-    return {kind: (float(total), int(used)) for kind, total, used in tx.rows(query)}
+    return {row[0]: (float(row[1]), int(row[2])) for row in tx.rows(query)}
 
 
 def ensure_provider(
