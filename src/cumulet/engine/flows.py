@@ -255,8 +255,10 @@ def put_forward(tx: Transaction, by_us: int) -> None:
 
 def waiting(tx: Transaction) -> dict[str, tuple[int, int]]:
     """Flows by kind: how many there are, and when the oldest began (microseconds since 1970)."""
-    query = select(flows.c.kind, func.count(), func.min(flows.c.started_at)).group_by(flows.c.kind)
-    return {row[0]: (row[1], row[2]) for row in tx.rows(query)}
+    query = select(flows.c.kind, func.count().label("number"), func.min(flows.c.started_at).label("oldest")).group_by(
+        flows.c.kind
+    )
+    return {row.kind: (row.number, row.oldest) for row in tx.rows(query)}
 
 
 def _flow(row: Any) -> Flow:

@@ -25,5 +25,7 @@ def host_counts(tx: Transaction) -> dict[str, int]:
 
 def item_counts(tx: Transaction) -> dict[tuple[str, str], int]:
     """What hosts shall have, by kind and state."""
-    query = select(desired.c.kind, desired.c.state, func.count()).group_by(desired.c.kind, desired.c.state)
-    return {(row[0], row[1]): row[2] for row in tx.rows(query)}
+    query = select(desired.c.kind, desired.c.state, func.count().label("number")).group_by(
+        desired.c.kind, desired.c.state
+    )
+    return {(row.kind, row.state): row.number for row in tx.rows(query)}

@@ -37,8 +37,8 @@ __all__ = [
     "register",
     "renderers",
     "reports",
-    "vet",
     "server_counts",
+    "vet",
 ]
 
 
@@ -69,8 +69,12 @@ def hosts_left(tx: Transaction, names: Sequence[str]) -> None:
 
 def server_counts(tx: Transaction) -> dict[str, int]:
     """Servers that are not deleted, by state (``vm_state``)."""
-    query = select(servers.c.vm_state, func.count()).where(servers.c.deleted_at.is_(None)).group_by(servers.c.vm_state)
-    return {row[0]: row[1] for row in tx.rows(query)}
+    query = (
+        select(servers.c.vm_state, func.count().label("number"))
+        .where(servers.c.deleted_at.is_(None))
+        .group_by(servers.c.vm_state)
+    )
+    return {row.vm_state: row.number for row in tx.rows(query)}
 
 
 def metadata(context: ComputeContext) -> Callable[[Transaction, str, MetadataQuestion], Reply]:

@@ -37,9 +37,9 @@ __all__ = [
 
 def capacity(tx: Transaction) -> dict[str, tuple[float, int]]:
     """By resource class: what all providers may give, overcommitment included, and how much of it is claimed."""
-    sums = (func.sum(inventories.c.capacity), func.sum(inventories.c.used))
+    sums = (func.sum(inventories.c.capacity).label("room"), func.sum(inventories.c.used).label("claimed"))
     query = select(inventories.c.resource_class, *sums).group_by(inventories.c.resource_class)
-    return {row[0]: (float(row[1]), int(row[2])) for row in tx.rows(query)}
+    return {row.resource_class: (float(row.room), int(row.claimed)) for row in tx.rows(query)}
 
 
 def ensure_provider(
