@@ -85,7 +85,7 @@ def test_a_database_that_is_away_is_told(cloud: Assembled, monkeypatch: pytest.M
         raise OSError("gone")
 
     monkeypatch.setattr(cloud.controller.store, "read", away)
-    monkeypatch.setattr(type(cloud.controller.store), "away", lambda self, error: isinstance(error, OSError))
+    monkeypatch.setattr(type(cloud.controller.store), "trouble", lambda self, error: "away")
     found = scraped(cloud)
     assert found["cumulet_database_up"] == [({}, 0.0)] and "cumulet_hosts" not in found
     assert found["cumulet_http_requests_total"]

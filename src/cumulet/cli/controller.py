@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
-from cumulet.cli import metrics, trust
+from cumulet.cli import logs, metrics, trust
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Settings, metadata_secrets
@@ -28,6 +28,7 @@ from cumulet.fleet import door as fleet_door
 from cumulet.fleet import service as fleet
 from cumulet.http import Service
 from cumulet.http.app import App, Mount
+from cumulet.http.audit import AuditLog
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.server import Secured, listen, serve
 from cumulet.http.tls import Certificate, CertificateError
@@ -136,8 +137,19 @@ def assemble(settings: Settings) -> Controller:
     room, origins, proxies = _room(settings), settings.cors_origins, settings.trusted_proxies
     app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
     app.on_demand = link.on_demand = _on_demand(settings, mounts)
+    _audit(settings, app, link)
     app.exposition = metrics.Metrics(settings, store, app.measures).answer
     return Controller(settings, store, engine, app, rules, images, retention)
+
+
+def _audit(settings: Settings, app: App, link: fleet.LinkContext) -> None:
+    """Have every change, login and refusal written down. What nodes say all the time is none of them."""
+    if not settings.audit_days:
+        return
+    quiet = frozenset(each.name for each in fleet.load().operations if each.admit is fleet.a_node)
+    audit = AuditLog(settings.audit_dir, settings.audit_days, quiet=quiet, clean=logs.without_secrets)
+    app.watchers.append(audit.watch)
+    link.problems = [*link.problems, audit.problems]
 
 
 def _identity(settings: Settings, store: Store) -> identity.IdentityContext:

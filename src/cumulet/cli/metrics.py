@@ -80,7 +80,7 @@ class Metrics:
             with self._store.read() as tx:
                 found = list(_of_rows(tx))
         except Exception as error:
-            if not self._store.away(error):
+            if self._store.trouble(error) is None:
                 raise
             found = []
         yield GaugeMetricFamily("cumulet_database_up", "Whether the database answered.", float(bool(found)))

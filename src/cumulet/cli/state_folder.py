@@ -39,6 +39,7 @@ FOLDERS = {
     "images-staging": (0o700, True),
     "images-cache": (0o700, True),
     "secrets": (0o700, True),
+    "audit": (0o700, True),
     "snapshots": (0o700, True),
 }
 

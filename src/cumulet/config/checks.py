@@ -38,6 +38,7 @@ def check(settings: Settings) -> None:
     for name in ("create_seconds", "delete_seconds", "power_seconds"):
         _check_range(name, getattr(settings, name), 1, 86_400)
     _check_range("keep_deleted_days", settings.keep_deleted_days, 0, 36_500)
+    _check_range("audit_days", settings.audit_days, 0, 36_500)
     _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")

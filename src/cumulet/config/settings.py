@@ -75,6 +75,7 @@ class Settings:
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
     power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300
     keep_deleted_days: Annotated[int, "days that rows of what is deleted are kept (0: for ever)"] = 90
+    audit_days: Annotated[int, "days that the audit log is kept (0: there is none)"] = 365
     log_level: Annotated[str, "DEBUG, INFO, WARNING or ERROR"] = "INFO"
     log_max_mb: Annotated[int, "a log file is rotated when it is larger"] = 20
 
@@ -177,6 +178,11 @@ class Settings:
     @property
     def run_dir(self) -> Path:
         return self.state / "run"
+
+    @property
+    def audit_dir(self) -> Path:
+        """The audit log, a file a day, written by the controller only."""
+        return self.state / "audit"
 
     @property
     def log_dir(self) -> Path:

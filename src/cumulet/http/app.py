@@ -1,6 +1,6 @@
 """The ASGI app of all services: port → service → operation → answer.
 
-The order in which a request passes is `_Exchange._answer`: preflight, health check, URL, microversion, route, token,
+The order in which a request passes is `Exchange._answer`: preflight, health check, URL, microversion, route, token,
 body limit, body and query shapes, policy, transaction, handler, answer. Whatever goes wrong becomes the
 service's own error body; an error of ours is logged with its request id and answered without its text.
 """
@@ -58,7 +58,7 @@ Send = Callable[[Message], Awaitable[None]]
 HeaderList = list[tuple[str, str]]
 Exposition = Callable[[str, str], Awaitable[tuple[bytes, str] | None]]
 """(authorization, accept) → the process's numbers as text and their content type; None for who may not see them."""
-Watcher = Callable[["_Exchange"], None]
+Watcher = Callable[["Exchange"], None]
 """Sees each request when it is over. It must not fail, nor take long: it holds up the event loop."""
 
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -134,10 +134,10 @@ class App:
             return
         if scope["type"] != "http":
             return
-        await _Exchange(self, mount, scope, receive, send).run()
+        await Exchange(self, mount, scope, receive, send).run()
 
 
-class _Exchange:
+class Exchange:
     """One request and its answer."""
 
     def __init__(self, app: App, mount: Mount, scope: Message, receive: Receive, send: Send) -> None:
@@ -153,6 +153,7 @@ class _Exchange:
         self.status = 0
         self.operation: Operation | None = None
         self.caller: Caller | None = None
+        self.call: Call | None = None
         self.version: Version | None = None
 
     async def run(self) -> None:
@@ -176,7 +177,7 @@ class _Exchange:
         """One line per request. A path is shown as it came when it holds what could forge a line."""
         path, caller = self.scope["path"], self.caller
         log.info(
-            "%s %s status: %d time: %.6f [%s %s %s %s]",
+            "%s %s status: %d time: %.6f [%s %s %s %s] from %s",
             self.scope["method"],
             path if path.isprintable() else ascii(path),
             self.status,
@@ -185,6 +186,7 @@ class _Exchange:
             self.request_id,
             caller.user_id if caller else "-",
             (caller.project_id if caller else None) or "-",
+            self.client or "-",
         )
 
     async def _answer(self) -> None:
@@ -220,7 +222,7 @@ class _Exchange:
         self.operation = operation
         if self.app.on_demand is not None and self.app.on_demand.asked:
             await self.app.on_demand.meet(operation)
-        call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
+        call = self.call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
         if operation.auth:
             call._caller = self.caller = self.mount.policy.seen(await self._authenticate(operation, decoded))
         if service.admit is not None:
@@ -362,7 +364,7 @@ class _Exchange:
         reply = result if isinstance(result, Reply) else Reply(result)
         status = reply.status or call.operation.status
         self.answer_headers += list(reply.headers.items())
-        body = reply.body
+        body = call.made = reply.body
         if body is None:
             await self._send(status, b"", reply.content_type)
         elif isinstance(body, bytes | str):

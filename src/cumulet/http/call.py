@@ -38,7 +38,8 @@ class Call:
     keep attributes they do not know), `query` the parsed query shape or the raw mapping name → values, `sender` whom
     the operation's `admit` made out, `context` what the process assembly handed to the service. `base_url` is
     scheme, host and port as the client addressed them, without a slash at the end. `global_request_id` is the id that
-    the caller brought along from the request that made it call, when it is well-formed.
+    the caller brought along from the request that made it call, when it is well-formed. `proven`: who has logged in by
+    this call; `made`: the answer's body. Both are for who watches requests.
     """
 
     def __init__(self, operation: Operation, store: Store, policy: Policy, context: Any) -> None:
@@ -60,6 +61,8 @@ class Call:
         self.request_id = ""
         self.global_request_id: str | None = None
         self.client_address = ""
+        self.proven: Caller | None = None
+        self.made: Any = None
         self._tx: Transaction | None = None
         self._caller: Caller | None = None
         self._receive: Callable[[], Awaitable[Any]] | None = None

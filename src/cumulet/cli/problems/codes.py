@@ -29,6 +29,7 @@ CODES = {
     "disk-low": "Less than 5 % of a file system of the cloud is free.",
     "node-problem": "A host says that something is wrong with it.",
     "item-failed": "A host could not make what was wanted.",
+    "audit-failing": "The audit log cannot be written.",
     "options-ignored": "cumulet.toml cannot be used, or was changed and is not in force.",
     "policy-ignored": "policy.yaml cannot be used; the rules before are in force.",
     "stores-ignored": "image.toml cannot be used, or was changed and is not in force.",

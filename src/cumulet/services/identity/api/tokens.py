@@ -33,8 +33,11 @@ async def issue(call: Call) -> Reply:
 async def logged_in(call: Call, auth: wire.Auth) -> tuple[str, Record]:
     """The token and its record for `auth`. What needs no more than a token is no guess, and does not queue."""
     if auth.identity.methods == ["token"]:
-        return await call.in_thread(login.log_in, attempt(call), auth)
-    return await in_turn(call, account_of(auth.identity), login.log_in, attempt(call), auth)
+        found = await call.in_thread(login.log_in, attempt(call), auth)
+    else:
+        found = await in_turn(call, account_of(auth.identity), login.log_in, attempt(call), auth)
+    call.proven = found[1].caller
+    return found
 
 
 def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
@@ -96,6 +99,7 @@ def _target(record: Record) -> Mapping[str, str]:
 
 def reply(call: Call, token: str, record: Record) -> Reply:
     """The answer that hands out or shows `token`."""
+    call.proven = record.caller
     with_catalog = "nocatalog" not in call.query
     headers = {"X-Subject-Token": token, "Vary": "X-Auth-Token"}
     return Reply(record.body(with_catalog=with_catalog), headers=headers, content_type=JSON)
