@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -78,6 +82,32 @@ def test_what_a_cloud_has_is_told(cloud: Assembled) -> None:
     assert found["cumulet_database_bytes"][0][1] > 0
     assert {labels["folder"] for labels, value in found["cumulet_disk_free_bytes"] if value > 0} >= {"state", "images"}
     assert "process_resident_memory_bytes" in found
+    assert found["cumulet_database_write_wait_seconds_count"][0][1] > 0
+    assert found["cumulet_controller_restarts_total"] == [({}, 0.0)]
+
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+DERIVED = ("_bucket", "_sum", "_count", "_total")
+
+
+@pytest.mark.parametrize("file", ["alerts.yml", "dashboard.json", "../monitoring.md"])
+def test_examples_name_numbers_that_there_are(cloud: Assembled, file: str) -> None:
+    token = cloud.settings.secret("metrics_token")
+    answer = cloud.ask("image", "GET", "/metrics", headers={"authorization": f"Bearer {token}"})
+    there = set(re.findall(r"^# TYPE (\w+)", answer.body.decode(), re.M))
+    there.add("cumulet_certificate_expiry_timestamp_seconds")  # of clouds that speak TLS; tests/cli/test_tls.py
+    there |= {name + end for name in there for end in DERIVED}
+    text = (EXAMPLES / file).read_text()
+    named = set(re.findall(r"\b(?:cumulet|process)_[a-z_]+[a-z]\b", text))
+    assert named and named <= there
+    if file.endswith(".json"):
+        assert json.loads(text)["panels"]
+
+
+def test_alerts_are_rules_as_prometheus_reads_them() -> None:
+    groups = yaml.safe_load((EXAMPLES / "alerts.yml").read_text())["groups"]
+    for rule in (rule for group in groups for rule in group["rules"]):
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"} and rule["expr"]
 
 
 def test_a_database_that_is_away_is_told(cloud: Assembled, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cumulet import __version__
-from cumulet.cli import trust
+from cumulet.cli import supervise, trust
 from cumulet.config import ConfigError, Settings
 from cumulet.engine import waiting
 from cumulet.fleet import door as fleet
@@ -69,6 +70,7 @@ class Metrics:
         from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
         yield InfoMetricFamily("cumulet_build", "What runs.", {"version": __version__})
+        yield from _process(self._store)
         yield from _requests(seen)
         yield from _disks(self._settings)
         certificate = _certificate(self._settings)
@@ -100,6 +102,16 @@ class _Seen:
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics.families(self._measures)
+
+
+def _process(store: Store) -> Iterator[Metric]:
+    """What this process knows of itself."""
+    from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
+
+    restarts = int(os.environ.get(supervise.RESTARTS, "0"))
+    yield CounterMetricFamily("cumulet_controller_restarts", "Since the supervisor began.", value=restarts)
+    waits, waited = store.writes, store.waited_s
+    yield SummaryMetricFamily("cumulet_database_write_wait_seconds", "Wait of a writer for its turn.", waits, waited)
 
 
 def _requests(seen: Measures) -> Iterator[Metric]:

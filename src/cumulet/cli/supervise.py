@@ -30,6 +30,8 @@ LONGEST_RETRY_SECONDS = 15.0
 STEADY_SECONDS = 30.0
 LOG_CHECK_SECONDS = 10.0
 KEPT_LOGS = 3
+RESTARTS = "CUMULET_RESTARTS"
+"""Tells a child how often it was started again since the supervisor began."""
 WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 PR_SET_PDEATHSIG = 1
@@ -130,7 +132,7 @@ def _become(child: Child) -> NoReturn:
     for number in (signal.SIGPIPE, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execve(child.argv[0], child.argv, child.env)
+    os.execve(child.argv[0], child.argv, child.env | {RESTARTS: str(child.restarts)})
 
 
 def confine(binds: list[tuple[str, str]], uid: int | None, gid: int | None) -> None:

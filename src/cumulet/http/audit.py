@@ -127,7 +127,7 @@ def event(exchange: Exchange, clean: Callable[[str], str] = str) -> dict[str, An
     """What is written of a request."""
     call, operation, status = exchange.call, exchange.operation, exchange.status
     service, method = exchange.mount.service.type, exchange.scope["method"]
-    caller = exchange.caller or (call and call.proven)
+    caller = exchange.caller or (call.proven if call else None)
     words, params = _target_words(operation.path if operation else "")
     found = _head(_action(method, operation.name if operation else "", call, status), status)
     found["initiator"] = {

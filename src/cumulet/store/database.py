@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -210,6 +211,7 @@ class Store:
         self._reserve = Reserve(where.parent) if isinstance(where, Path) else None
         self._origin = secrets.token_hex(8)
         self._write_lock = threading.Lock()
+        self.writes, self.waited_s = 0, 0.0  # transactions that wrote, and how long they waited for their turn
         self._local = threading.local()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
@@ -245,7 +247,10 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that writes: commits at the end of the block, rolls back when it raises."""
+        begun = time.perf_counter()
         with self._write_lock:
+            self.writes += 1
+            self.waited_s += time.perf_counter() - begun
             if self._reserve is not None:
                 self._reserve.look()
             try:
