@@ -69,9 +69,9 @@ def parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
     """The words as a namespace. Raises CliError, with status 2, for those that cannot be understood."""
     verbs = parser.verbs
     if words and not words[0].startswith("-") and words[0] not in verbs:
-        near = hints.meant(words[0], verbs)
-        if not near and words[0] in CLIENTS:
+        if words[0] in CLIENTS:
             raise of_the_client(words)
+        near = hints.meant(words[0], verbs)
         raise CliError(f"no verb {words[0]}{near or f'; {hints.name()} --help lists them'}", WRONG_WORDS)
     args, left = parser.parse_known_args(words)
     if left:
