@@ -318,7 +318,7 @@ def test_a_full_disk_that_the_database_is_on(
     real = store.kind.begin
     monkeypatch.setattr(_FileWriting, "write", fills)
     monkeypatch.setattr(store.kind, "begin", begin)
-    monkeypatch.setattr(store.kind, "away", Sqlite.away.__get__(store.kind))
+    monkeypatch.setattr(store.kind, "trouble", Sqlite.trouble.__get__(store.kind))
     answer = demo.put(f"/v2/images/{image['id']}/file", content=b"x" * (9 << 20), headers=OCTETS)
     assert answer.status_code == 413 and "not enough disk space" in answer.text
     assert held and not any(held), "the file of the upload is open, and empty"
