@@ -60,7 +60,7 @@ def test_a_killed_child_is_started_again(settings: Settings) -> None:
     before, other = row(settings, "controller"), row(settings, "node")
     assert before.pid
     os.kill(before.pid, signal.SIGKILL)
-    until(lambda: is_up(settings, "controller") and row(settings, "controller").pid != before.pid)
+    until(lambda: row(settings, "controller").pid not in (None, before.pid))
     after = row(settings, "controller")
     assert (after.restarts, after.last_exit) == (1, "SIGKILL")
     assert row(settings, "node").pid == other.pid
@@ -189,20 +189,51 @@ def test_another_user_sees_a_closed_folder_where_it_is_shown(settings: Settings,
         shown.rmdir()
 
 
+NOON = 1_796_040_000.0  # 2026-11-30T12:00:00Z
+DAY = 86_400.0
+
+
 def test_a_log_that_has_grown_is_rotated(tmp_path: Path) -> None:
     log = tmp_path / "node.log"
+    (tmp_path / "node.log.1").write_text("of an earlier version")
+    keeping = supervise.Keeping(file_bytes=50, all_bytes=250, days=30)
     writer = supervise.open_log(str(log))
     for number in range(5):
         os.write(writer, b"%d" % number * 100)
-        assert supervise.rotate(log, 50)
-        assert not supervise.rotate(log, 50)
+        assert supervise.rotate(log, keeping, NOON + number)
+        assert not supervise.rotate(log, keeping, NOON + number)
     os.write(writer, b"after")
     os.close(writer)
     assert log.read_text() == "after"
-    kept = sorted(path.name for path in tmp_path.iterdir())
-    assert kept == ["node.log", "node.log.1", "node.log.2", "node.log.3"]
-    assert (tmp_path / "node.log.1").read_text()[0] == "4"
-    assert (tmp_path / "node.log.1").stat().st_mode & 0o777 == 0o600
+    kept = supervise.rotated(log)
+    assert [path.name for path in kept] == ["node.log.20261130T120003.000Z", "node.log.20261130T120004.000Z"]
+    assert kept[-1].read_text()[0] == "4" and kept[-1].stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_of_yesterday_is_rotated_and_one_of_last_month_goes(tmp_path: Path) -> None:
+    log = tmp_path / "node.log"
+    keeping = supervise.Keeping(file_bytes=1000, all_bytes=1000, days=2)
+    for day in range(4):
+        moment = NOON + day * DAY
+        log.write_text(f'{{"time": "{supervise.stamp(moment)}"}}\n')
+        assert not supervise.rotate(log, keeping, moment + 60)
+        assert supervise.rotate(log, keeping, moment + DAY)
+    assert [path.name[9:17] for path in supervise.rotated(log)] == ["20261202", "20261203", "20261204"]
+
+
+def test_numbered_logs_of_earlier_versions_come_first(tmp_path: Path) -> None:
+    for name in ("node.log.1", "node.log.20261130T120000.000Z", "node.log.3", "node.log"):
+        (tmp_path / name).write_text("")
+    found = [path.name for path in supervise.rotated(tmp_path / "node.log")]
+    assert found == ["node.log.3", "node.log.1", "node.log.20261130T120000.000Z"]
+
+
+def test_a_child_is_told_how_often_it_was_started(settings: Settings) -> None:
+    code = "import os; print('told', os.environ['CUMULET_RESTARTS'], flush=True)"
+    processes.start(settings, [child("controller", code)])
+    log = settings.log_dir / "controller.log"
+    until(lambda: log.exists() and "told 1" in log.read_text())
+    assert log.read_text().startswith("told 0")
 
 
 def test_a_log_is_not_opened_through_a_link(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import foreground, link_client, processes
+from cumulet.cli import foreground, link_client, processes, supervise
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.config import ConfigError, Settings
@@ -94,8 +94,7 @@ def _current(folder: Path) -> dict[str, Path]:
 
 def _lines(file: Path) -> Iterator[str]:
     """Lines of the file, after those of the ones that it was before it was rotated."""
-    older = sorted(file.parent.glob(f"{file.name}.[0-9]"), reverse=True)
-    for path in (*older, file):
+    for path in (*supervise.rotated(file), file):
         try:
             with path.open(encoding="utf-8", errors="replace") as text:
                 yield from (line.rstrip("\n") for line in text)

@@ -6,13 +6,22 @@ and errors repeat the address that failed, with all that stands in it. Must neve
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import re
+import socket
+import struct
+import time
+from pathlib import Path
 
+from cumulet.cli.errors import CliError
 from cumulet.cli.moments import stamp
+from cumulet.config import Settings
 
 HIDDEN = "[hidden]"
 _FORM = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
+_SHORT = "%(levelname)s %(name)s %(message)s"  # what syslog and the journal do not know themselves
 _TALKATIVE = ("uvicorn", "websockets", "sqlalchemy", "botocore", "boto3", "s3transfer", "urllib3", "ldap3", "oauthlib")
 """Libraries that tell of each request with its query, its headers or its values: only their warnings are wanted."""
 
@@ -56,10 +65,99 @@ class Formatter(logging.Formatter):
         return without_secrets(super().format(record))
 
 
-def configure(level: str) -> None:
-    """Log to standard error: our own from `level` up, libraries from INFO or, if they are talkative, WARNING up."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Formatter(_FORM))
+class Json(logging.Formatter):
+    """A line of JSON, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record: when, who, how bad, what, and a traceback if there is one."""
+        found = {
+            "time": stamp(record.created),
+            "pid": record.process,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": without_secrets(record.getMessage()),
+        }
+        if record.exc_info:
+            found["exception"] = without_secrets(self.formatException(record.exc_info))
+        return json.dumps(found)
+
+
+class Datagrams(logging.Handler):
+    """Hands records to a daemon of this machine. It never waits for one: what the daemon does not take at once goes to
+    standard error, which is a file below ``log``."""
+
+    def __init__(self, place: Path, name: str) -> None:
+        super().__init__()
+        self._place, self._name = place, name
+        self._instead = logging.StreamHandler()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """For the file, too."""
+        super().setFormatter(fmt)
+        self._instead.setFormatter(fmt)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record, one datagram."""
+        try:
+            self._socket.sendto(self.message(record.levelno, self.format(record)), str(self._place))
+        except OSError:
+            self._instead.emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def message(self, level: int, text: str) -> bytes:
+        """As the daemon wants it."""
+        raise NotImplementedError
+
+
+def _severity(level: int) -> int:
+    """Syslog's number of a level."""
+    return next(number for least, number in ((50, 2), (40, 3), (30, 4), (20, 6), (0, 7)) if level >= least)
+
+
+class Syslog(Datagrams):
+    """As ``syslog(3)`` of the C library sends it, with the facility ``daemon``."""
+
+    def message(self, level: int, text: str) -> bytes:
+        """Priority, time of this machine, who, and the text."""
+        now = time.strftime("%b %e %H:%M:%S")
+        return f"<{3 * 8 + _severity(level)}>{now} {self._name}[{os.getpid()}]: {text[:_MOST_LETTERS]}".encode()
+
+
+class Journal(Datagrams):
+    """As systemd's journal takes it, in fields."""
+
+    def message(self, level: int, text: str) -> bytes:
+        """The text may have several lines, so it comes with its length."""
+        data = text[:_MOST_LETTERS].encode()
+        head = f"PRIORITY={_severity(level)}\nSYSLOG_IDENTIFIER={self._name}\nMESSAGE\n".encode()
+        return head + struct.pack("<Q", len(data)) + data + b"\n"
+
+
+_MOST_LETTERS = 8000
+PLACES: dict[str, tuple[type[Datagrams], Path]] = {
+    "syslog": (Syslog, Path("/dev/log")),
+    "journal": (Journal, Path("/run/systemd/journal/socket")),
+}
+
+
+def check(settings: Settings) -> None:
+    """Refuse to log to a daemon that is not there. Raises CliError."""
+    place = PLACES[settings.log_to][1] if settings.log_to in PLACES else None
+    if place is not None and not place.is_socket():
+        raise CliError(f"log_to = {settings.log_to}, but nothing listens at {place} here; use log_to = file")
+
+
+def configure(level: str, *, form: str = "text", to: str = "file", name: str = "") -> None:
+    """Log to standard error, or to syslog or the journal as ``cumulet-<name>``: our own from `level` up, libraries from
+    INFO or, if they are talkative, WARNING up. `form`: text or json."""
+    handler: logging.Handler = logging.StreamHandler()
+    if to in PLACES:
+        kind, place = PLACES[to]
+        handler = kind(place, f"cumulet-{name}")
+    handler.setFormatter(Json() if form == "json" else Formatter(_FORM if to == "file" else _SHORT))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))

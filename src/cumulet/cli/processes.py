@@ -116,7 +116,12 @@ def start(settings: Settings, children: Sequence[ChildSpec], *, foreground: bool
     spec = {
         "run_dir": str(settings.run_dir),
         "children": rows,
-        "log_max_bytes": settings.log_max_mb * 1_000_000,
+        "keeping": {
+            "file_bytes": settings.log_max_mb * 1_000_000,
+            "all_bytes": settings.log_keep_mb * 1_000_000,
+            "days": settings.log_days,
+        },
+        "log_format": settings.log_format,
         "log_from": {child.name: _size(settings.log_dir / f"{child.name}.log") for child in children},
         "foreground": foreground,
     }

@@ -1,6 +1,6 @@
-"""Runs one process of a cloud: ``python -m cumulet.cli.serve controller|node STATE``.
+"""Runs one process of a cloud: ``python -m cumulet.cli.serve controller|node|watch STATE``.
 
-It loads the settings and calls ``run(settings)`` of ``cumulet.cli.controller`` or ``cumulet.cli.node``.
+It loads the settings and calls ``run(settings)`` of ``cumulet.cli.controller``, ``.node`` or ``.watch``.
 What happens when they are put together is those modules' business.
 """
 
@@ -15,11 +15,13 @@ from cumulet.cli import logs
 from cumulet.cli.processes import CHILDREN
 from cumulet.config import ConfigError, Settings
 
+ROLES = (*CHILDREN, "watch")
+
 
 def main(argv: list[str]) -> int:
     """Exit status 2 for a wrong call or wrong options, else what the process ends with."""
-    if len(argv) != 2 or argv[0] not in CHILDREN:
-        print(f"usage: serve {'|'.join(CHILDREN)} STATE", file=sys.stderr)
+    if len(argv) != 2 or argv[0] not in ROLES:
+        print(f"usage: serve {'|'.join(ROLES)} STATE", file=sys.stderr)
         return 2
     role, state = argv
     try:
@@ -28,7 +30,7 @@ def main(argv: list[str]) -> int:
         print(f"{role}: {error}", file=sys.stderr)
         return 2
     gc.disable()  # what is loaded stays: a tenth of the start is looking for cycles in it. Each process turns it on
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, form=settings.log_format, to=settings.log_to, name=role)
     module = importlib.import_module(f"cumulet.cli.{role}")
     return int(module.run(settings) or 0)
 

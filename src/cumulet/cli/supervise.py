@@ -13,6 +13,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -29,7 +30,6 @@ FIRST_RETRY_SECONDS = 0.25
 LONGEST_RETRY_SECONDS = 15.0
 STEADY_SECONDS = 30.0
 LOG_CHECK_SECONDS = 10.0
-KEPT_LOGS = 3
 RESTARTS = "CUMULET_RESTARTS"
 """Tells a child how often it was started again since the supervisor began."""
 WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -40,6 +40,7 @@ PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWNS = 0x20000
 MS_BIND, MS_REC, MS_SLAVE = 4096, 16384, 1 << 19
 _libc = ctypes.CDLL(None, use_errno=True)
+_form = "text"  # of our own lines; main() sets it
 
 
 @dataclass
@@ -80,7 +81,11 @@ def describe_exit(status: int) -> str:
 def say(text: str) -> None:
     """One line in the supervisor's log."""
     with suppress(OSError):  # a full disk must not stop the supervisor
-        print(f"{stamp(time.time())} {os.getpid()} INFO supervisor {text}", file=sys.stderr, flush=True)
+        line = f"{stamp(time.time())} {os.getpid()} INFO supervisor {text}"
+        if _form == "json":
+            found = {"time": stamp(time.time()), "pid": os.getpid(), "level": "INFO", "logger": "supervisor"}
+            line = json.dumps(found | {"message": text})
+        print(line, file=sys.stderr, flush=True)
 
 
 def _syscall(result: int, what: str) -> None:
@@ -95,24 +100,52 @@ def open_log(path: str) -> int:
     return os.open(path, flags, 0o600)
 
 
-def rotate(path: Path, max_bytes: int) -> bool:
-    """Copy a log that has grown past `max_bytes` to ``.1`` (``.1`` to ``.2``, …) and empty it.
+@dataclass(frozen=True)
+class Keeping:
+    """How logs are kept: the size of a file, of all that one process wrote before it, and days."""
+
+    file_bytes: int
+    all_bytes: int
+    days: int
+
+
+def rotate(path: Path, keeping: Keeping, now: float) -> bool:
+    """Copy a log that is too large, or of an earlier day (UTC), to a name that ends with the time, and empty it.
+    Whether it was. What is then too old or too much goes.
 
     It is emptied in place because its writers hold it open for appending; a line written between the copy
     and the emptying is lost.
     """
-    if not path.exists() or path.stat().st_size <= max_bytes:
+    if not path.exists() or (path.stat().st_size <= keeping.file_bytes and not _of_before(path, now)):
         return False
-    for number in range(KEPT_LOGS - 1, 0, -1):
-        older = path.with_name(f"{path.name}.{number}")
-        if older.exists():
-            older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    kept = path.with_name(f"{path.name}.1")
-    target = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    when = stamp(now).replace("-", "").replace(":", "")
+    target = os.open(f"{path}.{when}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with path.open("rb") as source, os.fdopen(target, "wb") as copy:
         shutil.copyfileobj(source, copy)
     os.truncate(path, 0)
+    oldest = stamp(now - keeping.days * 86_400).replace("-", "").replace(":", "")
+    total = 0
+    for file in reversed(rotated(path)):
+        total += file.stat().st_size
+        written = file.name.rpartition(".log.")[2]
+        if total > keeping.all_bytes or (len(written) > 1 and written < oldest):
+            file.unlink()
     return True
+
+
+def rotated(path: Path) -> list[Path]:
+    """The files that a log was before, the oldest first. Those of earlier versions are called ``.3`` to ``.1``."""
+    files = [file for file in path.parent.glob(f"{path.name}.[0-9]*") if not file.is_symlink()]
+    return sorted(
+        files, key=lambda file: (len(file.suffix) > 2, -int(file.suffix[1:]) if len(file.suffix) == 2 else 0, file.name)
+    )
+
+
+def _of_before(path: Path, now: float) -> bool:
+    """Whether the log begins on an earlier day."""
+    with path.open("rb") as file:
+        day = re.search(r"\d{4}-\d\d-\d\d", file.read(64).decode("utf-8", "replace"))
+    return day is not None and day[0] < stamp(now)[:10]
 
 
 def _become(child: Child) -> NoReturn:
@@ -158,10 +191,10 @@ def _bind(binds: list[tuple[str, str]]) -> None:
 class Supervisor:
     """Starts the children in the order of the spec and stops them in the opposite order."""
 
-    def __init__(self, run_dir: Path, children: list[Child], log_max_bytes: int) -> None:
+    def __init__(self, run_dir: Path, children: list[Child], keeping: Keeping) -> None:
         self.run_dir = run_dir
         self.children = children
-        self.log_max_bytes = log_max_bytes
+        self.keeping = keeping
         self.started = time.time()
         self.stopping = False
 
@@ -249,7 +282,7 @@ class Supervisor:
         logs = {Path(child.log) for child in self.children} | {self.run_dir.parent / "log" / "supervisor.log"}
         for log in sorted(logs):
             try:
-                rotate(log, self.log_max_bytes)
+                rotate(log, self.keeping, time.time())
             except OSError as error:
                 say(f"cannot rotate {log.name}: {error}")
 
@@ -294,7 +327,9 @@ def main(argv: list[str]) -> int:
     """Read the spec, take the lock, go into the background: the caller's process ends with 0 once that is done. In the
     foreground it stays, and ends with who started it.
     """
+    global _form
     spec: dict[str, Any] = json.loads(Path(argv[0]).read_text())
+    _form = spec.get("log_format", "text")
     run_dir = Path(spec["run_dir"])
     os.umask(0o027)
     lock = hold_lock(run_dir)
@@ -307,7 +342,7 @@ def main(argv: list[str]) -> int:
     elif os.fork() != 0:
         os._exit(0)
     os.pwrite(lock, b"%d\n" % os.getpid(), 0)
-    Supervisor(run_dir, children, int(spec["log_max_bytes"])).run()
+    Supervisor(run_dir, children, Keeping(**spec["keeping"])).run()
     return 0
 
 

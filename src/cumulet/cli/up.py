@@ -32,6 +32,7 @@ from cumulet.cli import (
     in_force,
     link_client,
     listening,
+    logs,
     machine,
     packages,
     processes,
@@ -197,6 +198,7 @@ def _bring_up(
     else:
         simulate.check_start_state(settings)
     listening.ports_free(settings)
+    logs.check(settings)
     with progress.step("state folder, secrets and credentials"):
         user = _user(settings)
         is_new = not settings.secrets_dir.exists()
@@ -274,7 +276,7 @@ def _options(wanted: Settings, flags: dict[str, object]) -> Settings:
 
 
 def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[processes.ChildSpec]:
-    """The controller, never as root when `user` is given, and the node."""
+    """The controller, never as root when `user` is given, the node, and who tells of problems when somebody is told."""
     if user is not None:  # he cannot write beside our files, so they are compiled for him now
         compileall.compile_dir(str(processes.SOURCE / "cumulet"), quiet=2)
     specs = []
@@ -282,6 +284,8 @@ def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[proc
         theirs = user if name == "controller" or settings.simulated is not None else None
         spec = processes.ChildSpec(name, _argv(Path(sys.executable), name, settings), theirs)
         specs.append(spec if theirs is None else _within_reach(spec, settings))
+    if settings.on_problem:  # as we are: it reads what `status` reads
+        specs.append(processes.ChildSpec("watch", _argv(Path(sys.executable), "watch", settings)))
     return specs
 
 

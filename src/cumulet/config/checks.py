@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def check(settings: Settings) -> None:
         _check_range(name, getattr(settings, name), 1, 86_400)
     _check_range("keep_deleted_days", settings.keep_deleted_days, 0, 36_500)
     _check_range("audit_days", settings.audit_days, 0, 36_500)
-    _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
+    _check_logs(settings)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
     days = ("password_expires_days", "minimum_password_age", "disable_user_account_days_inactive")
@@ -56,14 +57,34 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"password_regex is no regular expression that can be used: {error}") from None
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise ConfigError(f"limit_model must be flat or strict_two_level, not {settings.limit_model!r}")
-    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise ConfigError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}")
+    _check_command("on_problem", settings.on_problem)
     try:
         provider = ipaddress.IPv4Network(settings.provider_cidr)
     except ValueError as error:
         raise ConfigError(f"provider_cidr must be an IPv4 network such as 172.24.4.0/24: {error}") from None
     if not 16 <= provider.prefixlen <= 28:
         raise ConfigError(f"provider_cidr must have a prefix between /16 and /28, not /{provider.prefixlen}")
+
+
+def _check_logs(settings: Settings) -> None:
+    _check_range("log_max_mb", settings.log_max_mb, 1, 10_000)
+    _check_range("log_keep_mb", settings.log_keep_mb, 1, 1_000_000)
+    _check_range("log_days", settings.log_days, 1, 36_500)
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError(f"log_level must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}")
+    if settings.log_format not in ("text", "json"):
+        raise ConfigError(f"log_format must be text or json, not {settings.log_format!r}")
+    if settings.log_to not in ("file", "syslog", "journal"):
+        raise ConfigError(f"log_to must be file, syslog or journal, not {settings.log_to!r}")
+
+
+def _check_command(name: str, text: str) -> None:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} is no command: {error}") from None
+    if words and not PurePath(words[0]).is_absolute():
+        raise ConfigError(f"{name} must begin with the whole path of a program, not {words[0]!r}")
 
 
 def _check_tls(settings: Settings) -> None:

@@ -76,7 +76,14 @@ class Settings:
     power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300
     keep_deleted_days: Annotated[int, "days that rows of what is deleted are kept (0: for ever)"] = 90
     audit_days: Annotated[int, "days that the audit log is kept (0: there is none)"] = 365
+    on_problem: Annotated[
+        str, "command that is run when the problems of status change (a whole path; JSON on stdin)"
+    ] = ""
     log_level: Annotated[str, "DEBUG, INFO, WARNING or ERROR"] = "INFO"
+    log_format: Annotated[str, "text, or json: a line of JSON each"] = "text"
+    log_to: Annotated[str, "file, syslog or journal: where the controller and the node log to"] = "file"
+    log_days: Annotated[int, "days that rotated log files are kept"] = 30
+    log_keep_mb: Annotated[int, "rotated files of one process are kept up to that size together"] = 200
     log_max_mb: Annotated[int, "a log file is rotated when it is larger"] = 20
 
     # ---- what follows from them
