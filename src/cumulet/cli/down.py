@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import in_force, machine, processes, settling, state_folder
+from cumulet.cli import in_force, machine, processes, service, settling, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
@@ -71,6 +71,8 @@ def _purge(settings: Settings, progress: Progress) -> int:
     made_user = (settings.state / "made-user").exists()
     with progress.step(f"delete {settings.state}"):
         gone = state_folder.delete(settings.state)
+    if unit := service.forget(settings.state):
+        progress.say(f"{unit}, which started it with the machine, is gone, too.")
     if made_user:
         machine.remove_user()
     progress.say("Nothing of this cloud is left." if gone else _stays(settings.state))

@@ -38,6 +38,7 @@ from cumulet.cli import (
     processes,
     readiness,
     report,
+    service,
     simulate,
     state_folder,
     trust,
@@ -146,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
     if wanted.simulated is None and os.geteuid() != 0:
         raise CliError(f"a real hypervisor needs root. Without root: {hints.name()} up --simulated --state ~/cumulet")
     state_folder.create(args.state)
+    _by_its_unit(wanted, flags, progress, here=args.foreground or chooses)
     with ExitStack() as held, state_folder.locked(args.state):
         # Read again: the `up` or `down` that we waited for may have changed what is saved.
         wanted = Settings.resolve(args.state, flags, os.environ)
@@ -167,6 +169,26 @@ def run(args: argparse.Namespace) -> int:
             return 1
         return 0 if as_asked or not args.strict else NOT_AS_ASKED
     return foreground.stay(settings, supervisor, foreground.logs(settings, from_end=False))
+
+
+def _by_its_unit(wanted: Settings, flags: dict[str, Any], progress: Progress, *, here: bool) -> None:
+    """Have systemd start a cloud that is down and has a unit, with these options: it restarts only what it started.
+
+    `here`: it is to be started by this very process. Raises CliError then, and for what a unit cannot be told.
+    """
+    unit = service.starts(wanted.state)
+    if unit is None or processes.supervisor_pid(wanted) is not None:
+        return
+    if here or "CUMULET_DATABASE_URL" in os.environ:
+        remove = hints.command("service remove", wanted.state)
+        raise CliError(
+            f"{unit} starts this cloud, and cannot with --foreground, --port-base auto or CUMULET_DATABASE_URL: "
+            f"{remove} first, and install it again afterwards"
+        )
+    with state_folder.locked(wanted.state):
+        _options(wanted, flags).save()
+    with progress.step(f"systemctl start {unit}"):
+        service.start(unit)
 
 
 def _already_up(wanted: Settings, progress: Progress) -> bool:
@@ -377,9 +399,9 @@ def _foreign(settings: Settings, progress: Progress) -> bool:
 
 def _summary(settings: Settings, progress: Progress) -> None:
     """Where things are. Passwords are in the files only."""
-    for service in STANDARD_PORTS:
-        if service not in ("link", "identity_admin"):
-            path = "/v3" if service == "identity" else ""
-            progress.say(f"  {service:<10} {settings.url(service)}{path}")
+    for name in STANDARD_PORTS:
+        if name not in ("link", "identity_admin"):
+            path = "/v3" if name == "identity" else ""
+            progress.say(f"  {name:<10} {settings.url(name)}{path}")
     progress.say(f"Credentials: {settings.state}/admin-openrc, demo-openrc and clouds.yaml")
     progress.say(f"Next: {hints.command('openstack server list', settings.state)}")

@@ -196,6 +196,11 @@ class RealParts:
         kinds: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
         return [(kind, ref) for kind in kinds for ref in world.specs(kind)]
 
+    def switch_off(self, limit_s: float) -> tuple[int, int]:
+        """All guests, as the host goes down; see `GuestParts.switch_off`."""
+        with _told():
+            return self._guests.switch_off(limit_s)
+
     # ---- questions -----------------------------------------------------------------------------------------------
 
     def answer(self, job: Job) -> JobDone:

@@ -254,6 +254,21 @@ def test_a_guest_that_switches_itself_off_stays_off(machine: Host) -> None:
     until(lambda: seen.count((wanted.id, "started")) >= 1)
 
 
+def test_the_host_goes_down_and_its_guests_come_back(machine: Host) -> None:
+    host = machine
+    willing, deaf, stopped = spec(1), spec(2, "ignores"), spec(3, power="off")
+    for each in (willing, deaf, stopped):
+        host.parts.ensure(each)
+    host.says_hello(willing)
+    assert host.parts.switch_off(3.0) == (2, 1)
+    assert qemus() == []
+    host.restarted()  # libvirt still knows that a guest obeyed a button: that it was ours stands in the journal
+    assert host.parts.ensure(willing).power_state == "running"
+    assert host.parts.ensure(deaf).power_state == "running"
+    assert host.parts.ensure(stopped).power_state == "shutdown"
+    assert journal.read(host.state / "instances" / willing.id).host_ended is False
+
+
 def test_a_killed_qemu_is_started_again(machine: Host) -> None:
     host, seen = machine, []
     host.parts.events(lambda uuid, event: seen.append(event))

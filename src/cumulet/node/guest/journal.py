@@ -16,11 +16,13 @@ from cumulet.node.guest.errors import from_os_error
 
 class Journal(msgspec.Struct, omit_defaults=True):
     """`power` is what we last brought about ('' before the first start); `left_by_itself`: the guest switched itself
-    off since then. `images` are the ids that the disk is built upon."""
+    off since then; `host_ended`: we switched it off because the host went down, and it is to be started again. `images`
+    are the ids that the disk is built upon."""
 
     name: str = ""
     power: str = ""
     left_by_itself: bool = False
+    host_ended: bool = False
     images: list[str] = []
 
 

@@ -138,6 +138,20 @@ class GuestParts:
         """Ids of guests that have a folder here."""
         return os.listdir(self._instances)
 
+    def switch_off(self, limit_s: float) -> tuple[int, int]:
+        """The host goes down: press the button of every guest that runs, and pull the plug after `limit_s` seconds. The
+        next ensure() starts them again. How many ran, and how many did not obey. Raises GuestError. It waits: nobody
+        else may work on the guests meanwhile."""
+        waiting = [facts.id for facts in self.observe() if facts.power_state != "shutdown"]
+        for uuid in waiting:
+            notes = journal.read(self._folder(uuid))
+            if notes.power == "on" and not notes.left_by_itself:
+                notes.host_ended = True
+                journal.write(self._folder(uuid), notes)
+        return self._ask(
+            lambda conn: power.switch_off([self._ours(conn, uuid) for uuid in waiting], self._libvirt, limit_s), "end"
+        )
+
     # ---- questions -----------------------------------------------------------------------------------------
 
     def console_log(self, uuid: str, length: int | None = None) -> bytes:
@@ -227,8 +241,8 @@ class GuestParts:
         if now.state == known.VIR_DOMAIN_PAUSED and now.reason == known.VIR_DOMAIN_PAUSED_IOERROR:
             now.domain.resume()  # it was stopped when the disk was full: perhaps there is room again
             now = self._now(now.domain) or now
-        if (notes.power != "on" or notes.left_by_itself) and not self.shutdowns.under_way(spec.id):
-            notes.power, notes.left_by_itself = "on", False
+        if (notes.power != "on" or notes.left_by_itself or notes.host_ended) and not self.shutdowns.under_way(spec.id):
+            notes.power, notes.left_by_itself, notes.host_ended = "on", False, False
             journal.write(self._folder(spec.id), notes)
         self._adopt_screen(spec.id)
         return self._facts(now)
@@ -238,7 +252,7 @@ class GuestParts:
         if spec.hard_reboots > now.mark.hard_reboots or spec.soft_reboots > now.mark.soft_reboots:
             return False
         by_reason = now.reason == self._libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
-        return notes.power == "on" and (notes.left_by_itself or by_reason)
+        return notes.power == "on" and not notes.host_ended and (notes.left_by_itself or by_reason)
 
     def _start(
         self, connection: Any, spec: Guest, notes: journal.Journal, interfaces_ready: Callable[[], None]
@@ -249,7 +263,7 @@ class GuestParts:
         interfaces_ready()
         found.create()
         self.shutdowns.forget(spec.id)
-        notes.power, notes.left_by_itself = "on", False
+        notes.power, notes.left_by_itself, notes.host_ended = "on", False, False
         journal.write(self._folder(spec.id), notes)
         self._adopt_screen(spec.id)
         now = self._now(found)
@@ -399,7 +413,7 @@ class GuestParts:
         if event != "shutdown" or not _UUID.fullmatch(uuid) or self.shutdowns.under_way(uuid):
             return
         notes = journal.read(self._folder(uuid))
-        if notes.power == "on":
+        if notes.power == "on" and not notes.host_ended:
             notes.left_by_itself = True
             journal.write(self._folder(uuid), notes)
 

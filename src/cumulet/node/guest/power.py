@@ -1,15 +1,18 @@
 """Graceful shutdown, a little at a time: the button is pressed again and again until a deadline, then the plug goes.
 
 A press before the guest's own software listens is lost, hence the repetition. Must never wait: each call does what is
-due now and says when it wants to be called again.
+due now and says when it wants to be called again. (The end of the host is waited for, by `switch_off`.)
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_LOOK_S = 0.1
 
 
 @dataclass
@@ -58,6 +61,21 @@ class Shutdowns:
         """The guest is off, or no longer to be."""
         with self._lock:
             self._under_way.pop(uuid, None)
+
+
+def switch_off(domains: Sequence[Any], libvirt: Any, limit_s: float) -> tuple[int, int]:
+    """Switch all of them off side by side, and wait: how many ran, and how many were destroyed after `limit_s`."""
+    presses, deadline = Shutdowns(limit_s=float("inf")), time.monotonic() + limit_s
+    waiting = [domain for domain in domains if domain.isActive()]
+    ran = len(waiting)
+    while waiting and time.monotonic() < deadline:
+        for domain in waiting:
+            presses.advance(domain, libvirt)
+        time.sleep(_LOOK_S)
+        waiting = [domain for domain in waiting if domain.isActive()]
+    for domain in waiting:
+        destroy(domain, libvirt)
+    return ran, len(waiting)
 
 
 def destroy(domain: Any, libvirt: Any) -> None:
