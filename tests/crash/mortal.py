@@ -203,6 +203,9 @@ class Node:
                 changes = agent.link.changes(kinds, self.since[index], 0)
             except LinkError:
                 continue
+            if not agent.judge(changes.cloud):
+                self.since[index] = 0
+                continue
             agent.take(changes, kinds)
             self.since[index] = changes.revision
         agent._shared.drain()
@@ -285,7 +288,10 @@ class MortalCloud:
                 with self.store.transaction() as tx:
                     token, _ = joining.issue(tx, "node")
                 link.join("node", parts.facts(), token)
-            self.node = Node(MortalAgent(link, parts, Journal(None)), [0, 0])
+            journal = Journal(self.settings.node_dir / "journal")
+            self.node = Node(MortalAgent(link, parts, journal), [0, 0])
+            for entry in journal.load():
+                self.node.agent._accept(entry)
             self.restarts += 1
         if not alive:
             self.after_revival()

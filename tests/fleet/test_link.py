@@ -27,7 +27,7 @@ from cumulet.desired.shapes import (
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
-from cumulet.fleet.model import desired, joining
+from cumulet.fleet.model import clouds, desired, joining, keeping
 from cumulet.http import Reply
 from cumulet.http.app import App, Mount
 from cumulet.http.server import listen, serve
@@ -59,6 +59,8 @@ class Cloud:
         self.store = Store(place(folder / "db.sqlite"), durable=False)
         with self.store.engine.connect() as connection:
             metadata.create_all(connection)
+        with self.store.transaction() as tx:
+            clouds.start(tx)
         self.guests: dict[str, Guest] = {}
         self.reports: list[Report] = []
         self.link = ""
@@ -123,12 +125,14 @@ def cloud(tmp_path: Path) -> Cloud:
 class Node:
     """A simulated node that can be killed: its threads end, its world stays."""
 
-    def __init__(self, cloud: Cloud, folder: Path, hosts: int = 2, script: Script | None = None) -> None:
+    def __init__(
+        self, cloud: Cloud, folder: Path, hosts: int = 2, script: Script | None = None, strange_s: float = 3600
+    ) -> None:
         self.link = Link(cloud.url, folder / "link.json")
         self.parts = SimulatedParts(hosts, script, folder / "world")
         if not self.link.joined:
             _until(lambda: _joined(cloud, self.link, self.parts))
-        self.agent = Agent(self.link, self.parts, Journal(None))
+        self.agent = Agent(self.link, self.parts, Journal(folder / "journal"), strange_s=strange_s)
         self.agent.start()
 
     def kill(self) -> None:
@@ -259,10 +263,11 @@ def test_a_node_that_missed_a_delete_cleans_up_when_it_is_back(cloud: Cloud, nod
         tx.delete(desired.desired, desired.desired.c.ref == guest_id(1))
         del cloud.guests[guest_id(1)]
     assert len(node.parts.guests()) == 5
-    again = Node(cloud, tmp_path)
+    again = Node(cloud, tmp_path, strange_s=0)
     _until(lambda: guest_id(0) not in cloud.states())
     _until(lambda: again.agent.complete)
     again.agent.sweep()
+    _until(lambda: len(again.parts.guests()) == 3)
     assert {g.id for g in again.parts.guests()} == {guest_id(n) for n in (2, 3, 4)}
     again.kill()
 
@@ -308,22 +313,26 @@ def test_kill_the_node_over_and_over(cloud: Cloud, tmp_path: Path) -> None:
     last.kill()
 
 
-def test_nothing_is_unwanted_before_the_controller_has_spoken(cloud: Cloud, node: Node, tmp_path: Path) -> None:
-    """A node without memory that sweeps before the first full answer leaves what runs alone."""
+def test_nothing_is_unwanted_because_nobody_mentions_it(cloud: Cloud, node: Node, tmp_path: Path) -> None:
+    """A node without memory leaves what runs alone: before the first full answer, and after it, too."""
     cloud.want(guest(1))
     _until(lambda: _settled(cloud, 1))
     node.kill()
     parts = SimulatedParts(2, None, tmp_path / "world")
-    silent = Agent(Link(cloud.url, tmp_path / "link.json"), parts, Journal(None))
+    link = Link(cloud.url, tmp_path / "link.json")
+    silent = Agent(link, parts, Journal(None), strange_s=0)
     silent.sweep()
     assert [g.id for g in parts.guests()] == [guest_id(1)]
-    silent.take(Changes(revision=5, full=True), ("guest",))
+    with cloud.store.read() as tx:
+        own = clouds.current(tx)
+    assert silent.judge(own)
+    silent.take(Changes(revision=5, full=True, cloud=own), ("guest",))
     assert not silent.complete
+    silent.take(Changes(revision=5, full=True, cloud=own), ("network", "router", "security_group"))
     silent.sweep()
     assert [g.id for g in parts.guests()] == [guest_id(1)]
-    silent.take(Changes(revision=5, full=True), ("network", "router", "security_group"))
-    silent.sweep()
-    assert parts.guests() == []
+    with cloud.store.read() as tx:
+        assert [(one.ref, one.why, one.spec) for one in keeping.every(tx)] == [(guest_id(1), "strange", None)]
 
 
 def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:

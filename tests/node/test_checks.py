@@ -99,6 +99,12 @@ class Recorder:
     def absent(self, item: Item, world: Any) -> None:
         self.gone.append(item.ref)
 
+    def has(self, guest_id: str) -> bool:
+        return False
+
+    def strays(self, world: Any) -> list[Any]:
+        return []
+
     def sweep(self, world: Any) -> list[Any]:
         return []
 
@@ -277,9 +283,10 @@ def test_a_list_with_something_unreadable_removes_nothing() -> None:
     node = Node()
     node.hear([item()], full=True)
     node.hear([{"kind": "container", "ref": ID}], full=True)
-    assert node.parts.gone == []
+    assert node.agent._unlisted == set()
     node.hear([], full=True)
-    assert node.parts.gone == [ID]
+    assert node.agent._unlisted == {("guest", ID)}
+    assert node.parts.gone == [], "nor does a list that does not mention it: that is no word of it"
 
 
 @pytest.mark.parametrize("ref", [*BAD_IDS[:8], ID + "\n"])
@@ -366,6 +373,7 @@ def test_the_journal_keeps_only_what_was_taken(tmp_path: Path) -> None:
         Journal(tmp_path).keep(Item(host="", kind="guest", ref="../x", revision=1))
     (tmp_path / "guest.bad.json").write_text(json.dumps(item("../../x")))
     again = Node(tmp_path)
+    again.agent.judge(None)
     for kept in again.agent.journal.load():
         again.agent._accept(kept)
     again.agent._guests.drain()

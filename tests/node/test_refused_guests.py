@@ -41,7 +41,7 @@ class Guests:
         return [STRAY]
 
     def folders(self) -> list[str]:
-        return [ID, OTHER, STRAY]
+        return [each for each in (ID, OTHER, STRAY) if each not in self.removed]
 
     def absent(self, uuid: str) -> None:
         self.removed.append(uuid)
@@ -53,14 +53,14 @@ class Networks:
     """Network parts that write down what a sweep leaves, and what is made the whole filter."""
 
     def __init__(self) -> None:
-        self.kept: list[set[str]] = []
+        self.kept: set[str] | None = None
         self.whole = self.single = 0
 
     def observe(self) -> Any:
-        return SimpleNamespace(ports=frozenset({PORT, ITS_PORT}))
+        return SimpleNamespace(networks=frozenset({NETWORK, STRAY}), routers=frozenset({NETWORK}))
 
-    def sweep(self, networks: Any, routers: Any, ports: Any) -> None:
-        self.kept = [set(networks), set(routers), set(ports)]
+    def sweep_ports(self, ports: Any) -> None:
+        self.kept = set(ports)
 
     def ensure_ports(self, ports: Any, groups: Any) -> dict[str, str]:
         self.whole += 1
@@ -73,35 +73,46 @@ class Networks:
 @pytest.fixture
 def parts() -> Any:
     made = object.__new__(real.RealParts)
-    made.__dict__.update(_guests=Guests(), _net=Networks(), _away_since=None, _networks={})
+    made.__dict__.update(_guests=Guests(), _net=Networks(), _away_since=None, _networks={}, _ports={}, _world=None)
     return made
 
 
 @pytest.mark.parametrize("wrong", REFUSED, ids=str)
 def test_a_sweep_keeps_a_guest_that_was_refused(parts: Any, wrong: Any) -> None:
-    """Finding S8: what is there of a refused guest stays as it is, its disk and its ports too; strays still go."""
+    """Finding S8: what is there of a refused guest stays as it is, its disk and ports too. So does a stray, of which
+    nobody has said that it may go."""
     node = Node()
     tell(node, [item(spec=wrong), item(OTHER)])
     assert node.agent.complete
     parts.sweep(node.agent)
-    assert parts._guests.removed == [STRAY]
-    assert parts._net.kept[2] == {PORT, ITS_PORT}
+    assert parts._guests.removed == [] and parts._net.kept is None
+    assert ("guest", STRAY) in parts.strays(node.agent) and ("guest", ID) not in parts.strays(node.agent)
     parts._ensure_filters(node.agent)
     assert (parts._net.whole, parts._net.single) == (0, 1)  # the ports of the refused one are not closed
 
 
+def test_ports_go_when_all_guests_that_are_here_are_known(parts: Any) -> None:
+    """A port that no guest has any more is removed by the sweep; with a guest of which nothing is known, none is."""
+    node = Node()
+    tell(node, [item(), item(OTHER)])
+    parts.sweep(node.agent)
+    assert parts._net.kept is None
+    parts._guests.removed = [STRAY]
+    parts.sweep(node.agent)
+    assert parts._net.kept == {PORT}
+
+
 def test_a_sweep_keeps_networks_and_routers_that_were_refused(parts: Any) -> None:
-    """Finding S8: the same for what guests share."""
+    """Finding S8: the same for what guests share; what of it nobody mentions is a stray, and stays as well."""
     node = Node()
     tell(node, [item()])
     for kind in ("network", "router"):
         node.hear([{"host": "here", "kind": kind, "ref": NETWORK, "revision": 1, "spec": {"id": OTHER}}])
-    parts.sweep(node.agent)
-    assert parts._net.kept[:2] == [{NETWORK}, {NETWORK}]
+    assert [ref for kind, ref in parts.strays(node.agent) if kind != "guest"] == [STRAY]
 
 
 def test_a_refused_guest_goes_when_it_is_wanted_no_more(parts: Any) -> None:
-    """Finding S8: by being taken in another form, by a word, or by being left out of a whole answer."""
+    """Finding S8: by being taken in another form, or by a word; being left out of an answer makes it a stray."""
     node = Node()
     tell(node, [item(spec=None), item(OTHER)])
     node.hear([item(revision=8), item(OTHER)])
@@ -113,9 +124,8 @@ def test_a_refused_guest_goes_when_it_is_wanted_no_more(parts: Any) -> None:
     assert STRAY in node.parts.gone
     tell(node, [item(STRAY, spec=None), item(OTHER)])
     tell(node, [item(OTHER)])
-    parts.sweep(node.agent)
-    assert sorted(parts._guests.removed) == [ID, STRAY]
-    assert parts._net.kept[2] == {PORT}
+    assert ("guest", STRAY) in parts.strays(node.agent)
+    assert parts._guests.removed == []
 
 
 def test_simulated_hosts_keep_it_too(tmp_path: Path) -> None:
@@ -133,4 +143,4 @@ def test_simulated_hosts_keep_it_too(tmp_path: Path) -> None:
     assert [type(guest) for guest in hosts.guests()] == [SimulatedGuest]
     tell(node, [])
     hosts.sweep(node.agent)
-    assert hosts.guests() == []
+    assert hosts.strays(node.agent) == [("guest", ID)] and len(hosts.guests()) == 1

@@ -324,6 +324,12 @@ class _Parts:
     def ensure(self, _item: Item, _spec: Any, _world: Any) -> dict[str, Any]:
         return {"left_out": [f"DHCP option {number} left out" for number in range(25)]}
 
+    def has(self, _guest_id: str) -> bool:
+        return False
+
+    def strays(self, _world: Any) -> list[Any]:
+        return []
+
     def sweep(self, _world: Any) -> list[Any]:
         return []
 
@@ -331,6 +337,7 @@ class _Parts:
 class _Link:
     def __init__(self) -> None:
         self.reports: list[Any] = []
+        self.seen: Any = None
 
 
 def test_the_report_says_what_was_left_out(tmp_path: Path) -> None:
@@ -338,7 +345,7 @@ def test_the_report_says_what_was_left_out(tmp_path: Path) -> None:
     agent = Agent(_Link(), _Parts(), Journal(tmp_path))  # type: ignore[arg-type]
     agent.reporter.put = said = _Said()  # type: ignore[assignment, method-assign]
     network = _network()
-    agent._know(Item(host="h", kind="network", ref=network.id, revision=1, spec=network))
+    agent._accept(Item(host="h", kind="network", ref=network.id, revision=1, spec=network))
     agent._converge(("network", network.id))
     agent._converge(("network", network.id))
     [report] = said.reports

@@ -21,6 +21,7 @@ from cumulet.auth import Policies, Policy, PolicyError, policy_file
 from cumulet.cli import logs, metrics, trust
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
+from cumulet.cli.standing import find as found_standing
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Settings, metadata_secrets
 from cumulet.engine import Engine, timeline
 from cumulet.engine.retention import Forgets, Retention
@@ -101,13 +102,15 @@ def assemble(settings: Settings) -> Controller:
     """Prepare the database and put the services together. Opens no socket."""
     store = Store(settings.database, durable=settings.simulated is None)
     prepare(store)
+    standing = found_standing(settings, store)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
     who = _identity(settings, store)
     images = _images(settings)
     image.register(engine, images, store)
-    image.recover_uploads(store, images)
+    if standing.estranged is None:  # otherwise files may belong to rows that are away
+        image.recover_uploads(store, images)
     image.sow_definitions(store)
     computing = _computing(settings, engine)
     compute.register(engine, computing)
@@ -116,6 +119,7 @@ def assemble(settings: Settings) -> Controller:
     link.facts = retention.facts
     link.actions = _actions(store, who)
     link.problems = [*link.problems, identity.AdminsPassword(store, settings.secrets_dir).problems]
+    link.standing = standing
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
         "identity": (identity_service.load, who),
         "identity_admin": (identity_service.load, who),

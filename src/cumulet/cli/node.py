@@ -47,9 +47,16 @@ def run(settings: Settings) -> int:
         return 2
     gc.enable()
     gc.freeze()
+    journal = Journal(folder / "journal")
+    link.seen = lambda: journal.seen
     _join(settings, link, parts, stop)
-    journal = Journal(None if simulated else folder / "journal")
-    agent = Agent(link, parts, journal, rejoin=lambda: _join(settings, link, parts, stop, again=True))
+    agent = Agent(
+        link,
+        parts,
+        journal,
+        rejoin=lambda: _join(settings, link, parts, stop, again=True),
+        strange_s=settings.strange_seconds,
+    )
     agent.start()
     stop.wait()
     agent.stop()

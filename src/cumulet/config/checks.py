@@ -36,6 +36,7 @@ def check(settings: Settings) -> None:
     if settings.workers != 1:
         raise ConfigError("workers must be 1: one process serves the APIs, and more are not there yet")
     _check_range("token_seconds", settings.token_seconds, 60 if settings.simulated is None else 1, 86_400 * 30)
+    _check_range("strange_seconds", settings.strange_seconds, 1, 86_400 * 365)
     for name in ("create_seconds", "delete_seconds", "power_seconds"):
         _check_range(name, getattr(settings, name), 1, 86_400)
     _check_range("keep_deleted_days", settings.keep_deleted_days, 0, 36_500)

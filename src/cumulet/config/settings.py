@@ -71,6 +71,7 @@ class Settings:
     change_password_upon_first_use: Annotated[bool, "a password that somebody else set is to be changed first"] = False
     disable_user_account_days_inactive: Annotated[int, "days without a login that disable a user (0: never)"] = 0
     limit_model: Annotated[str, "flat, or strict_two_level: no project's limit exceeds its domain's"] = "flat"
+    strange_seconds: Annotated[int, "after that long a node asks whether what nobody told it to have may go"] = 3600
     create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
     delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
     power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300

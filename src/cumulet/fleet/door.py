@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.desired.shapes import Cloud
+from cumulet.desired.shapes import Cloud, Seen
 from cumulet.fleet.model import clouds
 from cumulet.fleet.model.adoption import Adopter, Adoption, Thing
 from cumulet.fleet.model.clouds import raise_epoch
@@ -55,6 +55,7 @@ __all__ = [
     "Thing",
     "alive",
     "ask",
+    "begin_run",
     "by_ids",
     "by_names",
     "clock_was_set",
@@ -69,10 +70,12 @@ __all__ = [
     "hosts",
     "item_counts",
     "kept",
+    "knows",
     "link_allowed",
     "network_host",
     "network_link",
     "newest_time",
+    "newest_revision",
     "observed",
     "raise_epoch",
     "remove",
@@ -95,6 +98,23 @@ def cloud(tx: Transaction) -> Cloud:
     if found is None:
         raise LookupError("this database does not say whose it is: no controller has started in it")
     return found
+
+
+def begin_run(tx: Transaction) -> tuple[Cloud, bool]:
+    """A controller starts. The cloud, and whether these rows are new: nobody had a cloud in them, nor a node."""
+    found, made = clouds.start(tx)
+    return found, made and not hosts(tx)
+
+
+def knows(tx: Transaction, seen: Seen) -> bool:
+    """Whether what was seen lies in the past of these rows."""
+    found = clouds.current(tx, seen)
+    return found is not None and found.knows
+
+
+def newest_revision(tx: Transaction) -> int:
+    """The newest revision at which anything was wanted."""
+    return clouds.newest(tx)
 
 
 def host_by_name(tx: Transaction, name: str) -> Host | None:

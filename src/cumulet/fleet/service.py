@@ -42,8 +42,8 @@ class Subject:
 
 @dataclass
 class Standing:
-    """Whether this controller's rows are those that its state folder says. `estranged`: why not, and what to do, a
-    sentence; then nothing is removed that these rows do not know. `keep` writes down whose rows they are."""
+    """Whether this controller's rows are those that its state folder says. `estranged`: why not, a sentence; then
+    nothing is removed that these rows do not know. `keep` writes down whose rows they are."""
 
     estranged: str | None = None
     keep: Callable[[Cloud], None] = lambda cloud: None

@@ -2,6 +2,9 @@
 
 It never decides what shall be; it refuses the past (an item older than the one it has) and what `checks` does not take;
 it can be killed at any instant, because everything it does is done again from the full answer after a start.
+
+Deleting is an act: a thing goes when the controller says so of it, never because an answer does not mention it. While a
+controller's word is not taken (``trust.py``) the node *holds*: it goes on with its journal, and ends nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +13,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from cumulet.desired import simulation, texts
-from cumulet.desired.shapes import Changes, Item, Job, JobDone, Kind, Report
-from cumulet.node import checks
-from cumulet.node.journal import Journal
+from cumulet.desired.shapes import Changes, Cloud, Item, Job, JobDone, Kept, Kind, Report, Strange
+from cumulet.node import checks, keeper, trust
+from cumulet.node.journal import Entry, Journal, entry
+from cumulet.node.keeper import Keeper
 from cumulet.node.link import Link, LinkError, typed
 from cumulet.node.parts import SPECS, NotYet, PartError, Parts, Scripted
 from cumulet.node.reporter import Reporter
@@ -34,6 +38,10 @@ SWEEP_S = 30.0
 MOST_REASONS = 20
 """Of what is left out of one item, that many are said."""
 HEARTBEAT_S = 10.0
+HOLD_S = 2.0
+"""Between two looks at a controller whose word is not taken: is it the right one again?"""
+UNTRUSTED_S = 1.0
+"""After that long an act that needs a controller whose word is taken is tried again."""
 JOB_THREADS = 4
 MOST_JOBS = 256
 """Questions that wait for an answer at a time: who asks is a tenant, and there are many."""
@@ -43,13 +51,27 @@ class Agent:
     """Converges the hosts of one link with `parts`."""
 
     def __init__(
-        self, link: Link, parts: Parts, journal: Journal, *, rejoin: Callable[[], None] = lambda: None, threads: int = 4
+        self,
+        link: Link,
+        parts: Parts,
+        journal: Journal,
+        *,
+        rejoin: Callable[[], None] = lambda: None,
+        threads: int = 4,
+        strange_s: float = 3600.0,
     ) -> None:
         self._rejoin = rejoin
         self.link, self.parts, self.journal = link, parts, journal
         self.reporter = Reporter(link)
+        self.keeper = Keeper(link, strange_s)
+        link.seen = lambda: journal.seen
+        self.hold: str | None = None
+        self._trusted = False
+        self._cloud: Cloud | None = None
+        self._look = threading.Event()
+        self._unlisted: set[Key] = set()
         self._lock = threading.Lock()
-        self._items: dict[Key, Item] = {}
+        self._items: dict[Key, Entry] = {}
         self._typed: dict[Key, Any] = {}
         self._refused: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -82,8 +104,8 @@ class Agent:
 
     @property
     def complete(self) -> bool:
-        """Whether the controller has told everything that is wanted since this process started."""
-        return self._heard >= SPECS.keys()
+        """Whether a controller whose word is taken has told everything that is wanted since this process started."""
+        return self._trusted and self._heard >= SPECS.keys()
 
     # ---- life --------------------------------------------------------------------------------------------------
 
@@ -106,6 +128,7 @@ class Agent:
     def stop(self) -> None:
         """Stop following and converging. Guests and their network stay."""
         self._stop.set()
+        self._look.set()
         self._guests.stop()
         self._shared.stop()
         self._jobs.stop()
@@ -120,9 +143,20 @@ class Agent:
 
     def _follow(self, kinds: tuple[Kind, ...]) -> None:
         since, pause = 0, 0.1
+        told_by: tuple[str, int] | None = None
         while not self._stop.is_set():
             try:
                 changes = self.link.changes(kinds, since, WAIT_S)
+                if self._stop.is_set():
+                    return
+                if not self.judge(changes.cloud):
+                    since = 0
+                    self._stop.wait(HOLD_S)
+                    continue
+                teller = None if changes.cloud is None else (changes.cloud.id, changes.cloud.epoch)
+                if teller != told_by and not changes.full:  # another epoch: all of it, from the beginning
+                    since, told_by = 0, teller
+                    continue
                 self.take(changes, kinds)
             except Exception as error:  # the controller is away, the disk is full: whatever it is, follow on
                 expected = isinstance(error, LinkError | msgspec.MsgspecError)
@@ -131,10 +165,27 @@ class Agent:
                 self._stop.wait(pause)
                 pause = min(5.0, pause * 2)
                 continue
-            pause = 0.1
+            pause, told_by = 0.1, teller
             since = changes.revision
             if changes.items and "guest" not in kinds:
                 self._stop.wait(SHARED_PAUSE_S)
+
+    def judge(self, cloud: Cloud | None) -> bool:
+        """Whether the word of the controller that says to be of `cloud` is taken; otherwise this node holds."""
+        why = self.journal.disputed or trust.why_not(cloud, self.journal.seen)
+        with self._lock:
+            changed = why != self.hold
+            self.hold, self._trusted, self.link.held, self._cloud = why, why is None, why is not None, cloud
+            if changed and why is not None:
+                self._heard.clear()
+                self._unlisted.clear()
+        if changed:
+            if why is None:
+                log.warning("the controller's word is taken again")
+            else:
+                log.error("this node keeps all it has and takes nothing from this controller: %s", why)
+            self._look.set()
+        return why is None
 
     def _maybe_rejoin(self, error: Exception, kinds: tuple[Kind, ...]) -> None:
         """Join again when the controller no longer knows our credentials (one of the streams is enough)."""
@@ -145,27 +196,31 @@ class Agent:
                 log.error("joining again: %s", refused)
 
     def take(self, changes: Changes, kinds: Sequence[Kind]) -> None:
-        """Accept an answer of the controller: all of it is known before any of it is worked on."""
-        accepted = [item for item in changes.items if self._know(item)]
-        if changes.full:
-            listed = {(item.kind, item.ref) for item in changes.items}
-            with self._lock:
+        """Accept an answer of a controller whose word is taken: all of it is known before any of it is worked on. What
+        a full answer does not list is strange, not gone."""
+        self._trusted = self.hold is None
+        accepted = [item for item in changes.items if self._know(entry(item, changes.cloud))]
+        listed = {(item.kind, item.ref) for item in changes.items}
+        with self._lock:
+            self._unlisted -= listed
+            if changes.full:
                 self._refused = {key for key in self._refused if key in listed or key[0] not in kinds}
                 self._said = {key: report for key, report in self._said.items() if key[0] not in kinds}
-                stale = [i for key, i in self._items.items() if key not in listed and i.kind in kinds and not i.gone]
-            gone = [msgspec.structs.replace(item, gone=True, spec=None) for item in stale]
-            accepted += [item for item in gone if self._know(item)]
-            self._heard.update(kinds)
+                self._unlisted = {key for key in self._unlisted if key[0] not in kinds}
+                self._unlisted |= {key for key, i in self._items.items() if i.kind in kinds and not i.gone} - listed
+                self._heard.update(kinds)
+        if changes.cloud is not None:
+            self.journal.saw(changes.cloud, changes.revision)
         for item in accepted:
             self._queue(item.kind).put((item.kind, item.ref))
         for job in changes.jobs:
             self._ask(job)
 
     def _accept(self, item: Item) -> None:
-        if self._know(item):
+        if self._know(entry(item, self._cloud)):
             self._queue(item.kind).put((item.kind, item.ref))
 
-    def _know(self, item: Item) -> bool:
+    def _know(self, item: Entry) -> bool:
         """Take an item in; False when it is of the past, cannot be understood, or is nothing that this host would do:
         then what is there of it stays as it is."""
         key: Key = (item.kind, item.ref)
@@ -182,12 +237,12 @@ class Agent:
             return False
         with self._lock:
             known = self._items.get(key)
-            if known is not None and known.revision > item.revision:
+            if known is not None and known.cloud_id == item.cloud_id and known.age > item.age:
                 return False
             self._items[key], self._typed[key] = item, spec
             self._refused.discard(key)
             self._failures.pop(key, None)
-        self.journal.keep(item)
+            self.journal.keep(item)
         return True
 
     def _queue(self, kind: Kind) -> WorkQueue[Key]:
@@ -200,6 +255,8 @@ class Agent:
             item, spec = self._items.get(key), self._typed.get(key)
         if item is None:
             return None
+        if not self._trusted and (item.gone or (item.kind == "guest" and not self.parts.has(item.ref))):
+            return UNTRUSTED_S  # nothing ends, and nothing that may have ended long ago is made again
         begun = time.monotonic()
         try:
             if item.gone:
@@ -239,7 +296,7 @@ class Agent:
         for key in unready:
             self._queue(key[0]).put(key)
 
-    def _failed(self, key: Key, item: Item, error: Exception) -> float:
+    def _failed(self, key: Key, item: Entry, error: Exception) -> float:
         with self._lock:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
         detail = error.detail if isinstance(error, PartError) else f"{type(error).__name__}: {error}"
@@ -248,12 +305,12 @@ class Agent:
         self._report(item, "failed", error=message, detail=detail)
         return min(60.0, 0.5 * 2.0 ** min(failures, 10))
 
-    def _forget(self, key: Key, item: Item) -> None:
+    def _forget(self, key: Key, item: Entry) -> None:
         with self._lock:
             if self._items.get(key) is item:
                 del self._items[key]
                 self._typed.pop(key, None)
-        self.journal.drop(item)
+                self.journal.drop(item)
 
     def _report(self, item: Item, state: Any, *, facts: dict[str, Any] | None = None, **why: str) -> None:
         report = Report(
@@ -267,7 +324,7 @@ class Agent:
         )
         key: Key = (item.kind, item.ref)
         with self._lock:
-            if self._said.get(key) == report:
+            if self.hold is not None or self._said.get(key) == report:
                 return
             self._said[key] = report
             if state == "absent":
@@ -332,45 +389,104 @@ class Agent:
     # ---- regular work ------------------------------------------------------------------------------------------
 
     def _sweep_loop(self) -> None:
-        while not self._stop.wait(SWEEP_S):
-            self.sweep()
+        while not self._stop.is_set():
+            if self._look.wait(SWEEP_S):
+                self._look.clear()
+                self._beat()
+            if not self._stop.is_set():
+                self.sweep()
 
     def sweep(self) -> None:
-        """Mend what changed behind our back and remove what nobody wants.
+        """Mend what changed behind our back, and say what is here that nobody asked for.
 
-        Until the controller has told everything once, nothing is known to be unwanted: then it only mends.
+        Until a controller whose word is taken has told everything once, nothing is known to be unwanted.
         """
         try:
             with self._lock:
                 wanted = [key for key, item in self._items.items() if not item.gone]
-            for kind, ref in self.parts.sweep(self) if self.complete else wanted:
+            complete = self.complete
+            for kind, ref in self.parts.sweep(self) if complete else wanted:
                 self.observe(kind, ref)
+            self._keep(complete)
         except Exception:
             log.exception("sweep failed and is tried again")
+
+    def _keep(self, complete: bool) -> None:
+        """Tell of what is kept; ask about what was strange for long, and remove what is affirmed to be unwanted."""
+        if not complete and self.hold is None:
+            return
+        strays = [key for key in self.parts.strays(self) if key not in self._items]
+        with self._lock:
+            hold = self.hold is not None
+            own = self._items.keys() if hold else self._unlisted
+            known = [each for key in own if not (each := self._items[key]).gone]
+            cloud = self._cloud
+        strange = [*((each.kind, each.ref) for each in known), *strays]
+        for gone in self._unwanted(self.keeper.strange([] if hold else strange)):
+            self._accept(gone)
+            known = [each for each in known if (each.kind, each.ref) != (gone.kind, gone.ref)]
+        why: Literal["hold", "strange"] = "hold" if hold else "strange"
+        kept = [keeper.kept(each, why) for each in known]
+        kept += [Kept(host="", kind=kind, ref=ref, why=why) for kind, ref in strays]
+        self.keeper.tell(cloud, kept)
+
+    def _unwanted(self, ripe: Sequence[Key]) -> list[Entry]:
+        """Tombstones of those of these that the controller says it once had and has no more."""
+        if not ripe:
+            return []
+        with self._lock:
+            known, cloud = {key: self._items.get(key) for key in ripe}, self._cloud
+        asked = []
+        for (kind, ref), each in known.items():
+            own = each is not None and cloud is not None and each.cloud_id == cloud.id
+            age = each.age if each is not None and own else (0, 0)  # another cloud's numbers mean nothing here
+            asked.append(Strange(kind=kind, ref=ref, epoch=age[0], revision=age[1]))
+        answer = self.keeper.ask(asked)
+        if answer is None or cloud is None or answer.epoch != cloud.epoch or self.hold is not None:
+            return []
+        found = []
+        for one in answer.unwanted:
+            was = known[one.kind, one.ref]
+            log.warning("%s %s is wanted no more, says the controller: removing what is left of it", one.kind, one.ref)
+            found.append(
+                entry(
+                    Item(
+                        host=was.host if was else "", kind=one.kind, ref=one.ref, gone=True,
+                        revision=max(answer.revision, was.revision if was else 0),
+                    ),
+                    cloud,
+                )
+            )  # fmt: skip
+        with self._lock:
+            self._unlisted -= {(one.kind, one.ref) for one in found}
+        return found
+
+    def _beat(self) -> bool:
+        """Say "alive"; whether the controller heard it."""
+        try:
+            self.heartbeat()
+            return True
+        except LinkError as error:
+            log.warning("heartbeat: %s", error)
+        except Exception:
+            log.exception("heartbeat failed")
+        return False
 
     def _heartbeat_loop(self) -> None:
         """Soon again after one that failed: a controller that comes back wants to know which hosts there are."""
         pause = 0.25
         while not self._stop.is_set():
-            try:
-                self.heartbeat()
-                self._stop.wait(HEARTBEAT_S)
-                pause = 0.25
-                continue
-            except LinkError as error:
-                log.warning("heartbeat: %s", error)
-            except Exception:
-                log.exception("heartbeat failed")
-            self._stop.wait(pause)
-            pause = min(HEARTBEAT_S, pause * 2)
+            done = self._beat()
+            self._stop.wait(HEARTBEAT_S if done else pause)
+            pause = 0.25 if done else min(HEARTBEAT_S, pause * 2)
 
     def heartbeat(self) -> None:
-        """Say "alive", with the facts that changed."""
+        """Say "alive", with the facts that changed, and why this node holds if it does."""
         facts = {fact.hostname: fact for fact in self.parts.facts()}
         changed = [fact for name, fact in facts.items() if self._told.get(name) != fact]
-        renew = self.link.heartbeat(changed, complete=not self._told)
+        renew = self.link.heartbeat(changed, complete=not self._told, hold=self.hold)
         self._told = dict(facts)
-        if renew:
+        if renew and self.hold is None:
             self._rejoin()
 
 

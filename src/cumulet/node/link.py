@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,17 +21,23 @@ import msgspec
 
 from cumulet.desired.shapes import (
     RENEW_HEADER,
+    SEEN_HEADER,
     Changes,
+    Cloud,
     Heartbeat,
     HostFacts,
     Item,
     Job,
     Join,
     Joined,
+    Keeping,
     Kind,
     MetadataQuestion,
     Reports,
+    Seen,
     Shape,
+    Strangers,
+    Unwanted,
 )
 from cumulet.node import peer
 
@@ -61,6 +67,8 @@ class Link:
     """A connection to the controller at `url`; credentials are kept in `credentials` (0600) when given.
 
     `trusted`: ids of users who may be the other end, when the controller is on this machine (None: not looked at).
+    `seen` gives what the node has seen of its cloud, which is in each request's head. While it is `held`, nothing that
+    guests need is asked of the controller: it would answer for another cloud.
     """
 
     def __init__(self, url: str, credentials: Path | None = None, trusted: frozenset[int] | None = None) -> None:
@@ -71,6 +79,8 @@ class Link:
         self._file, self._trusted = credentials, trusted
         self._local = threading.local()
         self._joining = threading.Lock()
+        self.seen: Callable[[], Seen | None] | None = None
+        self.held = False
         self._joined: Joined | None = None
         if credentials is not None and credentials.exists():
             self._joined = _kept(credentials)
@@ -99,10 +109,11 @@ class Link:
                 _keep(self._file, msgspec.json.encode(joined))
             self._joined = joined
 
-    def heartbeat(self, hosts: Sequence[HostFacts], *, complete: bool = False) -> bool:
-        """Say that this node is alive; `hosts`: facts that changed, or with `complete` all there are. Whether the
-        controller wants this node to have another secret: to join again with the one it has."""
-        answer = self._ask("POST", "/v1/heartbeat", Heartbeat(hosts=list(hosts), complete=complete))
+    def heartbeat(self, hosts: Sequence[HostFacts], *, complete: bool = False, hold: str | None = None) -> bool:
+        """Say that this node is alive; `hosts`: facts that changed, or with `complete` all there are; `hold`: why it
+        takes nothing from there. Whether the controller wants this node to have another secret: to join again with the
+        one it has."""
+        answer = self._ask("POST", "/v1/heartbeat", Heartbeat(hosts=list(hosts), complete=complete, hold=hold))
         return any(name.lower() == RENEW_HEADER.lower() for name in answer.headers)
 
     def changes(self, kinds: Sequence[Kind], since: int, wait_s: float) -> Changes:
@@ -114,14 +125,23 @@ class Link:
         told = msgspec.json.decode(self._ask("GET", path, timeout_s=wait_s + 30).body, type=_Told)
         items, jobs = _read(told.items, Item), _read(told.jobs, Job)
         whole = len(items) == len(told.items)
-        return Changes(revision=told.revision, items=items, jobs=jobs, full=told.full and whole)
+        return Changes(revision=told.revision, items=items, jobs=jobs, full=told.full and whole, cloud=told.cloud)
 
     def report(self, reports: Reports) -> None:
         """Deliver reports and answers."""
         self._ask("POST", "/v1/reports", reports)
 
+    def kept(self, keeping: Keeping) -> None:
+        """Say what is kept."""
+        self._ask("POST", "/v1/kept", keeping)
+
+    def strange(self, strangers: Strangers) -> Unwanted:
+        """Ask whether these are unwanted."""
+        return _decoded(self._ask("POST", "/v1/strange", strangers).body, Unwanted)
+
     def image(self, image_id: str) -> Iterator[bytes]:
         """The bytes of an image, on a connection of its own."""
+        self._not_held()
         connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
         try:
             self._connect(connection)
@@ -141,12 +161,20 @@ class Link:
 
     def metadata(self, question: MetadataQuestion) -> Answer:
         """A guest's question, answered by the controller as the guest shall see it."""
+        self._not_held()
         return self._exchange("POST", "/v1/metadata", msgspec.json.encode(question), 30, {})
+
+    def _not_held(self) -> None:
+        if self.held:
+            raise LinkError("this node does not take the controller's word")
 
     # ---- one exchange ---------------------------------------------------------------------------------------
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
+        if self.seen is not None:
+            newest = self.seen()
+            headers[SEEN_HEADER] = "-" if newest is None else newest.head()
         if self._joined is not None:
             headers |= {"X-Cumulet-Link": self._joined.link_id, "X-Cumulet-Secret": self._joined.secret}
         return headers
@@ -233,6 +261,14 @@ class _Told(Shape):
     items: list[msgspec.Raw] = msgspec.field(default_factory=list)
     jobs: list[msgspec.Raw] = msgspec.field(default_factory=list)
     full: bool = False
+    cloud: Cloud | None = None
+
+
+def _decoded(text: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.MsgspecError as error:
+        raise LinkError(f"the controller sent what cannot be read as {shape.__name__}: {error}") from error
 
 
 def _read(told: Sequence[msgspec.Raw], shape: type[T]) -> list[T]:

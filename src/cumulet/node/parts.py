@@ -42,7 +42,8 @@ class World(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether this is all that is wanted; until then nothing may be taken for unwanted."""
+        """Whether this is all that is wanted, by a controller whose word is taken; until then nothing may be taken for
+        unwanted."""
 
 
 Observe = Callable[[Kind, str], None]
@@ -58,8 +59,14 @@ class Parts(Protocol):
     def absent(self, item: Item, world: World) -> None:
         """Make it gone; safe when it never was. Raises `PartError`."""
 
+    def has(self, guest_id: str) -> bool:
+        """Whether anything of this guest is here, running or not."""
+
+    def strays(self, world: World) -> Sequence[tuple[Kind, str]]:
+        """What is ours in the world and of which the world knows no item. Removes nothing."""
+
     def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
-        """Remove what is ours in the world and not wanted; items whose world differs from what they want."""
+        """Remove what can be made again at any time and nobody uses; items whose world differs from what they want."""
 
     def answer(self, job: Job) -> JobDone:
         """Answer a one-shot question."""

@@ -22,6 +22,7 @@ import msgspec
 from cumulet import __version__
 from cumulet.config import DEFAULT_STATE, Settings
 from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, Job, JobDone, Kind, MetadataQuestion
+from cumulet.node import remembered
 from cumulet.node.guest import kvmprobe
 from cumulet.node.guest.errors import GuestError, HypervisorDown
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
@@ -54,6 +55,8 @@ class RealParts:
         self._net = NetworkParts(folder, provider_config(settings), self._ask_metadata, settings.node_tunnel_ip)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="interfaces")
         self._networks: dict[str, Any] = {}
+        self._ports: dict[str, set[str]] = {}
+        self._world: World | None = None
         self._facts: HostFacts | None = None
         self._away_since: float | None = None
 
@@ -61,6 +64,7 @@ class RealParts:
 
     def ensure(self, item: Item, spec: Any, world: World) -> dict[str, Any]:
         """Make it so."""
+        self._world = world  # the same one each time: guests' questions are answered from it when nobody else can
         with _told():
             if item.kind == "network":
                 return {"left_out": self._ensure_network(spec)}
@@ -113,6 +117,7 @@ class RealParts:
             missing = [group for group in interface.security_groups if group not in groups]
             if missing or world.spec("network", interface.network_id) is None:
                 raise NotYet(f"port {interface.port_id} waits for its network or security groups")
+        self._ports.setdefault(spec.id, set()).update(each.port_id for each in spec.interfaces)
         plugged: list[Future[list[str]]] = []
         left_out: list[str] = []
         if spec.power == "on":  # beside libvirt's work, which takes longer
@@ -169,29 +174,47 @@ class RealParts:
                 self._ensure_filters(world)
             else:
                 self._patiently(lambda: self._guests.absent(item.ref))
+                own = self._ports.pop(item.ref, set())
+                for port_id in own - self._wanted_ports(world):
+                    self._net.absent_port(port_id)
                 if world.complete:
-                    self._sweep_net(world)
+                    self._sweep_ports(world)
 
     def _strangers(self, world: World) -> Set[str]:
-        """Guests that are here, and wanted in a way that this host refuses: whose ports are whose is not known."""
-        return world.refused("guest") & set(self._guests.folders())
+        """Guests that are here and of which nobody says what they shall be: whose ports are whose is not known."""
+        return set(self._guests.folders()) - world.specs("guest").keys()
 
-    def _sweep_net(self, world: World) -> None:
-        ports = {each.port_id for guest in world.specs("guest").values() for each in guest.interfaces}
-        if self._strangers(world):
-            ports |= self._net.observe().ports
-        networks = world.specs("network").keys() | world.refused("network")
-        self._net.sweep(networks, world.specs("router").keys() | world.refused("router"), ports)
+    @staticmethod
+    def _wanted_ports(world: World) -> set[str]:
+        return {each.port_id for guest in world.specs("guest").values() for each in guest.interfaces}
+
+    def _sweep_ports(self, world: World) -> None:
+        """Remove ports of guests that are gone, when all that are here are known."""
+        if not self._strangers(world):
+            self._net.sweep_ports(self._wanted_ports(world))
+
+    def has(self, guest_id: str) -> bool:
+        """Whether the guest has its folder here, which comes before its domain and goes after it."""
+        return guest_id in self._guests.folders()
+
+    def strays(self, world: World) -> Sequence[tuple[Kind, str]]:
+        """Guests, networks and routers of this cloud of which nobody says what they shall be."""
+        with _told():
+            guests = {facts.id for facts in self._guests.observe()} | set(self._guests.leftovers())
+            net = self._net.observe()
+        found: dict[Kind, Set[str]] = {"guest": guests, "network": net.networks, "router": net.routers}
+        return [
+            (kind, ref)
+            for kind, refs in found.items()
+            for ref in sorted(refs - world.specs(kind).keys() - world.refused(kind))
+        ]
 
     def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
-        """Remove what nobody wants; everything wanted is looked at again, which mends what died."""
+        """Remove ports and cached images that nobody uses; everything wanted is looked at again, which mends what
+        died."""
         with _told():
             wanted = world.specs("guest")
-            found = {facts.id for facts in self._guests.observe()} | set(self._guests.leftovers())
-            for stray in found - wanted.keys() - world.specs("guest").keys() - world.refused("guest"):
-                log.warning("guest %s is wanted no more: removing what is left of it", stray)
-                self._guests.absent(stray)
-            self._sweep_net(world)
+            self._sweep_ports(world)
             self._guests.sweep_images({spec.image.id for spec in wanted.values() if spec.image})
         kinds: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
         return [(kind, ref) for kind in kinds for ref in world.specs(kind)]
@@ -228,8 +251,11 @@ class RealParts:
         try:
             answer = self._link.metadata(question)
         except LinkError as error:
+            known = None if self._world is None else remembered.answer(request, self._world)
+            if known is not None:
+                return known
             log.warning("metadata for %s: %s", request.source, error)
-            return ProxyReply(503, {"Content-Type": "text/plain"}, b"The metadata service is away; try again.\n")
+            return ProxyReply(503, {"Content-Type": "text/plain"}, remembered.AWAY)
         kept = {name: value for name, value in answer.headers.items() if name.lower() == "content-type"}
         return ProxyReply(answer.status, kept, answer.body)
 

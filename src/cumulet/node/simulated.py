@@ -112,13 +112,18 @@ class SimulatedParts:
             self._do("delete", self.simulation.deeds(known, item.host).delete, item, known)
         self._drop(item.ref)
 
+    def has(self, guest_id: str) -> bool:
+        """Whether this guest is in the world."""
+        return guest_id in self._guests
+
+    def strays(self, world: World) -> Sequence[tuple[Kind, str]]:
+        """Guests of which nobody knows anything."""
+        known = world.refused("guest") | world.specs("guest").keys()
+        return [("guest", guest_id) for guest_id in list(self._guests) if guest_id not in known]
+
     def sweep(self, world: World) -> Sequence[tuple[Kind, str]]:
-        """Remove guests that nobody wants."""
-        wanted = world.specs("guest")
-        kept = world.refused("guest") | wanted.keys()
-        for stray in [guest_id for guest_id in list(self._guests) if guest_id not in kept]:
-            self._drop(stray)
-        return [("guest", guest_id) for guest_id in wanted if guest_id not in self._guests]
+        """Guests that are wanted and not here."""
+        return [("guest", guest_id) for guest_id in world.specs("guest") if guest_id not in self._guests]
 
     def answer(self, job: Job) -> JobDone:
         """A console log that says what it is; nothing else can be asked of a simulated host."""

@@ -128,6 +128,8 @@ def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes
         raise Unavailable("This controller has lost its rows, and this node would not keep what it has.")
     with call.store.read() as tx:
         cloud = clouds.current(tx, newest)
+        if cloud is not None and context.standing.estranged and newest is None:
+            cloud.knows = False  # a node without a memory must not take up that of rows that may be the wrong ones
         if cloud is not None and not cloud.knows:
             return Changes(revision=since, cloud=cloud)
         if cloud is not None and newest is not None and newest.epoch < cloud.epoch:

@@ -70,6 +70,11 @@ def _knows(tx: Transaction, seen: Seen, row: Any) -> bool:
     return past is not None and past.epoch == seen.epoch and seen.revision <= past.last_revision
 
 
+def newest(tx: Transaction) -> int:
+    """The newest revision at which anything was wanted. One query."""
+    return int(tx.scalar(select(revision.c.value)) or NOTHING_YET)
+
+
 def raise_epoch(tx: Transaction, *, cloud_id: str | None = None, above: int = 0) -> Cloud:
     """These rows are right from now on: a new epoch, above `above` and what any node of the cloud has seen, and
     revisions above theirs. `cloud_id`: of which cloud they are from now on; then nothing of their past counts.

@@ -255,6 +255,13 @@ class NetworkParts:
                     strangers.add(link.name)
             return Observed(frozenset(networks), frozenset(routers), frozenset(ports), frozenset(strangers))
 
+    def sweep_ports(self, ports: Collection[str]) -> None:
+        """Remove ports that are ours and not among these."""
+        with self._lock:
+            for port_id in self._registry.ids("ports") - set(ports):
+                self.absent_port(port_id)
+            self._firewall.keep_only_sets()
+
     def sweep(self, networks: Collection[str], routers: Collection[str], ports: Collection[str]) -> None:
         """Remove what is ours and not in these ids, ports first."""
         with self._lock:
