@@ -111,7 +111,8 @@ def test_who_may_and_what_is_refused(cloud: Cloud, node: Node) -> None:  # noqa:
 
 def test_a_real_host_takes_no_orders() -> None:
     from cumulet.desired.shapes import Job
+    from cumulet.node.link import Link
 
-    agent = Agent(None, object(), Journal(None))  # type: ignore[arg-type]
+    agent = Agent(Link("http://127.0.0.1:1"), object(), Journal(None))  # type: ignore[arg-type]
     with pytest.raises(PartError, match="real"):
         agent._answered(Job(id="x", host="", kind="simulate", args={"clear": True}))
