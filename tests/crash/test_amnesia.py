@@ -261,3 +261,108 @@ def _works(cloud: Revived, clouds: Clouds) -> None:
     third = _server(cloud, clouds.lab)
     cloud.live()
     assert {guest.id: guest.running for guest in cloud.world()} == {clouds.ids[0]: False, third: True}
+
+
+def test_a_copy_whose_epoch_was_raised_works_at_once(clouds: Clouds, tmp_path: Path) -> None:
+    """B3: after a restore nodes are told anew; what the copy does not know stays until somebody lets go of it."""
+    state = tmp_path / "state"
+    _copy(clouds.now, state)
+    damage(clouds, state, "database", "aged")
+    cloud = Revived(state)
+    first, second = clouds.ids
+    assert cloud.start()
+    cloud.live()
+    assert cloud.node is not None and cloud.node.agent.hold is not None
+    with cloud.store.transaction() as tx:
+        assert {each.ref for each in fleet.kept(tx) if each.kind == "guest"} == set(clouds.ids)
+        fleet.raise_epoch(tx)
+    cloud.live(3)
+    assert cloud.node.agent.hold is None
+    with cloud.store.read() as tx:
+        assert [(each.ref, each.why) for each in fleet.kept(tx) if each.kind == "guest"] == [(second, "strange")]
+        (kept,) = [each for each in fleet.kept(tx) if each.kind == "guest"]
+    assert kept.spec["id"] == second and kept.host
+    status, _ = cloud.request("POST", "compute", f"/v2.1/servers/{first}/action", {"os-stop": None})
+    assert status == 202
+    cloud.live()
+    assert {guest.id: guest.running for guest in cloud.world()} == {first: False, second: True}
+    cloud.stop()
+    assert cloud.start()
+    cloud.live(3)
+    assert {guest.id for guest in cloud.world()} == set(clouds.ids), "nor is it forgotten at the next start"
+    with cloud.store.transaction() as tx:
+        assert ("guest", second) in fleet.forget(tx, [second])
+    cloud.live()
+    assert [guest.id for guest in cloud.world()] == [first]
+    with cloud.store.read() as tx:
+        assert [each for each in fleet.kept(tx) if each.kind == "guest"] == []
+    cloud.stop()
+    cloud.close()
+
+
+def test_what_its_past_proves_goes_after_a_while(clouds: Clouds, tmp_path: Path) -> None:
+    """A node that got an old journal back, with a server that was deleted since: its controller says so when asked."""
+    state = tmp_path / "state"
+    _copy(clouds.now, state)
+    cloud = Revived(state)
+    assert cloud.start()
+    status, _ = cloud.request("DELETE", "compute", f"/v2.1/servers/{clouds.ids[1]}")
+    assert status == 204
+    cloud.live()
+    assert [guest.id for guest in cloud.world()] == clouds.ids[:1]
+    cloud.stop()
+    for thing in ("journal", "memory"):
+        _put(state / THINGS[thing], clouds.now / THINGS[thing])
+    _put(state / "node/world", clouds.now / "node/world")
+    assert cloud.start() and cloud.node is not None
+    cloud.node.agent.keeper = Keeper(cloud.node.agent.link, 3600.0)
+    cloud.live()
+    assert {guest.id for guest in cloud.world()} == set(clouds.ids)
+    cloud.node.agent.keeper = Keeper(cloud.node.agent.link, 0.0)
+    cloud.live()
+    assert [guest.id for guest in cloud.world()] == clouds.ids[:1]
+    cloud.stop()
+    cloud.close()
+
+
+def test_a_deleted_server_is_not_made_again_from_an_old_journal(clouds: Clouds, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    _copy(clouds.now, state)
+    cloud = Revived(state)
+    (state / "node/world" / f"{clouds.ids[1]}.json").unlink()
+    assert cloud.start() and cloud.node is not None
+    cloud.kill("controller")
+    for _ in range(3):
+        cloud.step()
+        cloud.node.agent.sweep()
+    assert [guest.id for guest in cloud.world()] == clouds.ids[:1], "before a controller has spoken"
+    cloud.revive()
+    cloud.live(3)
+    assert {guest.id for guest in cloud.world()} == set(clouds.ids)
+    cloud.stop()
+    cloud.close()
+
+
+def test_neighbouring_versions(clouds: Clouds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node of before works with this controller unless that is estranged; with a controller of before a node works
+    as long as it has never known a cloud, and holds otherwise."""
+    state = tmp_path / "state"
+    _copy(clouds.now, state)
+    cloud = Revived(state)
+    assert cloud.start() and cloud.node is not None and cloud.controller is not None
+    link = cloud.node.agent.link
+    link.seen = None
+    assert {item.ref for item in link.changes(("guest",), 0, 0).items} == set(clouds.ids)
+    link.heartbeat([])
+    standing = cloud.controller.app.mounts[cloud.settings.ports.of("link")].context.standing
+    standing.estranged = "these are not its rows"
+    with pytest.raises(LinkError, match="503"):
+        link.changes(("guest",), 0, 0)
+    standing.estranged = None
+    agent = cloud.node.agent
+    link.seen = lambda: agent.journal.seen
+    assert not agent.judge(None) and "whose it is" in (agent.hold or "")
+    agent.journal.seen = None
+    assert agent.judge(None)
+    cloud.stop()
+    cloud.close()

@@ -263,6 +263,7 @@ def _link(
         find=[compute.find, network.find, image.find, identity.find],
         adopters=[compute.vet, network.adopt, compute.adopt, identity.adopt],
         lost_images=image.LostImages(images, lambda tx: identity.project_named(tx, "admin"), compute.image_name),
+        ended={"guest": compute.ended},
     )
 
 
