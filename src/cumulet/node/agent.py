@@ -70,6 +70,7 @@ class Agent:
         self._cloud: Cloud | None = None
         self._look = threading.Event()
         self._unlisted: set[Key] = set()
+        self._fresh: set[Key] = set()
         self._lock = threading.Lock()
         self._items: dict[Key, Entry] = {}
         self._typed: dict[Key, Any] = {}
@@ -203,12 +204,14 @@ class Agent:
         listed = {(item.kind, item.ref) for item in changes.items}
         with self._lock:
             self._unlisted -= listed
+            self._fresh |= listed
             if changes.full:
                 self._refused = {key for key in self._refused if key in listed or key[0] not in kinds}
                 self._said = {key: report for key, report in self._said.items() if key[0] not in kinds}
                 self._unlisted = {key for key in self._unlisted if key[0] not in kinds}
                 self._unlisted |= {key for key, i in self._items.items() if i.kind in kinds and not i.gone} - listed
                 self._heard.update(kinds)
+                self._look.set()  # what is strange is told soon
         if changes.cloud is not None:
             self.journal.saw(changes.cloud, changes.revision)
         for item in accepted:
@@ -255,8 +258,10 @@ class Agent:
             item, spec = self._items.get(key), self._typed.get(key)
         if item is None:
             return None
-        if not self._trusted and (item.gone or (item.kind == "guest" and not self.parts.has(item.ref))):
-            return UNTRUSTED_S  # nothing ends, and nothing that may have ended long ago is made again
+        if item.gone and not self._trusted:
+            return UNTRUSTED_S
+        if not item.gone and item.kind == "guest" and not (self._wanted_now(key) or self.parts.has(item.ref)):
+            return UNTRUSTED_S if not self._trusted else None  # it may have ended long ago: it is not made again
         begun = time.monotonic()
         try:
             if item.gone:
@@ -289,6 +294,11 @@ class Agent:
         )
         return None
 
+    def _wanted_now(self, key: Key) -> bool:
+        """Whether a controller whose word is taken has said since this process began that it wants this."""
+        with self._lock:
+            return self._trusted and key in self._fresh and key not in self._unlisted
+
     def _look_again(self) -> None:
         """What many guests share has come: those that were not ready without it are looked at now, not later."""
         with self._lock:
@@ -309,6 +319,7 @@ class Agent:
         with self._lock:
             if self._items.get(key) is item:
                 del self._items[key]
+                self._fresh.discard(key)
                 self._typed.pop(key, None)
                 self.journal.drop(item)
 
@@ -426,7 +437,7 @@ class Agent:
             self._accept(gone)
             known = [each for each in known if (each.kind, each.ref) != (gone.kind, gone.ref)]
         why: Literal["hold", "strange"] = "hold" if hold else "strange"
-        kept = [keeper.kept(each, why) for each in known]
+        kept = [keeper.kept(each, why) for each in known if each.kind != "guest" or self.parts.has(each.ref)]
         kept += [Kept(host="", kind=kind, ref=ref, why=why) for kind, ref in strays]
         self.keeper.tell(cloud, kept)
 
@@ -444,19 +455,7 @@ class Agent:
         answer = self.keeper.ask(asked)
         if answer is None or cloud is None or answer.epoch != cloud.epoch or self.hold is not None:
             return []
-        found = []
-        for one in answer.unwanted:
-            was = known[one.kind, one.ref]
-            log.warning("%s %s is wanted no more, says the controller: removing what is left of it", one.kind, one.ref)
-            found.append(
-                entry(
-                    Item(
-                        host=was.host if was else "", kind=one.kind, ref=one.ref, gone=True,
-                        revision=max(answer.revision, was.revision if was else 0),
-                    ),
-                    cloud,
-                )
-            )  # fmt: skip
+        found = [keeper.tombstone(one, known[one.kind, one.ref], answer, cloud) for one in answer.unwanted]
         with self._lock:
             self._unlisted -= {(one.kind, one.ref) for one in found}
         return found

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from cumulet.desired.shapes import Cloud, Item, Keeping, Kept, Kind, Strange, Strangers, Unwanted
-from cumulet.node.journal import Entry
+from cumulet.node.journal import Entry, entry
 from cumulet.node.link import Link, LinkError
 
 log = logging.getLogger("cumulet.node")
@@ -71,13 +71,21 @@ class Keeper:
         self._told = said
 
 
-def kept(entry: Entry, why: str) -> Kept:
+def kept(known: Entry, why: str) -> Kept:
     """An item of the journal that is kept."""
-    item = Item(host=entry.host, kind=entry.kind, ref=entry.ref, revision=entry.revision, spec=entry.spec)
+    item = Item(host=known.host, kind=known.kind, ref=known.ref, revision=known.revision, spec=known.spec)
     return Kept(
-        host=entry.host, kind=entry.kind, ref=entry.ref, why="hold" if why == "hold" else "strange",
-        cloud_id=entry.cloud_id, epoch=entry.epoch, revision=entry.revision, item=item,
+        host=known.host, kind=known.kind, ref=known.ref, why="hold" if why == "hold" else "strange",
+        cloud_id=known.cloud_id, epoch=known.epoch, revision=known.revision, item=item,
     )  # fmt: skip
+
+
+def tombstone(unwanted: Strange, was: Entry | None, answer: Unwanted, cloud: Cloud) -> Entry:
+    """The word of `cloud` that something that was strange is to go."""
+    kind, ref = unwanted.kind, unwanted.ref
+    log.warning("%s %s is wanted no more, says the controller: removing what is left of it", kind, ref)
+    revision = max(answer.revision, was.revision if was else 0)
+    return entry(Item(host=was.host if was else "", kind=kind, ref=ref, revision=revision, gone=True), cloud)
 
 
 def _chunks(things: Sequence[T], size: int) -> Iterator[list[T]]:
