@@ -46,6 +46,7 @@ class Booted:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "machine"
         subprocess.run(["cp", "-a", str(tree()), str(self.root)], check=True)
+        (self.root / "var/log/journal").mkdir(exist_ok=True)  # so that what was said outlives the boot
         self._outer: subprocess.Popen[bytes] | None = None
         self.first = 0
 

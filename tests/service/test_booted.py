@@ -122,6 +122,9 @@ def test_the_machine_goes_and_comes(cloud: Cloud, cut: bool) -> None:
     cloud.machine.end(cut=cut)
     cloud.machine.boot()
     until(lambda: cloud.active() == "active", "the cloud", 120)
+    if not cut:
+        said = cloud.machine("journalctl", "--unit", UNIT).stdout
+        assert "The machine goes down" in said
     cloud.ask("become(runs='ACTIVE', stopped='SHUTOFF')")
 
 

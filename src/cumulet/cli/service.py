@@ -191,6 +191,7 @@ def _guests_off(state: Path) -> int:
     settings = Settings.load(state)
     processes.stop(settings)  # a node that saw its guests off would start them again
     if settings.simulated is not None or not processes.guests(settings):
+        print("The machine goes down, and no guest runs.")
         return 0
     from cumulet.node.host_end import switch_off  # a simulated cloud does without all that this needs
 
