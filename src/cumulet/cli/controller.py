@@ -33,6 +33,7 @@ from cumulet.http.audit import AuditLog
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.server import Secured, listen, serve
 from cumulet.http.tls import Certificate, CertificateError
+from cumulet.problem import Problem
 from cumulet.services.compute import door as compute
 from cumulet.services.compute import service as compute_service
 from cumulet.services.compute.console import service as console_service
@@ -107,10 +108,9 @@ def assemble(settings: Settings) -> Controller:
     identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
     engine = Engine(store)
     who = _identity(settings, store)
-    images = _images(settings)
+    images = _images(settings, standing)
     image.register(engine, images, store)
-    if standing.estranged is None:  # otherwise files may belong to rows that are away
-        image.recover_uploads(store, images)
+    image.recover_uploads(store, images)
     image.sow_definitions(store)
     computing = _computing(settings, engine)
     compute.register(engine, computing)
@@ -204,10 +204,11 @@ def _on_demand(settings: Settings, mounts: Mapping[int, Mount]) -> OnDemand | No
     return OnDemand([mount.service for mount in mounts.values() if mount.service.rules])
 
 
-def _images(settings: Settings) -> image.ImageContext:
-    """The image service's stores and rules, with identity's limits and catalog."""
+def _images(settings: Settings, standing: fleet.Standing) -> image.ImageContext:
+    """The image service's stores and rules, with identity's limits and catalog. While rows are estranged it moves no
+    file."""
     found = image.declared(settings.images_dir, settings.state, settings.secrets_dir)
-    return image.ImageContext(
+    context = image.ImageContext(
         settings.images_dir,
         declared=found.stores,
         limits=lambda tx, project_id: identity.effective_limits(
@@ -220,6 +221,9 @@ def _images(settings: Settings) -> image.ImageContext:
         shared=settings.shared,
         endpoint=lambda tx, region, interface: identity.endpoint_url(tx, "image", region, interface),
     )
+    context.cloud = lambda tx: fleet_door.cloud(tx).id
+    context.estranged = lambda: standing.estranged or ""
+    return context
 
 
 def _computing(settings: Settings, engine: Engine) -> compute.ComputeContext:
@@ -264,6 +268,7 @@ def _link(
         adopters=[compute.vet, network.adopt, compute.adopt, identity.adopt],
         lost_images=image.LostImages(images, lambda tx: identity.project_named(tx, "admin"), compute.image_name),
         ended={"guest": compute.ended},
+        problems=[lambda: [Problem("image-folder", text) for text in images.problems]],
     )
 
 

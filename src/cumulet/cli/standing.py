@@ -69,7 +69,7 @@ def _in_use(settings: Settings) -> bool:
 
 def _any_file(folder: Path) -> bool:
     with suppress(OSError):  # what is closed to the controller it cannot judge
-        return any(True for place, _, files in os.walk(folder) for name in files)
+        return any(not name.startswith(".") for place, _, files in os.walk(folder) for name in files)
     return False
 
 
