@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 from cumulet.config.errors import ConfigError
 
@@ -27,7 +27,7 @@ LONGEST = 180
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?((?:/[A-Za-z0-9._~-]+)*)/?")
 
 
-@cache
+@lru_cache(maxsize=8)
 def urls(entries: tuple[str, ...]) -> dict[str, str]:
     """Service → URL without a slash at its end, of those that have one. Raises ConfigError."""
     found: dict[str, str] = {}

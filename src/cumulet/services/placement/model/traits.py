@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import lru_cache
 
 from sqlalchemy import select
 
@@ -12,7 +12,7 @@ from cumulet.services.placement.tables import provider_traits, traits
 from cumulet.store import Transaction
 
 
-@cache
+@lru_cache(maxsize=1)
 def standard() -> dict[str, None]:
     """OpenStack's standard traits in their order, from its own package, which is read when they are first asked for."""
     import os_traits
