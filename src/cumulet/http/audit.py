@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ _READS = ("GET", "HEAD", "OPTIONS")
 _ACTIONS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
 _VERSION = re.compile(r"v\d[\d.]*")
+_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _LOGINS = ("tokens.issue", "federation.", "signed_requests.", "oauth2.token", "version2.")
 
 
@@ -88,7 +90,7 @@ class AuditLog:
         day = found["eventTime"][:10]
         if day != self._day or self._file < 0:
             self._open(day)
-        line = json.dumps(found, separators=(",", ":")).encode() + b"\n"  # ASCII: no control characters, no line's end
+        line = _encoded(found).encode() + b"\n"  # ASCII: no control characters, no line's end
         if self._torn:
             line = b"\n" + line
         written = os.write(self._file, line)
@@ -213,6 +215,7 @@ def _who(caller: Caller | None, call: Call | None, clean: Callable[[str], str]) 
     }
 
 
+@lru_cache(maxsize=2048)
 def _target_words(path: str) -> tuple[list[str], list[str]]:
     """Of a declared path the words that are no version, and the names in braces."""
     parts = [part for part in path.split("/") if part and not _VERSION.fullmatch(part)]
@@ -221,6 +224,8 @@ def _target_words(path: str) -> tuple[list[str], list[str]]:
 
 def _made(body: Any) -> list[str]:
     """The ids of what an answer shows as made: ``{"server": {"id"}}``, ``{"networks": [{"id"}, …]}`` or ``{"id"}``."""
+    if body is None:
+        return []
     if isinstance(body, bytes):
         try:
             body = json.loads(body)
