@@ -69,6 +69,7 @@ class Agent:
         self._trusted = False
         self._cloud: Cloud | None = None
         self._look = threading.Event()
+        self._news = threading.Event()
         self._unlisted: set[Key] = set()
         self._fresh: set[Key] = set()
         self._lock = threading.Lock()
@@ -128,8 +129,8 @@ class Agent:
 
     def stop(self) -> None:
         """Stop following and converging. Guests and their network stay."""
-        self._stop.set()
-        self._look.set()
+        for event in (self._stop, self._look, self._news):
+            event.set()
         self._guests.stop()
         self._shared.stop()
         self._jobs.stop()
@@ -186,6 +187,7 @@ class Agent:
             else:
                 log.error("this node keeps all it has and takes nothing from this controller: %s", why)
             self._look.set()
+            self._news.set()  # the controller counts a host that holds as down: it is to hear of it at once
         return why is None
 
     def _maybe_rejoin(self, error: Exception, kinds: tuple[Kind, ...]) -> None:
@@ -476,7 +478,8 @@ class Agent:
         pause = 0.25
         while not self._stop.is_set():
             done = self._beat()
-            self._stop.wait(HEARTBEAT_S if done else pause)
+            if self._news.wait(HEARTBEAT_S if done else pause) and not self._stop.is_set():
+                self._news.clear()
             pause = 0.25 if done else min(HEARTBEAT_S, pause * 2)
 
     def heartbeat(self) -> None:
