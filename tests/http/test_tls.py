@@ -15,7 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 from cumulet.auth import Policy
-from cumulet.cli import certificates, trust
+from cumulet.cli import certificates, main, state_folder, trust
 from cumulet.cli.errors import CliError
 from cumulet.cli.problems import Seen
 from cumulet.cli.problems import certificates as certificate_problems
@@ -181,6 +181,17 @@ def test_a_certificate_is_renewed_before_it_ends(settings: Settings, monkeypatch
     before = certificates.certificate_in_use(settings)
     assert certificates.renew(settings)
     assert certificates.certificate_in_use(settings) != before
+
+
+def test_an_operator_replaces_the_key_and_the_token(settings: Settings) -> None:
+    settings.save()
+    state_folder.furnish(settings.state, None)
+    before, token = certificates.certificate_in_use(settings), settings.secret("metrics_token")
+    for name in ("tls_server", "metrics_token"):
+        assert main.main(["secret", "rotate", name, "--state", str(settings.state)]) == 0
+    after = certificates.certificate_in_use(settings)
+    assert after.public_key() != before.public_key() and after.issuer == before.issuer
+    assert settings.secret("metrics_token") != token
 
 
 def test_an_authority_that_was_lost_is_replaced_and_said(settings: Settings) -> None:

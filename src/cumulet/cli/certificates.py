@@ -72,14 +72,14 @@ def keep_fresh(settings: Settings, ended: threading.Event) -> None:
             log.error("the certificate of the APIs cannot be renewed: %s", error)
 
 
-def renew(settings: Settings) -> bool:
-    """Write a new server's certificate when the one in use ends within `RENEW_DAYS`; whether it did."""
+def renew(settings: Settings, *, anyway: bool = False) -> bool:
+    """Write a new server's certificate when the one in use ends within `RENEW_DAYS` (or `anyway`); whether it did."""
     names = names_of(settings)
     key, certificate = _authority(settings)
     found = _server(settings)
-    if found is not None and days_left(found) >= RENEW_DAYS:
+    if found is not None and days_left(found) >= RENEW_DAYS and not anyway:
         return False
-    state_folder.write_secret(settings.secrets_dir, trust.SERVER, None, issue(key, certificate, names).strip())
+    state_folder.replace_secret(settings.state, trust.SERVER, issue(key, certificate, names).strip())
     return True
 
 

@@ -121,6 +121,24 @@ def _nodes(settings: Settings) -> list[str]:
     return ["Every node has a new secret; the old ones open nothing."]
 
 
+def _metrics(settings: Settings) -> list[str]:
+    """The controller reads the file for each question."""
+    state_folder.replace_secret(settings.state, "metrics_token", secrets.token_urlsafe(32))
+    return [f"Give Prometheus the new token: {settings.secrets_dir}/metrics_token. The old one opens nothing."]
+
+
+def _certificate(settings: Settings) -> list[str]:
+    """The controller looks at the file every second."""
+    if not settings.encrypted:
+        raise CliError("the APIs speak plain HTTP here: there is no certificate (docs/tls.md)")
+    if settings.tls_certificate:
+        raise CliError(f"{settings.tls_certificate} is yours: put another in its place, it is read within a second")
+    from cumulet.cli import certificates  # imported here: it takes a tenth of a second
+
+    certificates.renew(settings, anyway=True)
+    return ["The APIs show a new certificate with a new key, of the same authority: clients see no difference."]
+
+
 def _credential_keys(settings: Settings) -> list[str]:
     count = link_client.seal_anew(settings)
     return [f"The keys of credentials are new ones; {count} sealed rows are sealed with them."]
@@ -148,6 +166,8 @@ KINDS = {
                              lambda settings: admin.put(settings, "service_password")),
     "admin_password": Kind("the user admin", "admin_password", lambda settings: admin.put(settings, "admin_password")),
     "demo_password": Kind("the user demo", "demo_password", lambda settings: admin.put(settings, "demo_password")),
+    "metrics_token": Kind("Prometheus, for /metrics", "metrics_token", _metrics),
+    "tls_server": Kind("the certificate of the APIs and its key", "tls_server", _certificate),
     "node_secrets": Kind("nodes, on the link", "", _nodes),
     "credential_keys": Kind("what is sealed in the database", "credential-keys", _credential_keys),
     "token_keys": Kind("tokens and receipts (every week by itself)", "fernet-keys", _token_keys),
