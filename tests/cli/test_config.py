@@ -51,7 +51,6 @@ def test_the_file_explains_every_option(tmp_path: Path) -> None:
     settings = Settings.resolve(tmp_path, {}, {})
     text = settings.to_toml()
     assert all(doc and f"# {doc}\n" in text for name, doc in documentation().items() if name != "state")
-    assert len(documentation()) <= 40
     assert not any("secret" in name or name.endswith("password") for name in tomllib.loads(text))
     assert "\nchange_password_upon_first_use = false\n" in text
 
