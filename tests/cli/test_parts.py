@@ -27,7 +27,7 @@ from cumulet.cli import (
 )
 from cumulet.cli.errors import CliError
 from cumulet.cli.main import build_parser
-from cumulet.config import ConfigError, Settings
+from cumulet.config import SECRETS, ConfigError, Settings
 
 ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
 eth0 00000000 0100A8C0 0003 0 0 0 00000000 0 0 0
@@ -80,7 +80,7 @@ def test_secrets_are_private_and_made_once(tmp_path: Path) -> None:
     files = sorted((tmp_path / "secrets").iterdir())
     texts = [file.read_text() for file in files]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
-    assert len(set(texts)) == len(texts) == 5
+    assert len(set(texts)) == len(texts) == len(SECRETS)
     state_folder.furnish(tmp_path, None)
     assert [file.read_text() for file in files] == texts
 
