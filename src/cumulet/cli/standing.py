@@ -18,6 +18,7 @@ from cumulet.config import Settings
 from cumulet.desired.shapes import Cloud, Seen
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import Standing
+from cumulet.services.image import door as image
 from cumulet.store import Store
 
 log = logging.getLogger("cumulet.controller")
@@ -49,6 +50,9 @@ def _why(settings: Settings, cloud: Cloud, known: Seen | None, *, empty: bool, p
     if known is None:
         if empty and _in_use(settings):
             return f"{settings.state} has guests or images, and its database is empty"
+        marked = image.marked_by(settings.images_dir)
+        if marked and cloud.id not in marked:
+            return f"the images in {settings.state} are of cloud {min(marked)}, and its database of cloud {cloud.id}"
         return None
     if empty and cloud.id != known.cloud_id:
         return f"{settings.state} is of cloud {known.cloud_id}, and its database is empty"

@@ -18,6 +18,7 @@ from cumulet.services.image.model import images as model
 from cumulet.services.image.model.adoption import Examined, LostImage, LostImages, NotAdoptable, adopt, examine, lost
 from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.quota import RESOURCES as LIMITED
+from cumulet.services.image.model.recovery import marked_by
 from cumulet.services.image.model.retention import forget, kept
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
@@ -48,6 +49,7 @@ __all__ = [
     "kept",
     "known_ids",
     "lost",
+    "marked_by",
     "names",
     "property_protections",
     "recover_uploads",

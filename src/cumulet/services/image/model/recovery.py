@@ -38,8 +38,9 @@ Held = Mapping[str, int | None]
 
 
 def claim(store: Store, context: ImageContext) -> None:
-    """Mark the stores' folders as this cloud's. Raises MarkError for one that is another's. While the rows may not be
-    those of what lies there, marks are neither asked nor written."""
+    """Mark the stores' folders as this cloud's. Raises MarkError for a declared one that is another's; the cloud's own
+    folder is left alone then, and said. While the rows may not be those of what lies there, marks are neither asked nor
+    written."""
     if context.cloud is None:
         return
     context.unclaimed = bool(context.estranged())
@@ -49,7 +50,12 @@ def claim(store: Store, context: ImageContext) -> None:
         if context.unclaimed:
             place.is_ours = False
             continue
-        place.claim = marks.claim(place.folder, cloud_id, place.id, shared=_is_shared(context, place))
+        try:
+            place.claim = marks.claim(place.folder, cloud_id, place.id, shared=_is_shared(context, place))
+        except marks.MarkError as error:
+            if place.folder != context.folder.absolute():
+                raise
+            place.claim = marks.Claim(False, str(error))
         place.is_ours = place.claim.settled
         if place.claim.problem:
             context.problems.append(f"store {place.id}: {place.claim.problem}")
@@ -57,6 +63,14 @@ def claim(store: Store, context: ImageContext) -> None:
 
 def _is_shared(context: ImageContext, place: FileStore) -> bool:
     return place.shared or (context.shared and place.folder != context.folder.absolute())
+
+
+def marked_by(folder: Path) -> set[str]:
+    """The clouds whose images lie in a folder, by its mark; none when it has none that can be read."""
+    try:
+        return set(marks.read(folder) or ())
+    except marks.MarkError:
+        return set()
 
 
 def take_over(store: Store, context: ImageContext) -> None:
