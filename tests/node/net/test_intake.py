@@ -121,6 +121,7 @@ GUEST = Guest(
     display_name="web",
     vcpus=1,
     memory_mb=64,
+    simulated={"boot": "2s"},
     root_gb=1,
     image=BootImage(
         id=uid(95),
