@@ -220,7 +220,7 @@ def test_every_secret_is_replaced_while_the_cloud_works(cloud: SimulatedCloud) -
     node = json.loads(joined.read_text())
     listed = cloud.ok("secret", "--list")
     assert "admin_password" in listed and not any(text in listed for text in before.values())
-    for name in KINDS.keys() - {"demo_password", "database_url"}:
+    for name in KINDS.keys() - {"demo_password", "database_url", "tls_server"}:
         told = cloud.ok("secret", "rotate", name)
         assert not any(path.read_text().strip() in told for path in secrets.glob("*_*"))
     assert {mode(path) for path in secrets.glob("*_*")} == {0o600}
@@ -238,6 +238,7 @@ def test_every_secret_is_replaced_while_the_cloud_works(cloud: SimulatedCloud) -
     found = json.loads(cloud("status", "--json").stdout)
     assert all(node["up"] for node in found["nodes"]) and not any("secret" in text for text in found["problems"])
     assert "no user named demo" in cloud("secret", "rotate", "demo_password").stderr  # an operator deleted it
+    assert "plain HTTP" in cloud("secret", "rotate", "tls_server").stderr
     assert "ALTER ROLE" in cloud("secret", "rotate", "database_url").stderr
     assert "there is no secret named nonsense" in cloud("secret", "rotate", "nonsense").stderr
     logs = "".join(path.read_text() for path in cloud.settings.log_dir.glob("*.log"))
