@@ -50,7 +50,7 @@ SHORT = (
 
 
 class Room:
-    """The disks below some folders, looked at once a second at most."""
+    """The disks below some folders, looked at once a second at most, and each time while one is nearly full."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = list(folders)
@@ -60,7 +60,7 @@ class Room:
     def short(self) -> str | None:
         """The sentence for clients when one of the disks is nearly full, else None."""
         now = time.monotonic()
-        if self._looked == 0.0 or now - self._looked >= 1.0:
+        if self._short or self._looked == 0.0 or now - self._looked >= 1.0:
             self._looked, self._short = now, any(map(_low, self._folders))
         return SHORT if self._short else None
 
