@@ -42,8 +42,10 @@ class Onlooker:
 
     def qemu(self, name: str) -> str:
         """The process of the guest, "" without one."""
-        file = self.root / f"run/libvirt/qemu/{name}.pid"
-        return file.read_text().strip() if file.exists() else ""
+        try:
+            return (self.root / f"run/libvirt/qemu/{name}.pid").read_text().strip()
+        except FileNotFoundError:
+            return ""
 
     def instances(self) -> set[str]:
         return {path.name for path in (self.state / "node/instances").iterdir()}
