@@ -263,6 +263,7 @@ def test_a_guest_reaches_nothing_that_is_not_its_own(stage: Stage, guest: tuple[
 def test_two_clouds_and_a_disk_that_fills(stage: Stage, guest: tuple[Server, str]) -> None:
     _, address = guest
     lab = stage.lab
+    until("the guest answers", lambda: lab.pings(address), 90)
     small, state = "/run/small", Path("/run/small/cloud")
     lab.host("mkdir", small)
     file = str(lab.machine.folder / "small.ext4")
