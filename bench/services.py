@@ -1,4 +1,4 @@
-"""Measures the light calls of identity, image and placement against the floor, in one run, and prints ratios.
+"""Measures light calls of every service and whole boots against the floor, in one run, and prints ratios.
 
     PYTHONPATH=src .venv/bin/python bench/services.py [--rounds 5] [--against CHECKOUT] [--json out.json]
 
@@ -30,7 +30,8 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import uvloop
-from run import FIGURES, ROOT, environment, launch, status
+from journeys import Journey
+from run import FIGURES, ROOT, environment, launch, lift_quotas, status
 
 from cumulet.cli.api_client import Session
 from cumulet.http.server import listen, serve
@@ -43,7 +44,16 @@ ROWS = {
     "token validate": "b token validate",
     "image list": "d GET images",
     "candidates": "l GET allocation_candidates",
+    "network list": None,
+    "server list": None,
+    "server show": None,
+    "image made": None,
+    "network made": None,
+    "port made": None,
+    "server booted": None,
 }
+"""Row → the row of OpenStack's figures. The last four make something and remove it again; their p50 is from the request
+until it is there (of a server: ACTIVE), their rate counts whole rounds."""
 CANDIDATES = "/allocation_candidates?resources=VCPU:1,MEMORY_MB:64,DISK_GB:1&limit=100"
 
 
@@ -52,6 +62,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.buffer = b""
+        self.body = b""
         self.waiting: asyncio.Future[int] | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -63,10 +74,11 @@ class Connection(asyncio.Protocol):
         if head < 0:
             return
         name = self.buffer.lower().find(b"\r\ncontent-length:", 0, head + 2)
-        length = int(self.buffer[name + 17 : self.buffer.index(b"\r\n", name + 2)])
+        length = 0 if name < 0 else int(self.buffer[name + 17 : self.buffer.index(b"\r\n", name + 2)])
         if len(self.buffer) >= head + 4 + length and self.waiting is not None:
             waiting, self.waiting = self.waiting, None
-            code, self.buffer = int(self.buffer[9:12]), self.buffer[head + 4 + length :]
+            code, self.body = int(self.buffer[9:12]), self.buffer[head + 4 : head + 4 + length]
+            self.buffer = self.buffer[head + 4 + length :]
             waiting.set_result(code)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -74,7 +86,7 @@ class Connection(asyncio.Protocol):
             self.waiting.set_exception(exc or ConnectionError("closed"))
 
     async def ask(self, request: bytes) -> int:
-        """The status of the answer."""
+        """The status of the answer; its body is in `body`."""
         self.waiting = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return await self.waiting
@@ -95,7 +107,7 @@ class Cloud:
     """A cloud that runs: its requests by row, the controller's pid, and what was found (row and clients → rounds)."""
 
     name: str
-    requests: dict[str, Request]
+    requests: dict[str, Request | Journey]
     pid: int
     found: dict[tuple[str, int], list[dict[str, float]]] = field(default_factory=dict)
 
@@ -111,14 +123,17 @@ def request(method: str, url: str, code: int = 200, body: bytes = b"", **headers
     return Request(parts.port or 80, "\r\n".join([*lines, "", ""]).encode() + body, code)
 
 
-def requests(state: Path) -> dict[str, Request]:
-    """What each row asks for; makes ten images first."""
+def requests(state: Path) -> dict[str, Request | Journey]:
+    """What each row asks for; makes ten images, ten networks and ten servers first."""
     variables = environment(state)
+    lift_quotas(variables)
     url = variables["OS_AUTH_URL"].removesuffix("/v3")
     admin = Session(url, variables["OS_USERNAME"], variables["OS_PASSWORD"], variables["OS_REGION_NAME"])
     for number in range(10):
         new = {"name": f"bench-{number}", "disk_format": "raw", "container_format": "bare", "visibility": "private"}
         admin.request("POST", "image", "/images", new)
+        admin.request("POST", "network", "/networks", {"network": {"name": f"bench-{number}"}})
+    shared, server = _boot(admin)
     domain = {"name": "Default"}
     user = {"name": variables["OS_USERNAME"], "password": variables["OS_PASSWORD"], "domain": domain}
     scope = {"project": {"name": variables["OS_PROJECT_NAME"], "domain": domain}}
@@ -131,7 +146,30 @@ def requests(state: Path) -> dict[str, Request]:
         "token validate": request("GET", f"{url}/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token),
         "image list": request("GET", f"{admin.url('image')}/images", X_Auth_Token=token),
         "candidates": request("GET", f"{admin.url('placement')}{CANDIDATES}", X_Auth_Token=token, **latest),
+        "network list": request("GET", f"{admin.url('network')}/networks", X_Auth_Token=token),
+        "server list": request("GET", f"{admin.url('compute')}/servers/detail", X_Auth_Token=token),
+        "server show": request("GET", f"{admin.url('compute')}/servers/{server.pop('id')}", X_Auth_Token=token),
+        "image made": Journey(f"{admin.url('image')}/images", token, "", {"name": "made"}),
+        "network made": Journey(f"{admin.url('network')}/networks", token, "network", {"name": "made"}),
+        "port made": Journey(f"{admin.url('network')}/ports", token, "port", {"network_id": shared}),
+        "server booted": Journey(f"{admin.url('compute')}/servers", token, "server", server, b'"ACTIVE"'),
     }
+
+
+def _boot(admin: Session) -> tuple[str, dict[str, Any]]:
+    """Ten servers on a network of their own with room for thousands: the network's id, and what one was made of, with
+    the id of the last one."""
+    network = admin.request("POST", "network", "/networks", {"network": {"name": "bench"}})["network"]["id"]
+    subnet = {"network_id": network, "ip_version": 4, "cidr": "10.77.0.0/16"}
+    admin.request("POST", "network", "/subnets", {"subnet": subnet})
+    image = admin.request("GET", "image", "/images?status=active")["images"][0]["id"]
+    flavor = min(admin.request("GET", "compute", "/flavors/detail")["flavors"], key=lambda each: int(each["ram"]))
+    server = {"name": "bench", "imageRef": image, "flavorRef": flavor["id"], "networks": [{"uuid": network}]}
+    for _ in range(10):
+        made = admin.request("POST", "compute", "/servers", {"server": server})["server"]["id"]
+    while admin.request("GET", "compute", f"/servers/{made}")["server"]["status"] != "ACTIVE":
+        time.sleep(0.05)
+    return network, {**server, "id": made}
 
 
 def cpu_s(pid: int) -> float:
@@ -140,19 +178,25 @@ def cpu_s(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def load(cloud: Cloud, asked: Request, clients: int, seconds: float) -> dict[str, float]:
+async def load(cloud: Cloud, asked: Request | Journey, clients: int, seconds: float) -> dict[str, float]:
     """Ask without pause from so many connections."""
     loop = asyncio.get_running_loop()
     opened = [await loop.create_connection(Connection, "127.0.0.1", asked.port) for _ in range(clients)]
     took: list[float] = []
 
+    async def once(connection: Connection) -> float:
+        if isinstance(asked, Journey):
+            return await asked.travel(connection)
+        begun = time.perf_counter()
+        code = await connection.ask(asked.data)
+        if code != asked.code:
+            raise SystemExit(f"{asked.data[:80]!r}: {code}")
+        return time.perf_counter() - begun
+
     async def one(connection: Connection) -> None:
-        await connection.ask(asked.data)
-        while (begun := time.perf_counter()) < end:
-            code = await connection.ask(asked.data)
-            took.append(time.perf_counter() - begun)
-            if code != asked.code:
-                raise SystemExit(f"{asked.data[:80]!r}: {code}")
+        await once(connection)
+        while time.perf_counter() < end:
+            took.append(await once(connection))
 
     cpu, start = cpu_s(asked.pid or cloud.pid), time.perf_counter()
     end = start + seconds
