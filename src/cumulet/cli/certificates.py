@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cumulet import files
 from cumulet.cli import machine, state_folder, trust
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
@@ -209,10 +210,7 @@ def _check_given(settings: Settings, owner: pwd.struct_passwd | None) -> None:
 def _copy(path: Path, text: str) -> None:
     if path.exists() and path.read_text(encoding="ascii") == text:
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="ascii")
-    draft.chmod(0o644)
-    draft.replace(path)
+    files.put(path, text, mode=0o644)
 
 
 def _general(name: str) -> x509.GeneralName:

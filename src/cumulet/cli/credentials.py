@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import shlex
 
+from cumulet import files
 from cumulet.cli import trust
-from cumulet.cli.state_folder import write_private
 from cumulet.config import Settings
 
 # User and project have one name; the cloud's name in clouds.yaml.
@@ -63,5 +63,5 @@ def clouds_yaml(settings: Settings) -> str:
 def write(settings: Settings) -> None:
     """Write all three into the state folder."""
     for user in CLOUDS.values():
-        write_private(settings.state / f"{user}-openrc", openrc(settings, user))
-    write_private(settings.state / "clouds.yaml", clouds_yaml(settings))
+        files.put(settings.state / f"{user}-openrc", openrc(settings, user))
+    files.put(settings.state / "clouds.yaml", clouds_yaml(settings))

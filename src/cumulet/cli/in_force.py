@@ -7,18 +7,16 @@ know the lock, which is all that stopping needs.
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
+from cumulet import files
 from cumulet.cli import processes, state_folder
 from cumulet.config import ConfigError, Settings
 
 
 def keep(settings: Settings) -> None:
     """Note the options that a cloud is started with."""
-    draft = settings.run_dir / f".cumulet.toml.{os.getpid()}"
-    draft.write_text(settings.to_toml(), encoding="utf-8")
-    draft.replace(settings.run_dir / "cumulet.toml")
+    files.put(settings.run_dir / "cumulet.toml", settings.to_toml(), mode=0o644)
 
 
 def kept(state: Path) -> Settings | None:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cumulet import files
 from cumulet.cli import hints, processes, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.config import DEFAULT_STATE, Settings
@@ -134,10 +135,7 @@ def _install(state: Path, *, now: bool) -> int:
     file, text = UNITS / unit, unit_text(state)
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     if before != text:
-        draft = file.with_name(f".{unit}.new")
-        draft.write_text(text, encoding="utf-8")
-        draft.chmod(0o644)
-        draft.replace(file)
+        files.put(file, text, mode=0o644)
         _systemctl("daemon-reload")
     print(f"{file} {'is as it should be' if before == text else 'is written'}.")
     if not now:

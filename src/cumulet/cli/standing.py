@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cumulet import files
 from cumulet.config import Settings
 from cumulet.desired.shapes import Cloud, Seen
 from cumulet.fleet import door as fleet
@@ -95,13 +96,5 @@ def _read(file: Path) -> Seen | None:
 
 
 def _write(file: Path, cloud: Cloud, newest: int) -> None:
-    """Replace the file: 0600, on disk when this returns."""
-    draft = file.with_name(f".{FILE}.{os.getpid()}")
-    with suppress(FileNotFoundError):
-        draft.unlink()
     text = {"id": cloud.id, "epoch": cloud.epoch, "run": cloud.run, "revision": newest}
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as out:
-        json.dump(text, out)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    files.put(file, json.dumps(text), sync=True)

@@ -12,7 +12,6 @@ import os
 import pwd
 import secrets
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -204,15 +203,6 @@ def write_secret(folder: Path, name: str, owner: pwd.struct_passwd | None, text:
         os.replace(draft, name, src_dir_fd=handle, dst_dir_fd=handle)
     finally:
         os.close(handle)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file of ours that holds a password: 0600 from its first byte, and never half-written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def delete(state: Path) -> bool:

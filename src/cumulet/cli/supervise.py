@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cumulet import files
 from cumulet.cli.moments import stamp
 
 ALREADY_RUNNING = 3
@@ -301,9 +302,7 @@ class Supervisor:
                     pid_file.unlink(missing_ok=True)
                 else:
                     pid_file.write_text(f"{child.pid}\n")
-            draft = self.run_dir / ".supervisor.json"
-            draft.write_text(json.dumps(state))
-            draft.replace(self.run_dir / "supervisor.json")
+            files.put(self.run_dir / "supervisor.json", json.dumps(state), mode=0o644)
         except OSError as error:
             say(f"cannot write my state: {error}")
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import cumulet
+from cumulet import files
 from cumulet.cli import processes
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -43,9 +44,7 @@ def ensure(settings: Settings, controller: processes.ChildSpec, progress: Progre
     if made and running(settings) is not None:
         _run(settings, controller, progress)
     if not stamp.exists() or running(settings) is not None:
-        draft = stamp.with_name(f".{STARTED}")
-        draft.write_text(f"{this()}\n")
-        draft.replace(stamp)
+        files.put(stamp, f"{this()}\n", mode=0o644)
 
 
 def _started(settings: Settings) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import os
 import socket
 import typing
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from cumulet import files
 from cumulet.config import public
 from cumulet.config.checks import check
 from cumulet.config.errors import ConfigError
@@ -251,10 +251,7 @@ class Settings:
         """Write ``cumulet.toml`` (0644: it holds no secret) in one step, so that a reader never sees
         half of it.
         """
-        draft = self.file.with_name(f".{FILE_NAME}.{os.getpid()}")
-        draft.write_text(self.to_toml(), encoding="utf-8")
-        draft.chmod(0o644)
-        draft.replace(self.file)
+        files.put(self.file, self.to_toml(), mode=0o644)
 
 
 def documentation() -> dict[str, str]:

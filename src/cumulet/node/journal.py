@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from cumulet import files
 from cumulet.desired import texts
 from cumulet.desired.shapes import Cloud, Item, Seen
 
@@ -59,6 +60,7 @@ class Journal:
         self._found: list[Entry] = []
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            files.remove_drafts(folder)
             self._found = self._read(folder)
             self.seen = self._newest(self._read_cloud(), self._found)
             self.disputed = self._dispute(self._found)
@@ -83,10 +85,7 @@ class Journal:
         """Keep the newest of an item."""
         if self._folder is None:
             return
-        path = self._path(item)
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(item))
-        fresh.replace(path)
+        files.put(self._path(item), msgspec.json.encode(item))
 
     def drop(self, item: Item) -> None:
         """Forget an item."""
@@ -103,9 +102,7 @@ class Journal:
                 return
             self.seen = fresh
             if self._cloud is not None:
-                draft = self._cloud.with_suffix(".new")
-                draft.write_bytes(msgspec.json.encode(fresh))
-                draft.replace(self._cloud)
+                files.put(self._cloud, msgspec.json.encode(fresh))
 
     # ---- files -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cumulet import files
 from cumulet.desired.shapes import (
     RENEW_HEADER,
     SEEN_HEADER,
@@ -106,7 +106,7 @@ class Link:
             answer = self._ask(_JOIN[0], _JOIN[1], Join(hosts=list(hosts)), headers=headers)
             joined = msgspec.json.decode(answer.body, type=Joined)
             if self._file is not None:
-                _keep(self._file, msgspec.json.encode(joined))
+                files.put(self._file, msgspec.json.encode(joined), sync=True)
             self._joined = joined
 
     def heartbeat(self, hosts: Sequence[HostFacts], *, complete: bool = False, hold: str | None = None) -> bool:
@@ -288,17 +288,6 @@ def _kept(file: Path) -> Joined | None:
     except (OSError, msgspec.MsgspecError) as error:
         log.warning("the credentials in %s cannot be read: %s", file, error)
         return None
-
-
-def _keep(file: Path, text: bytes) -> None:
-    """Replace `file` by one of mode 0600, on disk when this returns: it is what the node is known by."""
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
 
 
 def _detail(answer: Answer) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cumulet import __version__
+from cumulet import __version__, files
 from cumulet.desired.shapes import Guest, HostFacts, Item, Job, JobDone, Kind
 from cumulet.desired.simulation import WORKS, Deed, Deeds, GuestOrder, Order, SimulationError
 from cumulet.node.parts import NotYet, Observe, PartError, World
@@ -63,8 +63,7 @@ class SimulatedParts:
         self._tries: dict[tuple[str, str], int] = {}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for torn in folder.glob("*.new"):
-                torn.unlink()
+            files.remove_drafts(folder)
             for path in folder.glob("*.json"):
                 guest = msgspec.json.decode(path.read_bytes(), type=SimulatedGuest)
                 self._guests[guest.id] = guest
@@ -252,9 +251,7 @@ class SimulatedParts:
     def _keep(self, guest: SimulatedGuest) -> None:
         self._guests[guest.id] = guest
         if self._folder is not None:
-            fresh = self._folder / f"{guest.id}.new"
-            fresh.write_bytes(msgspec.json.encode(guest))
-            fresh.replace(self._folder / f"{guest.id}.json")
+            files.put(self._folder / f"{guest.id}.json", msgspec.json.encode(guest))
 
     def _drop(self, guest_id: str) -> None:
         self._guests.pop(guest_id, None)

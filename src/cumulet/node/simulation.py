@@ -8,7 +8,6 @@ and name, so that the same calls in the same order meet the same failures. Rules
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from cumulet import files
 from cumulet.config import SIMULATION_FILE
 from cumulet.desired import simulation as words
 from cumulet.desired.simulation import Deed, Deeds, HostOrder, Rule, SimulationError
@@ -209,9 +209,7 @@ class Simulation:
 
     def _keep(self) -> None:
         if self._file is not None:
-            fresh = self._file.with_suffix(".new")
-            fresh.write_bytes(msgspec.json.encode(self._kept))
-            os.replace(fresh, self._file)
+            files.put(self._file, msgspec.json.encode(self._kept))
 
 
 def number_of(guest: Named) -> int:

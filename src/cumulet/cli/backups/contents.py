@@ -16,12 +16,11 @@ from typing import Any
 
 import msgspec
 
-from cumulet import __version__
+from cumulet import __version__, files
 from cumulet.cli.backups import owners
 from cumulet.cli.backups.objects import Objects
 from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStart, Head, Reader, packed
 from cumulet.cli.errors import CliError
-from cumulet.cli.state_folder import write_private
 from cumulet.config import ConfigError, Settings
 from cumulet.store import Store, copies, now_us
 from cumulet.store.copies import Form, Rows
@@ -236,4 +235,4 @@ class Hashes:
     def keep(self) -> None:
         """Remember them; a folder that cannot be written is no reason to fail."""
         with suppress(OSError):
-            write_private(self._file, msgspec.json.encode(self._new).decode())
+            files.put(self._file, msgspec.json.encode(self._new))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from cumulet import files
 from cumulet.desired import texts
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -121,10 +122,5 @@ def write_whole(path: Path, text: str, mode: int = 0o644) -> bool:
             return False
     except FileNotFoundError:
         pass
-    fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "w") as stream:
-        os.fchmod(descriptor, mode)
-        stream.write(text)
-    fresh.replace(path)
+    files.put(path, text, mode=mode)
     return True
