@@ -51,6 +51,7 @@ class Cloud:
     context: door.IdentityContext
     secrets: Path
     http: httpx.Client
+    app: App
 
     def login(self, name: str = "admin", password: str = PASSWORD, scope: Any = None, **more: Any) -> httpx.Response:
         return self.http.post("/v3/auth/tokens", json=password_auth(name, password, scope, **more))
@@ -91,7 +92,7 @@ def cloud_in(folder: Path, kind: str | None = None) -> Iterator[Cloud]:
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)
     thread.start()
     with httpx.Client(base_url=url, timeout=30) as http:
-        yield Cloud(url, store, context, secrets, http)
+        yield Cloud(url, store, context, secrets, http, app)
     server.should_exit = True
     thread.join(10)
     store.close()
