@@ -88,6 +88,14 @@ def test_a_refusal_is_in_it_and_what_stands_for_an_id_is_harmless(cloud: Assembl
     assert events(cloud)[-1]["action"] == "read"
 
 
+@pytest.mark.parametrize("name", ["plain", "tab\tline\nend", "\x7f\x1b[2J", "\x85\u2028\u202e", "ä€😀", "\ud800"])
+def test_a_line_is_printable_ascii_and_says_the_same(name: str) -> None:
+    event = {"initiator": {"name": name}}
+    line = audit._line(event).decode()
+    assert line.isascii() and line.endswith("\n") and line[:-1].isprintable()
+    assert json.loads(line) == event
+
+
 def test_an_action_on_a_server_says_which(cloud: Assembled, admin: str) -> None:
     cloud.ask("compute", "POST", "/v2.1/servers/none/action", token=admin, body={"os-start": None})
     found = events(cloud)[-1]

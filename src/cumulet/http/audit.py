@@ -19,6 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cumulet.auth import Caller
 from cumulet.problem import Problem
 
@@ -37,7 +39,7 @@ _READS = ("GET", "HEAD", "OPTIONS")
 _ACTIONS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
 _VERSION = re.compile(r"v\d[\d.]*")
-_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_escaped = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _LOGINS = ("tokens.issue", "federation.", "signed_requests.", "oauth2.token", "version2.")
 
 
@@ -90,7 +92,7 @@ class AuditLog:
         day = found["eventTime"][:10]
         if day != self._day or self._file < 0:
             self._open(day)
-        line = _encoded(found).encode() + b"\n"  # ASCII: no control characters, no line's end
+        line = _line(found)
         if self._torn:
             line = b"\n" + line
         written = os.write(self._file, line)
@@ -123,6 +125,17 @@ class AuditLog:
             log.error("the audit log cannot be written: %s", text, exc_info=not isinstance(error, OSError))
         self.trouble = text
         self.close()
+
+
+def _line(found: Mapping[str, Any]) -> bytes:
+    """One line of printable ASCII: what ends a line for some reader, or moves a terminal, is escaped."""
+    try:
+        line = msgspec.json.encode(found)  # ten times as fast, and leaves other letters as they are
+    except UnicodeEncodeError:  # half of a letter
+        line = b"\xff"
+    if not line.isascii():
+        line = _escaped(found).encode()
+    return line.replace(b"\x7f", b"\\u007f") + b"\n"
 
 
 def event(exchange: Exchange, clean: Callable[[str], str] = str) -> dict[str, Any]:
