@@ -16,6 +16,7 @@ from cumulet.cli import state_folder
 from cumulet.cli.controller import Controller, assemble
 from cumulet.config import Settings
 from cumulet.http import Operation, Service
+from tests.laws.source import PACKAGE
 
 HANDLER_LINES = 20
 NO_RULE = {
@@ -96,6 +97,13 @@ def test_handlers_are_short(controller: Controller) -> None:
 
     long = {o.name for _, o, _ in operations(controller) if len(inspect.getsource(o.handler).splitlines()) > 32}
     assert long == set()
+
+
+def test_operations_write_in_the_name_of_their_caller() -> None:
+    """`call.transaction()` knows who asked; the store's own would write a timeline that does not say who did it."""
+    apis = (PACKAGE / "services").glob("*/api/**/*.py")
+    nameless = [str(path.relative_to(PACKAGE)) for path in apis if "store.transaction()" in path.read_text()]
+    assert nameless == []
 
 
 @cache

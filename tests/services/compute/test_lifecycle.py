@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from cumulet.engine import timeline
 from cumulet.fleet.tables import desired, hosts
 from cumulet.services.compute.tables import servers, usages
 from cumulet.services.network.tables import ports
@@ -84,6 +85,21 @@ def test_stop_start_reboot(nova: Nova, demo: httpx.Client) -> None:
         assert getattr(nova.node.guests[server_id], counter) == 1
     names = [a["action"] for a in demo.get(f"/v2.1/servers/{server_id}/os-instance-actions").json()["instanceActions"]]
     assert names == ["reboot", "reboot", "start", "stop", "create"]
+
+
+@pytest.mark.parametrize(
+    "action", [{"os-stop": None}, {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}, {"forceDelete": None}]
+)
+def test_the_timeline_says_who_asked(nova: Nova, demo: httpx.Client, action: dict[str, Any]) -> None:
+    server_id = nova.active(demo)
+    with nova.store.read() as tx:
+        before = len(timeline.history(tx, server_id))
+    answer = demo.post(f"/v2.1/servers/{server_id}/action", json=action)
+    assert answer.status_code == 202
+    with nova.store.read() as tx:
+        entries = timeline.history(tx, server_id)[before:]
+    assert [entry.user_name for entry in entries] == ["demo"] and entries[0].project_id
+    assert entries[0].request_id == answer.headers["x-openstack-request-id"]
 
 
 def test_a_guest_that_stops_by_itself_is_shutoff(nova: Nova, demo: httpx.Client) -> None:

@@ -92,7 +92,7 @@ def _length(value: int | str | None) -> int | None:
 
 
 def _ask(call: Call, server_id: str, length: int | None, seconds: float) -> str:
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         row = server(call, server_id, "os-console-output", tx)
         if row.host is None or row.link_id is None or not fleet.host_up(tx, row.host):
             raise Conflict("Instance not yet ready")

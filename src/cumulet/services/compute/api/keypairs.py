@@ -66,7 +66,7 @@ def create(call: Call) -> Reply:
     from cumulet.services.compute.model import key_material  # here: see there
 
     made = key_material.imported(kind, new.public_key) if new.public_key else key_material.generated(kind, user_id)
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         row = keypairs.store(tx, user_id, name, made, quotas.limits(tx, call.caller.project_id or "")["key_pairs"])
     return Reply(wire.created(row, call.version, made.private_key), 201 if call.version >= (2, 2) else 200)
 

@@ -151,5 +151,5 @@ async def action(call: Call, server_id: str) -> Reply:
 
 
 def _run(call: Call, handler: Action, server_id: str, arguments: Any) -> Reply:
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         return handler(call, tx, server_id, arguments)

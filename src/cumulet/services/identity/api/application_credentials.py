@@ -61,7 +61,7 @@ def _create(call: Call, user_id: str) -> Any:
         model.refuse_restricted(tx, call.caller)
         model.refuse_many(tx, call.caller.user_id)
     secret, hashed = model.secret_and_hash(asked.secret or None)
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         model.refuse_restricted(tx, call.caller)
         model.refuse_many(tx, call.caller.user_id)
         held = [role_id for role_id, _ in call.context.tokens.describe(tx, call.caller.token).roles]

@@ -35,7 +35,7 @@ def with_default(call: Call) -> None:
     with call.store.read() as tx:
         if model.default_group(tx, project_id) is not None:
             return
-    with call.store.transaction() as tx:
+    with call.transaction() as tx:
         model.ensure_default(tx, project_id)
 
 
