@@ -61,11 +61,14 @@ def create(call: Call) -> Reply:
     call.require(f"{_RULE}:create", {"user_id": user_id})
     name = _checked_name(call, new.name)
     kind = "ssh" if new.type is UNSET else str(new.type)
-    if not new.public_key and call.version >= (2, 92):
+    if new.public_key is UNSET and call.version >= (2, 92):
         raise service.invalidity(Invalid("keypair", {"name": name}, "'public_key' is a required property"))
     from cumulet.services.compute.model import key_material  # here: see there
 
-    made = key_material.imported(kind, new.public_key) if new.public_key else key_material.generated(kind, user_id)
+    if new.public_key is UNSET:
+        made = key_material.generated(kind, user_id)
+    else:
+        made = key_material.imported(kind, str(new.public_key))
     with call.transaction() as tx:
         row = keypairs.store(tx, user_id, name, made, quotas.limits(tx, call.caller.project_id or "")["key_pairs"])
     return Reply(wire.created(row, call.version, made.private_key), 201 if call.version >= (2, 2) else 200)

@@ -46,7 +46,7 @@ def meta_data(facts: Facts, version: str = "2009-04-04") -> dict[str, Any]:
         "security-groups": list(facts.groups),
     }
     if row.key_name:
-        tree["public-keys"] = {"0": {_NAME: f"0={row.key_name}", "openssh-key": row.public_key}}
+        tree["public-keys"] = {"0": {_NAME: f"0={row.key_name}", "openssh-key": facts.public_key}}
     if version >= "2007-01-19":
         tree["local-hostname"] = tree["public-hostname"] = facts.hostname
         tree["public-ipv4"] = facts.ip("floating")

@@ -44,6 +44,12 @@ class Facts:
         """What the user gave for the guest to run."""
         return None if self.server.user_data is None else base64.b64decode(self.server.user_data)
 
+    @property
+    def public_key(self) -> str:
+        """The user's key as a file of a guest holds it: with plain line ends, whatever the client's system writes.
+        `sshd` takes a carriage return for a part of the key."""
+        return "" if self.server.public_key is None else "\n".join(str(self.server.public_key).split("\r\n"))
+
     def ip(self, kind: str) -> str:
         """The first IPv4 address of a kind (fixed, floating); empty without one."""
         return next((a.ip for a in self.addresses if a.type == kind and a.version == 4), "")

@@ -39,9 +39,9 @@ def meta_data(facts: Facts, version: str = VICTORIA) -> dict[str, Any]:
             for index, file in enumerate(row.personality)
         ]
     if row.key_name:
-        body["public_keys"] = {row.key_name: row.public_key}
+        body["public_keys"] = {row.key_name: facts.public_key}
         if version >= HAVANA:
-            body["keys"] = [{"name": row.key_name, "type": row.key_type, "data": row.public_key}]
+            body["keys"] = [{"name": row.key_name, "type": row.key_type, "data": facts.public_key}]
     body["hostname"] = facts.hostname
     body["name"] = row.name
     body["launch_index"] = row.launch_index

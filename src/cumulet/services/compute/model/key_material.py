@@ -29,15 +29,20 @@ class Material:
 
 
 _INVALID = "Keypair data is invalid: failed to generate fingerprint"
+_INVALID_CERTIFICATE = "Keypair data is invalid: failed to generate X509 fingerprint. Error message: "
 
 
 def imported(kind: str, public_key: str) -> Material:
-    """The key that a user brings. Raises 400 when it is none."""
+    """The key that a user brings, which stays as it was given: tools compare it. Raises 400 when it is none.
+
+    A key is a line as in `authorized_keys`: type, base64, and perhaps a comment; white space and lines may follow.
+    """
     if kind == "x509":
         return Material(kind, public_key, _certificate_fingerprint(public_key))
     try:
-        serialization.load_ssh_public_key(public_key.encode())
-        blob = base64.b64decode(public_key.split(" ")[1], validate=True)
+        text = public_key.encode()
+        serialization.load_ssh_public_key(text)
+        blob = base64.b64decode(text.split(maxsplit=2)[1], validate=True)
     except Exception:
         raise BadRequest(_INVALID) from None
     return Material(kind, public_key, _colons(hashlib.md5(blob, usedforsecurity=False).hexdigest()))
@@ -46,8 +51,8 @@ def imported(kind: str, public_key: str) -> Material:
 def _certificate_fingerprint(pem: str) -> str:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
-    except Exception:
-        raise BadRequest(_INVALID) from None
+    except Exception as error:
+        raise BadRequest(f"{_INVALID_CERTIFICATE}{error}") from None
     return _colons(certificate.fingerprint(hashes.SHA1()).hex())
 
 

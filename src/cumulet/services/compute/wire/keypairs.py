@@ -14,7 +14,7 @@ from cumulet.store import iso
 
 class NewKeypair(Wire):
     name: Annotated[str, Meta(min_length=1, max_length=255)]
-    public_key: Annotated[str, Meta(max_length=16384)] | None = None
+    public_key: Annotated[str, Meta(max_length=16384)] | UnsetType = UNSET
     type: Annotated[Literal["ssh", "x509"] | UnsetType, Since("2.2")] = UNSET
     user_id: Annotated[Annotated[str, Meta(min_length=1, max_length=255)] | UnsetType, Since("2.10")] = UNSET
 
