@@ -10,8 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import re
 import secrets
 import stat
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +29,7 @@ LOCK = ".lock"
 OF_THE_FILE_SYSTEM = "lost+found"
 RESTORING = ".restoring"
 """Lies in a folder for as long as a restore has not come to its end there."""
+_OWN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 # Mode, and whether the controller's user owns it.
 FOLDERS = {
     "run": (0o750, False),
@@ -159,6 +162,21 @@ def furnish(state: Path, owner: pwd.struct_passwd | None, *, node_too: bool = Fa
             raise CliError(f"{folder} belongs to the user {owner.pw_name}; give it back to root, or start afresh")
     for name in SECRETS:
         _make_secret(state / "secrets", name, owner)
+
+
+def make_store_folders(state: Path, owner: pwd.struct_passwd | None) -> None:
+    """Make the folders that image stores have in the state folder, where only its owner may. What is wrong with the
+    declaration the controller says."""
+    try:
+        declared = tomllib.loads((state / "image.toml").read_text(encoding="utf-8")).get("stores")
+    except (OSError, ValueError):
+        return
+    for store in declared.values() if isinstance(declared, dict) else ():
+        name = store.get("folder") if isinstance(store, dict) and store.get("type") == "file" else None
+        if isinstance(name, str) and _OWN_NAME.fullmatch(name) and not os.path.lexists(state / name):
+            (state / name).mkdir(mode=0o700)
+            if owner is not None:
+                os.chown(state / name, owner.pw_uid, owner.pw_gid)
 
 
 def _hand_over(folder: Path, owner: pwd.struct_passwd) -> None:

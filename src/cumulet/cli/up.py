@@ -225,6 +225,7 @@ def _bring_up(
         user = _user(settings)
         is_new = not settings.secrets_dir.exists()
         state_folder.furnish(settings.state, user, node_too=settings.simulated is not None)
+        state_folder.make_store_folders(settings.state, user)
         database_url = os.environ.pop("CUMULET_DATABASE_URL", None)  # a secret: no process that we start inherits it
         if database_url:
             state_folder.keep_database_url(settings.state, user, database_url)

@@ -21,6 +21,7 @@ from cumulet.cli.backups import owners
 from cumulet.cli.backups.objects import Objects
 from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStart, Head, Reader, packed
 from cumulet.cli.errors import CliError
+from cumulet.cli.state_folder import FOLDERS
 from cumulet.config import ConfigError, Settings
 from cumulet.store import Store, copies, now_us
 from cumulet.store.copies import Form, Rows
@@ -34,15 +35,21 @@ NEVER_FILES = re.compile(
 )
 """Files that `up` writes anew; those that say where a cloud is and not what it is; and the keys of tokens: what was
 revoked after a backup would be good again."""
+NOT_SAVED = re.compile(r"audit|db\..*")
+"""Folders that are left out, but taken from a backup that has them: the audit log, which only grows and goes its own
+way, and a database that was set aside."""
 NODE = re.compile(r"(journal|world)/[^/]+\.json|[a-z_-]+\.json")
 IMAGE = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+OWN_STORE = "file"
+"""The store in ``images``."""
 MOST_BYTES = 64 << 20
 """A larger file is none of ours."""
 
 
 @dataclass
 class Wanted:
-    """What shall be in the backup, and what came of it. `images`: ``""``, ``inside``, or the objects' name."""
+    """What shall be in the backup, and what came of it. `active`: the stores of images that have bytes, and `saved`:
+    whose bytes were; `controller`: uid and gid of the user whom the controller runs as."""
 
     secrets: bool = True
     inside: bool = False
@@ -52,6 +59,18 @@ class Wanted:
     images: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     copied: int = 0
+    active: dict[str, str] = field(default_factory=dict)
+    saved: set[str] = field(default_factory=set)
+    controller: tuple[int, int] = (-1, -1)
+
+    @property
+    def with_images(self) -> bool:
+        return self.inside or self.objects is not None
+
+    def elsewhere(self) -> tuple[int, list[str]]:
+        """How many images have their bytes in other stores only, and the names of these."""
+        far = [stores for image, stores in self.active.items() if image not in self.saved and not _own(stores)]
+        return len(far), sorted({name for stores in far for name in stores.split(",") if name})
 
     @property
     def images_word(self) -> str:
@@ -60,17 +79,24 @@ class Wanted:
 
 def written(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
     """The records of a backup, written down. Raises CliError."""
+    found = settings.secrets_dir.stat()
+    wanted.controller = found.st_uid, found.st_gid
+    known = Hashes(settings.cache_dir / "image-hashes.json")
     yield from _rows(settings, wanted)
     for top in sorted(settings.state.iterdir()):
-        if top.name in NEVER or top.is_symlink() or NEVER_FILES.fullmatch(top.name):
+        if top.name in NEVER or top.is_symlink() or NEVER_FILES.fullmatch(top.name) or NOT_SAVED.fullmatch(top.name):
             continue
         if top.name == "secrets" and not wanted.secrets:
             continue
         if top.is_dir():
-            yield from _files(top, wanted)
-    yield from _files(settings.state, wanted, only_top=True)
-    yield from _files(settings.node_dir, wanted, pattern=NODE)
-    yield from _images(settings, wanted)
+            yield from _files(top, wanted, known)
+    yield from _files(settings.state, wanted, known, only_top=True)
+    yield from _files(settings.node_dir, wanted, known, pattern=NODE)
+    for name, fd in owners.files(settings.images_dir):
+        if IMAGE.fullmatch(name):
+            yield from _image(f"images/{name}", fd, wanted, known)
+    known.keep()
+    _miss(wanted)
     end = End(tables=wanted.rows, files=wanted.files, images=wanted.images, left_out=wanted.left_out)
     yield packed(end)
 
@@ -122,52 +148,75 @@ def read_rows(store: Store, head: dict[str, Any]) -> Iterator[bytes]:
 
 def _counted(stream: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:
     """The stream, and its rows counted in `wanted`: so a process that ended too early is seen at the end."""
-    reader, table = Reader(), ""
+    reader, form = Reader(), Form("", ())
     for data in stream:
         yield data
         for record in reader.feed(data):
             if isinstance(record, Form):
-                table = record.name
-                wanted.rows[table] = 0
+                form = record
+                wanted.rows[form.name] = 0
             elif isinstance(record, Rows):
-                wanted.rows[table] += len(record.rows)
+                wanted.rows[form.name] += len(record.rows)
+                if form.name == "image_images":
+                    _note(form, record, wanted)
+
+
+def _note(form: Form, rows: Rows, wanted: Wanted) -> None:
+    """Which images have bytes, and in which stores. An older schema may say less."""
+    for row in rows.rows:
+        image = dict(zip(form.columns, row, strict=True))
+        if image.get("status") == "active" and image.get("deleted_at") is None:
+            wanted.active[image["id"]] = image.get("stores") or OWN_STORE
+
+
+def _own(stores: str) -> bool:
+    return OWN_STORE in stores.split(",")
+
+
+def _miss(wanted: Wanted) -> None:
+    """Images that should have been in the store in ``images``, and are not."""
+    gone = [image for image, stores in wanted.active.items() if image not in wanted.saved and _own(stores)]
+    if gone and wanted.with_images:
+        names = ", ".join(sorted(gone)[:3]) + (" and others" if len(gone) > 3 else "")
+        wanted.left_out.append(f"the bytes of {len(gone)} images are not in the folder of images ({names})")
 
 
 def _files(
-    folder: Path, wanted: Wanted, *, only_top: bool = False, pattern: re.Pattern[str] | None = None
+    folder: Path,
+    wanted: Wanted,
+    known: Hashes,
+    *,
+    only_top: bool = False,
+    pattern: re.Pattern[str] | None = None,
 ) -> Iterator[bytes]:
-    """The files below a folder of the state folder."""
+    """The files below a folder of the state folder; in one that an image store has, images."""
     prefix = "" if only_top else f"{folder.name}/"
-    for name, fd in owners.files(folder) if not only_top else _top(folder):
+    others: list[str] = []
+    uids = wanted.controller[0], os.geteuid()
+    for name, fd in owners.files(folder, uids, others) if not only_top else owners.top(folder, uids, others):
         path = prefix + name
-        if NEVER_FILES.fullmatch(path) or (pattern is not None and not pattern.fullmatch(name)):
+        if NEVER_FILES.fullmatch(path) or (pattern is not None and not pattern.fullmatch(name)) or _lost(path):
             continue
         if path == "node/link.json" and not wanted.secrets:
             continue
-        if os.fstat(fd).st_size > MOST_BYTES:
+        if is_image(path):
+            yield from _image(path, fd, wanted, known)
+        elif os.fstat(fd).st_size > MOST_BYTES:
             wanted.left_out.append(f"{path} is larger than {MOST_BYTES >> 20} MiB and was left out")
-            continue
-        yield from _file(path, fd, wanted)
+        else:
+            yield from _file(path, fd, wanted, folder.parent if not only_top else folder)
+    paths = [prefix + name for name in others if pattern is None or pattern.fullmatch(name)]
+    wanted.left_out += [
+        f"{path} is another user's than its folder"
+        for path in paths
+        if not (NEVER_FILES.fullmatch(path) or _lost(path))
+    ]
 
 
-def _top(state: Path) -> Iterator[tuple[str, int]]:
-    """Files of the state folder itself."""
-    handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        uid = os.fstat(handle).st_uid
-        for name in sorted(os.listdir(handle)):
-            if (fd := owners.opened(name, handle, uid)) is not None:
-                try:
-                    yield name, fd
-                finally:
-                    os.close(fd)
-    finally:
-        os.close(handle)
-
-
-def _file(path: str, fd: int, wanted: Wanted) -> Iterator[bytes]:
+def _file(path: str, fd: int, wanted: Wanted, state: Path | None = None) -> Iterator[bytes]:
     found = os.fstat(fd)
-    yield packed(FileStart(path, found.st_size, bool(found.st_mode & 0o004)))
+    is_open = state is not None and _open(path, found, state)
+    yield packed(FileStart(path, found.st_size, is_open, _reader(path, found, wanted)))
     sum_ = hashlib.sha256()
     while data := os.read(fd, owners.PIECE):
         sum_.update(data)
@@ -176,23 +225,47 @@ def _file(path: str, fd: int, wanted: Wanted) -> Iterator[bytes]:
     wanted.files += 1
 
 
-def _images(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
-    """Images of the store that is in the state folder: inside, or as objects elsewhere."""
-    if not wanted.inside and wanted.objects is None:
+def _open(path: str, found: os.stat_result, state: Path) -> bool:
+    """Whether everybody who may enter the state folder may read the file."""
+    folders = list(Path(path).parents)[:-1]
+    modes = [(state / folder).lstat().st_mode for folder in folders]
+    return bool(found.st_mode & 0o004) and all(mode & 0o001 for mode in modes)
+
+
+def _reader(path: str, found: os.stat_result, wanted: Wanted) -> str:
+    """As what the controller's user reads a file of the operator's: ``owner``, ``group``, or as anybody (empty)."""
+    uid, gid = wanted.controller
+    if path.partition("/")[0] in FOLDERS or uid == os.geteuid():
+        return ""
+    if found.st_uid == uid:
+        return "owner"
+    return "group" if found.st_gid == gid and found.st_mode & 0o040 else ""
+
+
+def _image(path: str, fd: int, wanted: Wanted, known: Hashes) -> Iterator[bytes]:
+    """An image's file of a store in the state folder: inside, or as an object elsewhere."""
+    if not wanted.with_images:
         return
-    known = Hashes(settings.cache_dir / "image-hashes.json")
-    for name, fd in owners.files(settings.images_dir):
-        if not IMAGE.fullmatch(name):
-            continue
-        wanted.images += 1
-        if wanted.objects is None:
-            yield from _file(f"images/{name}", fd, wanted)
-            wanted.files -= 1
-            continue
-        sha256 = known.of(name, fd)
-        wanted.copied += wanted.objects.put(sha256, fd)
-        yield packed(Elsewhere(f"images/{name}", os.fstat(fd).st_size, sha256))
-    known.keep()
+    wanted.images += 1
+    wanted.saved.add(path.rpartition("/")[2])
+    if wanted.objects is None:
+        yield from _file(path, fd, wanted)
+        wanted.files -= 1
+        return
+    sha256 = known.of(path, fd)
+    wanted.copied += wanted.objects.put(sha256, fd)
+    yield packed(Elsewhere(path, os.fstat(fd).st_size, sha256))
+
+
+def is_image(path: str) -> bool:
+    """Whether a path in a state folder is that of an image's file, in ``images`` or in another store's folder."""
+    *folders, name = path.split("/")
+    return bool(folders) and folders[0] not in ("node", "secrets") and IMAGE.fullmatch(name) is not None
+
+
+def _lost(path: str) -> bool:
+    """Whether a store has set the file aside, as no image has it."""
+    return is_image(path) and "lost" in path.split("/")
 
 
 def may_be(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cumulet.cli.backups.contents import is_image
 from cumulet.cli.backups.reading import Found
 from cumulet.cli.terminal import plain
 from cumulet.store import iso
@@ -30,9 +31,9 @@ def as_text(file: Path, found: Found) -> str:
         lines.append(f"  cloud           {plain(found.cloud[0])}, epoch {found.cloud[1]}, revision {found.revision}")
     counts = ", ".join(f"{found.tables[table]} {word}" for table, word in _TOLD.items() if table in found.tables)
     lines.append(f"  rows            {found.rows} in {len(found.tables)} tables: {counts}, ended ones included")
-    files = [path for path in found.files if not path.startswith("images/")]
+    files = [path for path in found.files if not is_image(path)]
     lines.append(f"  files           {len(files)}: {', '.join(map(plain, _tops(files)))}")
-    inside = [size for path, size in found.files.items() if path.startswith("images/")]
+    inside = [size for path, size in found.files.items() if is_image(path)]
     if inside:
         lines.append(f"  images          {len(inside)}, {sum(inside) / 1e6:.1f} MB, inside")
     elif found.elsewhere:

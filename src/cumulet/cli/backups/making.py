@@ -19,6 +19,7 @@ from cumulet.cli.backups.records import compressed
 from cumulet.cli.backups.sealing import SealedWriter, Secret
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
+from cumulet.cli.terminal import plain
 from cumulet.config import Settings
 
 INCOMPLETE = 4
@@ -34,10 +35,15 @@ def run(args: argparse.Namespace) -> int:
         return 0
     settings = Settings.load(args.state)
     target = _target(args)
+    _require_outside(settings.state, target.parent, "FILE")
+    if args.images_to is not None and not args.images_to.startswith("s3://"):
+        if not args.images_to:
+            raise CliError("--images-to names no place")
+        _require_outside(settings.state, Path(args.images_to).expanduser().absolute(), "--images-to")
     secret = None if args.without_secrets else secrets.to_seal(args)
     if secret is None and secrets.given(args) is not None:
         raise CliError("--without-secrets makes a file without a seal: it takes no passphrase and no key")
-    objects = objects_at(args.images_to) if args.images_to else None
+    objects = objects_at(args.images_to) if args.images_to is not None else None
     wanted = Wanted(secrets=secret is not None, inside=args.with_images, objects=objects)
     progress = Progress()
     found = save(settings, wanted, (target, secret), progress)
@@ -72,6 +78,14 @@ def _target(args: argparse.Namespace) -> Path:
     if file.exists() and not stat.S_ISREG(file.lstat().st_mode):
         raise CliError(f"{file} is no file that a backup may replace")
     return file
+
+
+def _require_outside(state: Path, folder: Path, what: str) -> None:
+    """Raise CliError for a place that goes with the cloud, and that the next backup would take for something of it."""
+    if folder.resolve().is_relative_to(state.resolve()):
+        raise CliError(
+            f"{what} is in {state}, which a backup shall outlive: name a place outside, best on another disk"
+        )
 
 
 def save(settings: Settings, wanted: Wanted, into: tuple[Path, Secret | None], progress: Progress) -> Found:
@@ -140,6 +154,9 @@ def _tell(target: Path, wanted: Wanted, found: Found, progress: Progress) -> Non
             "It has no seal: whoever reads it reads all rows, with the hashes of passwords. The secrets are not in it: "
             "what they encrypt (EC2 and TOTP credentials) cannot be read after a restore without them."
         )
+    far, stores = wanted.elsewhere()
+    if far:
+        progress.say(f"{far} images are not in it, as they are in other stores: {', '.join(map(plain, stores))}.")
     for sentence in wanted.left_out:
         progress.say(f"Left out: {sentence}.")
 

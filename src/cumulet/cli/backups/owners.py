@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -80,34 +80,59 @@ def _child(uid: int, gid: int, produce: Callable[[], Iterator[bytes]], pipes: tu
         os._exit(code)
 
 
-def files(folder: Path) -> Iterator[tuple[str, int]]:
+def files(folder: Path, uids: Collection[int] = (), others: list[str] | None = None) -> Iterator[tuple[str, int]]:
     """Names and descriptors of the regular files of a folder's owner below it, names in relation to it, in order.
 
-    No link is followed, and nothing is opened that belongs to somebody else. A descriptor is closed when the next is
-    asked for. A folder that is not there has none.
+    No link is followed. In a folder of ourselves files of `uids` count, too. Anybody else's are not opened; their names
+    are added to `others`. A descriptor is closed when the next is asked for. A folder that is not there has none.
     """
     if not folder.is_dir() or folder.is_symlink():
         return
     try:
         for place, folders, names, handle in os.fwalk(folder, follow_symlinks=False, onerror=_raise):
             folders.sort()
-            uid = os.fstat(handle).st_uid
-            for name in sorted(names):
-                if (fd := opened(name, handle, uid)) is not None:
-                    try:
-                        yield str(Path(place, name).relative_to(folder)), fd
-                    finally:
-                        os.close(fd)
+            within = Path(place).relative_to(folder)
+            more: list[str] = []
+            for name, fd in _within(handle, sorted(names), uids, more):
+                yield str(within / name), fd
+            if others is not None:
+                others += [str(within / name) for name in more]
     except PermissionError as error:
         raise CliError(f"cannot read {error.filename or folder}: {error.strerror}; run this as root") from None
+
+
+def top(folder: Path, uids: Collection[int] = (), others: list[str] | None = None) -> Iterator[tuple[str, int]]:
+    """The same of the files of the folder itself."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield from _within(handle, sorted(os.listdir(handle)), uids, [] if others is None else others)
+    finally:
+        os.close(handle)
+
+
+def _within(handle: int, names: list[str], uids: Collection[int], others: list[str]) -> Iterator[tuple[str, int]]:
+    uid = os.fstat(handle).st_uid
+    allowed = {uid, *uids} if uid == os.geteuid() else {uid}
+    for name in names:
+        fd = opened(name, handle, allowed)
+        if fd is None:
+            continue
+        if fd < 0:
+            others.append(name)
+            continue
+        try:
+            yield name, fd
+        finally:
+            os.close(fd)
 
 
 def _raise(error: OSError) -> NoReturn:
     raise error
 
 
-def opened(name: str, handle: int, uid: int) -> int | None:
-    """A descriptor of a regular file of that user; None for anything else, and for what has gone meanwhile."""
+def opened(name: str, handle: int, uids: Collection[int]) -> int | None:
+    """A descriptor of a regular file of one of these users; -1 when it is another's, None for what is no file and for
+    what has gone meanwhile."""
     try:
         if not stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
             return None
@@ -115,7 +140,7 @@ def opened(name: str, handle: int, uid: int) -> int | None:
     except FileNotFoundError:
         return None
     found = os.fstat(fd)
-    if stat.S_ISREG(found.st_mode) and found.st_uid == uid:
+    if stat.S_ISREG(found.st_mode) and found.st_uid in uids:
         return fd
     os.close(fd)
-    return None
+    return -1 if stat.S_ISREG(found.st_mode) else None

@@ -9,12 +9,13 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from cumulet.cli import processes, state_folder
+from cumulet.cli import machine, processes, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
 from cumulet.node import trees
@@ -42,6 +43,18 @@ class Place:
     @property
     def whole(self) -> bool:
         return self.mark.kind == WHOLE
+
+    def open_up(self, fd: int, *, readable: bool, reader: str) -> None:
+        """Let who read a file before read it again, and pass a folder on the way to it."""
+        is_folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+        mode = stat.S_IMODE(os.fstat(fd).st_mode)
+        if readable:
+            mode |= 0o011 if is_folder else 0o044
+        if reader and os.geteuid() == 0 and machine.may({"chown"}):
+            user = machine.ensure_user(self.state)
+            os.fchown(fd, user.pw_uid if reader == "owner" else -1, user.pw_gid)
+            mode |= 0o010 if is_folder else 0o040 if reader == "group" else 0
+        os.fchmod(fd, mode)
 
 
 def look(state: Path) -> Place:
@@ -138,17 +151,20 @@ def require_room(state: Path, needed: int) -> None:
 class Writing:
     """A file of the folder that is being written: it gets its name when all of it is there.
 
-    Folders on the way are made. No link is followed, and what is made belongs to the owner of the folder around it.
+    Folders on the way are made. No link is followed, and what is made belongs to the owner of the folder around it; but
+    the controller's user is the owner, or of the group, when `reader` says so, and all may read what is `readable`.
     `skipped`: it is there already, and stays as it is.
     """
 
-    def __init__(self, place: Place, path: str, *, readable: bool) -> None:
+    def __init__(self, place: Place, path: str, *, readable: bool = False, reader: str = "") -> None:
         *folders, self._name = path.split("/")
         self._draft = f".{self._name}.restoring"
         self._folder = os.open(place.state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._fd = -1
         for folder in folders:
-            inner = _entered(self._folder, folder)
+            inner, is_new = _entered(self._folder, folder)
+            if place.whole or is_new:
+                place.open_up(inner, readable=readable, reader=reader if is_new else reader and "group")
             os.close(self._folder)
             self._folder = inner
         self.skipped = _there(self._folder, self._name)
@@ -159,8 +175,7 @@ class Writing:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._fd = os.open(self._draft, flags, 0o600, dir_fd=self._folder)
         _give(self._fd, self._folder)
-        if readable and not folders:
-            os.fchmod(self._fd, 0o644)
+        place.open_up(self._fd, readable=readable, reader=reader)
 
     def write(self, data: bytes) -> None:
         """Add to the file, unless it is skipped."""
@@ -176,15 +191,16 @@ class Writing:
         os.close(self._folder)
 
 
-def _entered(handle: int, name: str) -> int:
+def _entered(handle: int, name: str) -> tuple[int, bool]:
+    """A folder, and whether it was made now."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.open(name, flags, dir_fd=handle)
+        return os.open(name, flags, dir_fd=handle), False
     except FileNotFoundError:
         os.mkdir(name, 0o700, dir_fd=handle)
         inner = os.open(name, flags, dir_fd=handle)
         _give(inner, handle)
-        return inner
+        return inner, True
 
 
 def _there(handle: int, name: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cumulet.cli.backups import sealing
-from cumulet.cli.backups.contents import may_be
+from cumulet.cli.backups.contents import is_image, may_be
 from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStart, Head, Record, damaged, records
 from cumulet.cli.backups.sealing import Secret
 from cumulet.cli.errors import CliError
@@ -124,8 +124,8 @@ class Reading:
         return None if self._sum.hexdigest() == record.sha256 else f"the file {path} has another hash"
 
     def _end(self, record: End) -> str | None:
-        images = len(self.found.elsewhere) + sum(path.startswith("images/") for path in self.found.files)
-        files = sum(not path.startswith("images/") for path in self.found.files)
+        images = len(self.found.elsewhere) + sum(map(is_image, self.found.files))
+        files = sum(not is_image(path) for path in self.found.files)
         self.found.left_out = record.left_out
         same = record.tables == self.found.tables and (record.files, record.images) == (files, images)
         return None if same else "not all is there that it counts"

@@ -40,11 +40,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 class FileStart(msgspec.Struct, frozen=True, array_like=True):
     """A file of the state folder begins: its path there, its size when it was looked at, and whether all may read
-    it."""
+    it. `reader`: the controller's user reads it as its ``owner`` or as its ``group``; empty otherwise."""
 
     path: str
     size: int
     open: bool = False
+    reader: str = ""
 
 
 class Bytes(msgspec.Struct, frozen=True, array_like=True):

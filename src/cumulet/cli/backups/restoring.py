@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cumulet.cli import state_folder
 from cumulet.cli.backups import listing, places, rows, secrets
+from cumulet.cli.backups.contents import is_image
 from cumulet.cli.backups.making import sealed_how
 from cumulet.cli.backups.objects import Objects, objects_at
 from cumulet.cli.backups.places import Place, Writing
@@ -64,7 +65,7 @@ def _require_objects(objects: Objects | None, found: Found) -> None:
 
 
 def _needed(found: Found, without_images: bool) -> int:
-    files = sum(size for path, size in found.files.items() if not (without_images and path.startswith("images/")))
+    files = sum(size for path, size in found.files.items() if not (without_images and is_image(path)))
     return ROOM * found.expanded + files + (0 if without_images else sum(each.size for each in found.elsewhere))
 
 
@@ -136,14 +137,16 @@ def _files(place: Place, reading: Reading, images: tuple[Objects | None, bool]) 
     writing: Writing | None = None
     for record in reading:
         if isinstance(record, FileStart):
-            left_out = without and record.path.startswith("images/")
-            writing = None if left_out else Writing(place, record.path, readable=record.open)
+            left_out = without and is_image(record.path)
+            writing = None if left_out else Writing(place, record.path, readable=record.open, reader=record.reader)
         elif isinstance(record, Bytes) and writing is not None:
             writing.write(record.data)
         elif isinstance(record, FileEnd) and writing is not None:
             writing.close()
         elif isinstance(record, Elsewhere) and objects is not None:
-            _fetch(Writing(place, record.path, readable=False), objects.get(record.sha256, record.size))
+            own = record.path.startswith("images/")  # which `up` hands over; another store's folder it does not know
+            writing = Writing(place, record.path, reader="" if own else "owner")
+            _fetch(writing, objects.get(record.sha256, record.size))
 
 
 def _fetch(writing: Writing, pieces: Iterator[bytes]) -> None:
