@@ -16,7 +16,7 @@ import pytest
 from cumulet.cli import link_client, state_folder
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.main import main
-from cumulet.desired.shapes import HostFacts, Item, Keeping, Kept, Report
+from cumulet.desired.shapes import HostFacts, Item, Keeping, Kept, Report, Seen
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import clouds, desired, hosts, keeping
 from cumulet.services.compute import door as compute
@@ -405,3 +405,23 @@ def test_the_verbs_show_ask_and_say_what_came_of_it(
     assert "1 guest," in capsys.readouterr().out
     assert main(["forget", "--all", *state]) == 0
     assert "Nothing is kept" in capsys.readouterr().out
+
+
+def test_one_node_cannot_make_the_cloud_another(lost: Any, fresh: Cloud) -> None:
+    """A node that was taken over says that it keeps things of some cloud. An operator who adopts or forgets something
+    else does not thereby hand the others' cloud to that id: they would take nothing from this controller any more."""
+    _, _, journal = lost
+    foreign = str(uuid.uuid4())
+    with fresh.side.controller.store.transaction() as tx:
+        hosts.seen(tx, fresh.links["one"], Seen(cloud_id=fresh.cloud_id, epoch=1, revision=1))
+    fresh.keep({"one": journal["one"][:1]}, fresh.cloud_id, why="strange")
+    fresh.keep({"two": journal["two"]}, foreign, why="strange")
+    mine = journal["one"][0].ref
+    for verb, wish in (("adopt", {}), ("forget", {"ids": [mine]}), ("forget", {})):
+        answer = fresh.operator(verb, **wish)
+        assert answer.status == 400 and "--cloud" in answer.body.decode(), answer.body
+        with fresh.side.controller.store.read() as tx:
+            assert fleet.cloud(tx).id == fresh.cloud_id
+    assert fresh.operator("forget", ids=[mine], cloud=fresh.cloud_id).status == 200
+    with fresh.side.controller.store.read() as tx:
+        assert fleet.cloud(tx).id == fresh.cloud_id

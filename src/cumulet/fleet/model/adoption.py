@@ -115,18 +115,25 @@ Adopter = Callable[[Transaction, Adoption], None]
 
 
 def chosen(tx: Transaction, cloud_id: str | None, kept: Iterable[keeping.KeptThing]) -> tuple[str, bool]:
-    """The cloud whose things are meant, and whether that is another one than this database's. Raises UnclearError."""
+    """The cloud whose things are meant, and whether that is another one than this database's. Raises UnclearError.
+
+    Another one is only taken for granted when no node belongs to this one: one node that lies, or has come from
+    elsewhere, must not take the whole cloud from all others.
+    """
     own = clouds.current(tx)
     own_id = "" if own is None else own.id
-    others = {thing.cloud_id for thing in kept if thing.cloud_id} | {held.cloud_id for held in hosts.held(tx)}
-    others -= {"", own_id}
+    there = {thing.cloud_id for thing in kept} | {held.cloud_id for held in hosts.held(tx)} | {own_id}
+    others = there - {"", own_id}
     if cloud_id:
-        if cloud_id not in others | {own_id}:
+        if cloud_id not in there:
             raise UnclearError(f"no node keeps anything of a cloud {sentence(cloud_id, 64)}")
         return cloud_id, cloud_id != own_id
+    if others and hosts.belonging(tx, own_id):
+        others.add(own_id)
     if len(others) > 1:
         raise UnclearError(
             f"nodes keep what several clouds wanted: {', '.join(sorted(others))}; say which with --cloud"
+            + (f" (this one is {own_id})" if own_id in others else "")
         )
     return (others.pop(), True) if others else (own_id, False)
 

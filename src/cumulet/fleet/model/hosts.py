@@ -217,6 +217,12 @@ def held(tx: Transaction) -> list[Held]:
     return [Held(row.id, row.name, row.hold, row.cloud_id or "", row.epoch, row.revision) for row in found]
 
 
+def belonging(tx: Transaction, cloud_id: str) -> bool:
+    """Whether a node takes the word of this controller, and says that it belongs to this cloud. One query."""
+    query = select(links.c.id).where(links.c.cloud_id == cloud_id, links.c.hold.is_(None)).limit(1)
+    return tx.row(query) is not None
+
+
 def newest_time(tx: Transaction) -> int:
     """The latest moment at which a node was heard, or told something, in µs; 0 when there is none."""
     heard = tx.scalar(select(func.max(links.c.last_seen)))
