@@ -425,3 +425,34 @@ def test_one_node_cannot_make_the_cloud_another(lost: Any, fresh: Cloud) -> None
     assert fresh.operator("forget", ids=[mine], cloud=fresh.cloud_id).status == 200
     with fresh.side.controller.store.read() as tx:
         assert fleet.cloud(tx).id == fresh.cloud_id
+
+
+def test_a_private_image_is_not_read_through_a_guest_that_a_node_made_up(lost: Any, fresh: Cloud) -> None:
+    """A node says that it keeps a guest of its friend's that boots from another project's private image. The guest is
+    adopted, but the node does not get the image for it."""
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    assert fresh.operator("adopt").status == 200
+    image = {"name": "secret", "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+    private = fresh.call("image", "POST", "/v2/images", image, admin=True)["id"]
+    head = {"content-type": "application/octet-stream"}
+    path = f"/v2/images/{private}/file"
+    assert fresh.side.ask("image", "PUT", path, body=b"secret", token=fresh.side.admin, headers=head).status == 204
+    context = fresh.side.controller.app.mounts[fresh.side.settings.ports.of("link")].context
+    with fresh.side.controller.store.read() as tx:
+        own = fleet.cloud(tx).id
+    real = next(item for item in journal["one"] + journal["two"] if item.ref == ids["server"])
+    for number, where in enumerate(("id", "kernel", "ramdisk")):
+        lie = msgspec.json.decode(msgspec.json.encode(real), type=Item)
+        loose = {"id": private, "size": 6, "os_hash_value": "0" * 128}
+        lie.ref = str(uuid.uuid4())
+        lie.spec |= {"id": lie.ref, "name": f"instance-0000007{number}", "interfaces": []}
+        lie.spec["image"] |= {"id": private} if where == "id" else {where: loose}
+        lie.host = "host-two"
+        fresh.keep({"two": [lie]}, own, why="strange")
+        done = fresh.operator("adopt").json
+        assert [(line["kind"], line["id"]) for line in done["adopted"] if line["kind"] == "guest"] == [
+            ("guest", lie.ref)
+        ], done
+        with fresh.side.controller.store.read() as tx:
+            assert context.image_path(tx, fresh.links["two"], private) is None, where

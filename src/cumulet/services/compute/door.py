@@ -110,12 +110,13 @@ def image_name(tx: Transaction, image_id: str) -> str:
 def boots_from(tx: Transaction, link_id: str, image_id: str) -> bool:
     """Whether a server that is on this link now needs the image: to boot from, or as the kernel or ramdisk that was
     looked up as its creator saw it. One query."""
+    withheld = servers.c.image[guests.WITHHELD].as_boolean()
     needs = or_(
         servers.c.image_id == image_id,
         servers.c.image[("kernel", "id")].as_string() == image_id,
         servers.c.image[("ramdisk", "id")].as_string() == image_id,
     )
-    here = and_(servers.c.link_id == link_id, servers.c.deleted_at.is_(None))
+    here = and_(servers.c.link_id == link_id, servers.c.deleted_at.is_(None), withheld.is_not(True))
     return tx.row(select(servers.c.id).where(here, needs).limit(1)) is not None
 
 

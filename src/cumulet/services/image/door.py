@@ -25,8 +25,9 @@ from cumulet.services.image.model.stores.declared import DeclarationError, decla
 from cumulet.services.image.model.stores.marks import MarkError
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import images, members
 from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among
 
 __all__ = [
     "LIMITED",
@@ -46,6 +47,7 @@ __all__ = [
     "examine",
     "find",
     "forget",
+    "hidden",
     "kept",
     "known_ids",
     "lost",
@@ -148,6 +150,25 @@ def find(tx: Transaction, text: str) -> list[Subject]:
     query = select(images.c.id, images.c.name).where(or_(images.c.id == text, images.c.name == text))
     rows = tx.rows(query.order_by(images.c.created_at.desc()).limit(20))
     return [Subject("image", row.id, row.name or "") for row in rows]
+
+
+def hidden(tx: Transaction, wanted: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of these (project, image) pairs those in which the image is there and the project does not see it. Two
+    queries."""
+    pairs = set(wanted)
+    ids = {image_id for _, image_id in pairs}
+    columns = (images.c.id, images.c.owner, images.c.visibility)
+    rows = {row.id: row for row in tx.rows(select(*columns).where(among(images.c.id, ids)))}
+    shared = {id for id, row in rows.items() if row.visibility == "shared"}
+    member = {(row.member, row.image_id) for row in tx.rows(select(members).where(among(members.c.image_id, shared)))}
+    return {
+        (project_id, id)
+        for project_id, id in pairs
+        if (row := rows.get(id)) is not None
+        and row.visibility not in ("public", "community")
+        and row.owner != project_id
+        and not (id in shared and (project_id, id) in member)
+    }
 
 
 def data_path(tx: Transaction, context: ImageContext, image_id: str) -> Path | None:

@@ -18,9 +18,10 @@ from cumulet.fleet import door as fleet
 from cumulet.fleet.door import Adoption, Thing
 from cumulet.services.compute import states
 from cumulet.services.compute.model import quotas, scheduling
-from cumulet.services.compute.model.guests import SAME
+from cumulet.services.compute.model.guests import SAME, WITHHELD
 from cumulet.services.compute.model.server_create import hostname_of
 from cumulet.services.compute.tables import flavor_access, flavors, keypairs, server_tags, servers
+from cumulet.services.image import door as image
 from cumulet.services.placement import door as placement
 from cumulet.store import Transaction
 from cumulet.store.among import among
@@ -78,9 +79,12 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
     if not things:
         return
     by_size = _flavors(tx, things)
+    withheld = _withheld(tx, things)
     rows, tags = [], []
     for thing in things:
         rows.append(_row(tx, thing, by_size[_size(thing.spec)]))
+        if thing.ref in withheld:
+            rows[-1]["image"][WITHHELD] = True
         record: GuestRecord | None = thing.spec.record
         tags += [{"server_id": thing.ref, "tag": tag} for tag in sorted(set(record.tags if record else ()))]
     tx.insert(servers, rows)
@@ -95,9 +99,24 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
         record = spec.record
         project, user = (record.project, record.user) if record else (Owner(id=spec.project_id), Owner(id=spec.user_id))
         adoption.belongs(project, user)
-        note = f"more than {thing.host.name} has room for" if thing.ref in refused else ""
-        adoption.take(thing, spec.display_name, spec.project_id, note)
+        notes = [f"more than {thing.host.name} has room for"] if thing.ref in refused else []
+        notes += [f"its image is another project's, and {thing.host.name} does not get it"] * (thing.ref in withheld)
+        adoption.take(thing, spec.display_name, spec.project_id, "; ".join(notes))
         timeline.record(tx, thing.ref, "adopted", f"The server was made of the guest that {thing.host.name} kept.")
+
+
+def _withheld(tx: Transaction, things: Sequence[Thing]) -> set[str]:
+    """Guests that say to boot from an image that is there and that their project does not see. They run on, but a node
+    must not get at others' images by making guests up."""
+    named = [
+        (thing.spec.project_id, part.id, thing.ref)
+        for thing in things
+        if (main := thing.spec.image) is not None
+        for part in (main, main.kernel, main.ramdisk)
+        if part is not None
+    ]
+    hidden = image.hidden(tx, {(project_id, id) for project_id, id, _ in named})
+    return {ref for project_id, id, ref in named if (project_id, id) in hidden}
 
 
 def _by_project(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

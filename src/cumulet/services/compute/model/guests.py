@@ -80,6 +80,9 @@ def _record(row: servers.Server, owners: Mapping[str, Owner], tags: list[str]) -
     )
 
 
+WITHHELD = "withheld"
+"""In what a server keeps of its image: its node does not get the bytes (see `adoption`)."""
+
 SAME = (
     "created_at",
     "hostname",
@@ -113,4 +116,5 @@ def _orders(meta: Mapping[str, str]) -> dict[str, str]:
 def _image(kept: Mapping[str, Any]) -> BootImage:
     """The image as it was looked up when the server was created, with the kernel and ramdisk that it named then."""
     parts = {name: LooseImage(**kept[name]) for name in ("kernel", "ramdisk") if kept.get(name)}
-    return BootImage(**{**kept, **parts})
+    told = {name: value for name, value in kept.items() if name != WITHHELD}
+    return BootImage(**{**told, **parts})
