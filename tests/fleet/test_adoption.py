@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ipaddress
 import json
 import shutil
 import uuid
@@ -19,6 +20,7 @@ from cumulet.cli.main import main
 from cumulet.desired.shapes import HostFacts, Item, Keeping, Kept, Report, Seen
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import clouds, desired, hosts, keeping
+from cumulet.fleet.model.adoption import Adoption
 from cumulet.services.compute import door as compute
 from cumulet.services.network import door as network
 from tests.assembled import Answer, Assembled
@@ -456,3 +458,40 @@ def test_a_private_image_is_not_read_through_a_guest_that_a_node_made_up(lost: A
         ], done
         with fresh.side.controller.store.read() as tx:
             assert context.image_path(tx, fresh.links["two"], private) is None, where
+
+
+def test_ten_thousand_things_are_looked_at_once_each(fresh: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node may say that it keeps tens of thousands of things: the transaction that adopts them holds up every other
+    write, so none of them may be compared with all others."""
+    looks = {"lists": 0, "overlaps": 0}
+    of_kind, overlaps = Adoption.of_kind, ipaddress.IPv4Network.overlaps
+
+    def counted_list(self: Adoption, kind: Any) -> Any:
+        looks["lists"] += 1
+        return of_kind(self, kind)
+
+    def counted_overlap(self: Any, other: Any) -> Any:
+        looks["overlaps"] += 1
+        return overlaps(self, other)
+
+    monkeypatch.setattr(Adoption, "of_kind", counted_list)
+    monkeypatch.setattr(ipaddress.IPv4Network, "overlaps", counted_overlap)
+    items = [_net(number) for number in range(200)] + [_group() for _ in range(200)]
+    fresh.keep({"two": items}, fresh.cloud_id, why="strange")
+    shown = fresh.operator("adopt", show=True).json
+    kinds = [line["kind"] for line in shown["adopted"]]
+    assert (kinds.count("network"), kinds.count("subnet"), kinds.count("security_group")) == (200, 400, 200)
+    assert looks["lists"] < 50 and looks["overlaps"] < 400, looks
+
+
+def _net(number: int) -> Item:
+    id, owner = str(uuid.uuid4()), {"owner": {"id": "e" * 32, "name": "p"}, "name": f"n{number}"}
+    cidrs = [f"10.{number}.0.0/24", f"10.{number}.0.128/25", f"10.{number}.1.0/24", f"10.{number}.0.0/23"]
+    nets = [{"id": str(uuid.uuid4()), "cidr": cidr, "ip_version": 4, "enable_dhcp": False} for cidr in cidrs]
+    spec = {"id": id, "kind": "vxlan", "segmentation_id": number + 1, "mtu": 1450, "subnets": nets, "record": owner}
+    return Item(host="", kind="network", ref=id, revision=1, spec=spec)
+
+
+def _group() -> Item:
+    id = str(uuid.uuid4())
+    return Item(host="", kind="security_group", ref=id, revision=1, spec={"id": id, "rules": [], "members": []})

@@ -41,10 +41,12 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
     world = World.of(tx)
     adoption.busy |= world.owners
     owners = _network_owners(adoption)
+    said = _all_said(adoption)
     for thing in _once(adoption, "network"):
-        _network(world, adoption, thing, owners)
+        _network(world, adoption, thing, owners, said)
+    users = _group_users(adoption)
     for thing in _once(adoption, "security_group"):
-        _group(world, adoption, thing)
+        _group(world, adoption, thing, users)
     for thing in _once(adoption, "router"):
         _router(world, adoption, thing)
     for thing in _once(adoption, "network"):
@@ -86,11 +88,21 @@ def _said(spec: Network) -> tuple[Any, ...]:
     return spec.kind, spec.segmentation_id, spec.physical_network, owner
 
 
-def _network(world: World, adoption: Adoption, thing: Thing, owners: dict[str, set[str]]) -> None:
+def _all_said(adoption: Adoption) -> dict[str, list[Thing]]:
+    """Network → what each node keeps of it."""
+    found: dict[str, list[Thing]] = {}
+    for thing in adoption.of_kind("network"):
+        found.setdefault(thing.ref, []).append(thing)
+    return found
+
+
+def _network(
+    world: World, adoption: Adoption, thing: Thing, owners: dict[str, set[str]], said: dict[str, list[Thing]]
+) -> None:
     spec: Network = thing.spec
     known = world.nets.get(spec.id)
     if known is None:
-        others = [one for one in adoption.of_kind("network") if one.ref == spec.id and _said(one.spec) != _said(spec)]
+        others = [one for one in said[spec.id] if _said(one.spec) != _said(spec)]
         if any(one.spec.record is not None and spec.record is not None for one in others):
             return adoption.leave(thing, f"{others[0].host.name} says something else of it")
         segment = (spec.kind, spec.segmentation_id or spec.physical_network)
@@ -125,9 +137,8 @@ def _subnet(world: World, adoption: Adoption, network: Net, spec: Subnet, place:
     net = ipaddress.ip_network(spec.cidr)
     if spec.id in world.ranges:
         return
-    if any(range_.network_id == network.id and range_.net.overlaps(net) for range_ in world.ranges.values()):
+    if not world.range(spec.id, Range(network.id, net, spec.gateway_ip)):
         return
-    world.ranges[spec.id] = Range(network.id, net, spec.gateway_ip)
     record = spec.record
     project_id = (record.project_id if record else "") or network.project_id
     pools = [{"start": first, "end": last} for first, last in record.pools] if record else []
@@ -209,11 +220,11 @@ def _names(world: World, record: PortRecord | None, host: DhcpHost | None, place
 # ---- security groups
 
 
-def _group(world: World, adoption: Adoption, thing: Thing) -> None:
+def _group(world: World, adoption: Adoption, thing: Thing, users: dict[str, str]) -> None:
     spec, record = thing.spec, thing.spec.record
     if spec.id in world.groups:
         return
-    owner = record.owner if record else Owner(id=_group_owner(adoption, spec.id))
+    owner = record.owner if record else Owner(id=users.get(spec.id, ""))
     default = bool(record and record.is_default) and owner.id not in world.defaults
     if default:
         world.defaults.add(owner.id)
@@ -235,12 +246,14 @@ def _group(world: World, adoption: Adoption, thing: Thing) -> None:
     adoption.take(thing, row["name"], owner.id)
 
 
-def _group_owner(adoption: Adoption, group_id: str) -> str:
-    """Whose guests have the group."""
+def _group_users(adoption: Adoption) -> dict[str, str]:
+    """Security group → the project of the first guest that has it."""
+    found: dict[str, str] = {}
     for thing in adoption.of_kind("guest"):
-        if any(group_id in interface.security_groups for interface in thing.spec.interfaces):
-            return str(thing.spec.project_id)
-    return ""
+        for interface in thing.spec.interfaces:
+            for group in interface.security_groups:
+                found.setdefault(group, thing.spec.project_id)
+    return found
 
 
 # ---- routers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,10 @@ class Range:
     gateway_ip: str | None
 
 
+Span = tuple[int, int, int]
+"""Version, first and last address of a subnet."""
+
+
 @dataclass
 class World:
     """Rows by id, those that are there and those to come. `taken`: (subnet, number) → port, `macs`: (network, MAC) →
@@ -72,6 +77,7 @@ class World:
     answered: dict[str, tuple[int, DhcpHost]] = field(default_factory=dict)
     segments: set[tuple[str, Any]] = field(default_factory=set)
     rows: defaultdict[Table, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    _spans: defaultdict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def of(cls, tx: Transaction) -> World:
@@ -81,7 +87,7 @@ class World:
             found.nets[row.id] = Net(row.id, row.project_id, row.shared or row.external, False)
             found.segments.add((row.kind, row.segmentation_id or row.physical_network))
         for row in tx.rows(select(subnets.c.id, subnets.c.network_id, subnets.c.cidr, subnets.c.gateway_ip)):
-            found.ranges[row.id] = Range(row.network_id, ipaddress.ip_network(row.cidr), row.gateway_ip)
+            found.range(row.id, Range(row.network_id, ipaddress.ip_network(row.cidr), row.gateway_ip))
         columns = [ports.c[name] for name in ("id", "network_id", "mac_address", "project_id", "description")]
         for row in tx.rows(select(*columns, ports.c.plugged, ports.c.device_id)):
             found.ports.add(row.id)
@@ -107,6 +113,19 @@ class World:
     def owners(self) -> set[str]:
         """Projects that have something here."""
         return {net.project_id for net in self.nets.values()}
+
+    def range(self, id: str, new: Range) -> bool:
+        """Add a subnet, unless its network has one that it overlaps. Looks at its neighbours alone: none of those that
+        are there overlap."""
+        net, spans = new.net, self._spans[new.network_id]
+        span = (net.version, int(net.network_address), int(net.broadcast_address))
+        at = bisect_left(spans, span)
+        before, after = spans[at - 1 : at] if at else [], spans[at : at + 1]
+        if any(near[0] == span[0] and near[1] <= span[2] and span[1] <= near[2] for near in (*before, *after)):
+            return False
+        spans.insert(at, span)
+        self.ranges[id] = new
+        return True
 
     def standard(self, id: str, project_id: str, record: Record | None, place: int = 0) -> dict[str, Any]:
         """The standard columns. `place` among its like keeps their order where no time is known."""
