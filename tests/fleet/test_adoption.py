@@ -495,3 +495,19 @@ def _net(number: int) -> Item:
 def _group() -> Item:
     id = str(uuid.uuid4())
     return Item(host="", kind="security_group", ref=id, revision=1, spec={"id": id, "rules": [], "members": []})
+
+
+def test_it_is_said_where_nodes_do_not_agree(lost: Any, fresh: Cloud) -> None:
+    """The newest word counts, and a node that was taken over may say that its word is: so it is shown whose was taken
+    of a group whose rules are others elsewhere."""
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    agreed = fresh.operator("adopt", show=True).json
+    assert not [line for line in agreed["adopted"] if "different" in line["note"]]
+    lies = _changed({"two": journal["two"]}, "security_group", rules=[])
+    for item in lies["two"]:
+        item.revision += 1000
+    fresh.keep({"one": journal["one"], **lies}, old.cloud_id)
+    shown = fresh.operator("adopt", show=True).json
+    notes = {line["id"]: line["note"] for line in shown["adopted"] if "different" in line["note"]}
+    assert notes == {ids["group"]: "nodes say different things of it; host-two the newest"}

@@ -459,3 +459,14 @@ def test_nothing_of_it_makes_a_link_or_host(cloud: Tenants) -> None:
     with cloud.controller.store.read() as tx:
         names = {found.name for found in tx.rows(select(tables.links.c.name))}
     assert not names & {"thief", "late", "once-2", "other", "coming"}
+
+
+def test_what_makes_no_sense_is_logged_once_and_bounded(evil: Evil, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a million things that cannot be, in one request: every other write waited 22 s, and 69 MB went to the log."""
+    one = {"host": "", "kind": "guest", "ref": "x", "why": "hold"}
+    many = evil.ask("POST", "/v1/kept", {"round": 1, "kept": [one] * 10_001, "last": True})
+    assert many.status == 400, many.body
+    with caplog.at_level(logging.WARNING):
+        assert evil.ask("POST", "/v1/kept", {"round": 1, "kept": [one] * 10_000, "last": True}).status == 204
+    told = [record.getMessage() for record in caplog.records if evil.link_id in record.getMessage()]
+    assert len(told) == 1 and "10000 things" in told[0], told[:3]

@@ -15,6 +15,8 @@ log = logging.getLogger("cumulet.fleet")
 
 BIG_BODY = 32 << 20
 MOST_QUESTIONS = 1000
+MOST_KEPT = 10_000
+"""In one request: a node says 2,000 at a time, and who writes waits for one that says more."""
 
 
 @service.post("/v1/kept", auth=False, admit=a_node, request=Keeping, status=204, body_limit=BIG_BODY)
@@ -22,6 +24,8 @@ def kept(call: Call) -> None:
     """A node says what it keeps: in place of what it said before, once the last of its requests is here."""
     if not 0 < call.body.round <= 2**62:
         raise BadRequest("A round is a number above 0.")
+    if len(call.body.kept) > MOST_KEPT:
+        raise BadRequest(f"{MOST_KEPT} things at a time, please.")
     model.keep(call.tx, call.sender, call.body)
 
 

@@ -67,7 +67,8 @@ class Line:
 class Adoption:
     """What is there to be adopted, and what came of it. `foreign`: it was wanted by a cloud of another id, so that
     these rows are new. `projects` and `users` are those that the adopted things belong to; `busy` are ids of
-    projects and users that own something in these rows already."""
+    projects and users that own something in these rows already; `differing` are things of which nodes say different
+    things, though they say who owns them."""
 
     cloud_id: str
     foreign: bool
@@ -77,6 +78,7 @@ class Adoption:
     projects: dict[str, Owner] = field(default_factory=dict)
     users: dict[str, Owner] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
+    differing: set[Key] = field(default_factory=set)
     _away: set[Key] = field(default_factory=set)
     _done: set[Key] = field(default_factory=set)
 
@@ -92,6 +94,8 @@ class Adoption:
     def take(self, thing: Thing, name: str, owner: str = "", note: str = "") -> None:
         """Rows were made of the thing."""
         self._done.add(thing.key)
+        if thing.key in self.differing:
+            note = "; ".join(filter(None, (note, f"nodes say different things of it; {thing.host.name} the newest")))
         self.adopted.append(Line(thing.kind, thing.ref, name, thing.host.name, owner, note))
 
     def note(self, kind: str, id: str, name: str, note: str = "") -> None:
@@ -155,8 +159,22 @@ def begin(tx: Transaction, cloud_id: str | None) -> Adoption:
             found.things.append(_thing(one, host))
         except (ValueError, msgspec.ValidationError) as error:
             found.left.append(Line(one.kind, one.ref, host=one.host, note=sentence(str(error), 300)))
+    said: dict[Key, Any] = {}
+    for thing in found.things:
+        mine = _said(thing)
+        if said.setdefault(thing.key, mine) != mine:
+            found.differing.add(thing.key)
     found.things.sort(key=lambda thing: (thing.kind, thing.ref, [-number for number in thing.age]))
     return found
+
+
+def _said(thing: Thing) -> Any:
+    """What its spec says that is the same on every node that has it in full."""
+    if thing.kind == "network":
+        return msgspec.structs.replace(thing.spec, dhcp=None, peers=[])
+    if thing.kind == "security_group":
+        return msgspec.structs.replace(thing.spec, members=[])
+    return thing.spec
 
 
 def _thing(one: keeping.KeptThing, host: hosts.Host) -> Thing:

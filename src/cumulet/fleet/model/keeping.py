@@ -69,14 +69,17 @@ def keep(tx: Transaction, link_id: str, said: Keeping) -> int:
 
 
 def _sensible(said: Iterable[Kept], own: set[str], link_id: str) -> Iterable[Kept]:
+    nonsense, first = 0, ""
     for each in said:
         try:
             thing = told.kept(each)
         except told.FactsError as error:
-            log.warning("link %s: %s", link_id, error)
+            nonsense, first = nonsense + 1, first or str(error)
             continue
         if not thing.host or thing.host in own:
             yield thing
+    if nonsense:
+        log.warning("link %s keeps %d things that make no sense, the first: %s", link_id, nonsense, first)
 
 
 def _row(thing: Kept) -> dict[str, Any]:
