@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,7 +49,8 @@ class Folder:
 
     def has(self, sha256: str, size: int) -> bool:
         try:
-            return self._path(sha256).stat().st_size == size
+            found = self._path(sha256).stat()
+            return stat.S_ISREG(found.st_mode) and found.st_size == size
         except FileNotFoundError:
             return False
         except OSError as error:

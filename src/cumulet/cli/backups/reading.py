@@ -7,6 +7,7 @@ that hashes and counts are right. What it found is there when it is through.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStar
 from cumulet.cli.backups.sealing import Secret
 from cumulet.cli.errors import CliError
 from cumulet.store.copies import Form, Rows
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass
@@ -99,16 +102,20 @@ class Reading:
         self.found.expanded += sum(sum(len(v) if isinstance(v, str) else 8 for v in row) for row in record.rows)
         for row in record.rows if form.name in ("fleet_cloud", "fleet_revision") else ():
             values = dict(zip(form.columns, row, strict=True))
+            epoch, revision = values.get("epoch", 0), values.get("value", 0)
+            if not (isinstance(epoch, int) and isinstance(revision, int)):
+                return f"there are rows of {form.name} that cannot be"
             if form.name == "fleet_revision":
-                self.found.revision = int(values["value"])
+                self.found.revision = revision
             else:
-                self.found.cloud = (str(values["id"]), int(values["epoch"]))
+                self.found.cloud = (str(values.get("id")), epoch)
         return None
 
     def _of_file(self, record: FileStart | Bytes | FileEnd | Elsewhere) -> str | None:
         if isinstance(record, Elsewhere):
             self.found.elsewhere.append(record)
-            return None if may_be(record.path) else "it names a file that no cloud has"
+            right = may_be(record.path) and record.path.startswith("images/") and record.size >= 0
+            return None if right and _SHA256.fullmatch(record.sha256) else "it names an image that no cloud has"
         if isinstance(record, FileStart):
             self._file, self._sum = record.path, hashlib.sha256()
             known = record.path in self.found.files or not may_be(record.path)

@@ -126,7 +126,10 @@ class Reader:
                 raise ValueError("a record is of no known kind")
             if len(buffer) - at < 5 + length:
                 break
-            yield decoder.decode(buffer[at + 5 : at + 5 + length])
+            try:
+                yield decoder.decode(buffer[at + 5 : at + 5 + length])
+            except RecursionError:
+                raise ValueError("a record is too deep") from None
             at += 5 + length
         del buffer[:at]
 

@@ -6,12 +6,14 @@ off begins again and finds nothing, or all of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from cumulet.cli.backups.reading import Found
 from cumulet.cli.backups.records import Record
 from cumulet.cli.errors import CliError
+from cumulet.cli.terminal import plain
 from cumulet.engine import put_forward
 from cumulet.fleet import door as fleet
 from cumulet.store import Store, copies, now_us, schema, targets
@@ -22,9 +24,9 @@ from cumulet.store.schema import SchemaError
 def require_known(found: Found) -> None:
     """Raise CliError for rows of a schema that this program does not know."""
     name = found.head.schema
-    if not name.isdigit() or int(name) > int(schema.HEAD):
+    if not re.fullmatch(r"[0-9]{1,9}", name) or int(name) > int(schema.HEAD):
         raise CliError(
-            f"the backup was made by a newer Cumulet ({found.head.version}, schema {name}; this one knows "
+            f"the backup was made by a newer Cumulet ({plain(found.head.version)}, schema {plain(name)}; this one knows "
             f"{schema.HEAD}): install that one"
         )
 
