@@ -462,7 +462,7 @@ def test_nothing_of_it_makes_a_link_or_host(cloud: Tenants) -> None:
 
 
 def test_what_makes_no_sense_is_logged_once_and_bounded(evil: Evil, caplog: pytest.LogCaptureFixture) -> None:
-    """Half a million things that cannot be, in one request: every other write waited 22 s, and 69 MB went to the log."""
+    """Half a million things that cannot be, in one request: all other writes waited 22 s, and 69 MB were logged."""
     one = {"host": "", "kind": "guest", "ref": "x", "why": "hold"}
     many = evil.ask("POST", "/v1/kept", {"round": 1, "kept": [one] * 10_001, "last": True})
     assert many.status == 400, many.body

@@ -126,7 +126,7 @@ def load(
             continue
         try:
             writer.rows(form, piece.rows)
-        except writer.refused as error:
+        except (writer.refused, OverflowError) as error:
             raise CopyError(f"the database does not take rows of {form.name}: {_first_line(error)}") from None
         counts[form.name] += len(piece.rows)
     writer.end()

@@ -1,4 +1,4 @@
-"""A backup that somebody made up is refused with a sentence: nothing is written elsewhere, and nothing is left to start.
+"""A backup that somebody made up is refused in words: nothing is written elsewhere, and nothing is left to start.
 
 Who can make one up has the key, or it was not sealed.
 """
@@ -23,6 +23,8 @@ from cumulet.store.copies import Form, Rows
 
 IMAGE = "images/14d06af9-edf6-4870-aacd-901fb3e9f24c"
 NOTHING = hashlib.sha256(b"").hexdigest()
+CONFIG = b"simulated = 1\n"
+CONFIGURED = (FileStart("cumulet.toml", 1), Bytes(CONFIG), FileEnd(hashlib.sha256(CONFIG).hexdigest()))
 Typed = Callable[..., tuple[int, str]]
 
 
@@ -62,8 +64,9 @@ def written(file: Path, *pieces: Any) -> Path:
             counts[name] += len(piece.rows)
     files = sum(isinstance(piece, FileStart) for piece in pieces)
     images = sum(isinstance(piece, Elsewhere) for piece in pieces)
-    first = () if any(isinstance(piece, Head) for piece in pieces) else (head(),)
-    every = (*first, *pieces, End(tables=counts, files=files, images=images))
+    heads = [piece for piece in pieces if isinstance(piece, Head)] or [head()]
+    pieces = tuple(piece for piece in pieces if not isinstance(piece, Head))
+    every = (*heads, *CONFIGURED, *pieces, End(tables=counts, files=files + 1, images=images))
     with file.open("wb") as out:
         writer = SealedWriter(out, None)
         for data in compressed(piece if isinstance(piece, bytes) else packed(piece) for piece in every):
