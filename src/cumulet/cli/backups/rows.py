@@ -26,8 +26,8 @@ def require_known(found: Found) -> None:
     name = found.head.schema
     if not re.fullmatch(r"[0-9]{1,9}", name) or int(name) > int(schema.HEAD):
         raise CliError(
-            f"the backup was made by a newer Cumulet ({plain(found.head.version[:64])}, schema {plain(name[:32])}; this "
-            f"one knows {schema.HEAD}): install that one"
+            f"the backup was made by a newer Cumulet ({plain(found.head.version[:64])}, schema {plain(name[:32])}; "
+            f"this one knows {schema.HEAD}): install that one"
         )
 
 
