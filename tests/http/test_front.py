@@ -230,6 +230,16 @@ def test_a_well_formed_global_request_id_reaches_operation_and_log(
     assert [good in record.getMessage() for record in caplog.records] == [True, False, False, False, False, False]
 
 
+def test_probes_that_find_nothing_wrong_are_not_in_the_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "cumulet.http"):
+        assert running.http.get("/healthcheck").status_code == 200
+        assert running.http.get("/nowhere").status_code == 404
+        end = time.monotonic() + 5  # a request is logged after its answer
+        while not caplog.records and time.monotonic() < end:
+            time.sleep(0.01)
+    assert [record.getMessage().split(" status")[0] for record in caplog.records] == ["GET /nowhere"]
+
+
 def test_a_path_cannot_forge_a_line_of_the_log(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "cumulet.http"):
         assert running.http.get("/named/a%0aforged line").status_code == 400

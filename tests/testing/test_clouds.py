@@ -164,7 +164,9 @@ def test_the_log_tells_of_one_server_and_one_call(cloud: testing.Cloud) -> None:
 
 def test_a_fresh_cloud_logs_no_false_alarm(cloud: testing.Cloud) -> None:
     log = (Path(cloud.report["logs"]) / "node.log").read_text()
-    assert log.count("waiting for the controller") <= 1 and "refused" not in log
+    assert log.count("waiting for the controller") <= 1 and "refused" not in log and "does not answer" not in log
+    asked = re.findall(r" GET (\S+) status: ", (Path(cloud.report["logs"]) / "controller.log").read_text())
+    assert asked and set(asked).isdisjoint({"/", "/v3", "/healthcheck", "/v1/standing", "/v1/status"})
 
 
 def test_records_of_several_processes_are_in_one_order(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from cumulet.problem import Problem
 def of(settings: Settings) -> list[Problem]:
     """What the controller says of it now; nothing when it does not answer."""
     try:
-        return [*foreign(link_client.report(settings), settings.state)]
+        return [*foreign(link_client.standing(settings), settings.state)]
     except ApiError:
         return []
 

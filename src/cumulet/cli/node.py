@@ -28,6 +28,7 @@ from cumulet.node.simulated import SimulatedParts
 log = logging.getLogger("cumulet.node")
 
 UNAUTHORIZED = 401
+LOOK_S = 0.03
 PATIENT_AFTER_S = 15.0
 """For so long the controller is asked often: it starts beside us, and `up` waits for both."""
 
@@ -50,6 +51,8 @@ def run(settings: Settings) -> int:
     journal = Journal(folder / "journal")
     link.seen = lambda: journal.seen
     _join(settings, link, parts, stop)
+    link.there = there = threading.Event()
+    threading.Thread(target=_look_for, args=(link, there, stop), name="look", daemon=True).start()
     agent = Agent(
         link,
         parts,
@@ -59,8 +62,18 @@ def run(settings: Settings) -> int:
     )
     agent.start()
     stop.wait()
+    there.set()
     agent.stop()
     return 0
+
+
+def _look_for(link: Link, there: threading.Event, stop: threading.Event) -> None:
+    """Say when somebody listens where the controller should be, so that nobody asks in vain and then waits for longer
+    and longer. After a while it is left to those who ask."""
+    begun = time.monotonic()
+    while not (stop.is_set() or link.answers) and time.monotonic() - begun < PATIENT_AFTER_S:
+        time.sleep(LOOK_S)
+    there.set()
 
 
 def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *, again: bool = False) -> None:
@@ -68,7 +81,7 @@ def _join(settings: Settings, link: Link, parts: Parts, stop: threading.Event, *
     if link.joined and not again:
         return
     facts = parts.facts()
-    begun, pause, waits = time.monotonic(), 0.05, False
+    begun, pause, waits = time.monotonic(), LOOK_S, False
     while not stop.is_set():
         try:
             if not link.answers:

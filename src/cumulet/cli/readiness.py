@@ -1,7 +1,8 @@
 """Waiting for a cloud that starts: until every API answers and every node is up, or it is clear that they
 will not.
 
-It asks over HTTP only, as a client would.
+It asks over HTTP only, as a client would, and nothing that the access log has a line for: what a fresh cloud logs is
+what its user does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +26,9 @@ _UNSETTLED = NODE_SECONDS - 5
 """So long before the end a node has had the time to say that it has fewer hosts than before."""
 TOO_MANY_RESTARTS = 3
 FINAL = "exit 2"
+PATIENCE = 0.25
+"""Seconds between two looks at whether the processes live."""
+HEALTH = "/healthcheck"
 PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
 
 
@@ -44,11 +47,11 @@ class Endpoint:
         return self.status is not None and self.status < 500
 
 
-def probe(settings: Settings, service: str, timeout: float = 3.0) -> Endpoint:
-    """Ask one service for its root (or version) document. Never raises."""
-    path = PATHS.get(service, "/")
+def probe(settings: Settings, service: str, timeout: float = 3.0, path: str | None = None) -> Endpoint:
+    """Ask one service for its root (or version) document, or for another `path`. Never raises."""
+    path = path or PATHS.get(service, "/")
     if service == "console" and settings.simulated is not None:
-        path = "/healthcheck"  # simulated hosts have no screens, so the pages that show them need not be installed
+        path = HEALTH  # simulated hosts have no screens, so the pages that show them need not be installed
     url = settings.local_url(service) + path
     start = time.monotonic()
     try:
@@ -63,6 +66,8 @@ def probe(settings: Settings, service: str, timeout: float = 3.0) -> Endpoint:
 
 def probe_all(settings: Settings, services: list[str] | None = None) -> list[Endpoint]:
     """All services at once, so that one that hangs does not hold up the others."""
+    from concurrent.futures import ThreadPoolExecutor  # imported here, where there is time: it takes logging along
+
     names = list(STANDARD_PORTS) if services is None else services
     with ThreadPoolExecutor(max(1, len(names))) as pool:
         return list(pool.map(lambda name: probe(settings, name), names))
@@ -71,36 +76,37 @@ def probe_all(settings: Settings, services: list[str] | None = None) -> list[End
 def wait_for_apis(settings: Settings, progress: Progress) -> None:
     """Until every service answers. Raises CliError, with the end of the log, when they do not.
 
-    They begin to listen together, so that the first one is waited for alone, by nothing but a connection.
+    They begin to listen together, so that the first one is waited for alone, by nothing but a connection. One that a
+    file has switched off (``healthcheck_disable``) answers, too.
     """
-    waiting = list(STANDARD_PORTS)
     with progress.step("every API answers"):
-        deadline = time.monotonic() + API_SECONDS
-        while True:
-            listens = _listens(settings, waiting[0])
+        begun = looked = time.monotonic()
+        waiting, wrong, listens = list(STANDARD_PORTS), "nobody listens", False
+        door = urlsplit(settings.local_url(waiting[0]))
+        while waiting:
+            listens = listens or _listens(door.hostname or "", door.port or 0)
             if listens:
-                silent = [endpoint for endpoint in probe_all(settings, waiting) if not endpoint.answers]
-            else:
-                silent = [Endpoint(name, settings.url(name), None, None, "nobody listens") for name in waiting]
-            waiting = [endpoint.service for endpoint in silent]
-            if not waiting:
-                return
-            _still_alive(settings, ["controller"])
-            if time.monotonic() > deadline:
-                words = ", ".join(f"{endpoint.service}: {endpoint.error}" for endpoint in silent)
-                raise CliError(f"no answer after {API_SECONDS:.0f} s ({words}).\n{_tails(settings, ['controller'])}")
-            progress.detail(", ".join(waiting))
-            time.sleep(0.05 if listens else 0.02)
+                asked = [probe(settings, name, path=HEALTH) for name in waiting]
+                silent = [endpoint for endpoint in asked if endpoint.status is None]
+                waiting = [endpoint.service for endpoint in silent]
+                wrong = ", ".join(f"{endpoint.service}: {endpoint.error}" for endpoint in silent)
+            now = time.monotonic()
+            if waiting and now - looked > PATIENCE:
+                looked = now
+                _still_alive(settings, ["controller"])
+                progress.detail(", ".join(waiting))
+            if waiting and now - begun > API_SECONDS:
+                raise CliError(f"no answer after {API_SECONDS:.0f} s ({wrong}).\n{_tails(settings, ['controller'])}")
+            if waiting:
+                time.sleep(0.05 if listens else 0.02)
 
 
-def _listens(settings: Settings, service: str) -> bool:
-    """Whether anybody listens on the service's port."""
-    url = urlsplit(settings.local_url(service))
-    try:
-        socket.create_connection((url.hostname or "", url.port or 0), timeout=3).close()
-    except OSError:
-        return False
-    return True
+def _listens(host: str, port: int) -> bool:
+    """Whether anybody listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(3)
+        return probe.connect_ex((host, port)) == 0
 
 
 def wait_for_nodes(settings: Settings, progress: Progress) -> None:
@@ -109,20 +115,26 @@ def wait_for_nodes(settings: Settings, progress: Progress) -> None:
     expected = settings.simulated or 1
     with progress.step("the node is up" if expected == 1 else f"{expected} hosts are up"):
         deadline = time.monotonic() + NODE_SECONDS
-        while not belonging.of(settings):
-            hosts = link_client.get(settings, "status")["nodes"]
+        looked = time.monotonic()
+        while True:
+            standing = link_client.standing(settings)
+            if any(belonging.foreign(standing, settings.state)):
+                return
+            hosts = standing["nodes"]
             # What an operator has taken out of service, and a node that holds, are there, too.
             count = sum(bool(host["up"] or host.get("forced_down") or host.get("hold")) for host in hosts)
             settled = count == expected or settings.simulated is None or time.monotonic() > deadline - _UNSETTLED
             if count >= expected and settled:
                 _say_who_left(hosts, progress)
                 return
-            _still_alive(settings)
+            if time.monotonic() - looked > PATIENCE:
+                looked = time.monotonic()
+                _still_alive(settings)
             if time.monotonic() > deadline:
                 tail = _tails(settings, ["node"])
                 raise CliError(f"{count} of {expected} hosts are up after {NODE_SECONDS:.0f} s.\n{tail}")
             progress.detail(f"{count} of {expected}")
-            time.sleep(0.05 if expected < 50 else 0.5)
+            time.sleep(0.02 if expected < 50 else 0.5)
 
 
 def _say_who_left(hosts: Sequence[Mapping[str, Any]], progress: Progress) -> None:

@@ -7,7 +7,6 @@ cloud. When anything fails it stops what it started and says why; running it aga
 from __future__ import annotations
 
 import argparse
-import compileall
 import dataclasses
 import json
 import os
@@ -15,9 +14,7 @@ import pwd
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -55,6 +52,7 @@ FLAGS = (
     *("provider_cidr", "provider_interface", "first_image", "shared"),
 )
 FURNISHED = "furnished"
+_KNOWN = "The database knows what was put into the cloud.\n"
 AS_BEFORE = -1
 AUTO = 0
 """Instead of a port: the first of nine that are free."""
@@ -300,7 +298,10 @@ def _options(wanted: Settings, flags: dict[str, object]) -> Settings:
 
 def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[processes.ChildSpec]:
     """The controller, never as root when `user` is given, the node, and who tells of problems when somebody is told."""
-    if user is not None:  # he cannot write beside our files, so they are compiled for him now
+    if user is not None and not _is_compiled(processes.SOURCE / "cumulet"):
+        import compileall  # imported here: it is for a start after the code has changed
+
+        # He cannot write beside our files, so they are compiled for him now.
         compileall.compile_dir(str(processes.SOURCE / "cumulet"), quiet=2)
     specs = []
     for name in processes.CHILDREN:
@@ -310,6 +311,24 @@ def child_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[proc
     if settings.on_problem:  # as we are: it reads what `status` reads
         specs.append(processes.ChildSpec("watch", _argv(Path(sys.executable), "watch", settings)))
     return specs
+
+
+def _is_compiled(folder: Path) -> bool:
+    """Whether each module below the folder has been compiled since it was written."""
+    names = [entry for entry in os.scandir(folder) if not entry.name.startswith("__pycache__")]
+    try:
+        compiled = {each.name: each.stat().st_mtime_ns for each in os.scandir(folder / "__pycache__")}
+    except FileNotFoundError:
+        compiled = {}
+    for entry in names:
+        if entry.is_dir(follow_symlinks=False):
+            if not _is_compiled(Path(entry.path)):
+                return False
+        elif entry.name.endswith(".py"):
+            made = compiled.get(f"{entry.name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc", 0)
+            if made < entry.stat().st_mtime_ns:
+                return False
+    return True
 
 
 def _argv(python: Path, name: str, settings: Settings) -> list[str]:
@@ -365,6 +384,11 @@ def _image_in_background(settings: Settings, progress: Progress) -> Callable[[],
     """Build or find the image while the APIs start; the result is asked for when it is needed."""
     if (settings.state / FURNISHED).exists():
         return lambda: None
+    if settings.simulated is not None:
+        return lambda: guest_image.for_first_user(settings, progress)
+    import threading  # imported here: a stand-in needs no building
+    from concurrent.futures import Future
+
     future: Future[Path | None] = Future()
     work = threading.Thread(
         # Daemon: an `up` that fails does not wait for an image that nobody asks for any more.
@@ -379,11 +403,13 @@ def _furnish(settings: Settings, progress: Progress, image: Callable[[], Path | 
     """Fill the cloud once. It is done again when it was cut off, or when there was no image to be had."""
     done = settings.state / FURNISHED
     if done.exists():
-        # The file of before the database knew: nothing is put into a cloud twice.
-        link_client.keep_furnished(settings, first_user.THINGS)
+        if done.stat().st_size == 0:
+            # The file of before the database knew: nothing is put into a cloud twice.
+            link_client.keep_furnished(settings, first_user.THINGS)
+            done.write_text(_KNOWN)
         return
     if first_user.furnish(settings, image or (lambda: guest_image.for_first_user(settings, progress)), progress):
-        done.write_text("")
+        done.write_text(_KNOWN)
         if settings.simulated is not None:
             with suppress(ApiError):  # a disk without room for it is no reason to stop
                 link_client.act(settings, "snapshots", {"name": FURNISHED}, 60)

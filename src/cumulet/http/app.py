@@ -170,13 +170,15 @@ class Exchange:
         self.app.measures.count(route, self.status, seconds)
         for watcher in self.app.watchers:
             watcher(self)
-        if log.isEnabledFor(logging.INFO):
-            self._log(seconds)
+        quiet = self.status < 400 and (self.scope["path"] == health.PATH or (operation and operation.quiet))
+        if log.isEnabledFor(logging.DEBUG if quiet else logging.INFO):
+            self._log(seconds, logging.DEBUG if quiet else logging.INFO)
 
-    def _log(self, seconds: float) -> None:
+    def _log(self, seconds: float, level: int) -> None:
         """One line per request. A path is shown as it came when it holds what could forge a line."""
         path, caller = self.scope["path"], self.caller
-        log.info(
+        log.log(
+            level,
             "%s %s status: %d time: %.6f [%s %s %s %s] from %s",
             self.scope["method"],
             path if path.isprintable() else ascii(path),

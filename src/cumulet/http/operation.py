@@ -38,7 +38,8 @@ class Operation:
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
     `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
-    refused while its disks are nearly full.
+    refused while its disks are nearly full. What is `quiet` has its line in the access log when it fails, or at the
+    level DEBUG.
     """
 
     service: str
@@ -63,6 +64,7 @@ class Operation:
     parameters: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
     grows: bool = False
+    quiet: bool = False
     admit: Callable[[Any], None] | None = None
 
     @property

@@ -68,7 +68,8 @@ class Link:
 
     `trusted`: ids of users who may be the other end, when the controller is on this machine (None: not looked at).
     `seen` gives what the node has seen of its cloud, which is in each request's head. While it is `held`, nothing that
-    guests need is asked of the controller: it would answer for another cloud.
+    guests need is asked of the controller: it would answer for another cloud. Until `there` is set nothing but joining
+    is tried.
     """
 
     def __init__(self, url: str, credentials: Path | None = None, trusted: frozenset[int] | None = None) -> None:
@@ -81,6 +82,7 @@ class Link:
         self._joining = threading.Lock()
         self.seen: Callable[[], Seen | None] | None = None
         self.held = False
+        self.there: threading.Event | None = None
         self._joined: Joined | None = None
         if credentials is not None and credentials.exists():
             self._joined = _kept(credentials)
@@ -93,11 +95,12 @@ class Link:
     @property
     def answers(self) -> bool:
         """Whether anybody listens where the controller should be. Says nothing to whoever it is."""
-        try:
-            socket.create_connection((self._host, self._port), timeout=3).close()
-        except OSError:
-            return False
-        return True
+        with socket.socket() as probe:
+            probe.settimeout(3)
+            try:
+                return probe.connect_ex((self._host, self._port)) == 0
+            except OSError:  # a name that nobody knows now
+                return False
 
     def join(self, name: str, hosts: Sequence[HostFacts], token: str = "") -> None:
         """Join the cloud by a token, or again by the credentials of before; keep the fresh ones. Raises LinkError."""
@@ -187,6 +190,8 @@ class Link:
         timeout_s: float = 30,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        if self.there is not None and path != _JOIN[1]:
+            self.there.wait()
         data = msgspec.json.encode(body) if body is not None else None
         answer = self._exchange(method, path, data, timeout_s, headers or {})
         if answer.status >= 300:

@@ -26,7 +26,7 @@ def check_listener(address: Address, trusted: frozenset[int]) -> frozenset[int]:
 
     Raises StrangerError unless they are of users whose ids are in `trusted`.
     """
-    found = [each for each in _sockets() if (each.local, each.state) == (_text(address), _LISTEN)]
+    found = [each for each in _sockets(_text(address)) if (each.local, each.state) == (_text(address), _LISTEN)]
     _check(address, {each.uid for each in found}, trusted)
     return frozenset(each.number for each in found)
 
@@ -34,7 +34,8 @@ def check_listener(address: Address, trusted: frozenset[int]) -> frozenset[int]:
 def check_accepted(connection: socket.socket, trusted: frozenset[int]) -> None:
     """The same for the end that has accepted this connection and has answered. Raises StrangerError."""
     here, there = _text(connection.getsockname()), _text(connection.getpeername())
-    ends = {each.uid for each in _sockets() if (each.local, each.remote, each.state) == (there, here, _ESTABLISHED)}
+    wanted = (there, here, _ESTABLISHED)
+    ends = {each.uid for each in _sockets(there) if (each.local, each.remote, each.state) == wanted}
     if ends:  # an answer may be the last thing that is said: then the other end is gone, and there is none to ask about
         _check(connection.getpeername(), ends, trusted)
 
@@ -56,11 +57,12 @@ class _Socket:
     number: int
 
 
-def _sockets() -> Iterator[_Socket]:
-    """Every TCP socket over IPv4 of this network namespace."""
+def _sockets(address: str) -> Iterator[_Socket]:
+    """TCP sockets over IPv4 of this network namespace whose row names that address: a busy machine has thousands."""
     for line in TABLE.read_text().splitlines()[1:]:
-        words = line.split()
-        yield _Socket(words[1], words[2], words[3], int(words[7]), int(words[9]))
+        if address in line:
+            words = line.split()
+            yield _Socket(words[1], words[2], words[3], int(words[7]), int(words[9]))
 
 
 def _text(address: Address) -> str:

@@ -63,7 +63,7 @@ def open_session(call: Call) -> Session:
     return Session(token, project_id, iso(ends))
 
 
-@service.get("/v1/furnished", auth=False, admit=the_operator)
+@service.get("/v1/furnished", auth=False, admit=the_operator, quiet=True)
 def furnished(call: Call) -> dict[str, Any]:
     """What ``up`` has put into the cloud: it is not put there twice."""
     return {"furnished": sorted(name.removeprefix(FURNISHED) for name in marks.under(call.tx, FURNISHED))}

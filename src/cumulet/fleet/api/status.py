@@ -33,6 +33,14 @@ def status(call: Call) -> dict[str, Any]:
     return {**found, "problems": problems(call.context.problems), **call.context.facts()}
 
 
+@service.get("/v1/standing", auth=False, admit=the_operator, quiet=True)
+def standing(call: Call) -> dict[str, Any]:
+    """What `up` waits for, and nothing that takes longer to say: whose rows these are, and hosts without details."""
+    shown = ("host", "up", "hold", "left", "forced_down")
+    nodes = [{name: row[name] for name in shown} for row in map(_host, hosts.every(call.tx))]
+    return {"estranged": call.context.standing.estranged, "nodes": nodes}
+
+
 def problems(finders: Sequence[FindProblems]) -> list[dict[str, str]]:
     """What the controller's own checks find. One that fails is said to fail and hides nothing else."""
     found: list[Problem] = []

@@ -1,0 +1,51 @@
+"""What a start does not wait for: modules that nobody has asked for yet are not imported.
+
+A start is three Pythons that import one after the other, so what is imported for nothing is waited for at every `up`.
+No time is asserted here; `docs/performance.md` has the measurements.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+LATER = {
+    "cumulet.cli.supervise": ("cumulet.config", "dataclasses", "inspect", "logging", "shutil", "subprocess"),
+    "cumulet.cli.serve": ("cumulet.cli.processes", "msgspec", "sqlalchemy", "subprocess"),
+    "cumulet.cli.up": (
+        *("compileall", "concurrent.futures", "cryptography", "cumulet.cli.status", "cumulet.node.imagebuild"),
+        *("difflib", "msgspec", "sqlalchemy", "tempfile", "urllib.request"),
+    ),
+    "cumulet.cli.node": ("cryptography", "cumulet.http", "cumulet.node.real", "cumulet.store", "libvirt", "sqlalchemy"),
+}
+"""By the module that a process begins with: what it does without until there is a reason."""
+
+
+@pytest.mark.parametrize("module", LATER)
+def test_what_is_not_needed_to_start_is_not_imported(module: str) -> None:
+    found = _imported(f"import {module}")
+    assert [name for name in LATER[module] if name in found] == []
+
+
+def test_a_verb_imports_no_other() -> None:
+    found = _imported("from cumulet.cli.main import build_parser; build_parser('down')")
+    assert "cumulet.cli.down" in found
+    assert {"cumulet.cli.up", "cumulet.cli.backup", "cumulet.cli.simulate"} & found == set()
+
+
+def test_every_verb_is_its_modules_own() -> None:
+    words = "from cumulet.cli.main import VERBS, build_parser; assert all(build_parser(v).verbs[v] for v in VERBS)"
+    assert "cumulet.cli.docs" in _imported(words)
+
+
+def _imported(words: str) -> set[str]:
+    """Names of the modules that a fresh interpreter has after these words."""
+    code = f"{words}\nimport sys\nprint(*sys.modules)"
+    env = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
