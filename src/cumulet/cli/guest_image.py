@@ -5,9 +5,6 @@ this machine.
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +12,14 @@ from cumulet.cli import packages
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
-from cumulet.node import imagebuild
 
 SIMULATED_BYTES = 1024 * 1024
 
 
 def add(verbs: Any) -> None:
     """Declare the verb and its flags."""
+    from cumulet.node import imagebuild  # imported here, and below: `up` of simulated hosts builds nothing
+
     parser = verbs.add_parser("image", help="build guest images from Debian packages", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True, metavar="build")
     build = actions.add_parser("build", help="build an image")
@@ -32,6 +30,10 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build an image, print its path, and say how it is uploaded."""
+    import tempfile
+
+    from cumulet.node import imagebuild
+
     out: Path = (args.output or Path(f"cumulet-{args.kind}.qcow2")).absolute()
     if out.exists():
         raise CliError(f"{out} is there already")
@@ -63,6 +65,8 @@ def for_first_user(settings: Settings, progress: Progress) -> Path | None:
         return path
     if settings.first_image:
         return _given(settings, progress)
+    from cumulet.node import imagebuild
+
     # Whatever goes wrong in building an image, the rest of the cloud is of use without it.
     try:
         return imagebuild.cached_tiny(settings.cache_dir, lambda text: None)
@@ -73,6 +77,9 @@ def for_first_user(settings: Settings, progress: Progress) -> Path | None:
 
 def _given(settings: Settings, progress: Progress) -> Path:
     """The image that the options name, fetched first when it is a URL. Raises CliError."""
+    import shutil
+    import urllib.request
+
     where = settings.first_image
     if "://" not in where:
         path = Path(where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import sys
@@ -29,5 +28,7 @@ def command(words: str, state: Path) -> str:
 
 def meant(word: str, known: Iterable[str], question: str = "did you mean {}?") -> str:
     """``; did you mean X?`` for the nearest of `known`, or nothing when none is near."""
+    import difflib  # imported here: most commands are typed right
+
     near = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f"; {question.format(near[0])}" if near else ""

@@ -7,72 +7,50 @@ traceback.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
 
-from cumulet.cli import (
-    admin,
-    adopt,
-    audit,
-    backup,
-    checks,
-    docs,
-    down,
-    explain,
-    forget,
-    guest_image,
-    keys,
-    log,
-    openstack,
-    policy,
-    reset,
-    restore,
-    secret,
-    service,
-    simulate,
-    snapshot,
-    status,
-    token,
-    up,
-)
 from cumulet.cli.errors import CliError
 from cumulet.cli.version import Version
 from cumulet.cli.words import Parser, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
-VERBS = (
-    up,
-    down,
-    backup,
-    restore,
-    snapshot,
-    reset,
-    adopt,
-    forget,
-    status,
-    explain,
-    log,
-    admin,
-    secret,
-    service,
-    simulate,
-    token,
-    guest_image,
-    keys,
-    policy,
-    docs,
-)
+VERBS = {
+    "up": "up",
+    "down": "down",
+    "backup": "backup",
+    "restore": "restore",
+    "snapshot": "snapshot",
+    "reset": "reset",
+    "adopt": "adopt",
+    "forget": "forget",
+    "status": "status",
+    "explain": "explain",
+    "log": "log",
+    "admin": "admin",
+    "secret": "secret",
+    "service": "service",
+    "simulate": "simulate",
+    "token": "token",
+    "image": "guest_image",
+    "keys": "keys",
+    "policy": "policy",
+    "docs": "docs",
+}
+"""Each verb, and the module of this folder that has it. Only that of the verb which was typed is imported."""
 
 
-def build_parser() -> Parser:
-    """All verbs. Those of `_THEIR_OWN_WORDS` hand their words on and are listed for the help only."""
+def build_parser(typed: str | None = None) -> Parser:
+    """The verb that was typed, or all of them for what is none. Those of `_THEIR_OWN_WORDS` hand their words on and are
+    listed for the help only."""
     parser = Parser(prog="cumulet", description="OpenStack in one package.")
     parser.add_argument("--version", action=Version, nargs=0, help="which version this is")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in VERBS:
-        module.add(verbs)
+    for name in [typed] if typed in VERBS else VERBS:
+        importlib.import_module(f"cumulet.cli.{VERBS[str(name)]}").add(verbs)
     verbs.add_parser("openstack", help="the official client with this cloud's credentials", add_help=False)
     verbs.add_parser("test", help="all checks and tests; words after it go to pytest", add_help=False)
     verbs.add_parser("audit", help="look for known faults in what the lock files pin", add_help=False)
@@ -102,15 +80,21 @@ def dispatch(words: list[str]) -> int:
     """Run the verb; its exit status."""
     state, words = without_state(words, _THEIR_OWN_WORDS)
     if words[:1] == ["test"]:
+        from cumulet.cli import checks
+
         return checks.run(words[1:])
     check_variables(os.environ)
     if words[:1] == ["audit"]:
+        from cumulet.cli import audit
+
         return audit.run(words[1:])
     if words[:1] == ["openstack"]:
+        from cumulet.cli import openstack
+
         openstack.run(state or default_state(), words[1:])
     if state is not None:  # right after the verb: argparse takes nothing more for a list that a flag has ended
         words[1:1] = ["--state", str(state)]
-    args = parsed(build_parser(), words)
+    args = parsed(build_parser(words[0] if words else None), words)
     return int(args.run(args))
 
 

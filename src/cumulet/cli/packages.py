@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 
 from cumulet.cli.errors import CliError
@@ -26,6 +24,8 @@ BINDINGS = Path("/usr/lib/python3/dist-packages")
 
 def needed() -> list[str]:
     """The packages in the list."""
+    from importlib import resources  # imported here, as tempfile: simulated hosts need no package
+
     return listed(resources.files("cumulet.node").joinpath("packages.txt").read_text(encoding="utf-8"))
 
 
@@ -78,6 +78,8 @@ def _install(names: list[str], progress: Progress) -> None:
 
 def _apt(*words: str) -> tuple[int, str]:
     """Run apt-get without a question; its exit status and output. Waits up to two minutes for another apt."""
+    import tempfile
+
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_SUSPEND": "1"}
     command = [
         "apt-get",

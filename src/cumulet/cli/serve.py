@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 
 from cumulet.cli import logs
-from cumulet.cli.processes import CHILDREN
 from cumulet.config import ConfigError, Settings
 
-ROLES = (*CHILDREN, "watch")
+ROLES = ("controller", "node", "watch")
 
 
 def main(argv: list[str]) -> int:

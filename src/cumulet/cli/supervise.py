@@ -1,7 +1,7 @@
 """The supervisor: the one background process that starts, restarts and stops the controller and the node.
 
 It is run as ``python -m cumulet.cli.supervise SPEC``, where SPEC is a JSON file that names the children. It
-imports little but the standard library, holds ``run/supervisor.lock`` for as long as it lives (that is how
+imports little, as every start waits for it, holds ``run/supervisor.lock`` for as long as it lives (that is how
 others know that a cloud runs), and reaps whatever its children leave behind (PR_SET_CHILD_SUBREAPER), such
 as guests' processes. It must never talk to a child in any way but signals, and must never signal a process
 that it did not start.
@@ -14,14 +14,12 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from cumulet import files
 from cumulet.cli.moments import stamp
@@ -44,7 +42,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _form = "text"  # of our own lines; main() sets it
 
 
-@dataclass
 class Child:
     """One child as the spec names it, and how it is doing.
 
@@ -52,20 +49,20 @@ class Child:
     elsewhere, in a mount namespace of its own. `stop_seconds`: time from SIGTERM to SIGKILL.
     """
 
-    name: str
-    argv: list[str]
-    log: str
-    env: dict[str, str]
-    uid: int | None = None
-    gid: int | None = None
-    binds: list[tuple[str, str]] = field(default_factory=list)
-    stop_seconds: float = 15.0
-    pid: int | None = None
-    started: float = 0.0
-    restarts: int = 0
-    failures: int = 0
-    retry_at: float = 0.0
-    last_exit: str | None = None
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.name: str = row["name"]
+        self.argv: list[str] = row["argv"]
+        self.log: str = row["log"]
+        self.env: dict[str, str] = row["env"]
+        self.uid: int | None = row.get("uid")
+        self.gid: int | None = row.get("gid")
+        self.binds: list[tuple[str, str]] = row["binds"]
+        self.stop_seconds: float = row["stop_seconds"]
+        self.pid: int | None = None
+        self.started = 0.0
+        self.restarts = self.failures = 0
+        self.retry_at = 0.0
+        self.last_exit: str | None = None
 
 
 def describe_exit(status: int) -> str:
@@ -101,8 +98,7 @@ def open_log(path: str) -> int:
     return os.open(path, flags, 0o600)
 
 
-@dataclass(frozen=True)
-class Keeping:
+class Keeping(NamedTuple):
     """How logs are kept: the size of a file, of all that one process wrote before it, and days."""
 
     file_bytes: int
@@ -121,6 +117,8 @@ def rotate(path: Path, keeping: Keeping, now: float) -> bool:
         return False
     when = stamp(now).replace("-", "").replace(":", "")
     target = os.open(f"{path}.{when}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    import shutil  # imported here, where nobody waits
+
     with path.open("rb") as source, os.fdopen(target, "wb") as copy:
         shutil.copyfileobj(source, copy)
     os.truncate(path, 0)
@@ -334,7 +332,7 @@ def main(argv: list[str]) -> int:
     lock = hold_lock(run_dir)
     if lock is None:
         return ALREADY_RUNNING
-    children = [Child(**row) for row in spec["children"]]
+    children = [Child(row) for row in spec["children"]]
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     if spec.get("foreground"):
         _syscall(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "pdeathsig")

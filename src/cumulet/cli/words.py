@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from cumulet.cli import hints
 from cumulet.cli.errors import CliError
-from cumulet.config import documentation
+from cumulet.config import names
 
 WRONG_WORDS = 2
 """Exit status for what cannot be understood, as argparse has it."""
@@ -114,7 +114,7 @@ def without_state(words: Sequence[str], passed_on: Collection[str]) -> tuple[Pat
 
 def check_variables(environ: Mapping[str, str]) -> None:
     """Refuse variables of ours that nobody reads: whoever set one meant something. Raises CliError."""
-    known = {f"CUMULET_{name.upper()}" for name in documentation()} | set(VARIABLES)
+    known = {f"CUMULET_{name.upper()}" for name in names()} | set(VARIABLES)
     for name in sorted(environ):
         if name.startswith("CUMULET_") and name not in known and not name.startswith((*_OF_TESTS, _OF_BACKUPS)):
             near = hints.meant(name.removeprefix("CUMULET_"), [each.removeprefix("CUMULET_") for each in known])

@@ -3,7 +3,15 @@
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
 from cumulet.config.secret_files import DATABASE_URL, METADATA_BEFORE, SECRETS, check_database_url, metadata_secrets
-from cumulet.config.settings import DEFAULT_STATE, FILE_NAME, SIMULATION_FILE, Settings, documentation, machine_address
+from cumulet.config.settings import (
+    DEFAULT_STATE,
+    FILE_NAME,
+    SIMULATION_FILE,
+    Settings,
+    documentation,
+    machine_address,
+    names,
+)
 
 __all__ = [
     "DATABASE_URL",
@@ -22,4 +30,5 @@ __all__ = [
     "documentation",
     "machine_address",
     "metadata_secrets",
+    "names",
 ]

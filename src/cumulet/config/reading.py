@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 import types
@@ -35,6 +34,8 @@ def read_file(path: Path, kinds: Mapping[str, object], *, must_exist: bool) -> d
         raise ConfigError(f"{path} cannot be understood: {error}") from error
     for name, value in found.items():
         if name not in kinds or name == "state":
+            import difflib  # imported here: most files are right
+
             near = difflib.get_close_matches(name, kinds, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{path}: there is no option {name}{hint}")

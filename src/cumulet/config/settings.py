@@ -9,6 +9,7 @@ options. This module must never be kept as a global, and never holds a secret: s
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import socket
 import typing
@@ -254,10 +255,15 @@ class Settings:
         files.put(self.file, self.to_toml(), mode=0o644)
 
 
+def names() -> list[str]:
+    """Each option's name."""
+    return [item.name for item in dataclasses.fields(Settings)]
+
+
 def documentation() -> dict[str, str]:
     """Each option's name and what it is."""
     hints = typing.get_type_hints(Settings, include_extras=True)
-    return {item.name: hints[item.name].__metadata__[0] for item in dataclasses.fields(Settings)}
+    return {name: hints[name].__metadata__[0] for name in names()}
 
 
 def machine_address() -> str:
@@ -270,5 +276,6 @@ def machine_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def _kinds() -> dict[str, object]:
+@functools.cache
+def _kinds() -> Mapping[str, object]:
     return typing.get_type_hints(Settings)
