@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cumulet import space
 from cumulet.http import audit
 from cumulet.http.audit import AuditLog
 from tests.assembled import Assembled
@@ -146,21 +147,57 @@ def test_old_days_go(tmp_path: Path) -> None:
     for name in ("2001-01-01.jsonl", "2999-01-01.jsonl", "notes.txt"):
         (tmp_path / name).write_text("")
     kept = AuditLog(tmp_path, 365)
-    kept._write(audit._more(1))
+    kept._write(audit._more("", 1))
     kept.close()
     left = {file.name for file in tmp_path.iterdir()}
     assert "2001-01-01.jsonl" not in left and {"2999-01-01.jsonl", "notes.txt"} < left and len(left) == 3
 
 
 def test_a_flood_of_refusals_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "MOST_REFUSED", 3)
+    monkeypatch.setattr(audit, "MOST_FAILED", 3)
     now = [600.0]
     monkeypatch.setattr(audit.time, "monotonic", lambda: now[0])
     found = AuditLog(tmp_path, 1)
-    assert [found._within_bounds(401) for _ in range(5)] == [True] * 3 + [False] * 2
-    assert found._within_bounds(204)
+    assert [found._within_bounds(401, "") for _ in range(5)] == [True] * 3 + [False] * 2
+    assert [found._within_bounds(404, "alice") for _ in range(4)] == [True] * 3 + [False]
+    assert found._within_bounds(204, "") and found._within_bounds(204, "alice") and found._within_bounds(409, "bob")
+    assert not found._within_bounds(0, "alice"), "one that hangs up is no way around it"
     now[0] = 661.0
-    assert found._within_bounds(401)
+    assert found._within_bounds(401, "")
     found.close()
-    (line,) = next(tmp_path.iterdir()).read_text().splitlines()
-    assert json.loads(line)["reason"]["policyType"].startswith("2 more")
+    lines = map(json.loads, next(tmp_path.iterdir()).read_text().splitlines())
+    said = {line["initiator"]["id"]: line["reason"]["policyType"] for line in lines}
+    assert said["unknown"].startswith("2 more") and said["alice"].startswith("2 more") and len(said) == 2
+
+
+def test_a_member_does_not_fill_the_disk_with_failures(
+    cloud: Assembled, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand requests a second for what is not there took a megabyte of the disk each second."""
+    watched: AuditLog = cloud.controller.app.watchers[0].__self__  # type: ignore[attr-defined]
+    monkeypatch.setattr(audit, "MOST_FAILED", 5)
+    watched._minute, member = -1, cloud.member
+    before = len(text(cloud).splitlines())
+    for _ in range(20):
+        assert cloud.ask("compute", "DELETE", "/v2.1/servers/none", token=member).status == 404
+    assert len(text(cloud).splitlines()) - before <= 5
+    assert cloud.ask("network", "POST", "/v2.0/networks", token=admin, body={"network": {}}).status == 201
+    assert json.loads(text(cloud).splitlines()[-1])["action"] == "create"
+
+
+def test_the_rest_of_a_disk_is_not_for_it(
+    cloud: Assembled, admin: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched: AuditLog = cloud.controller.app.watchers[0].__self__  # type: ignore[attr-defined]
+    made = cloud.ask("network", "POST", "/v2.0/networks", token=admin, body={"network": {}}).json["network"]["id"]
+    before = text(cloud)
+    watched._looked = 0.0
+    monkeypatch.setattr(space, "of", lambda _folder: space.Space(1 << 20, 1 << 40))
+    for status in (204, 404, 404):
+        assert cloud.ask("network", "DELETE", f"/v2.0/networks/{made}", token=admin).status == status
+    assert text(cloud) == before
+    assert [problem.code for problem in watched.problems()] == ["audit-failing"]
+    assert sum("kept for deleting" in record.message for record in caplog.records) == 1
+    monkeypatch.undo()
+    assert cloud.ask("network", "DELETE", f"/v2.0/networks/{made}", token=admin).status == 404
+    assert watched.problems() == [] and text(cloud) != before

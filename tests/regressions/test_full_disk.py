@@ -131,6 +131,31 @@ def test_what_grows_is_refused_and_what_frees_is_not(cloud: Assembled, monkeypat
     assert upload(cloud, other, b"bytes").status == 204
 
 
+def test_the_rest_of_a_disk_is_for_deleting(cloud: Assembled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small writes, made again and again, use up the reserve: then nobody could delete any more."""
+    member, image_id = cloud.member, new_image(cloud)
+    made = cloud.ask("network", "POST", "/v2.0/networks", token=member, body={"network": {}}).json["network"]["id"]
+    monkeypatch.setattr(space, "of", lambda _folder: space.Space(8 * MB, 1 << 40))
+    cloud.controller.app.room._rows_looked = 0.0
+    refused = [
+        cloud.ask("network", "PUT", f"/v2.0/networks/{made}", token=member, body={"network": {"name": "y"}}),
+        cloud.ask("network", "POST", "/v2.0/networks", token=member, body={"network": {}}),
+        cloud.ask("compute", "POST", "/v2.1/servers/none/action", token=member, body={"lock": None}),
+        cloud.ask("identity", "POST", "/v3/projects", token=cloud.admin, body={"project": {"name": "p"}}),
+    ]
+    for answer in refused:
+        assert answer.status == 503 and answer.headers["retry-after"] == "60", answer.body
+        assert "kept for deleting" in answer.body.decode()
+    user = {"name": "demo", "domain": {"id": "default"}, "password": cloud.secret("demo")}
+    login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
+    assert cloud.ask("identity", "POST", "/v3/auth/tokens", body=login).status == 201
+    assert cloud.ask("network", "GET", "/v2.0/networks", token=member).status == 200
+    assert cloud.ask("network", "DELETE", f"/v2.0/networks/{made}", token=member).status == 204
+    assert cloud.ask("image", "DELETE", f"/v2/images/{image_id}", token=cloud.admin).status == 204
+    monkeypatch.undo()
+    assert cloud.ask("network", "POST", "/v2.0/networks", token=member, body={"network": {}}).status == 201
+
+
 @pytest.mark.parametrize(
     ("code", "word", "problem"),
     [

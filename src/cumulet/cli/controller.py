@@ -182,7 +182,8 @@ def _problems(settings: Settings, store: Store, engine: Engine, rules: Policies)
 
 def _room(settings: Settings) -> Room:
     """The disks that grow with images and servers."""
-    return Room([settings.state / name for name in ("db", "images", "images-staging", "node")])
+    rows = settings.database.parent if isinstance(settings.database, Path) else None
+    return Room([settings.state / name for name in ("db", "images", "images-staging", "node")], rows)
 
 
 def _mount(settings: Settings, name: str, service: Service, context: Any, rules: Policies) -> Mount:

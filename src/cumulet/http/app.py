@@ -231,16 +231,19 @@ class Exchange:
             service.admit(call)
         if operation.admit is not None:
             operation.admit(call)
-        if operation.grows:
-            self._check_room()
+        if operation.grows or operation.writes:
+            self._check_room(operation)
         await self._read(call)
         if operation.policy is not None:
             call.require(operation.policy)
         await self._reply(call, await self._invoke(call))
 
-    def _check_room(self) -> None:
-        """Refuse what makes the cloud grow before the disk does. Raises 503."""
-        short = self.app.room.short() if self.app.room is not None else None
+    def _check_room(self, operation: Operation) -> None:
+        """Refuse what makes the cloud grow before the disk does, and at the end all but deleting. Raises 503."""
+        room = self.app.room
+        if room is None:
+            return
+        short = (room.short() if operation.grows else None) or (room.scarce() if operation.writes else None)
         if short is not None:
             raise Unavailable(short, headers={"Retry-After": _SHORT_RETRY_S})
 

@@ -13,6 +13,7 @@ import os
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cumulet import space
 from cumulet.auth import Caller
 from cumulet.problem import Problem
 
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("cumulet.audit")
 
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
-MOST_REFUSED = 1000
-"""Events of 401 a minute that are written one by one: anybody can make them, and a disk is finite."""
+MOST_FAILED = 1000
+"""Failures of one user a minute, and of all who are unknown, that are written one by one: they cost nothing, and
+a disk is finite."""
+LOOK_S = 0.2
+"""Between two looks at the disk, which shall not be filled up by this."""
 _MOST_LETTERS = 255
 _MOST_IDS = 100
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -52,7 +57,8 @@ class AuditLog:
     ) -> None:
         self.folder, self.days, self._quiet, self._clean = folder, days, quiet, clean
         self._file, self._day, self._torn = -1, "", False
-        self._minute, self._refused = 0, 0
+        self._minute, self._failures = 0, Counter[str]()
+        self._looked = 0.0
         self.trouble = ""
 
     def problems(self) -> list[Problem]:
@@ -65,7 +71,7 @@ class AuditLog:
     def watch(self, exchange: Exchange) -> None:
         """Called for every request when it is over. Never raises."""
         try:
-            if self._wanted(exchange) and self._within_bounds(exchange.status):
+            if self._wanted(exchange) and self._within_bounds(exchange.status, _user(exchange)):
                 self._write(event(exchange, self._clean))
         except Exception as error:  # a request is not to fail for its entry
             self._failed(error)
@@ -78,18 +84,26 @@ class AuditLog:
             return False
         return exchange.scope["method"] not in _READS or _is_login(operation.name)
 
-    def _within_bounds(self, status: int) -> bool:
+    def _within_bounds(self, status: int, user: str) -> bool:
         """Whether this one is written; what was not is said when the minute is over."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
-            more, self._minute, self._refused = self._refused - MOST_REFUSED, minute, 0
-            if more > 0:
-                self._write(_more(more))
-        self._refused += status == 401
-        return status != 401 or self._refused <= MOST_REFUSED
+            failures, self._minute, self._failures = self._failures, minute, Counter()
+            for one, count in failures.items():
+                if count > MOST_FAILED:
+                    self._write(_more(one, count - MOST_FAILED))
+        if 0 < status < 400:
+            return True
+        self._failures[user] += 1
+        return self._failures[user] <= MOST_FAILED
 
     def _write(self, found: Mapping[str, Any]) -> None:
         day = found["eventTime"][:10]
+        now = time.monotonic()
+        if self.trouble or now - self._looked >= LOOK_S:
+            self._looked = now
+            if space.is_scarce(self.folder):
+                raise OSError("its disk is full but for a rest that is kept for deleting")
         if day != self._day or self._file < 0:
             self._open(day)
         line = _line(found)
@@ -182,13 +196,18 @@ def _head(action: str, status: int) -> dict[str, Any]:
     }
 
 
-def _more(count: int) -> dict[str, Any]:
-    """The event of a minute in which there were too many refusals."""
-    found = _head("authenticate", 401)
-    found["initiator"] = {"id": "unknown", "typeURI": "service/security/account/user"}
+def _user(exchange: Exchange) -> str:
+    """Whose failure it is, empty for all who are unknown."""
+    return exchange.caller.user_id if exchange.caller is not None else ""
+
+
+def _more(user: str, count: int) -> dict[str, Any]:
+    """The event of a minute in which a user, or those who are unknown, failed too often."""
+    found = _head("unknown" if user else "authenticate", 400 if user else 401)
+    found["initiator"] = {"id": user or "unknown", "typeURI": "service/security/account/user"}
     found["target"] = {"typeURI": "service", "id": "unknown"}
     found["observer"] = {"id": "cumulet", "typeURI": "service"}
-    found["reason"]["policyType"] = f"{count} more were refused in a minute and are not listed"
+    found["reason"]["policyType"] = f"{count} more failed in a minute and are not listed"
     return found
 
 

@@ -38,8 +38,8 @@ class Operation:
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
     `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
-    refused while its disks are nearly full. What is `quiet` has its line in the access log when it fails, or at the
-    level DEBUG.
+    refused while its disks are nearly full; all that `writes`, when hardly anything is free. What is `quiet` has its
+    line in the access log when it fails, or at the level DEBUG.
     """
 
     service: str
@@ -66,6 +66,11 @@ class Operation:
     grows: bool = False
     quiet: bool = False
     admit: Callable[[Any], None] | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether a client with a token has rows written, other than by deleting."""
+        return self.auth and self.method in ("POST", "PUT", "PATCH")
 
     @property
     def name(self) -> str:
