@@ -35,9 +35,10 @@ def _shared(call: Call, image_id: str, verb: str) -> model.Image:
 @service.post(_PATH, request=wire.MemberCreate, policy_in_handler="add_member")
 def create(call: Call, image_id: str) -> dict[str, Any]:
     """Offer a shared image to a project."""
+    project_id = call.body.named()
     found = _shared(call, image_id, "create")
     call.require("add_member", found.target(call.caller))
-    return wire.shown(members.add(call.tx, found, call.body.member))
+    return wire.shown(members.add(call.tx, found, project_id))
 
 
 @service.get(_PATH, policy_in_handler="get_members")
@@ -66,12 +67,13 @@ def show(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
 @service.put(_ONE, request=wire.MemberUpdate, policy_in_handler="modify_member")
 def update(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
     """Accept or reject an image, as the member it is offered to."""
+    status = call.body.said()
     found = _shared(call, image_id, "update")
     target = found.target(call.caller)
     call.require("get_member", target)
     members.get(call.tx, call.caller, found, member_id)
     call.require("modify_member", target)
-    return wire.shown(members.set_status(call.tx, found, member_id, call.body.status))
+    return wire.shown(members.set_status(call.tx, found, member_id, wire.chosen(status)))
 
 
 @service.delete(_ONE, policy_in_handler="delete_member")

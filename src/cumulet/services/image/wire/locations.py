@@ -16,9 +16,7 @@ _VALIDATION = record(
     description="What the bytes are said to hash to",
     additionalProperties=False,
 )
-_ADDED = record(
-    {"url": {"type": "string", "maxLength": 1024}, "validation_data": _VALIDATION}, additionalProperties=False
-)
+_ADDED = record({"url": {"type": "string", "maxLength": 1024}, "validation_data": _VALIDATION})
 
 
 def added(body: Mapping[str, Any]) -> tuple[str, dict[str, str]]:

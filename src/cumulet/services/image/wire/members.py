@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Row
 
-from cumulet.http import Wire
+from cumulet.http.faults import BadRequest
+from cumulet.http.shapes import Open
 from cumulet.services.image.wire.schema import UUID, Declared, text
 from cumulet.store import iso
 
+_STATUSES = ("pending", "accepted", "rejected")
 _TIME = "An ISO 8601 time in UTC"
 
 SCHEMA: Declared = {
@@ -19,22 +21,43 @@ SCHEMA: Declared = {
         "image_id": text("The image's id", pattern=UUID),
         "created_at": text(_TIME),
         "updated_at": text(_TIME),
-        "status": text("What the member says to the offer", enum=["pending", "accepted", "rejected"]),
+        "status": text("What the member says to the offer", enum=list(_STATUSES)),
         "schema": {"readOnly": True, "type": "string"},
     }
 }
 
 
-class MemberCreate(Wire):
-    """A project that the image is offered to."""
+class MemberCreate(Open):
+    """A project that the image is offered to. Glance reads no other field, and clients send some."""
 
-    member: Annotated[str, Meta(min_length=1, max_length=255)]
+    member: Annotated[str, Meta(max_length=255)] | UnsetType = UNSET
+
+    def named(self) -> str:
+        """The project. Raises 400."""
+        if self.member is UNSET:
+            raise BadRequest("Member to be added not specified")
+        if not self.member:
+            raise BadRequest("Member can't be empty")
+        return self.member
 
 
-class MemberUpdate(Wire):
-    """What the member says to the offer."""
+class MemberUpdate(Open):
+    """What the member says to the offer; `openstack image set --accept` sends `member` beside it."""
 
-    status: Literal["pending", "accepted", "rejected"]
+    status: str | UnsetType = UNSET
+
+    def said(self) -> str:
+        """The status. Raises 400."""
+        if self.status is UNSET:
+            raise BadRequest("Status not specified")
+        return self.status
+
+
+def chosen(status: str) -> str:
+    """A status that a member can have. Raises 400."""
+    if status not in _STATUSES:
+        raise BadRequest('Incorrect request: Status must be "pending", "accepted" or "rejected".')
+    return status
 
 
 def shown(row: Row[Any]) -> dict[str, Any]:
