@@ -8,8 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.e2e.machine import Machine
 
@@ -18,6 +21,18 @@ CUMULET = str(ROOT / "cumulet")
 STATE = Path("/var/lib/cumulet")
 
 
+def real(seconds: int) -> list[pytest.MarkDecorator]:
+    """The marks of a file whose cloud boots guests; none of its tests may take longer than `seconds`."""
+    return [
+        pytest.mark.root,
+        pytest.mark.guest,
+        pytest.mark.slow,
+        pytest.mark.timeout(seconds),
+        pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    ]
+
+
+@cache
 def image_cache() -> Path:
     """Where tests keep the image that they boot, built once per machine."""
     from cumulet.node.imagebuild import cached_tiny

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.lab import Lab, until
+from tests.e2e.lab import Lab, real, until
 from tests.e2e.machine import Machine
 from tests.e2e.stage import LEDGER, Server, Stage
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.guest,
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-]
+pytestmark = real(600)
 
 
 @pytest.fixture(scope="module")

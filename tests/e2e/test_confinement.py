@@ -5,23 +5,16 @@ The table in docs/security.md says the same in words.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from cumulet.node import users
-from tests.e2e.lab import STATE, Lab, until
+from tests.e2e.lab import STATE, Lab, real, until
 from tests.e2e.machine import Machine
 from tests.e2e.stage import Server, Stage
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.guest,
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-]
+pytestmark = real(600)
 
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 ROOTS = {"supervise", "serve node", "subreap.py", "libvirtd"}

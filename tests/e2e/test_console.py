@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.lab import STATE, Lab, until
+from tests.e2e.lab import STATE, Lab, real, until
 from tests.e2e.machine import Machine
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.guest,
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-]
+pytestmark = real(600)
 
 CLIENT = str(Path(__file__).with_name("screen_client.py"))
 CONSOLE = "http://127.0.0.1:6080"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -12,16 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import CUMULET, STATE, Lab, until
+from tests.e2e.lab import CUMULET, STATE, Lab, real, until
 from tests.e2e.machine import OUTSIDE, Machine
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.guest,
-    pytest.mark.slow,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-]
+pytestmark = real(1500)
 
 USER_DATA = "#!/bin/sh\necho user-data ran as $(id -un) > /tmp/user-data\n"
 

@@ -6,7 +6,6 @@ In the end everything is as asked for, nothing is left over or doubled, and gues
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -16,19 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import STATE, Lab, until
+from tests.e2e.lab import STATE, Lab, real, until
 from tests.e2e.machine import Machine
 from tests.e2e.onlooker import snapshot
 from tests.e2e.stage import Server, Stage
 from tests.e2e.wire import Refused
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.guest,
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-]
+pytestmark = real(900)
 
 
 @pytest.fixture(scope="module")

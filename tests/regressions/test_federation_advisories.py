@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.services.identity.conftest import Cloud, admin, cloud, demo  # noqa: F401 - fixtures
+from tests.services.identity.federating import FEDERATION, Trust, rescoped
 from tests.services.identity.provider import Provider, running
-from tests.services.identity.test_federation import FEDERATION, Trust, rescoped
 from tests.services.identity.test_nouns import fresh, made
 from tests.services.identity.test_roles import role_id
 

@@ -9,7 +9,7 @@
 24  who exists, who is locked out                      here, `test_security`, `test_password_rules`
 25  a directory's text for enabled                     `test_directories`
 26  forged headers                                     `test_security`, tests/http, tests/laws/test_operations.py
-27  mappings that grant too much                       `test_federation`, `test_mapping_rules`
+27  mappings that grant too much                       `test_federation_nouns`, `test_federation`, `test_mapping_rules`
 28  administrators of other domains, second factors    `test_domain_administrators`, here, `test_security`
 29  passwords longer than bcrypt looks                 `test_security`, `test_front_door`
 44  a flood before anybody logs in                     `test_front_door`, `test_crowds_of_logins`

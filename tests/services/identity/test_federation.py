@@ -1,15 +1,13 @@
-"""Federation over real HTTP: its nouns, and logins through a real OpenID Connect provider."""
+"""Logins through a real OpenID Connect provider over real HTTP: who is let in, as whom, and for how long."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-import yaml
 from cryptography.hazmat.primitives import serialization
 from keystoneauth1 import session
 from keystoneauth1.identity.v3 import OidcAccessToken, OidcClientCredentials
@@ -18,227 +16,12 @@ from cumulet.services.identity.model import oidc
 from cumulet.services.identity.tables import expiring_memberships
 
 from .conftest import Cloud
+from .federating import FEDERATION, Trust, declare, provider, put, rescoped  # noqa: F401 - fixtures
 from .provider import AUDIENCE, Provider, running
 from .test_nouns import fresh, made, message
 from .test_roles import role_id
 
-FEDERATION = "/v3/OS-FEDERATION"
-USER = {"user": {"name": "{0}", "email": "{1}"}}
-RULES = [
-    {"local": [USER], "remote": [{"type": "OIDC-preferred_username"}, {"type": "OIDC-email"}]},
-    {
-        "local": [{"groups": "{0}", "domain": {"id": "default"}}],
-        "remote": [{"type": "OIDC-groups", "whitelist": ["devs", "ops"]}],
-    },
-]
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with running() as found:
-        yield found
-
-
-class Trust:
-    """An identity provider with a protocol and its mapping."""
-
-    def __init__(self, cloud: Cloud, admin: httpx.Client, provider: Provider, rules: Any = None, **idp: Any) -> None:
-        self.id, self.mapping = fresh("idp"), fresh("mapping")
-        self.cloud, self.admin, self.provider = cloud, admin, provider
-        version = idp.pop("schema_version", "1.0")
-        self.map(rules or RULES, "put", version)
-        self.domain = put(admin, "identity_provider", self.id, enabled=True, **idp)["domain_id"]
-        path = f"{FEDERATION}/identity_providers/{self.id}/protocols/openid"
-        assert admin.put(path, json={"protocol": {"mapping_id": self.mapping}}).status_code == 201
-        self.auth = f"{path}/auth"
-        declare(cloud, {self.id: {"openid": {"issuer": provider.issuer, "audience": AUDIENCE}}})
-
-    def map(self, rules: Any, verb: str = "patch", version: str = "1.0") -> None:
-        body = {"mapping": {"rules": rules, "schema_version": version}}
-        answer = self.admin.request(verb.upper(), f"{FEDERATION}/mappings/{self.mapping}", json=body)
-        assert answer.is_success, answer.text
-
-    def login(self, *, algorithm: str = "RS256", **claims: Any) -> httpx.Response:
-        told = {"preferred_username": "alice", "email": "alice@example.com", "groups": [], **claims}
-        return self.cloud.http.post(self.auth, headers=self.provider.bearer(algorithm, **told))
-
-    def token(self, **claims: Any) -> tuple[str, dict[str, Any]]:
-        answer = self.login(**claims)
-        assert answer.status_code == 201, answer.text
-        return answer.headers["x-subject-token"], answer.json()["token"]
-
-
-def declare(cloud: Cloud, more: dict[str, Any]) -> None:
-    file = cloud.secrets.parent / "federation.yaml"
-    known = yaml.safe_load(file.read_text()) if file.exists() else {}
-    file.write_text(yaml.safe_dump({**known, **more}))
-
-
-def put(client: httpx.Client, noun: str, identifier: str, **fields: Any) -> dict[str, Any]:
-    answer = client.put(f"{FEDERATION}/{noun}s/{identifier}", json={noun: fields})
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json()[noun])
-
-
-def rescoped(cloud: Cloud, token: str, scope: Any) -> httpx.Response:
-    identity = {"methods": ["token"], "token": {"id": token}}
-    return cloud.http.post("/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
-
-
-def test_life_of_an_identity_provider(admin: httpx.Client) -> None:
-    name, remote = fresh(), fresh()
-    row = put(admin, "identity_provider", name, description="d", remote_ids=[remote], authorization_ttl=5)
-    path = f"{FEDERATION}/identity_providers/{name}"
-    assert row["links"]["self"].endswith(path) and row["links"]["protocols"].endswith(f"{path}/protocols")
-    domain = admin.get(f"/v3/domains/{row['domain_id']}").json()["domain"]
-    assert domain["description"] == f"Auto generated federated domain for Identity Provider: {name}"
-    assert {**row, "links": 0, "domain_id": 0} == {
-        "id": name,
-        "enabled": False,
-        "description": "d",
-        "domain_id": 0,
-        "remote_ids": [remote],
-        "authorization_ttl": 5,
-        "links": 0,
-    }
-    assert admin.get(path).json() == {"identity_provider": row}
-    listed = admin.get(f"{FEDERATION}/identity_providers", params={"id": name}).json()["identity_providers"]
-    assert listed == [row]
-    assert (
-        admin.get(f"{FEDERATION}/identity_providers", params={"id": name, "enabled": "true"}).json()[
-            "identity_providers"
-        ]
-        == []
-    )
-    changed = admin.patch(path, json={"identity_provider": {"enabled": True, "remote_ids": None}})
-    assert changed.json()["identity_provider"] == {**row, "enabled": True, "remote_ids": []}
-    assert admin.delete(path).status_code == 204
-    gone = admin.get(path)
-    assert (gone.status_code, message(gone)) == (404, f"Could not find Identity Provider: {name}.")
-    assert admin.patch(path, json={"identity_provider": {"enabled": True}}).status_code == 404
-    assert admin.delete(path).status_code == 404
-    assert admin.get(f"/v3/domains/{row['domain_id']}").status_code == 200, "its domain stays"
-
-
-def test_what_an_identity_provider_may_not_be(admin: httpx.Client) -> None:
-    name, remote = fresh(), fresh()
-    put(admin, "identity_provider", name, remote_ids=[remote])
-
-    def refused(status: int, words: str, identifier: str = "", verb: str = "PUT", **fields: Any) -> None:
-        path = f"{FEDERATION}/identity_providers/{identifier or fresh()}"
-        answer = admin.request(verb, path, json={"identity_provider": fields})
-        assert answer.status_code == status and words in message(answer), answer.text
-
-    before = admin.get("/v3/domains").json()["domains"]
-    refused(409, f"identity_provider - Duplicate entry: {name}.", name)
-    refused(409, f"identity_provider - Duplicate remote ID: {remote}.", remote_ids=[fresh(), remote])
-    assert admin.get("/v3/domains").json()["domains"] == before, "a refused one leaves no domain"
-    refused(400, "has non-unique elements", remote_ids=["a", "a"])
-    refused(400, "remote_ids/0", remote_ids=["a" * 256])
-    refused(400, "not of type 'boolean'", enabled="yes")
-    refused(400, "'nonsense' was unexpected", nonsense=1)
-    refused(400, "authorization_ttl", authorization_ttl=-1)
-    refused(400, "must have 1 to 64 characters", "a" * 65)
-    refused(404, "Could not find domain: nowhere.", domain_id="nowhere")
-    refused(400, "does not have enough properties", name, "PATCH")
-    refused(400, "'domain_id' was unexpected", name, "PATCH", domain_id="default")
-
-
-def test_life_of_a_protocol(admin: httpx.Client) -> None:
-    idp, mapping, other = fresh(), fresh(), fresh()
-    put(admin, "identity_provider", idp)
-    for each in (mapping, other):
-        put(admin, "mapping", each, rules=RULES)
-    home = f"{FEDERATION}/identity_providers/{idp}"
-    path = f"{home}/protocols/openid"
-    made = admin.put(path, json={"protocol": {"mapping_id": mapping}})
-    row = made.json()["protocol"]
-    assert made.status_code == 201 and row["id"] == "openid" and row["mapping_id"] == mapping
-    assert row["links"]["self"].endswith(path) and row["links"]["identity_provider"].endswith(home)
-    assert admin.get(path).json() == made.json()
-    assert admin.put(path, json={"protocol": {"mapping_id": mapping}}).status_code == 409
-    (listed,) = admin.get(f"{home}/protocols").json()["protocols"]
-    assert listed == {**row, "idp_id": idp, "remote_id_attribute": None}
-    body = {"protocol": {"mapping_id": other, "remote_id_attribute": "X"}}
-    assert admin.patch(path, json=body).json()["protocol"] == {
-        **row,
-        "mapping_id": other,
-        "remote_id_attribute": "X",
-    }
-    for verb in ("PUT", "PATCH"):
-        unknown = admin.request(verb, path, json={"protocol": {"mapping_id": "nothing"}})
-        assert (unknown.status_code, message(unknown)) == (400, "Invalid mapping id: nothing")
-        assert admin.request(verb, path, json={"protocol": {}}).status_code == 400
-    elsewhere = admin.put(
-        f"{FEDERATION}/identity_providers/nobody/protocols/x", json={"protocol": {"mapping_id": other}}
-    )
-    assert elsewhere.status_code == 404
-    assert admin.delete(path).status_code == 204
-    gone = admin.get(path)
-    words = f"Could not find federated protocol openid for Identity Provider: {idp}."
-    assert (gone.status_code, message(gone)) == (404, words)
-    assert admin.delete(path).status_code == 404
-
-
-def test_life_of_a_mapping(admin: httpx.Client) -> None:
-    name = fresh()
-    row = put(admin, "mapping", name, rules=RULES)
-    path = f"{FEDERATION}/mappings/{name}"
-    assert row["rules"] == RULES and row["schema_version"] == "1.0" and row["links"]["self"].endswith(path)
-    assert admin.get(path).json() == {"mapping": row}
-    assert row in admin.get(f"{FEDERATION}/mappings").json()["mappings"]
-    again = admin.put(path, json={"mapping": {"rules": RULES}})
-    words = f"Conflict occurred attempting to store mapping - Duplicate entry found with ID {name}."
-    assert (again.status_code, message(again)) == (409, words)
-    changed = admin.patch(path, json={"mapping": {"rules": RULES[:1], "schema_version": "2.0"}}).json()["mapping"]
-    assert changed == {**row, "rules": RULES[:1], "schema_version": "2.0"}
-    assert admin.delete(path).status_code == 204
-    assert message(admin.get(path)) == f"Could not find mapping: {name}."
-    for bad in ({}, {"rules": []}, {"rules": [{"local": [], "remote": []}]}, {"rules": [{"local": [{"x": 1}]}]}):
-        assert admin.put(path, json={"mapping": bad}).status_code == 400
-
-
-def test_life_of_a_service_provider(cloud: Cloud, admin: httpx.Client) -> None:
-    name, hidden = fresh(), fresh()
-    urls = {"auth_url": "http://sp.example/auth", "sp_url": "http://sp.example/sp"}
-    row = put(admin, "service_provider", name, **urls)
-    path = f"{FEDERATION}/service_providers/{name}"
-    assert {**row, "links": 0} == {
-        "id": name,
-        "enabled": False,
-        "description": None,
-        "relay_state_prefix": "ss:mem:",
-        "links": 0,
-        **urls,
-    }
-    put(admin, "service_provider", hidden, **urls)
-    assert "service_providers" not in cloud.login().json()["token"]
-    assert admin.patch(path, json={"service_provider": {"enabled": True}}).json()["service_provider"]["enabled"]
-    assert cloud.login().json()["token"]["service_providers"] == [{"id": name, **urls}]
-    assert [
-        each["id"] for each in admin.get(f"{FEDERATION}/service_providers?enabled=1").json()["service_providers"]
-    ] == [name]
-    assert admin.patch(path, json={"service_provider": {"sp_url": "nonsense"}}).status_code == 400
-    assert admin.patch(path, json={"service_provider": {}}).status_code == 400
-    assert admin.put(path, json={"service_provider": {"sp_url": "http://a"}}).status_code == 400
-    assert admin.put(path, json={"service_provider": urls}).status_code == 409
-    assert admin.delete(path).status_code == 204 and admin.delete(path).status_code == 404
-    assert message(admin.get(path)) == f"Could not find Service Provider: {name}."
-    assert "service_providers" not in cloud.login().json()["token"]
-
-
-def test_only_administrators_federate(cloud: Cloud, demo: httpx.Client) -> None:
-    bodies = {
-        "identity_provider": {},
-        "mapping": {"rules": RULES},
-        "service_provider": {"auth_url": "http://a.b", "sp_url": "http://a.b"},
-    }
-    for noun, fields in bodies.items():
-        for verb in ("GET", "PUT", "PATCH", "DELETE"):
-            path, body = f"{FEDERATION}/{noun}s/{fresh()}", {noun: {**fields, "description": "d"}}
-            assert demo.request(verb, path, json=body).status_code == 403
-            assert cloud.http.request(verb, path, json=body).status_code == 401
-        assert demo.get(f"{FEDERATION}/{noun}s").status_code == 403
+# ruff: noqa: F811
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])

@@ -15,8 +15,8 @@ from cumulet.services.identity.model import password_rules, passwords
 from cumulet.services.identity.tables import users
 from cumulet.store.times import now_us
 from tests.services.identity.conftest import Cloud
+from tests.services.identity.federating import Trust
 from tests.services.identity.provider import running
-from tests.services.identity.test_federation import Trust
 from tests.services.identity.test_nouns import fresh, made, message
 
 
