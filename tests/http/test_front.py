@@ -26,6 +26,7 @@ from cumulet.http.faults import BadRequest, webob_body
 from cumulet.http.server import listen, serve
 from cumulet.store import Store
 from tests.http.test_app import authenticate, made
+from tests.services.serving import PLAIN
 
 ORIGIN = "https://horizon.example.com"
 
@@ -66,7 +67,7 @@ class Running:
         self.app = App(Store(folder / "db.sqlite"), mounts, authenticate, origins=(ORIGIN,), state=folder)
         self.app.compresses_for = lambda asked, kind, size, _client: encoding.wanted(asked, kind, size, "192.0.2.1")
         threading.Thread(target=lambda: asyncio.run(serve(self.app, [sock])), daemon=True).start()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}")
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", verify=PLAIN)
 
     def raw(self, data: bytes, pause: float = 0.0) -> bytes:
         """What comes back for these bytes, until the server closes."""

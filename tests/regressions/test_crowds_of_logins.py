@@ -25,6 +25,7 @@ from tests.http.served import request
 from tests.services.identity.conftest import PASSWORD, Cloud, admin, cloud, cloud_in, demo, password_auth  # noqa: F401
 from tests.services.identity.test_factors import KEY, Person
 from tests.services.identity.test_nouns import fresh, made
+from tests.services.serving import PLAIN
 
 # ruff: noqa: F811
 
@@ -79,7 +80,7 @@ def test_too_many_logins_are_told_to_come_back(cloud: Cloud, admin: httpx.Client
     token = admin.headers["X-Auth-Token"]
     with queued(cloud, 1) as go:
         with waiting(cloud, 1, lambda: cloud.login("admin", "wrong")) as answers:
-            with httpx.Client(base_url=cloud.url, timeout=30) as stranger:
+            with httpx.Client(base_url=cloud.url, timeout=30, verify=PLAIN) as stranger:
                 for answer in (
                     stranger.post("/v3/auth/tokens", json=wrong),
                     stranger.post("/v2.0/tokens", json=v2),

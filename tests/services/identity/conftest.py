@@ -21,6 +21,7 @@ from cumulet.services.identity import door
 from cumulet.services.identity.service import load
 from cumulet.store import Store, metadata
 from tests.databases import place
+from tests.services.serving import PLAIN
 
 PASSWORD = "correct horse battery staple"
 URLS = {
@@ -62,7 +63,7 @@ class Cloud:
         return str(answer.headers["x-subject-token"])
 
     def client(self, token: str) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-Auth-Token": token}, timeout=30)
+        return httpx.Client(base_url=self.url, headers={"X-Auth-Token": token}, timeout=30, verify=PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def cloud_in(folder: Path, kind: str | None = None) -> Iterator[Cloud]:
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)
     thread.start()
-    with httpx.Client(base_url=url, timeout=30) as http:
+    with httpx.Client(base_url=url, timeout=30, verify=PLAIN) as http:
         yield Cloud(url, store, context, secrets, http, app)
     server.should_exit = True
     thread.join(10)
