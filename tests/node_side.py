@@ -121,7 +121,9 @@ def of_group(spec: SecurityGroup) -> Written:
 
 def of_guest(spec: Guest, groups: Mapping[str, SecurityGroup]) -> Written:
     """The filters of a guest's ports and its domain. Whether the XML says more than it should is checked here."""
-    found = Written()
+    kept = intake.guest(spec)
+    spec = kept.spec
+    found = Written(left_out=list(kept.left_out))
     for interface in spec.interfaces:
         taken = intake.interface(interface)
         found.left_out += taken.left_out

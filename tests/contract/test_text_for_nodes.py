@@ -1,12 +1,14 @@
 """Two laws about text that may reach a host, for every field of every request that takes part in it.
 
 Whatever is sent is refused, or harmless: desired state with it goes through the node's own functions, and no line, rule
-or option comes out that was not asked for. And the controller takes nothing that a node leaves out. Finding S1 and its
-class, cases 35 and 36.
+or option comes out that was not asked for. And the controller takes nothing that a node leaves out, but for what
+Neutron takes and one port alone loses: DHCP options that no server knows or can be told, and a MAC address of a group.
+Finding S1 and its class, cases 35 and 36.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +40,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     cloud = Assembled(tmp_path_factory.mktemp("texts") / "state")
     yield requests.build(cloud)
     cloud.close()
+
+
+_ITS_OWNERS_LOSS = re.compile(
+    "DHCP option of port|DHCP host left out: not a MAC address of one|port left out: .* of one"
+)
 
 
 class _UndoneError(Exception):
@@ -78,7 +85,9 @@ class Looker:
         try:
             for written in node_side.of_items(self.items(tx)):
                 self.wrong += written.odd()
-                self.wrong += [f"a node leaves out: {reason}" for reason in written.left_out]
+                self.wrong += [
+                    f"a node leaves out: {reason}" for reason in written.left_out if not _ITS_OWNERS_LOSS.match(reason)
+                ]
         except Exception as error:
             self.wrong.append(f"a node fails: {type(error).__name__}: {error}")
 

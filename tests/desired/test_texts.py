@@ -106,7 +106,7 @@ def test_addresses_that_the_api_takes_are_the_nodes(text: str) -> None:
     if (found := _accepted(subnet, text)) is not None:
         assert str(texts.prefix(found)) == found == str(ipaddress.ip_network(found))
     if (found := _accepted(mac_address, text)) is not None:
-        assert texts.mac(found) == found
+        assert texts.hardware(found) == found
     if (found := _accepted(subnets.nameserver, text)) is not None:
         assert str(texts.address(found)) == found
     if (found := _accepted(ports.address_pair, {"ip_address": text, "mac_address": "fa:16:3e:00:00:01"})) is not None:
@@ -114,12 +114,16 @@ def test_addresses_that_the_api_takes_are_the_nodes(text: str) -> None:
 
 
 @given(TEXTS, TEXTS)
-def test_dhcp_options_that_the_api_takes_are_the_nodes(name: str, value: str) -> None:
+def test_dhcp_options_that_the_api_takes_are_the_nodes_or_left_out(name: str, value: str) -> None:
     found = _accepted(ports.dhcp_option, {"opt_name": name, "opt_value": value})
     if found is not None:
-        host = DhcpHost(port_id=_PORT, mac="fa:16:3e:00:00:01", hostname="h", addresses=[])
-        line = leases.option_line(host, found["opt_name"], found["opt_value"])
-        assert line.isascii() and line.isprintable() and len(line) < leases.LINE_BYTES
+        options = [("server-ip-address", "10.0.0.9"), (found["opt_name"], found["opt_value"])]
+        host = DhcpHost(port_id=_PORT, mac="fa:16:3e:00:00:01", hostname="h", addresses=[], extra_opts=options)
+        out: list[str] = []
+        kept = intake._host(host, out).extra_opts
+        assert len(kept) + len(out) == 2 and options[0] in kept
+        for line in (leases.option_line(host, *each) for each in kept):
+            assert line.isascii() and line.isprintable() and len(line) < leases.LINE_BYTES
 
 
 @given(TEXTS)

@@ -98,10 +98,11 @@ def _content(image: BootImage | LooseImage) -> None:
 
 
 def _interface(interface: Interface) -> None:
-    """What of a port becomes the guest's; its addresses and rules are the network parts' affair."""
+    """What of a port becomes the guest's; its addresses and rules are the network parts' affair. A group's MAC address,
+    which no interface can have, leaves the port out and not the guest."""
     texts.uuid(interface.port_id)
     texts.uuid(interface.network_id)
-    texts.mac(interface.mac)
+    texts.hardware(interface.mac)
     if not 68 <= interface.mtu <= 65_535:
         raise ValueError(f"an MTU of {interface.mtu}")
     if len(interface.security_groups) > _MOST_GROUPS:

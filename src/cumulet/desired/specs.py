@@ -77,8 +77,7 @@ def network(spec: Network) -> None:
             _port(host.port_id, host.mac, host.addresses)
             _named(host.hostname)
             for name, value in host.extra_opts:
-                texts.option_name(name)
-                texts.option_value(value)
+                texts.said_option(name, value)
             _port_record(host.record)
 
 
@@ -110,7 +109,7 @@ def _routes(routes: Iterable[Route]) -> None:
 
 def _port(port_id: str, mac: str, addresses: Iterable[Address]) -> None:
     texts.uuid(port_id)
-    if texts.mac(mac) != mac:
+    if texts.hardware(mac) != mac:
         raise ValueError(f"not a MAC address: {texts.shown(mac)}")
     for address in addresses:
         texts.uuid(address.subnet_id)
@@ -131,8 +130,7 @@ def _port_record(record: PortRecord | None) -> None:
         texts.network(ip)
         texts.mac(mac)
     for name, value, version in record.extra_dhcp_opts:
-        texts.option_name(name)
-        texts.option_value(value)
+        texts.said_option(name, value)
         texts.whole(version, 4, 6)
 
 

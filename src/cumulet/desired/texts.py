@@ -26,12 +26,24 @@ PROTOCOLS = {
 NAME_LIMIT = 255
 """Characters of a domain name, and of a DHCP option's value (RFC 2132: one octet says the length)."""
 
+OPTION_LIMIT = 64
+"""Characters of a DHCP option's name at the API, as Neutron has it."""
+
+MAY_BE_EMPTY = ("router", "classless-static-route")
+"""DHCP options that are said to be empty: clients are told that there is none."""
+
 MOST_OPTIONS = 100
 """DHCP options of one port. dnsmasq goes through all of a network's for each answer."""
 
 _ADDRESS = re.compile(r"[0-9a-fA-F:.]{2,45}")
 _LENGTH = re.compile(r"[0-9]{1,3}")
-_MAC = re.compile(r"[0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(?:\1[0-9a-fA-F]{2}){4}")
+_MASK = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_MAC = re.compile(
+    r"[0-9a-fA-F]{1,2}([:-])[0-9a-fA-F]{1,2}(?:\1[0-9a-fA-F]{1,2}){4}"
+    r"|[0-9a-fA-F]{1,4}([.:-])[0-9a-fA-F]{1,4}\2[0-9a-fA-F]{1,4}"
+    r"|[0-9a-fA-F]{6}[:-]?[0-9a-fA-F]{6}"
+)
+_NO_MAC = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9+-]{0,63}")
@@ -67,6 +79,16 @@ def prefix(text: object) -> IPNetwork:
     return ipaddress.ip_network(text, strict=False)  # type: ignore[arg-type]
 
 
+def interface(text: object) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    """An address with the length of its prefix, a mask in place of the length (IPv4), or neither, which is all of it:
+    what netaddr reads as a network. Its `network` has no bits of the host."""
+    first, slash, length = text.partition("/") if isinstance(text, str) else ("", "", "")
+    found = address(first)
+    if slash and not _LENGTH.fullmatch(length) and not (found.version == 4 and _MASK.fullmatch(length)):
+        raise ValueError(f"not an IP prefix: {shown(text)}")
+    return ipaddress.ip_interface(text)  # type: ignore[arg-type]
+
+
 def network(text: object) -> IPNetwork:
     """A CIDR, or a single address as a network of one."""
     if isinstance(text, str) and "/" in text:
@@ -82,12 +104,25 @@ def of_version(text: object, version: int) -> IPAddress:
     return found
 
 
-def mac(text: object) -> str:
-    """A MAC address in lower case with colons; neither zero nor a group's."""
+def hardware(text: object) -> str:
+    """A MAC address in lower case with colons, given in any usual spelling; neither zero nor everybody's.
+
+    It may be a group's, which Neutron takes for a port. No device can have it: what lives by an address asks `mac`.
+    """
     if not isinstance(text, str) or not _MAC.fullmatch(text):
         raise ValueError(f"not a MAC address: {shown(text)}")
-    found = text.lower().replace("-", ":")
-    if found == "00:00:00:00:00:00" or int(found[:2], 16) & 1:
+    parts = re.split("[.:-]", text.lower())
+    digits = "".join(part.zfill(12 // len(parts)) for part in parts)
+    found = ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+    if found in _NO_MAC:
+        raise ValueError(f"not a MAC address of a device: {found}")
+    return found
+
+
+def mac(text: object) -> str:
+    """A MAC address that one device can have, in lower case with colons: no group's."""
+    found = hardware(text)
+    if int(found[:2], 16) & 1:
         raise ValueError(f"not a MAC address of one device: {found}")
     return found
 
@@ -138,6 +173,17 @@ def option_value(text: object) -> str:
     if not isinstance(text, str) or not text.strip(" ") or len(text) > NAME_LIMIT or not _PRINTABLE.fullmatch(text):
         raise ValueError(f"not a DHCP option's value: {shown(text)}")
     return text
+
+
+def said_option(name: object, value: object) -> tuple[str, str]:
+    """A DHCP option as the API takes and keeps it: each of one printable line. Whether a DHCP server can be told so is
+    for `option_name` and `option_value` to say, and what it cannot be told is left out."""
+    for text, most in ((name, OPTION_LIMIT), (value, NAME_LIMIT)):
+        if not isinstance(text, str) or len(text) > most or not text.isprintable():
+            raise ValueError(f"not a part of a DHCP option: {shown(text)}")
+        if not text.strip() and not (text is value and name in MAY_BE_EMPTY):
+            raise ValueError(f"not a part of a DHCP option: {shown(text)}")
+    return str(name), str(value)
 
 
 # ---- numbers

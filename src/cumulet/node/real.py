@@ -96,7 +96,8 @@ class RealParts:
 
     def _ensure_filters(self, world: World) -> list[tuple[Interface, str]]:
         """Filter all ports; those that are closed, and why."""
-        interfaces = [interface for guest in world.specs("guest").values() for interface in guest.interfaces]
+        guests = [intake.guest(guest).spec for guest in world.specs("guest").values()]
+        interfaces = [interface for guest in guests for interface in guest.interfaces]
         groups = world.specs("security_group")
         if world.complete and not self._strangers(world):
             closed = self._net.ensure_ports(interfaces, groups)
@@ -113,6 +114,8 @@ class RealParts:
 
     def _ensure_guest(self, spec: Guest, world: World) -> dict[str, Any]:
         groups = world.specs("security_group")
+        taken = intake.guest(spec)
+        spec = taken.spec
         for interface in spec.interfaces:
             missing = [group for group in interface.security_groups if group not in groups]
             if missing or world.spec("network", interface.network_id) is None:
@@ -135,7 +138,7 @@ class RealParts:
             "soft_reboots": facts.soft_reboots,
             "screen": facts.vnc is not None,
             "again_in": facts.again_in,
-            "left_out": left_out,
+            "left_out": [*taken.left_out, *left_out],
         }
 
     def _patiently(self, work: Callable[[], T]) -> T:

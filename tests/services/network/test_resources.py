@@ -100,7 +100,7 @@ def test_a_subnet_has_a_gateway_a_pool_and_a_dhcp_port(cloud: Cloud) -> None:
     ("values", "status", "kind"),
     [
         ({"cidr": "10.251.0.0/33"}, 400, "HTTPBadRequest"),
-        ({"cidr": "10.251.0.1/24"}, 400, "HTTPBadRequest"),
+        ({"cidr": "10.251.0.1/24/24"}, 400, "HTTPBadRequest"),
         ({"cidr": "fd00::/64", "ip_version": 4}, 400, "InvalidInput"),
         ({"cidr": "10.251.0.0/24", "gateway_ip": "10.251.0.255"}, 400, "InvalidInput"),
         ({"cidr": "10.251.0.0/24", "ipv6_ra_mode": "slaac"}, 400, "InvalidInput"),

@@ -21,6 +21,7 @@ from cumulet.desired.shapes import (
     Dhcp,
     DhcpHost,
     FloatingIp,
+    Guest,
     Interface,
     Network,
     Route,
@@ -50,7 +51,8 @@ def network(spec: Network) -> Taken[Network]:
     out: list[str] = []
     subnets = [_subnet(each, out) for each in _kept(spec.subnets, _check_subnet, "subnet", out)]
     peers = _kept(spec.peers, texts.address, "peer", out)
-    dhcp = None if spec.dhcp is None else _dhcp(spec.dhcp, out)
+    dhcp = next(iter(_kept([spec.dhcp] if spec.dhcp else [], _check_dhcp, "DHCP server", out)), None)
+    dhcp = None if dhcp is None else _dhcp(dhcp, out)
     return Taken(replace(spec, subnets=subnets, peers=peers, dhcp=dhcp), out)
 
 
@@ -77,6 +79,20 @@ def group(spec: SecurityGroup) -> Taken[SecurityGroup]:
     out: list[str] = []
     found = _kept(spec.rules, _check_rule, "rule", out)
     return Taken(replace(spec, rules=found, members=_kept(spec.members, texts.network, "member", out)), out)
+
+
+def guest(spec: Guest) -> Taken[Guest]:
+    """A guest with the interfaces that a machine can have: a group's MAC address, which the API takes, is none."""
+    out: list[str] = []
+    kept = _kept(spec.interfaces, _check_interface, "port", out)
+    return Taken(spec if not out else replace(spec, interfaces=kept), out)
+
+
+def _check_interface(port: Interface) -> None:
+    try:
+        texts.mac(port.mac)
+    except ValueError as error:
+        raise ValueError(f"{port.port_id}: {error}") from None
 
 
 def interface(spec: Interface) -> Taken[Interface]:
@@ -167,8 +183,12 @@ def _fitting(routes: list[Route], what: str, out: list[str]) -> list[Route]:
     return kept
 
 
-def _dhcp(dhcp: Dhcp, out: list[str]) -> Dhcp:
+def _check_dhcp(dhcp: Dhcp) -> None:
     texts.uuid(dhcp.port_id)
+    texts.mac(dhcp.mac)
+
+
+def _dhcp(dhcp: Dhcp, out: list[str]) -> Dhcp:
     domain = _kept([dhcp.domain] if dhcp.domain else [], texts.domain, "domain", out)
     return replace(
         dhcp,

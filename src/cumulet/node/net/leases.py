@@ -87,7 +87,8 @@ def option_line(host: DhcpHost, option: str, value: str) -> str:
     """One extra option of a port. ValueError when its name or its value cannot be told to dnsmasq."""
     name = texts.option_name(option)
     spelled = name if name.isdecimal() else f"option:{name}"
-    return f"tag:port-{names.checked(host.port_id)},{spelled},{texts.option_value(value)}"
+    said = "" if not value and name in texts.MAY_BE_EMPTY else f",{texts.option_value(value)}"
+    return f"tag:port-{names.checked(host.port_id)},{spelled}{said}"
 
 
 def route_text(route: Route) -> str:

@@ -65,25 +65,27 @@ def subnets_of(tx: Transaction, network_id: str) -> Sequence[Row[Any]]:
     return tx.rows(_SUBNETS, {"network": network_id})
 
 
-def _free_between(tx: Transaction, subnet_id: str, first: str, last: str) -> str | None:
-    """The first number in the range that no port has."""
+def _free_between(tx: Transaction, subnet_id: str, first: str, last: str, promised: Sequence[str]) -> str | None:
+    """The first number in the range that no port has, and that is not `promised`."""
     wanted = first
     while wanted <= last:
         taken = [row[0] for row in tx.rows(_TAKEN, {"subnet": subnet_id, "first": wanted, "last": last})]
-        for found in taken:
+        full = len(taken) == _BATCH
+        upto = taken[-1] if full else last
+        for found in sorted({*taken, *(each for each in promised if wanted <= each <= upto)}):
             if found != wanted:
                 return wanted
             if wanted == last:
                 return None
             wanted = _next(wanted)
-        if len(taken) < _BATCH:
-            return wanted
+        if not full:
+            return wanted if wanted <= last else None
     return None
 
 
-def next_free(tx: Transaction, subnet: Row[Any]) -> Allocation | None:
+def next_free(tx: Transaction, subnet: Row[Any], promised: Sequence[str] = ()) -> Allocation | None:
     """A free address of the subnet's pools, moving its cursor; None when they are full. `subnet` was read in this
-    transaction, perhaps before the cursor moved in it."""
+    transaction, perhaps before the cursor moved in it; `promised` are numbers that are not stored yet."""
     pools = [
         (number(ipaddress.ip_address(pool["start"])), number(ipaddress.ip_address(pool["end"])))
         for pool in subnet.allocation_pools
@@ -93,7 +95,7 @@ def next_free(tx: Transaction, subnet: Row[Any]) -> Allocation | None:
     ahead = [(max(first, cursor), last) for first, last in pools if last >= cursor]
     behind = [(first, min(last, cursor)) for first, last in pools if cursor and first <= cursor]
     for first, last in (*ahead, *behind):
-        if (found := _free_between(tx, subnet.id, first, last)) is not None:
+        if (found := _free_between(tx, subnet.id, first, last, promised)) is not None:
             after = _next(found) if int(found, 16) + 1 < 16 ** len(found) else ""
             tx.change(subnets, {"id": subnet.id}, cursor=after)
             tx.local["cursor", subnet.id] = after
@@ -136,32 +138,40 @@ class Request:
 
 
 def wanted(tx: Transaction, request: Request, fixed_ips: Sequence[Mapping[str, str]]) -> list[Allocation]:
-    """Addresses for explicitly asked `fixed_ips` (subnet_id and/or ip_address each)."""
+    """Addresses for explicitly asked `fixed_ips` (subnet_id and/or ip_address each), in their order. Those with an
+    address are looked up first, so that none of them is given to one that takes any."""
     known = {row.id: row for row in subnets_of(tx, request.network_id)}
-    found: list[Allocation] = []
-    for asked in fixed_ips:
-        subnet = _subnet_for(known, request.network_id, asked)
-        if "ip_address" in asked:
-            allocation = _exact(tx, subnet, asked["ip_address"], taken_by=request.port_id)
-        elif subnet.ipv6_address_mode in AUTOMATIC and not request.device_owner.startswith("network:router"):
-            allocation = from_mac(tx, subnet, request.mac, taken_by=request.port_id)
-        else:
-            allocation = _kept(tx, subnet, request.port_id, found) or next_free(tx, subnet)  # type: ignore[assignment]
-            if allocation is None:
-                raise faults.no_more_addresses(request.network_id)
-        if any(a.subnet_id == allocation.subnet_id and a.number == allocation.number for a in found):
+    asked_on = [(asked, _subnet_for(known, request.network_id, asked)) for asked in fixed_ips]
+    found: dict[int, Allocation] = {}
+    for place, (asked, subnet) in sorted(enumerate(asked_on), key=lambda each: "ip_address" not in each[1][0]):
+        allocation = _one(tx, request, subnet, asked, list(found.values()))
+        if any(a.subnet_id == allocation.subnet_id and a.number == allocation.number for a in found.values()):
             raise faults.address_allocated(allocation.ip_address, subnet.id)
-        found.append(allocation)
-    return found
+        found[place] = allocation
+    return [found[place] for place in sorted(found)]
 
 
-def _kept(tx: Transaction, subnet: Row[Any], port_id: str | None, found: list[Allocation]) -> Allocation | None:
-    """The address that the port has on this subnet already, when any will do."""
+def _one(
+    tx: Transaction, request: Request, subnet: Row[Any], asked: Mapping[str, str], others: Sequence[Allocation]
+) -> Allocation:
+    if "ip_address" in asked:
+        return _exact(tx, subnet, asked["ip_address"], taken_by=request.port_id)
+    if subnet.ipv6_address_mode in AUTOMATIC and not request.device_owner.startswith("network:router"):
+        return from_mac(tx, subnet, request.mac, taken_by=request.port_id)
+    promised = [each.number for each in others if each.subnet_id == subnet.id]
+    allocation = _kept(tx, subnet, request.port_id, promised) or next_free(tx, subnet, promised)
+    if allocation is None:
+        raise faults.no_more_addresses(request.network_id)
+    return allocation
+
+
+def _kept(tx: Transaction, subnet: Row[Any], port_id: str | None, promised: Sequence[str]) -> Allocation | None:
+    """An address that the port has on this subnet already, when any will do."""
     if port_id is None:
         return None
     where = and_(addresses.c.port_id == port_id, addresses.c.subnet_id == subnet.id)
-    for row in tx.rows(select(addresses).where(where)):
-        if all(a.number != row.number for a in found):
+    for row in tx.rows(select(addresses).where(where).order_by(addresses.c.position)):
+        if row.number not in promised:
             return Allocation(row.subnet_id, row.ip_address, row.number)
     return None
 
@@ -175,6 +185,8 @@ def _subnet_for(known: Mapping[str, Row[Any]], network_id: str, asked: Mapping[s
                 f"{asked['subnet_id']}"
             )
         return subnet
+    if "ip_address" not in asked:
+        raise faults.invalid_input("IP allocation requires subnet_id or ip_address")
     ip = ipaddress.ip_address(asked["ip_address"])
     for subnet in known.values():
         if ip in ipaddress.ip_network(subnet.cidr):

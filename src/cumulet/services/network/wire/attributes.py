@@ -134,9 +134,9 @@ def text(limit: int = 255) -> Convert:
 def boolean(value: Any) -> bool:
     """true/false in the spellings that Neutron takes."""
     if isinstance(value, str):
-        if value.lower() in ("true", "1"):
+        if value.strip().lower() in ("true", "t", "1", "yes", "y", "on"):
             return True
-        if value.lower() in ("false", "0"):
+        if value.strip().lower() in ("false", "f", "0", "no", "n", "off"):
             return False
     elif isinstance(value, bool | int) and value in (0, 1):
         return bool(value)
@@ -174,7 +174,7 @@ def one_of(*values: str) -> Convert:
 def integer(least: int | None = None, most: int | None = None) -> Convert:
     def convert(value: Any) -> int:
         try:
-            found = texts.whole(value)
+            found = texts.whole(int(value) if isinstance(value, float) and value.is_integer() else value)
         except ValueError:
             raise Refused(f"'{value}' is not an integer") from None
         if least is not None and found < least:
@@ -195,20 +195,30 @@ def ip_address(value: Any) -> str:
 
 
 def subnet(value: Any) -> str:
-    """A CIDR without host bits."""
+    """The network that an address with a prefix's length or mask lies in, as a CIDR."""
     try:
-        net = texts.prefix(value)
+        return str(texts.interface(value).network)
     except ValueError:
         raise Refused(f"'{value}' is not a valid IP subnet") from None
-    if texts.address(value.split("/")[0]) != net.network_address:
-        raise Refused(f"'{value}' isn't a recognized IP subnet cidr, '{net}' is recommended")
-    return str(net)
+
+
+def destination(value: Any) -> str:
+    """A CIDR that routes lead to: without bits of the host, and not of the machine itself."""
+    try:
+        found = texts.interface(value)
+        if "/" not in value or found.ip != found.network.network_address:
+            raise ValueError(value)
+    except ValueError:
+        raise Refused(f"'{value}' is not a valid CIDR") from None
+    if found.is_loopback:
+        raise Refused(f"'{value}' is not a routable CIDR")
+    return str(found.network)
 
 
 def mac_address(value: Any) -> str:
-    """A MAC address as lower case with colons; neither zero nor multicast."""
+    """A MAC address as lower case with colons; neither zero nor everybody's."""
     try:
-        return texts.mac(value)
+        return texts.hardware(value)
     except ValueError:
         raise Refused(f"'{value}' is not a valid MAC address") from None
 
@@ -253,10 +263,33 @@ def keyed(value: Any, converts: Mapping[str, Convert], required: tuple[str, ...]
 
 def route(value: Any) -> dict[str, Any]:
     """``{"destination": CIDR, "nexthop": address}``, both of one IP version."""
-    found = keyed(value, {"destination": subnet, "nexthop": ip_address}, ("destination", "nexthop"))
+    found = keyed(value, {"destination": destination, "nexthop": ip_address}, ("destination", "nexthop"))
     if (":" in found["destination"]) != (":" in found["nexthop"]):
         raise Refused(f"'{found['destination']}' and '{found['nexthop']}' are of different IP versions")
     return found
+
+
+MOST_ADDRESSES = 100
+
+
+def fixed_ips(value: Any) -> list[dict[str, Any]]:
+    """Addresses ``{"subnet_id", "ip_address"}``, as many as a port may have: each is looked up, told to a DHCP server
+    and a rule of each filter. A subnet may stand in several; no address may. Other keys are ignored, as by Neutron."""
+    found = items(_fixed_ip, unique=False)(value)
+    given = [each["ip_address"] for each in found if "ip_address" in each]
+    place = repeated(given)
+    if place is not None:
+        raise Refused(f"Duplicate IP address '{given[place]}'")
+    if len(found) > MOST_ADDRESSES:
+        raise Refused(f"Exceeded maximum amount of fixed ips per port ({MOST_ADDRESSES})")
+    return list(found)
+
+
+def _fixed_ip(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refused(f"Invalid data format for fixed IP: '{value}'")
+    known = {"subnet_id": uuid, "ip_address": ip_address}
+    return {name: convert(value[name]) for name, convert in known.items() if name in value}
 
 
 NAME = Attribute(text(), "")

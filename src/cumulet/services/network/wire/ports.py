@@ -15,69 +15,63 @@ from cumulet.services.network.wire.attributes import (
     Refused,
     Resource,
     boolean,
+    fixed_ips,
+    integer,
     ip_address,
     items,
     keyed,
     mac_address,
     mapping,
     one_of,
-    subnet,
     text,
     uuid,
 )
 
-MOST_ADDRESSES = 100
-VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic")
-
-
-def fixed_ip(value: Any) -> dict[str, Any]:
-    """``{"subnet_id", "ip_address"}``, one of them at least."""
-    found = keyed(value, {"subnet_id": uuid, "ip_address": ip_address})
-    if not found:
-        raise Refused("Invalid data format for fixed IP: '{}'")
-    return found
-
-
-def fixed_ips(value: Any) -> list[dict[str, Any]]:
-    """Addresses, as many as a port may have: each is looked up, told to a DHCP server and a rule of each filter."""
-    found: list[dict[str, Any]] = items(fixed_ip)(value)
-    if len(found) > MOST_ADDRESSES:
-        raise Refused(f"Exceeded maximum amount of fixed ips per port ({MOST_ADDRESSES})")
-    return found
+VNIC_TYPES = (
+    *("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic"),
+    *("vdpa", "accelerator-direct", "accelerator-direct-physical", "remote-managed"),
+)
 
 
 def address_pair(value: Any) -> dict[str, Any]:
-    """``{"ip_address": address or CIDR, "mac_address"}``."""
+    """``{"ip_address": address or CIDR, "mac_address"}``. The CIDR keeps its host bits, as Neutron's does."""
 
     def address(given: Any) -> str:
-        return subnet(given) if isinstance(given, str) and "/" in given else ip_address(given)
+        if not isinstance(given, str) or "/" not in given:
+            return ip_address(given)
+        try:
+            texts.prefix(given)
+            return str(texts.interface(given))
+        except ValueError:
+            raise Refused(f"'{given}' is not a valid IP subnet") from None
 
-    return keyed(value, {"ip_address": address, "mac_address": mac_address}, ("ip_address",))
+    def of_one_device(given: Any) -> str:
+        found = mac_address(given)
+        if int(found[:2], 16) & 1:
+            raise Refused(f"MAC address {given} is a multicast address, which is not supported.")
+        return found
+
+    return keyed(value, {"ip_address": address, "mac_address": of_one_device}, ("ip_address",))
 
 
 def dhcp_option(value: Any) -> dict[str, Any]:
-    """``{"opt_name", "opt_value", "ip_version"}``; a null value drops the option."""
-
-    def name(given: Any) -> str:
-        try:
-            return texts.option_name(given)
-        except ValueError:
-            raise Refused(f"'{given}' is not a valid DHCP option name") from None
-
-    def content(given: Any) -> str | None:
-        if given is None:
-            return None
-        try:
-            return texts.option_value(given)
-        except ValueError:
-            raise Refused(f"{given!r} is not a valid DHCP option value") from None
+    """``{"opt_name", "opt_value", "ip_version"}``; a null value drops the option. What no DHCP server knows or can be
+    told is taken, as by Neutron: nodes leave it out."""
 
     def version(given: Any) -> int:
-        if isinstance(given, bool | float) or given not in (4, 6, "4", "6"):
+        found = integer()(given)
+        if found not in (4, 6):
             raise Refused(f"'{given}' is not in [4, 6]")
-        return int(given)
+        return int(found)
 
-    found = keyed(value, {"opt_name": name, "opt_value": content, "ip_version": version}, ("opt_name", "opt_value"))
+    def same(given: Any) -> Any:
+        return given
+
+    found = keyed(value, {"opt_name": same, "opt_value": same, "ip_version": version}, ("opt_name", "opt_value"))
+    try:
+        texts.said_option(found["opt_name"], "x" if found["opt_value"] is None else found["opt_value"])
+    except ValueError:
+        raise Refused(f"No valid key specs matched for: {value!r}") from None
     return {"ip_version": 4, **found}
 
 

@@ -12,7 +12,7 @@ from cumulet.services.network.wire.attributes import (
     Refused,
     Resource,
     boolean,
-    ip_address,
+    fixed_ips,
     items,
     keyed,
     optional,
@@ -22,10 +22,6 @@ from cumulet.services.network.wire.attributes import (
 )
 
 
-def _fixed_ip(value: Any) -> dict[str, Any]:
-    return keyed(value, {"subnet_id": uuid, "ip_address": ip_address})
-
-
 def gateway_info(value: Any) -> dict[str, Any] | None:
     """``{"network_id", "enable_snat", "external_fixed_ips"}``; null or {} take the gateway away."""
     if value is None or value == {}:
@@ -33,7 +29,7 @@ def gateway_info(value: Any) -> dict[str, Any] | None:
     known = {
         "network_id": optional(uuid),
         "enable_snat": boolean,
-        "external_fixed_ips": items(_fixed_ip),
+        "external_fixed_ips": fixed_ips,
         "qos_policy_id": optional(uuid),
     }
     found = keyed(value, known)

@@ -67,7 +67,7 @@ def _prefix(value: Any) -> str | None:
     if value is None or value == "":
         return None
     try:
-        return str(texts.network(value))
+        return str(texts.interface(value).network)
     except ValueError:
         raise Refused(f"'{value}' is not a valid CIDR") from None
 
