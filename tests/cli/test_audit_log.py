@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +150,13 @@ def test_old_days_go(tmp_path: Path) -> None:
     kept = AuditLog(tmp_path, 365)
     kept._write(audit._more("", 1))
     kept.close()
+    assert len(list(tmp_path.iterdir())) == 4, "the clock may have leapt since the last day: nothing goes yet"
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}.jsonl"
+    (tmp_path / yesterday).write_text("")
+    kept._write(audit._more("", 1))
+    kept.close()
     left = {file.name for file in tmp_path.iterdir()}
-    assert "2001-01-01.jsonl" not in left and {"2999-01-01.jsonl", "notes.txt"} < left and len(left) == 3
+    assert "2001-01-01.jsonl" not in left and {"2999-01-01.jsonl", "notes.txt", yesterday} < left and len(left) == 4
 
 
 def test_a_flood_of_refusals_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

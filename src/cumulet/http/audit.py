@@ -36,6 +36,8 @@ EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 MOST_FAILED = 1000
 """Failures of one user a minute, and of all who are unknown, that are written one by one: they cost nothing, and
 a disk is finite."""
+LEAP_DAYS = 31
+"""A day so long after the last one may be a clock that is wrong."""
 LOOK_S = 0.2
 """Between two looks at the disk, which shall not be filled up by this."""
 _MOST_LETTERS = 255
@@ -121,8 +123,17 @@ class AuditLog:
         self.close()
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file, self._day = os.open(self.folder / f"{day}.jsonl", flags, 0o600), day
-        oldest = (datetime.now(UTC) - timedelta(days=self.days)).strftime("%Y-%m-%d")
-        for file in self.folder.glob("????-??-??.jsonl"):
+        self._end_days(day)
+
+    def _end_days(self, day: str) -> None:
+        """Remove the files of days that are over, unless the clock may have leapt: then on the next day."""
+        now = datetime.now(UTC)
+        oldest, near = ((now - timedelta(days=days)).strftime("%Y-%m-%d") for days in (self.days, LEAP_DAYS))
+        files = sorted(self.folder.glob("????-??-??.jsonl"))
+        before = [file for file in files if file.stem < day]
+        if not before or before[-1].stem < near:
+            return
+        for file in files:
             if file.stem < oldest:
                 file.unlink(missing_ok=True)
 

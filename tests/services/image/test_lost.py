@@ -16,7 +16,7 @@ import pytest
 from cumulet.node.guest import qcow2
 from cumulet.services.image import door
 from cumulet.services.image.loops import recover_uploads, tend_once
-from cumulet.services.image.model import recovery
+from cumulet.services.image.model import recovery, stores
 from cumulet.services.image.model.stores import Stores, marks
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
 from cumulet.services.image.model.stores.file import FileStore
@@ -263,7 +263,7 @@ def test_lost_files_go_after_their_days(tmp_path: Path) -> None:
     foreign = found.folder / "2001-01-01.notes.txt"
     foreign.write_text("the operator's")
     assert found.expire(7) == [old.name]
-    assert sorted(found.folder.iterdir()) == sorted(
+    assert sorted(found.folder.glob("[!.]*")) == sorted(
         [new, young, link, foreign, found.folder / f"{today()}.{names[3]}"]
     ), "a clock that was wrong then is no reason"
     assert found.expire(7) == []
@@ -332,3 +332,23 @@ def test_a_file_that_names_another_is_not_adopted(tmp_path: Path) -> None:
     with pytest.raises(door.NotAdoptable, match="not there"):
         door.examine(context, one)
     store.close()
+
+
+def test_a_clock_that_leaps_ends_nothing_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that comes up in another year, or whose clock is set wrong for an hour, loses no image by it."""
+    folder = LostFolder(tmp_path / "lost")
+    image = tmp_path / str(uuid.uuid4())
+    image.write_bytes(b"bytes")
+    days = [today()]
+    monkeypatch.setattr(stores.lost, "today", lambda: days[0])
+    kept = folder.keep(image)
+    begin = days[0]
+    for leap in (400, 401, 0, 1, 400, 0, -300, 2):
+        days[0] = begin + timedelta(days=leap)
+        assert folder.expire(7) == [] and kept.exists(), leap
+    for day in range(3, 10):
+        days[0] = begin + timedelta(days=day)
+        assert folder.expire(7) == [], day
+    days[0] = begin + timedelta(days=10)
+    assert folder.expire(7) == [kept.name], "a week after the last leap"
+    assert not kept.exists() and (folder.folder / ".days").stat().st_mode & 0o777 == 0o600

@@ -2,20 +2,26 @@
 nobody asked for them for long enough.
 
 They lie in the folder ``lost`` of their store, on the same file system, as ``<day>.<image>``. A clock that was wrong
-when one was set aside must not end it early: a day before the file was written is no day, and is written anew.
+must not end one early. When one was set aside: a day before the file was written is no day, and is written anew. When
+they are looked at: ``.days`` says which days were seen without a gap; after a leap all days are counted from there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 NAME = "lost"
+DAYS = ".days"
+GAP = timedelta(days=2)
+"""Days are seen without a gap when no two of them are farther apart."""
 _KEPT = re.compile(r"(\d{4}-\d\d-\d\d)\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.\d+)?")
 
 
@@ -61,6 +67,8 @@ class LostFolder:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if not self._is_there():
             raise NotADirectoryError(f"{self.folder} must be a folder of the store's own file system, not a link")
+        with suppress(OSError):
+            self._seen_since()
         place = self._free(path.name)
         path.rename(place)
         return place
@@ -85,16 +93,42 @@ class LostFolder:
 
     def expire(self, days: int, most: int = 10) -> list[str]:
         """Remove at most `most` files that are lost for longer than `days`; their names. Raises OSError."""
-        gone = []
+        gone: list[str] = []
+        if not self._is_there():
+            return gone
+        counted = self._seen_since() + timedelta(days=days)
         for kept in self:
             if kept.since < kept.written <= today():  # the clock was wrong when it was set aside
                 kept.path.rename(self._free(kept.id))
-            elif kept.since + timedelta(days=days) < today():
+            elif max(kept.since + timedelta(days=days), counted) < today():
                 kept.path.unlink(missing_ok=True)
                 gone.append(kept.path.name)
             if len(gone) >= most:
                 break
         return gone
+
+    def _seen_since(self) -> date:
+        """The first of the days that were seen without a gap until today, which is noted. A file that is not there or
+        is damaged says that there never was one. Raises OSError."""
+        now, place = today(), self.folder / DAYS
+        since, last = _days(place)
+        if last is None or not timedelta(0) <= now - last <= GAP:
+            since = date(1970, 1, 1) if last is None else now
+        if now != last:
+            draft = place.with_name(f"{DAYS}.new")
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+                json.dump({"since": str(since), "last": str(now)}, file)
+            draft.replace(place)
+        return since
+
+
+def _days(place: Path) -> tuple[date, date | None]:
+    try:
+        said = json.loads(place.read_bytes()[:4096])
+        return date.fromisoformat(said["since"]), date.fromisoformat(said["last"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return date(1970, 1, 1), None
 
 
 def _kept(entry: os.DirEntry[str]) -> Kept | None:
