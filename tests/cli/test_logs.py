@@ -51,6 +51,16 @@ def test_json_is_one_line_without_secrets() -> None:
     assert found["time"].endswith("Z") and found["level"] == "ERROR"
 
 
+def test_nobody_writes_a_line_of_their_own() -> None:
+    forged = "2026-12-01T00:00:00.000Z 1 ERROR cumulet.http forged"
+    told = record(f"no host is named x\n{forged}\r{forged}\x1b[2J\u2028{forged}\x85\x9b1A")
+    text = logs.Formatter(logs._FORM).format(told)
+    assert [line[:4] for line in text.splitlines()] == [text[:4], "    "], text
+    assert all(letter.isprintable() for letter in text.replace("\n", ""))
+    plain = record("a line with an Umlaut: ä, and \N{SNOWMAN}")
+    assert logs.Formatter(logs._SHORT).format(plain) == f"WARNING cumulet.x {plain.msg}"
+
+
 def test_syslog_gets_facility_level_and_name(daemon: socket.socket, tmp_path: Path) -> None:
     handler(logs.Syslog, tmp_path).handle(record(f"told {SECRET}"))
     text = daemon.recv(9000).decode()
@@ -63,7 +73,7 @@ def test_the_journal_gets_fields_whatever_is_in_the_text(daemon: socket.socket, 
     head, _, rest = daemon.recv(9000).partition(b"MESSAGE\n")
     assert head == b"PRIORITY=3\nSYSLOG_IDENTIFIER=cumulet-node\n"
     (length,) = struct.unpack("<Q", rest[:8])
-    assert rest[8 : 8 + length] == b"ERROR cumulet.x one\nPRIORITY=0" and rest[8 + length :] == b"\n"
+    assert rest[8 : 8 + length] == b"ERROR cumulet.x one\n    PRIORITY=0" and rest[8 + length :] == b"\n"
 
 
 def test_nothing_waits_for_a_daemon_that_is_slow_or_gone(

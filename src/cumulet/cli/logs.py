@@ -53,12 +53,28 @@ def without_secrets(text: str) -> str:
     return text
 
 
+def harmless(text: str) -> str:
+    """The text with its lines after the first one indented, as those of a traceback are, and without what moves a
+    terminal or ends a line for some reader."""
+    if text.isprintable():
+        return text
+    lines = text.split("\n")
+    return "\n    ".join(
+        "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line) for line in lines
+    )
+
+
 class Formatter(logging.Formatter):
     """A line, and the traceback below it, without secrets."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """The record's moment."""
         return stamp(record.created)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line. A text of somebody else's that is in it can neither begin another one nor move a terminal."""
+        record.message = harmless(record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's text."""
