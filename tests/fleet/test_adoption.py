@@ -511,3 +511,50 @@ def test_it_is_said_where_nodes_do_not_agree(lost: Any, fresh: Cloud) -> None:
     shown = fresh.operator("adopt", show=True).json
     notes = {line["id"]: line["note"] for line in shown["adopted"] if "different" in line["note"]}
     assert notes == {ids["group"]: "nodes say different things of it; host-two the newest"}
+
+
+def test_what_a_new_project_owns_follows_its_id(lost: Any, fresh: Cloud) -> None:
+    """Who uses the empty cloud before somebody adopts finds their images and limits afterwards."""
+    old, _, journal = lost
+    image = {"name": "mine", "disk_format": "raw", "container_format": "bare", "visibility": "private"}
+    mine = fresh.call("image", "POST", "/v2/images", image)["id"]
+    answer = fresh.side.ask("identity", "GET", "/v3/projects", query="name=demo", token=fresh.side.admin)
+    before = answer.json["projects"][0]["id"]
+    limit = {"quota_set": {"instances": 77}}
+    fresh.call("compute", "PUT", f"/v2.1/os-quota-sets/{before}", limit, admin=True)
+    fresh.call("network", "PUT", f"/v2.0/quotas/{before}", {"quota": {"port": 88}}, admin=True)
+    fresh.keep(journal, old.cloud_id)
+    assert fresh.operator("adopt").status == 200
+    _log_in_again(fresh)
+    found = fresh.side.ask("identity", "GET", "/v3/projects", query="name=demo", token=fresh.side.admin).json
+    (after,) = (each["id"] for each in found["projects"])
+    assert after != before
+    assert fresh.call("image", "GET", f"/v2/images/{mine}")["owner"] == after
+    assert fresh.call("compute", "GET", f"/v2.1/os-quota-sets/{after}")["quota_set"]["instances"] == 77
+    assert fresh.call("network", "GET", f"/v2.0/quotas/{after}", admin=True)["quota"]["port"] == 88
+
+
+def test_a_node_makes_nobody_of_a_directory_and_no_project_a_domain(lost: Any, fresh: Cloud) -> None:
+    """A user with an id that a directory's users have would be who logs in from there later; a domain is a domain."""
+    old, _, journal = lost
+    lies = msgspec.json.decode(msgspec.json.encode(journal), type=Journal)
+    answer = fresh.side.ask("identity", "GET", "/v3/projects", query="name=admin", token=fresh.side.admin)
+    plain = answer.json["projects"][0]["id"]
+    for items in lies.values():
+        for item in items:
+            if item.kind == "guest":
+                item.spec |= {"user_id": "d" * 64, "project_id": "c" * 32, "interfaces": []}
+                item.spec["record"]["user"] = {"id": "d" * 64, "name": "admin"}
+                item.spec["record"]["project"] = {"id": "c" * 32, "name": "new", "domain_id": plain}
+    fresh.keep(lies, old.cloud_id)
+    done = fresh.operator("adopt")
+    _log_in_again(fresh)
+    assert done.status == 200 and not [line for line in done.json["adopted"] if line["kind"] == "user"]
+    assert fresh.side.ask("identity", "GET", f"/v3/users/{'d' * 64}", token=fresh.side.admin).status == 404
+    made = fresh.call("identity", "GET", f"/v3/projects/{'c' * 32}", admin=True)["project"]
+    assert made["domain_id"] == "default"
+
+
+def _log_in_again(cloud: Cloud) -> None:
+    for name in ("admin", "member"):
+        vars(cloud.side).pop(name, None)

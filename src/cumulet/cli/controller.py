@@ -266,7 +266,10 @@ def _link(
         ),
         metadata=compute.metadata(computing),
         find=[compute.find, network.find, image.find, identity.find],
-        adopters=[compute.vet, network.adopt, compute.adopt, identity.adopt],
+        adopters=[
+            *(compute.vet, network.adopt, compute.adopt, identity.adopt),
+            *(image.follow, compute.follow, network.follow),
+        ],
         lost_images=image.LostImages(images, lambda tx: identity.project_named(tx, "admin"), compute.image_name),
         ended={"guest": compute.ended},
         problems=[lambda: [Problem("image-folder", text) for text in images.problems]],

@@ -68,7 +68,7 @@ class Adoption:
     """What is there to be adopted, and what came of it. `foreign`: it was wanted by a cloud of another id, so that
     these rows are new. `projects` and `users` are those that the adopted things belong to; `busy` are ids of
     projects and users that own something in these rows already; `differing` are things of which nodes say different
-    things, though they say who owns them."""
+    things, though they say who owns them; `became` are projects of these rows that have another id now."""
 
     cloud_id: str
     foreign: bool
@@ -79,6 +79,7 @@ class Adoption:
     users: dict[str, Owner] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
     differing: set[Key] = field(default_factory=set)
+    became: dict[str, str] = field(default_factory=dict)
     _away: set[Key] = field(default_factory=set)
     _done: set[Key] = field(default_factory=set)
 

@@ -15,7 +15,7 @@ from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.service import place_of
 from cumulet.services.compute.model import guests, hosts
-from cumulet.services.compute.model.adoption import adopt, vet
+from cumulet.services.compute.model.adoption import adopt, follow, vet
 from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.service import ComputeContext, Deadlines
 from cumulet.services.compute.tables import flavors, servers
@@ -29,6 +29,7 @@ __all__ = [
     "boots_from",
     "ended",
     "find",
+    "follow",
     "forget",
     "hosts_changed",
     "hosts_left",

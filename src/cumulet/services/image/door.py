@@ -15,7 +15,16 @@ from cumulet.services.image.flows.imports import register
 from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
-from cumulet.services.image.model.adoption import Examined, LostImage, LostImages, NotAdoptable, adopt, examine, lost
+from cumulet.services.image.model.adoption import (
+    Examined,
+    LostImage,
+    LostImages,
+    NotAdoptable,
+    adopt,
+    examine,
+    follow,
+    lost,
+)
 from cumulet.services.image.model.protections import load as property_protections
 from cumulet.services.image.model.quota import RESOURCES as LIMITED
 from cumulet.services.image.model.recovery import marked_by
@@ -46,6 +55,7 @@ __all__ = [
     "declared",
     "examine",
     "find",
+    "follow",
     "forget",
     "hidden",
     "kept",

@@ -52,6 +52,7 @@ __all__ = [
     "check_server",
     "ensure_default_group",
     "find",
+    "follow",
     "hosts_changed",
     "interfaces",
     "link_gone",
@@ -258,6 +259,11 @@ def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
 def adopt(tx: Transaction, found: fleet.Adoption) -> None:
     """Make rows of the networks, groups, routers and guests' ports that nodes keep."""
     adoption.adopt(tx, found)
+
+
+def follow(tx: Transaction, found: fleet.Adoption) -> None:
+    """What projects have here that have other ids now follows them."""
+    adoption.follow(tx, found)
 
 
 def names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from cumulet.services.compute.model import quotas, scheduling
 from cumulet.services.compute.model.guests import SAME, WITHHELD
 from cumulet.services.compute.model.server_create import hostname_of
 from cumulet.services.compute.tables import flavor_access, flavors, keypairs, server_tags, servers
+from cumulet.services.compute.tables import quotas as quota_rows
 from cumulet.services.image import door as image
 from cumulet.services.placement import door as placement
 from cumulet.store import Transaction
@@ -117,6 +118,14 @@ def _withheld(tx: Transaction, things: Sequence[Thing]) -> set[str]:
     ]
     hidden = image.hidden(tx, {(project_id, id) for project_id, id, _ in named})
     return {ref for project_id, id, ref in named if (project_id, id) in hidden}
+
+
+def follow(tx: Transaction, adoption: Adoption) -> None:
+    """Projects have other ids now; their quotas and flavors follow them. Three statements for each."""
+    for old, new in adoption.became.items():
+        tx.delete(quota_rows, quota_rows.c.project_id == new)
+        for table in (quota_rows, flavor_access):
+            tx.update(table, table.c.project_id == old, project_id=new)
 
 
 def _by_project(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

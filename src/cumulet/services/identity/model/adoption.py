@@ -8,6 +8,7 @@ any role: what they may do is not for a node to say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,15 +17,21 @@ from sqlalchemy import Table, select
 from cumulet.desired.records import Owner
 from cumulet.fleet.door import Adoption
 from cumulet.services.identity.model import generation
+from cumulet.services.identity.model.bootstrap import DOMAIN
 from cumulet.services.identity.tables import (
     LOCAL,
     ROOT,
     application_credentials,
     assignments,
     credentials,
+    limits,
     memberships,
+    old_passwords,
+    project_endpoint_groups,
+    project_endpoints,
     project_tags,
     projects,
+    totp_uses,
     trusts,
     users,
 )
@@ -39,6 +46,9 @@ _PROJECT_IN = (
     (credentials, "project_id"),
     (application_credentials, "project_id"),
     (trusts, "project_id"),
+    (limits, "project_id"),
+    (project_endpoints, "project_id"),
+    (project_endpoint_groups, "project_id"),
 )
 _USER_IN = (
     (assignments, "actor_id"),
@@ -47,8 +57,13 @@ _USER_IN = (
     (application_credentials, "user_id"),
     (trusts, "trustor_user_id"),
     (trusts, "trustee_user_id"),
+    (old_passwords, "user_id"),
+    (totp_uses, "user_id"),
 )
 """Where a project or a user is meant by its id."""
+_LOCAL_ID = re.compile(r"[0-9a-f]{32}")
+"""Of a user who is nobody's but ours. Those of directories have longer ones, which follow from their names: who were
+made with one could log in as that user later."""
 _LONGEST = {projects: 64, users: 255}
 
 
@@ -56,14 +71,20 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
     """Rows for the projects and users that have none."""
     _domains(tx, adoption, [*adoption.projects.values(), *adoption.users.values()])
     made = _owners(tx, adoption, "project", adoption.projects.values())
-    people = [user for user in adoption.users.values() if user.origin == LOCAL]
+    people = [user for user in adoption.users.values() if user.origin == LOCAL and _LOCAL_ID.fullmatch(user.id)]
     made |= _owners(tx, adoption, "user", people)
     if made:
         generation.bump(tx)
 
 
 def _domains(tx: Transaction, adoption: Adoption, owners: Iterable[Owner]) -> None:
-    named = {owner.domain_id: owner.domain for owner in owners if owner.domain_id}
+    owners = list(owners)
+    plain = select(projects.c.id).where(projects.c.is_domain.is_(False))
+    no_domains = {"", *tx.execute(plain.where(among(projects.c.id, {one.domain_id for one in owners}))).scalars()}
+    for owner in owners:
+        if owner.domain_id in no_domains:
+            owner.domain_id = DOMAIN
+    named = {owner.domain_id: owner.domain for owner in owners}
     known = set(tx.execute(select(projects.c.id).where(among(projects.c.id, named))).scalars())
     taken = set(tx.execute(select(projects.c.name).where(projects.c.is_domain)).scalars())
     for id in sorted(named.keys() - known):
@@ -87,6 +108,8 @@ def _owners(tx: Transaction, adoption: Adoption, kind: str, owners: Iterable[Own
         holder = names.get((owner.domain_id, name)) if name else None
         if holder is not None and adoption.foreign and holder not in adoption.busy and holder not in wanted:
             _become(tx, table, holder, owner.id)
+            if table is projects:
+                adoption.became[holder] = owner.id
             names[owner.domain_id, name] = owner.id
             adoption.note(kind, owner.id, name, f"the {kind} {name} of these rows has its id now")
             continue
@@ -110,4 +133,6 @@ def _become(tx: Transaction, table: Table, old: str, new: str) -> None:
     """The row has another id from now on, wherever it is meant."""
     tx.update(table, table.c.id == old, id=new)
     for place, name in _PROJECT_IN if table is projects else _USER_IN:
+        if place.c[name].primary_key:  # of somebody who had that id and is gone
+            tx.delete(place, place.c[name] == new)
         tx.update(place, place.c[name] == old, **{name: new})

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from cumulet.engine import timeline
+from cumulet.fleet import door as fleet
 from cumulet.http.faults import Fault
 from cumulet.services.image.model.intake import BLOCK, HASH
 from cumulet.services.image.model.screening import Screen, declared_format
 from cumulet.services.image.model.stores import StoreFault
 from cumulet.services.image.model.stores.file import FileReading, FileStore
 from cumulet.services.image.states import ACTIVE, QUEUED
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import images, members
 from cumulet.services.image.tables import locations as placed
 from cumulet.store import Store, Transaction
 from cumulet.store.among import among
@@ -170,6 +171,14 @@ def adopt(
     elif not path.exists():
         raise NotAdoptable(f"image {image_id} is not in store {place.id} any more")
     return str(image_id)
+
+
+def follow(tx: Transaction, found: fleet.Adoption) -> None:
+    """Projects have other ids now; what they own and see of images follows them. Three statements for each."""
+    for old, new in found.became.items():
+        tx.update(images, images.c.owner == old, owner=new)
+        tx.delete(members, members.c.member == new)
+        tx.update(members, members.c.member == old, member=new)
 
 
 @dataclass(frozen=True)

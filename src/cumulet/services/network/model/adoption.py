@@ -27,6 +27,7 @@ from cumulet.services.network.tables import (
     networks,
     port_groups,
     ports,
+    quotas,
     routers,
     security_group_rules,
     security_groups,
@@ -60,6 +61,13 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
             _floating(world, adoption, thing, floating, place)
     world.write()
     _tell(tx, world)
+
+
+def follow(tx: Transaction, adoption: Adoption) -> None:
+    """Projects have other ids now; their quotas follow them. Two statements for each."""
+    for old, new in adoption.became.items():
+        tx.delete(quotas, quotas.c.project_id == new)
+        tx.update(quotas, quotas.c.project_id == old, project_id=new)
 
 
 def _once(adoption: Adoption, kind: Any) -> list[Thing]:

@@ -77,11 +77,12 @@ class World:
     answered: dict[str, tuple[int, DhcpHost]] = field(default_factory=dict)
     segments: set[tuple[str, Any]] = field(default_factory=set)
     rows: defaultdict[Table, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    _owners: set[str] = field(default_factory=set)
     _spans: defaultdict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
     def of(cls, tx: Transaction) -> World:
-        """What there is. Nine queries; a cloud whose rows were lost has few rows."""
+        """What there is. Twelve queries; a cloud whose rows were lost has few rows."""
         found = cls(tx)
         for row in tx.rows(select(networks)):
             found.nets[row.id] = Net(row.id, row.project_id, row.shared or row.external, False)
@@ -99,20 +100,21 @@ class World:
         group = security_groups.c
         for row in tx.rows(select(group.id, group.project_id, group.is_default)):
             found.groups[row.id] = row.project_id
-            if row.is_default:
-                found.defaults.add(row.project_id)
+            (found.defaults if row.is_default else found._owners).add(row.project_id)
         for known, table in (
             (found.rules, security_group_rules),
             (found.routers, routers),
             (found.floating, floatingips),
         ):
             known.update(tx.execute(select(table.c.id)).scalars())
+        for table in (routers, floatingips, ports):
+            found._owners.update(tx.execute(select(table.c.project_id).distinct()).scalars())
         return found
 
     @property
     def owners(self) -> set[str]:
-        """Projects that have something here."""
-        return {net.project_id for net in self.nets.values()}
+        """Projects that have something here that they made."""
+        return {net.project_id for net in self.nets.values()} | self._owners
 
     def range(self, id: str, new: Range) -> bool:
         """Add a subnet, unless its network has one that it overlaps. Looks at its neighbours alone: none of those that
