@@ -421,6 +421,7 @@ application_credential_access_rules = Table(
     metadata,
     Column("application_credential_id", String(64), primary_key=True),
     Column("access_rule_id", String(64), primary_key=True, index=True),
+    Column("position", Integer, nullable=False, default=0),  # in the list that was given
 )
 
 trusts = Table(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Column, Row, func, select
 
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest, NotAllowed
@@ -67,17 +67,22 @@ def whole(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
     if not rows:
         return []
     ids = [row.id for row in rows]
-    of_roles = _joined(tx, roles, application_credential_roles, "role_id", ids)
-    of_rules = _joined(tx, rules_table, application_credential_access_rules, "access_rule_id", ids)
+    of_roles = _joined(tx, roles, application_credential_roles.c.role_id, ids, ())
+    links = application_credential_access_rules
+    of_rules = _joined(tx, rules_table, links.c.access_rule_id, ids, [links.c.position])
     return [Found(row, of_roles.get(row.id, ()), of_rules.get(row.id, ())) for row in rows]
 
 
-def _joined(tx: Transaction, table: Any, link: Any, column: str, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+def _joined(
+    tx: Transaction, table: Any, column: Column[Any], ids: Collection[str], order: Sequence[Column[Any]]
+) -> dict[str, list[Row[Any]]]:
+    """Rows of `table` that `column` of a table of links names, by application credential, in that order."""
+    link = column.table
     wanted = (
         select(table, link.c.application_credential_id)
-        .join(link, link.c[column] == table.c.id)
+        .join(link, column == table.c.id)
         .where(link.c.application_credential_id.in_(ids))
-        .order_by(table.c.id)
+        .order_by(*order, table.c.id)
     )
     found: dict[str, list[Row[Any]]] = {}
     for row in tx.rows(wanted):
@@ -128,7 +133,8 @@ def create(
     ours = {"application_credential_id": identifier}
     tx.insert(application_credential_roles, [{**ours, "role_id": role_id} for role_id in of_roles])
     rule_ids = access_rules.ensure(tx, fields["user_id"], rules)
-    tx.insert(application_credential_access_rules, [{**ours, "access_rule_id": rule_id} for rule_id in rule_ids])
+    placed = [{**ours, "access_rule_id": rule_id, "position": place} for place, rule_id in enumerate(rule_ids)]
+    tx.insert(application_credential_access_rules, placed)
     row = find(tx, identifier)
     assert row is not None
     return whole(tx, [row])[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,14 +115,14 @@ def waiting(tx: Transaction, token_id: str) -> Row[Any]:
     return row
 
 
-def authorize(tx: Transaction, token_id: str, user_id: str, role_ids: Collection[str]) -> str:
+def authorize(tx: Transaction, token_id: str, user_id: str, role_ids: Sequence[str]) -> str:
     """`user_id` lets the consumer have these roles on the project that it asked for; the verifier that proves it.
     Raises 401 for roles that the user does not have there, 404."""
     row = waiting(tx, token_id)
     if not set(role_ids) <= trusts.effective(tx, user_id, row.requested_project_id):
         raise Unauthorized("authorizing user does not have role required")
     verifier = "".join(secrets.choice(VERIFIER_LETTERS) for _ in range(VERIFIER_LENGTH))
-    given = {"authorizing_user_id": user_id, "verifier": verifier, "role_ids": sorted(set(role_ids))}
+    given = {"authorizing_user_id": user_id, "verifier": verifier, "role_ids": list(dict.fromkeys(role_ids))}
     tx.update(request_tokens, request_tokens.c.id == row.id, **given)
     return verifier
 
@@ -160,5 +160,6 @@ def delete_access_token(tx: Transaction, row: Row[Any]) -> None:
 
 
 def roles_of(tx: Transaction, row: Row[Any]) -> Sequence[Row[Any]]:
-    """The roles that an access token was authorized for. One query."""
-    return tx.rows(select(roles).where(roles.c.id.in_(row.role_ids)).order_by(roles.c.id))
+    """The roles that an access token was authorized for, in the order in which they were given. One query."""
+    found = tx.rows(select(roles).where(roles.c.id.in_(row.role_ids)))
+    return sorted(found, key=lambda each: row.role_ids.index(each.id))

@@ -47,7 +47,9 @@ def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
     return row
 
 
-_GROUPS_OF = Prepared(select(port_groups).where(among_bound(port_groups.c.port_id, "ports")))
+_GROUPS_OF = Prepared(
+    select(port_groups).where(among_bound(port_groups.c.port_id, "ports")).order_by(port_groups.c.group_id)
+)
 
 
 def groups_of(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[str]]:

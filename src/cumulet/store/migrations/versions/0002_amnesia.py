@@ -125,6 +125,9 @@ def declared() -> None:
     steps.add_column("fleet_links", sa.Column("epoch", sa.BigInteger(), nullable=False), fill="0")
     steps.add_column("fleet_links", sa.Column("revision", sa.BigInteger(), nullable=False), fill="0")
     steps.add_column("fleet_links", sa.Column("hold", sa.String(), nullable=True))
+    steps.add_column(
+        "identity_application_credential_access_rules", sa.Column("position", sa.Integer(), nullable=False), fill="0"
+    )
     steps.add_column("identity_endpoints", sa.Column("follows", sa.Boolean(), nullable=True))
     steps.create_index(
         "image_images_dead",
