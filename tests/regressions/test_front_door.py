@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cumulet.http.connections import BODY_S, HEAD_S
+from cumulet.http.faults import BadRequest
 from tests.assembled import Assembled
 from tests.http.served import Client, Served, request
 from tests.services.identity.conftest import password_auth
@@ -28,7 +29,7 @@ class Whole:
     def __init__(self, inner: Assembled) -> None:
         self.inner = inner
         app, ports = inner.controller.app, inner.settings.ports
-        names = ("identity", "image", "compute", "network")
+        names = ("identity", "image", "compute", "network", "placement", "metadata")
         self.served = Served(app, {name: app.mounts[ports.of(name)] for name in names})
 
     def ask(self, service: str, method: str, path: str, body: Any = b"", pieces: int = 1, **headers: str) -> Any:
@@ -139,3 +140,21 @@ def test_a_forged_address_gives_no_share(whole: Whole) -> None:
     finally:
         del turns.offer
     assert seen == ["127.0.0.1"]
+
+
+# ---- lengths that are none
+
+
+@pytest.mark.parametrize("service", ["identity", "image", "compute", "network", "placement"])
+@pytest.mark.parametrize("length", ["abc", "-1", "+5", "5 5", "5, 5", "1_0", "0x5", "9" * 30, "", "1.0", "\xb2"])
+@pytest.mark.parametrize("pieces", [1, 40])
+def test_a_length_that_is_no_number_is_refused_by_the_service(
+    service: str, length: str, pieces: int, whole: Whole
+) -> None:
+    """In the body of its other faults, and in placement's words (placement/handler.py), not by the HTTP server."""
+    head = f"POST /v3/auth/tokens HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{{}}{{}}{{}}".encode("latin-1")
+    answer = whole.served.ask(head, service, pieces)
+    faults = whole.inner.controller.app.mounts[whole.inner.settings.ports.of(service)].service.faults
+    expected = faults(BadRequest("content-length header must be an integer"), "", "application/json")
+    assert (answer.status, answer.headers["content-type"]) == (400, expected[1])
+    assert (answer.body, answer.headers["connection"]) == (expected[0], "close")

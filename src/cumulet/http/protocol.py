@@ -9,6 +9,7 @@ at by `connections.Connections`, once a second.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -167,6 +168,8 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what it cannot parse, in the service's own words."""
+        if "Content-Length" in str(sys.exception()):
+            msg = "content-length header must be an integer"
         self._refuse(_too_long() if len(self.headers or ()) > MOST_HEADERS else BadRequest(msg))
 
     def handle_websocket_upgrade(self) -> None:

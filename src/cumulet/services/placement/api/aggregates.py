@@ -53,15 +53,18 @@ def update(call: Call, provider: str) -> Reply:
     return _write(call, provider, body.aggregates, body.resource_provider_generation)
 
 
-def _uuid(text: Any) -> str:
-    if not isinstance(text, str) or not uuid_like(text):
-        raise words.body(Invalid("", text, f"{text!r} is not a 'uuid'"))
+def _uuid(place: str, text: Any) -> str:
+    if not isinstance(text, str):
+        raise words.body(Invalid(place, text, f"{text!r} is not of type 'string'"))
+    if not uuid_like(text):
+        raise words.body(Invalid(place, text, f"{text!r} is not a 'uuid'"))
     return str(UUID(text))
 
 
 def _write(call: Call, provider: str, given: list[Any], generation: int | None) -> Reply:
-    uuids = [_uuid(text) for text in given]
+    whole = "" if generation is None else "aggregates"
+    uuids = [_uuid(f"{whole}.{number}", text) for number, text in enumerate(given)]
     if len(set(uuids)) != len(uuids):
-        raise words.body(Invalid("", given, f"{given!r} has non-unique elements"))
+        raise words.body(Invalid(whole, given, f"{given!r} has non-unique elements"))
     after = providers.set_aggregates(call.tx, providers.get(call.tx, provider), uuids, generation)
     return dated(call, _body(call, uuids, after))

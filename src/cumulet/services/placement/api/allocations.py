@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, to_builtins
 
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Conflict, NotFound
@@ -60,8 +60,12 @@ def replace_listed(call: Call, consumer: str) -> None:
     if call.version >= (1, 8) and UNSET in (body.project_id, body.user_id):
         missing = "project_id" if body.project_id is UNSET else "user_id"
         raise words.body(Invalid("", call.raw, f"{missing!r} is a required property"))
-    if not all(uuid_like(one.resource_provider.uuid) for one in body.allocations):
-        raise words.body(Invalid("allocations", call.raw["allocations"], "a provider's uuid is not a 'uuid'"))
+    for place, one in enumerate(body.allocations):
+        given = one.resource_provider.uuid
+        if not uuid_like(given):
+            raise words.body(
+                Invalid(f"allocations.{place}.resource_provider.uuid", given, f"{given!r} is not a 'uuid'")
+            )
     taken = {one.resource_provider.uuid: dict(one.resources) for one in body.allocations}
     project = _NOBODY if body.project_id is UNSET else body.project_id
     user = _NOBODY if body.user_id is UNSET else body.user_id
@@ -98,11 +102,7 @@ def replace_several(call: Call) -> None:
 
 def checked(call: Call, raw: Mapping[str, Any]) -> Checked:
     """The allocations of several consumers. Raises 400."""
-    for consumer in raw:
-        if not _DASHED.fullmatch(consumer):
-            raise BadRequest(
-                f"JSON does not validate: '{consumer}' does not match any of the regexes: '^[0-9a-fA-F-]{{36}}$'"
-            )
+    _require_dashed("", raw)
     return _checked(call, {name: parse(wire.Allocations, body, call.version) for name, body in raw.items()})
 
 
@@ -112,11 +112,15 @@ def _uuid(consumer: str) -> str:
     return str(UUID(consumer))
 
 
-def _require_dashed(uuids: Iterable[str]) -> None:
-    for uuid in uuids:
-        if not _DASHED.fullmatch(uuid):
-            form = "'^[0-9a-fA-F-]{36}$'"
-            raise words.body(Invalid("", uuid, f"{uuid!r} does not match any of the regexes: {form}"))
+def _require_dashed(path: str, named: Mapping[str, Any]) -> None:
+    """Raise 400 unless every name of the object at `path` is of the form of a UUID."""
+    strange = sorted(name for name in named if not _DASHED.fullmatch(name))
+    if strange:
+        verb = "does" if len(strange) == 1 else "do"
+        which = ", ".join(map(repr, strange))
+        raise words.body(
+            Invalid(path, to_builtins(named), f"{which} {verb} not match any of the regexes: '^[0-9a-fA-F-]{{36}}$'")
+        )
 
 
 def _checked(call: Call, wanted: Mapping[str, wire.Allocations]) -> Checked:
@@ -126,11 +130,7 @@ def _checked(call: Call, wanted: Mapping[str, wire.Allocations]) -> Checked:
         for field, since in (("consumer_generation", (1, 28)), ("consumer_type", (1, 38))):
             if call.version >= since and getattr(body, field) is UNSET:
                 raise words.body(Invalid("", body, f"{field!r} is a required property"))
-        bad = next((name for name in body.allocations if not _DASHED.fullmatch(name)), None)
-        if bad is not None:
-            raise BadRequest(
-                f"JSON does not validate: {bad!r} does not match any of the regexes: '^[0-9a-fA-F-]{{36}}$'"
-            )
+        _require_dashed("allocations" if len(wanted) == 1 else f"{consumer}.allocations", body.allocations)
         taken = {provider: dict(one.resources) for provider, one in body.allocations.items()}
         kind = None if body.consumer_type is UNSET else body.consumer_type
         holdings[consumer] = model.Holding(consumer, taken, body.project_id, body.user_id, kind)

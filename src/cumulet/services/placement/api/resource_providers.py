@@ -17,6 +17,7 @@ from cumulet.services.placement.wire import resource_providers as wire
 from cumulet.services.placement.wire.freshness import dated
 from cumulet.services.placement.wire.queries import uuid_like
 
+_PARENT = "parent_provider_uuid"
 _SINCE = {"member_of": (1, 3), "resources": (1, 4), "in_tree": (1, 14), "required": (1, 18)}
 
 
@@ -42,7 +43,7 @@ def create(call: Call) -> Reply:
     new = _uuid("uuid", str(given))
     parent = call.body.parent_provider_uuid
     if isinstance(parent, str):
-        parent = _uuid("parent_provider_uuid", parent)
+        parent = _uuid(_PARENT, parent)
     providers.create(call.tx, uuid=new, name=call.body.name, parent=None if parent is UNSET else parent)
     row = providers.get(call.tx, new)
     reply = Reply(status=201) if call.version < (1, 20) else dated(call, wire.shown(row, call.version), row.updated_at)
@@ -52,7 +53,8 @@ def create(call: Call) -> Reply:
 
 def _uuid(name: str, text: str) -> str:
     if not uuid_like(text):
-        raise words.body(Invalid(name, text, f"{text!r} is not a 'uuid'"))
+        problem = "is not valid under any of the given schemas" if name == _PARENT else "is not a 'uuid'"
+        raise words.body(Invalid(name, text, f"{text!r} {problem}"))
     return str(uuid.UUID(text))
 
 
@@ -71,7 +73,7 @@ def update(call: Call, provider: str) -> Reply:
     row = providers.get(call.tx, provider)
     parent: Any = call.body.parent_provider_uuid
     if isinstance(parent, str):
-        parent = _uuid("parent_provider_uuid", parent)
+        parent = _uuid(_PARENT, parent)
     wanted = row.parent_uuid if parent is UNSET else parent
     providers.rename(call.tx, row, call.body.name, wanted, reparent=call.version >= (1, 37))
     row = providers.get(call.tx, provider)

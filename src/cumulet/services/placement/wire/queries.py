@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.placement.model.filters import Filters
+from cumulet.services.placement.wire import words
 
 Query = Mapping[str, list[str]]
 BAD_VALUE = "placement.query.bad_value"
@@ -26,9 +27,10 @@ def refuse_others(query: Query, known: Collection[str] | Callable[[str], bool], 
 
 
 def uuid_like(text: str) -> bool:
-    """Whether the text is a UUID, with dashes or without."""
+    """Whether the text is a UUID, with dashes or without, in braces or as a URN, as oslo.utils reads it."""
+    plain = text.replace("urn:", "").replace("uuid:", "").strip("{}").replace("-", "").lower()
     try:
-        return str(uuid.UUID(text)).replace("-", "") == text.replace("-", "").lower()
+        return uuid.UUID(text).hex == plain
     except ValueError:
         return False
 
@@ -57,14 +59,14 @@ def resources(text: str) -> dict[str, int]:
 
 def filters(query: Query, version: Version) -> Filters:
     """The filters of a list of providers. Of a parameter that stands there twice the last one counts."""
+    ids = {name: query[name][-1] for name in ("uuid", "in_tree") if name in query}
+    for name, text in ids.items():
+        if not uuid_like(text):
+            raise words.query(name, text, f"{text!r} is not a 'uuid'")
     found = group(query, "", version)
     found.name = query.get("name", [None])[-1]
-    for name in ("uuid", "in_tree"):
-        if name in query:
-            text = query[name][-1]
-            if not uuid_like(text):
-                raise BadRequest(f"{INVALID}'{text}' is not a 'uuid'")
-            setattr(found, name, str(uuid.UUID(text)))
+    for name, text in ids.items():
+        setattr(found, name, str(uuid.UUID(text)))
     return found
 
 
