@@ -35,6 +35,13 @@ def up(cloud: Cloud) -> dict[str, bool]:  # noqa: F811
         return {host.name: host.up for host in door.hosts(tx)}
 
 
+def counted(cloud: Cloud) -> tuple[int, int]:  # noqa: F811
+    """How many hosts are up and how many are down, as ``/metrics`` says it."""
+    with cloud.store.read() as tx:
+        found = door.host_counts(tx)
+    return found["up"], found["down"]
+
+
 def test_a_rule_counts_at_once_and_outlives_the_node(cloud: Cloud, node: Node, tmp_path: Path) -> None:  # noqa: F811
     begun = time.monotonic()
     assert tell(cloud, {"rule": {"do": ["boot=fail"], "nth": 2}})[0] == 200
@@ -60,6 +67,7 @@ def test_a_host_dies_and_returns(cloud: Cloud, node: Node) -> None:  # noqa: F81
     _until(lambda: _settled(cloud, 1))
     tell(cloud, {"host": {"name": "sim-0001", "state": "down"}})
     assert up(cloud) == {"sim-0001": False, "sim-0002": True}
+    assert counted(cloud) == (1, 1), "an alert for hosts that are down sees it, too"
     assert [g.running for g in node.parts.guests()] == [False]
     cloud.want(guest(2))
     node.agent.sweep()
