@@ -135,3 +135,10 @@ def test_a_time_is_in_its_bucket() -> None:
         found.count(("compute", "GET", "/"), 200, seconds)
     buckets = found.times["compute", "GET", "/"].buckets
     assert (buckets[0], buckets[1], buckets[-2], buckets[-1]) == (2, 1, 1, 1) and sum(buckets) == 5
+
+
+@pytest.mark.parametrize("file", ["alerts.yml", "dashboard.json"])
+def test_examples_take_no_waiting_for_slowness(file: str) -> None:
+    """A node's question for changes is answered after 25 seconds when there are none, a console is one long request."""
+    told = [line for line in (EXAMPLES / file).read_text().splitlines() if "duration_seconds_bucket" in line]
+    assert told and all('service!~\\"link|console\\"' in line and "file|stage" in line for line in told)
