@@ -15,9 +15,9 @@ import pytest
 from websockets.sync.client import connect
 
 from cumulet.auth import Policy
-from cumulet.cli import certificates, main, state_folder, trust
+from cumulet.cli import certificates, listening, main, readiness, state_folder, trust
 from cumulet.cli.errors import CliError
-from cumulet.cli.problems import Seen
+from cumulet.cli.problems import Seen, running
 from cumulet.cli.problems import certificates as certificate_problems
 from cumulet.config import Settings
 from cumulet.http import Call, Service, tls
@@ -227,3 +227,31 @@ def test_a_certificate_that_ends_soon_is_a_problem(
 def test_one_that_cannot_be_read_is_a_problem(settings: Settings) -> None:
     trust.files(settings)[0].write_text("nothing")
     assert [problem.code for problem in certificate_problems.check(Seen(settings))] == ["certificate"]
+
+
+@pytest.mark.parametrize("text", ["nothing", "another"])
+def test_a_new_certificate_that_is_not_used_is_a_problem_and_no_silence(
+    served: Served, settings: Settings, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """As of a renewal whose key the APIs' user cannot read: the one before is shown, and clients are served."""
+    monkeypatch.setattr(Settings, "local_url", lambda *_: f"https://127.0.0.1:{port(served)}")
+    monkeypatch.setattr(certificate_problems, "_USED_AFTER_S", 0)
+    assert not readiness.probe(settings, "compute").other
+    if text == "another":
+        key, authority = certificates._authority(settings)
+        text = certificates.issue(key, authority, ["localhost"])
+    trust.files(settings)[0].write_text(text)
+    found = readiness.probe(settings, "compute")
+    assert found.answers and found.other
+    problems = list(certificate_problems.check(Seen(settings, endpoints=[found])))
+    assert "the APIs show an older certificate" in problems[0].sentence and problems[0].code == "certificate"
+    assert list(running.check(Seen(settings, endpoints=[found]))) == []
+
+
+def test_the_addresses_of_all_network_cards_are_names(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's name leads to 127.0.1.1 on Debian, and to nothing else."""
+    monkeypatch.setattr(listening, "addresses", lambda: ["127.0.0.1", "192.0.2.7", "2001:db8::7"])
+    everywhere = settings_in(settings.state, listen="0.0.0.0")
+    certificates.ensure(everywhere, None)
+    names = certificates.names_in(certificates.certificate_in_use(everywhere))
+    assert {"192.0.2.7", "2001:db8::7"} <= names

@@ -28,6 +28,14 @@ class ApiError(CliError):
         self.code = code
 
 
+class OtherCertificateError(OSError):
+    """The server shows another certificate than it should."""
+
+
+ANY = b""
+"""Whatever certificate a server shows: for questions that carry no secret."""
+
+
 def call(
     method: str,
     url: str,
@@ -37,9 +45,9 @@ def call(
     shown: bytes | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     """One HTTP request: status, headers (names in lower case) and body. `shown`: the certificate (DER) that the server
-    has to show, whoever signed it; without it, one that this machine trusts.
+    has to show, whoever signed it (`ANY`: whichever); without it, one that this machine trusts.
 
-    Raises OSError when there is no answer.
+    Raises OSError when there is no answer, OtherCertificateError when the server shows another one.
     """
     parts = urlsplit(url)
     connection = _connection(parts, timeout, shown)
@@ -75,9 +83,9 @@ class _Pinned(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         super().connect()
-        if self.sock.getpeercert(True) != self._shown:
+        if self._shown != ANY and self.sock.getpeercert(True) != self._shown:
             self.sock.close()
-            raise OSError(f"{self.host} port {self.port} shows a certificate that is not this cloud's")
+            raise OtherCertificateError(f"{self.host} port {self.port} shows a certificate that is not this cloud's")
 
 
 class Session:

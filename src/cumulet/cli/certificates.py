@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cumulet import files
-from cumulet.cli import machine, state_folder, trust
+from cumulet.cli import listening, machine, state_folder, trust
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
 from cumulet.http.tls import Certificate, CertificateError
@@ -221,9 +221,9 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _addresses() -> list[str]:
-    """This machine's own addresses, as far as its name or its default route tell."""
+    """This machine's own addresses: those of its network cards, and of its name."""
     found = {str(entry[4][0]).partition("%")[0] for entry in _resolved(socket.gethostname())}
-    return sorted(found)
+    return list(dict.fromkeys([*listening.addresses(), *sorted(found)]))
 
 
 def _resolved(name: str) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:

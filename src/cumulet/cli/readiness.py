@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cumulet.cli import belonging, link_client, processes, trust
-from cumulet.cli.api_client import call
+from cumulet.cli.api_client import ANY, OtherCertificateError, call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import STANDARD_PORTS, Settings
@@ -29,18 +29,21 @@ FINAL = "exit 2"
 PATIENCE = 0.25
 """Seconds between two looks at whether the processes live."""
 HEALTH = "/healthcheck"
+_JSON = {"Accept": "application/json"}
 PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """How a service answered just now: `ms` to its answer and the HTTP `status`, or `error` in words."""
+    """How a service answered just now: `ms` to its answer and the HTTP `status`, or `error` in words. `other`: it shows
+    another certificate than the one in its file."""
 
     service: str
     url: str
     ms: float | None
     status: int | None
     error: str | None
+    other: bool = False
 
     @property
     def answers(self) -> bool:
@@ -53,15 +56,27 @@ def probe(settings: Settings, service: str, timeout: float = 3.0, path: str | No
     if service == "console" and settings.simulated is not None:
         path = HEALTH  # simulated hosts have no screens, so the pages that show them need not be installed
     url = settings.local_url(service) + path
-    start = time.monotonic()
+    start, other = time.monotonic(), False
     try:
-        shown = trust.certificate(settings) if url.startswith("https:") else None
-        status, _, _ = call("GET", url, {"Accept": "application/json"}, timeout=timeout, shown=shown)
+        try:
+            shown = _shown(settings) if url.startswith("https:") else None
+            status, _, _ = call("GET", url, _JSON, timeout=timeout, shown=shown)
+        except OtherCertificateError:
+            other = True
+            status, _, _ = call("GET", url, _JSON, timeout=timeout, shown=ANY)
     except OSError as error:
         return Endpoint(service, settings.url(service), None, None, error.strerror or str(error))
     took = (time.monotonic() - start) * 1000
     wrong = f"HTTP status {status}" if status >= 500 else None
-    return Endpoint(service, settings.url(service), round(took, 1), status, wrong)
+    return Endpoint(service, settings.url(service), round(took, 1), status, wrong, other)
+
+
+def _shown(settings: Settings) -> bytes | None:
+    """The certificate in the file. Raises OtherCertificateError when that holds none."""
+    try:
+        return trust.certificate(settings)
+    except OSError as error:
+        raise OtherCertificateError(str(error)) from None
 
 
 def probe_all(settings: Settings, services: list[str] | None = None) -> list[Endpoint]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
-from cumulet.cli import trust
+from cumulet.cli import readiness, trust
 from cumulet.cli.problems.seen import Seen
 from cumulet.problem import Problem
 
 SOON_DAYS = 30
 """Ours are renewed twice as early, so this says that renewing does not work; an operator's has to be replaced."""
 
+_USED_AFTER_S = 1.5
+
 
 def check(seen: Seen) -> Iterator[Problem]:
-    """The certificate that the APIs show. What is not ours to read, we say nothing about."""
+    """The certificate in its file, and whether the APIs show it. What is not ours to read, we say nothing about."""
     if not seen.settings.encrypted:
         return
     from cumulet.cli import certificates  # imported here: a cloud that encrypts nothing does without
 
     place = trust.files(seen.settings)[0]
+    if any(each.other for each in seen.endpoints) and _still_other(seen):
+        sentence = f"the APIs show an older certificate than {place}, as that one or its key cannot be used"
+        advice = f"{seen.settings.log_dir}/controller.log says why; what is mended is used at once"
+        yield Problem("certificate", sentence, advice)
     try:
         left = certificates.days_left(certificates.certificate_in_use(seen.settings))
     except PermissionError:
@@ -33,3 +40,9 @@ def check(seen: Seen) -> Iterator[Problem]:
     own = not seen.settings.tls_certificate
     advice = "It should have been renewed: log/controller.log says why not" if own else "Put a new one in its place"
     yield Problem("certificate", f"the certificate {place} {ends}", advice)
+
+
+def _still_other(seen: Seen) -> bool:
+    """Whether a certificate that was put there is not just about to be used: the APIs look every second."""
+    time.sleep(_USED_AFTER_S)
+    return readiness.probe(seen.settings, "identity").other
