@@ -67,7 +67,8 @@ FIELDS: dict[str, dict[str, Names | None]] = {
             "trusted_image_certificates user_data vcpus volume_id volume_size flavor.id block_device_mapping.uuid "
             "OS-DCF:diskConfig OS-SCH-HNT:scheduler_hints security_groups networks personality "
             "block_device_mapping block_device_mapping_v2 keypair.name status metadata.a extra_specs.hw:mem_page_size "
-            "hw:cpu_policy os-start os-stop forceDelete quota_set.cores quota_class_set.cores",
+            "hw:cpu_policy os-start os-stop forceDelete os-getConsoleOutput length fixed_address "
+            "quota_set.cores quota_class_set.cores",
             imageRef="image:secret",
             flavorRef="compute:private",
             key_name="compute:name",
@@ -277,6 +278,6 @@ TAKEN = {
 """Fields in which an id of alice's is kept, and why that is harmless."""
 
 UNREADY = {
-    r"^compute POST /v2.1/servers/\{server_id\}/action \((add|remove)FloatingIp\)$": "no router leads outside",
+    r"^compute POST /v2.1/servers/\{server_id\}/action \((add|remove)FloatingIp\) up to": "no router leads outside",
 }
 """Requests that bob's own things are refused in, too."""

@@ -157,8 +157,12 @@ def test_a_text_is_refused_or_harmless(world: World, service: str, sent: Sent) -
     assert wrong == {}, "\n".join(f"{what}\n    {request}" for what, request in wrong.items())
 
 
+def _name(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}" + (f" ({operation.action})" if operation.action else "")
+
+
 def _with_bodies(service: str) -> dict[str, Operation]:
-    return {f"{each.method} {each.path}": each for each in declared()[service].operations if each.request is not None}
+    return {_name(each): each for each in declared()[service].operations if each.request is not None}
 
 
 def test_every_operation_with_a_body_is_tried() -> None:

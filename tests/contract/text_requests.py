@@ -274,6 +274,9 @@ _DEVICE_MAPPING = {
     "tag": "t",
 }
 _FILES = [{"path": "/etc/motd", "contents": _TEXT}]
+_ACTION = "POST /v2.1/servers/{server_id}/action"
+_OLD_WAY = {"address": "203.0.113.66"}
+_OLD_FIXED = {"fixed_address": "10.77.0.9"}
 COMPUTE = [
     Sent("POST /v2.1/servers", {"server": _ALL, "os:scheduler_hints": {"a": "b"}}, "2.96"),
     Sent("POST /v2.1/servers", {"server": {**_ON_NETWORK, "networks": [{"port": "$free", "tag": "nic"}]}}, "2.42"),
@@ -309,15 +312,30 @@ COMPUTE = [
     Sent("PUT /v2.1/servers/{server_id}/metadata/{key}", {"meta": {"a": "b"}}),
     Sent("PUT /v2.1/servers/{server_id}/tags", {"tags": ["a"]}, "2.90"),
     Sent("POST /v2.1/os-keypairs", {"keypair": {"name": "new", "public_key": KEY, "type": "ssh"}}, "2.90"),
-    Sent("POST /v2.1/servers/{server_id}/action", {"addSecurityGroup": {"name": "default"}}),
-    Sent("POST /v2.1/servers/{server_id}/action", {"reboot": {"type": "HARD"}}, refused=True),
-    Sent("POST /v2.1/servers/{server_id}/action", {"addFloatingIp": {"address": "203.0.113.66"}}, "2.43", refused=True),
+    Sent(f"{_ACTION} (addSecurityGroup)", {"addSecurityGroup": {"name": "default"}}),
+    Sent(f"{_ACTION} (removeSecurityGroup)", {"removeSecurityGroup": {"name": "none"}}, refused=True),
+    Sent(f"{_ACTION} (reboot)", {"reboot": {"type": "HARD"}}, refused=True),
+    Sent(
+        f"{_ACTION} (addFloatingIp)",
+        {"addFloatingIp": _OLD_WAY | _OLD_FIXED},
+        "2.43",
+        refused=True,
+    ),
+    Sent(f"{_ACTION} (removeFloatingIp)", {"removeFloatingIp": _OLD_WAY}, "2.43", refused=True),
+    Sent(
+        f"{_ACTION} (removeFloatingIp)",
+        {"removeFloatingIp": _OLD_WAY | _OLD_FIXED},
+        "2.43",
+        refused=True,
+    ),
+    Sent(f"{_ACTION} (os-getConsoleOutput)", {"os-getConsoleOutput": {"length": 10}}, refused=True),
 ]
 COMPUTE_ALONE = {
     # What guests get of a flavor is tried in the shapes of desired state; the rest stays in the controller.
     "POST /v2.1/flavors",
     "PUT /v2.1/flavors/{flavor_id}",
-    "POST /v2.1/flavors/{flavor_id}/action",
+    "POST /v2.1/flavors/{flavor_id}/action (addTenantAccess)",
+    "POST /v2.1/flavors/{flavor_id}/action (removeTenantAccess)",
     "POST /v2.1/flavors/{flavor_id}/os-extra_specs",
     "PUT /v2.1/flavors/{flavor_id}/os-extra_specs/{key}",
     "PUT /v2.1/os-quota-sets/{project_id}",
@@ -325,6 +343,11 @@ COMPUTE_ALONE = {
     "PUT /v2.1/os-services/{service_id}",
     "PUT /v2.1/os-services/{action}",
     "POST /v2.1/servers/{server_id}/remote-consoles",
+    f"{_ACTION} (os-getVNCConsole)",
+    # Nobody reads what stands under these keys.
+    f"{_ACTION} (os-start)",
+    f"{_ACTION} (os-stop)",
+    f"{_ACTION} (forceDelete)",
 }
 NEVER_GIVEN = {"NewKeypair.user_id"}
 """Only for administrators, and looked up before anything else."""
@@ -333,7 +356,7 @@ NEVER_GIVEN = {"NewKeypair.user_id"}
 def compute_requests() -> Iterator[Sent]:
     """All of compute's."""
     for sent in COMPUTE:
-        path = sent.operation.split(" ", 1)[1].replace("{server_id}", "$server").replace("{key}", "a")
+        path = sent.operation.split(" ")[1].replace("{server_id}", "$server").replace("{key}", "a")
         yield Sent(sent.operation, sent.body, sent.version, path, sent.refused)
 
 

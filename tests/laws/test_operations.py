@@ -19,6 +19,7 @@ from cumulet.http import Operation, Service
 from tests.laws.source import PACKAGE
 
 HANDLER_LINES = 20
+MOST_BY_HAND = 216
 NO_RULE = {
     # Keystone has no rule for these: whoever has a valid token may look at what the token gives, or end it.
     "identity": re.compile(r"^/v3/(auth/|users/\{user_id\}/password$)"),
@@ -90,6 +91,21 @@ def test_every_operation_has_a_rule_that_exists(controller: Controller) -> None:
         elif rule is not None and rule not in policy.defaults:
             unknown.append(f"{operation.name}: {rule}")
     assert (without, unknown) == ([], [])
+
+
+def test_rules_are_checked_where_they_are_declared(controller: Controller) -> None:
+    """The number may only fall: a `target` says what a rule is checked on."""
+    by_hand = [o.name for _, o, _ in operations(controller) if o.policy_in_handler is not None]
+    assert len(by_hand) <= MOST_BY_HAND
+    assert [
+        o.name for _, o, _ in operations(controller) if o.policy is not None and o.policy_in_handler is not None
+    ] == []
+
+
+def test_every_key_that_says_what_is_meant_is_declared(controller: Controller) -> None:
+    """A path whose body says which of several things is done has no operation that takes it apart by hand."""
+    apart = [o.name for _, o, _ in operations(controller) if o.path.endswith("/action") and not o.action]
+    assert apart == []
 
 
 def test_handlers_are_short(controller: Controller) -> None:

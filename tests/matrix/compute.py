@@ -13,15 +13,14 @@ _SERVER = "/v2.1/servers/{server_id}"
 _FLAVOR = "/v2.1/flavors/{flavor_id}"
 _QUOTA = "/v2.1/os-quota-sets/{project_id}"
 _NEW_FLAVOR = {"name": "new", "ram": 64, "vcpus": 1, "disk": 1}
-_OLD = {"openstack-api-version": "compute 2.43"}
 
 
 def _plain(text: str) -> dict[str, list[Ask]]:
     return {line.strip(): [Ask()] for line in text.strip().splitlines()}
 
 
-def _action(name: str, arguments: Any = None, **headers: str) -> Ask:
-    return Ask({name: arguments}, name, headers=headers)
+def _action(name: str, arguments: Any = None, *, until: str = "") -> dict[str, list[Ask]]:
+    return {f"POST {_SERVER}/action ({name}){until and f' up to {until}'}": [Ask({name: arguments})]}
 
 
 REQUESTS: dict[str, list[Ask]] = {
@@ -82,9 +81,11 @@ REQUESTS: dict[str, list[Ask]] = {
     f"DELETE {_FLAVOR}": [Ask(where={"flavor_id": "$private"})],
     f"POST {_FLAVOR}/os-extra_specs": [Ask({"extra_specs": {"hw:mem_page_size": "small"}})],
     f"PUT {_FLAVOR}/os-extra_specs/{{key}}": [Ask({"hw:cpu_policy": "shared"})],
-    f"POST {_FLAVOR}/action": [
-        Ask({"addTenantAccess": {"tenant": "$far"}}, "add", where={"flavor_id": "$private"}),
-        Ask({"removeTenantAccess": {"tenant": "$own"}}, "remove", where={"flavor_id": "$private"}),
+    f"POST {_FLAVOR}/action (addTenantAccess)": [
+        Ask({"addTenantAccess": {"tenant": "$far"}}, where={"flavor_id": "$private"}),
+    ],
+    f"POST {_FLAVOR}/action (removeTenantAccess)": [
+        Ask({"removeTenantAccess": {"tenant": "$own"}}, where={"flavor_id": "$private"}),
     ],
     "POST /v2.1/os-keypairs": [Ask({"keypair": {"name": "new", "public_key": "$public_key"}})],
     f"PUT {_QUOTA}": [Ask({"quota_set": {"cores": 50}})],
@@ -102,17 +103,16 @@ REQUESTS: dict[str, list[Ask]] = {
     ],
     f"PUT {_SERVER}": [Ask({"server": {"name": "renamed"}})],
     f"POST {_SERVER}/remote-consoles": [Ask({"remote_console": {"protocol": "vnc", "type": "novnc"}})],
-    f"POST {_SERVER}/action": [
-        _action("os-start"),
-        _action("os-stop"),
-        _action("reboot", {"type": "HARD"}),
-        _action("forceDelete"),
-        _action("addSecurityGroup", {"name": "default"}),
-        _action("removeSecurityGroup", {"name": "default"}),
-        _action("os-getConsoleOutput", {}),
-        _action("addFloatingIp", {"address": "203.0.113.9"}, **_OLD),
-        _action("removeFloatingIp", {"address": "203.0.113.9"}, **_OLD),
-    ],
+    **_action("os-start"),
+    **_action("os-stop"),
+    **_action("reboot", {"type": "HARD"}),
+    **_action("forceDelete"),
+    **_action("addSecurityGroup", {"name": "default"}),
+    **_action("removeSecurityGroup", {"name": "default"}),
+    **_action("os-getConsoleOutput", {}),
+    **_action("os-getVNCConsole", {"type": "novnc"}, until="2.5"),
+    **_action("addFloatingIp", {"address": "203.0.113.9"}, until="2.43"),
+    **_action("removeFloatingIp", {"address": "203.0.113.9"}, until="2.43"),
     f"POST {_SERVER}/metadata": [Ask({"metadata": {"a": "b"}})],
     f"PUT {_SERVER}/metadata": [Ask({"metadata": {"a": "b"}})],
     f"PUT {_SERVER}/metadata/{{key}}": [Ask({"meta": {"hw:cpu_policy": "b"}})],

@@ -49,7 +49,7 @@ def row(
     operation: str, ask: Ask, send: Send, world: World, headers: Mapping[str, str], renew: Callable[[World], None]
 ) -> str:
     """Ask as everybody; the cells."""
-    method, path = operation.partition(" up to ")[0].split(" ", 1)
+    method, path = operation.split(" ")[:2]
     ids, cells = world.ids, ""
     for persona in PERSONAS:
         if ask.kept:

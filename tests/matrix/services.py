@@ -30,9 +30,10 @@ PARTS: dict[str, Part] = {
 
 
 def name_of(operation: Operation) -> str:
-    """What the tables call an operation. One that newer versions have not says so."""
+    """What the tables call an operation, with the key of an action. One that newer versions have not says so."""
     until = operation.until
-    return f"{operation.method} {operation.path}" + (f" up to {until[0]}.{until[1]}" if until else "")
+    which = f" ({operation.action})" if operation.action else ""
+    return f"{operation.method} {operation.path}{which}" + (f" up to {until[0]}.{until[1]}" if until else "")
 
 
 def version_of(service: Service, name: str) -> dict[str, str]:

@@ -35,13 +35,16 @@ def page(found: Mapping[str, list[dict[str, str]]]) -> str:
 
 def _of(service: Service, upstream: str) -> list[dict[str, str]]:
     ours = {(each.method, *_steps(each.path)) for each in service.operations}
+    actions = {(_placeless(each.path), each.action) for each in service.operations if each.action}
     rows = []
     for line in upstream.splitlines():
         if line.startswith("#"):
             continue
         method, path, *action = line.split()
-        known = service.actions.get(_placeless(path)) if action else None
-        there = action[0] in known if known is not None and action else _there((method, *_steps(path)), ours)
+        if action:
+            there = (_placeless(path), action[0]) in actions
+        else:
+            there = _there((method, *_steps(path)), ours)
         if not there:
             row: dict[str, Any] = {"method": method, "path": path}
             rows.append(row | ({"action": action[0]} if action else {}))

@@ -13,7 +13,6 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ import msgspec
 from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
 from cumulet.auth.access_rules import allows
-from cumulet.http import encoding, forwarded, health, measures, openapi, reading
+from cumulet.http import encoding, forwarded, health, measures, openapi, reading, running
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
 from cumulet.http.faults import (
@@ -40,11 +39,11 @@ from cumulet.http.faults import (
 )
 from cumulet.http.measures import Measures
 from cumulet.http.on_demand import OnDemand
-from cumulet.http.operation import Operation, Service
+from cumulet.http.operation import Choice, Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
 from cumulet.http.versions import Version
 from cumulet.space import Room
-from cumulet.store import Store, Transaction, Unstorable
+from cumulet.store import Store, Unstorable
 from cumulet.store.trouble import RETRY_AFTER_S, SENTENCES
 
 log = logging.getLogger("cumulet.http")
@@ -222,8 +221,8 @@ class Exchange:
             return
         operation, params = matched
         self.operation = operation
-        if self.app.on_demand is not None and self.app.on_demand.asked:
-            await self.app.on_demand.meet(operation)
+        if not isinstance(operation, Choice):
+            await self._foresee(operation)
         call = self.call = self._call(operation, {k: unquote(v) for k, v in params.items()}, version)
         if operation.auth:
             call._caller = self.caller = self.mount.policy.seen(await self._authenticate(operation, decoded))
@@ -234,9 +233,15 @@ class Exchange:
         if operation.grows or operation.writes:
             self._check_room(operation)
         await self._read(call)
-        if operation.policy is not None:
+        operation = call.operation
+        if operation.policy is not None and operation.target is None:
             call.require(operation.policy)
-        await self._reply(call, await self._invoke(call))
+        await self._reply(call, await running.run(call))
+
+    async def _foresee(self, operation: Operation) -> None:
+        """Meet the fault that somebody asked for. Raises it."""
+        if self.app.on_demand is not None and self.app.on_demand.asked:
+            await self.app.on_demand.meet(operation)
 
     def _check_room(self, operation: Operation) -> None:
         """Refuse what makes the cloud grow before the disk does, and at the end all but deleting. Raises 503."""
@@ -318,9 +323,20 @@ class Exchange:
         body = await self._body(operation)
         if operation.raw_body:
             call.body = body
+        elif isinstance(operation, Choice):
+            call.raw = reading.decoded(body)
+            await self._choose(call, operation.chosen(call.raw, call.version))
         elif operation.request is not None:
             call.raw = reading.decoded(body)
             call.body = self._parsed(operation.request, call.raw, call.version)
+
+    async def _choose(self, call: Call, operation: Operation) -> None:
+        """The action that the body has named takes the place of the path's choice."""
+        self.operation = call.operation = operation
+        await self._foresee(operation)
+        self._check_room(operation)
+        assert operation.request is not None
+        call.body = self._parsed(operation.request, call.raw, call.version)
 
     def _parsed(self, shape: type, raw: Any, version: Version, *, lax: bool = False) -> Any:
         try:
@@ -358,12 +374,6 @@ class Exchange:
                         )
         finally:
             self.app.unproven -= counted
-
-    async def _invoke(self, call: Call) -> Any:
-        operation = call.operation
-        if operation.asynchronous:
-            return await operation.handler(call, **call.params)
-        return await asyncio.get_running_loop().run_in_executor(None, _run, call)
 
     async def _reply(self, call: Call, result: Any) -> None:
         reply = result if isinstance(result, Reply) else Reply(result)
@@ -476,14 +486,3 @@ def _document(service: Service) -> bytes:
 
 def _disallowed(rule: str) -> Fault:
     return NotAllowed(f"Policy doesn't allow {rule} to be performed.")
-
-
-def _run(call: Call) -> Any:
-    """The handler in its transaction, on a thread."""
-    kind, handler = call.operation.transaction, call.operation.handler
-    if kind == "none":
-        return handler(call, **call.params)
-    opened: AbstractContextManager[Transaction] = call.transaction() if kind == "write" else call.store.read()
-    with opened as tx:
-        call._tx = tx
-        return handler(call, **call.params)

@@ -24,6 +24,7 @@ import msgspec
 
 from cumulet import space
 from cumulet.auth import Caller
+from cumulet.http.operation import Choice, Operation
 from cumulet.problem import Problem
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ _MOST_LETTERS = 255
 _MOST_IDS = 100
 _READS = ("GET", "HEAD", "OPTIONS")
 _ACTIONS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
 _VERSION = re.compile(r"v\d[\d.]*")
 _escaped = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _LOGINS = ("tokens.issue", "federation.", "signed_requests.", "oauth2.token", "version2.")
@@ -169,7 +169,7 @@ def event(exchange: Exchange, clean: Callable[[str], str] = str) -> dict[str, An
     service, method = exchange.mount.service.type, exchange.scope["method"]
     caller = exchange.caller or (call.proven if call else None)
     words, params = _target_words(operation.path if operation else "")
-    found = _head(_action(method, operation.name if operation else "", call, status), status)
+    found = _head(_action(method, operation), status)
     found["initiator"] = {
         **_who(caller, call, clean),
         "host": {"address": exchange.client},
@@ -227,16 +227,17 @@ def _is_login(name: str) -> bool:
     return service == "identity" and rest.startswith(_LOGINS)
 
 
-def _action(method: str, name: str, call: Call | None, status: int) -> str:
+def _action(method: str, operation: Operation | None) -> str:
     """CADF's word, and of an action on a server, say, which."""
+    name = operation.name if operation else ""
     if _is_login(name):
         return "authenticate"
     if name == "identity.tokens.revoke":
         return "revoke"
-    raw = call.raw if call else None
-    if call and call.path.endswith("/action") and isinstance(raw, dict) and len(raw) == 1 and status != 400:
-        key = next(iter(raw))
-        return f"update/{key}" if _WORD.fullmatch(key) else "update"
+    if operation and operation.action:
+        return f"update/{operation.action}"
+    if isinstance(operation, Choice):
+        return "update"
     return _ACTIONS.get(method, "read")
 
 

@@ -30,7 +30,8 @@ class _Asked:
 
 
 class OnDemand:
-    """The faults of a process. Operations are named ``compute:POST:/servers``; ``*`` and ``?`` stand for letters."""
+    """The faults of a process. Operations are named ``compute:POST:/servers``, actions also
+    ``compute:POST:/servers/{server_id}/action:os-start``; ``*`` and ``?`` stand for letters."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._operations = {name for service in services for each in service.operations for name in _names(each)}
@@ -84,10 +85,11 @@ class OnDemand:
         return None
 
 
-def _names(operation: Operation) -> tuple[str, str]:
-    """``compute:POST:/servers`` and the same with the version of the path."""
+def _names(operation: Operation) -> list[str]:
+    """``compute:POST:/servers`` and the same with the version of the path; of an action with and without its key."""
     begin = f"{operation.service}:{operation.method}:"
-    return begin + _VERSION.sub("", operation.path, count=1), begin + operation.path
+    names = [begin + _VERSION.sub("", operation.path, count=1), begin + operation.path]
+    return names + [f"{name}:{operation.action}" for name in names if operation.action]
 
 
 def _near(wanted: str, known: set[str]) -> str:

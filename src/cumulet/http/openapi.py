@@ -2,7 +2,8 @@
 
 Windows of microversions are ``x-openstack-min-version`` and ``x-openstack-max-version``, on operations and on fields.
 Where one method of a path means different things at different versions, the newest is described and the others stand
-under ``x-openstack-earlier``. Knows no service and writes no file.
+under ``x-openstack-earlier``. Actions of a path, which the body's only key tells apart, are one operation whose body is
+one of theirs; each is described under ``x-openstack-actions``. Knows no service and writes no file.
 """
 
 from __future__ import annotations
@@ -67,13 +68,38 @@ def _paths(service: Service, bodies: dict[Any, Document]) -> Document:
         method = operation.method.lower()
         described = _operation(service, operation, path, bodies)
         item = found.setdefault(path, {})
-        if method in item:
-            item[method].setdefault("x-openstack-earlier", []).append(described)
+        place, key = item, method
+        if operation.action:
+            place, key = _with_action(item.setdefault(method, {}), operation, described), operation.action
+        if key in place:
+            place[key].setdefault("x-openstack-earlier", []).append(described)
             continue
         times = names[operation.name] = names.get(operation.name, 0) + 1
         described["operationId"] = operation.name if times == 1 else f"{operation.name}.{times}"
-        item[method] = described
+        place[key] = described
     return {path: found[path] for path in sorted(found)}
+
+
+def _with_action(all_of_them: Document, operation: Operation, described: Document) -> Document:
+    """What a path with actions is, with one action more; where that one is to be described."""
+    if not all_of_them:
+        all_of_them |= {
+            "operationId": f"{operation.service}.{operation.handler.__module__.rpartition('.')[2]}.action",
+            "summary": "Do what the only key of the body says.",
+            "description": "Do what the only key of the body says.",
+            "tags": described["tags"],
+            "parameters": described["parameters"],
+            "responses": {},
+            "security": described["security"],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": []}}}},
+            "x-openstack-actions": {},
+        }
+    one_of = all_of_them["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    one_of.append(described["requestBody"]["content"]["application/json"]["schema"])
+    for status, answer in described["responses"].items():
+        all_of_them["responses"].setdefault(status, answer)
+    found: Document = all_of_them["x-openstack-actions"]
+    return found
 
 
 def _operation(service: Service, operation: Operation, path: str, bodies: dict[Any, Document]) -> Document:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cumulet.auth import Rule
-from cumulet.http.faults import BadRequest, Fault, Renderer
-from cumulet.http.shapes import Invalid
+from cumulet.http.faults import BadRequest, Fault, NotFound, Renderer
+from cumulet.http.shapes import Invalid, only
 from cumulet.http.versions import Microversions, Version
+
+if TYPE_CHECKING:
+    from cumulet.http.call import Call
 
 _BRACES = re.compile(r"\{(\*?\w+)\}")
 
@@ -25,15 +28,48 @@ TransactionKind = Literal["read", "write", "none"]
 Handler = Callable[..., Any]
 
 
+class Target:
+    """What an operation is about, and what its rule is checked on: a base for each service's own ways.
+
+    `params`: names in the path that say which; the handler gets what `reached` found in their place.
+    """
+
+    params: tuple[str, ...]
+
+    def reached(self, call: Call) -> Any:
+        """What `call` is about, in a transaction. Raises the service's own 404 when it is not there for the caller, and
+        `Forbidden` when he does not pass the operation's rule on it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Found(Target):
+    """A row, or whose it is, that `find` looks up by the call and the values of `params`; it raises the 404. `facts`
+    are what the rule may look at."""
+
+    params: tuple[str, ...]
+    find: Callable[..., Any]
+    facts: Callable[[Any], Mapping[str, Any]]
+
+    def reached(self, call: Call) -> Any:
+        """See `Target`."""
+        row = self.find(call, *(call.params[name] for name in self.params))
+        if (rule := call.operation.policy) is not None:
+            call.require(rule, self.facts(row))
+        return row
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation of a service.
 
-    `policy`: the rule that is checked before the handler with the caller's own project as target; a handler whose
-    target is a row looks it up and checks itself, and then `policy_in_handler` names that rule, for documents and
-    tests. None of both: anybody (`auth` False) or any valid token. `body_limit` in bytes, None for no limit. `admit`
-    sees the call of one request before its body is read, after the token where one is needed, and raises the fault of
-    a caller that it does not know by the head alone. It runs on the event loop: a short read, and nothing that waits.
+    `policy`: the rule that is checked before the handler, on the row of `target`, which the handler then gets in place
+    of the ids that name it; without a target on the caller's own project. A handler that finds its row and checks
+    itself names that rule in `policy_in_handler`, for documents and tests. None of these: anybody (`auth` False) or any
+    valid token. `action`: the only key of the body that says that this operation is meant. `body_limit` in bytes, None
+    for no limit. `admit` sees the call of one request before its body is read, after the token where one is needed, and
+    raises the fault of a caller that it does not know by the head alone. It runs on the event loop: a short read, and
+    nothing that waits.
 
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
@@ -49,6 +85,8 @@ class Operation:
     status: int = 200
     policy: str | None = None
     policy_in_handler: str | None = None
+    action: str = ""
+    target: Target | None = None
     auth: bool = True
     request: type | None = None
     response: Any = None
@@ -130,6 +168,35 @@ class Operation:
         return (self.since is None or version >= self.since) and (self.until is None or version <= self.until)
 
 
+@dataclass(frozen=True)
+class Choice(Operation):
+    """Stands for the actions of a path until the body has been read: its only key says which of them is meant."""
+
+    choices: dict[str, list[Operation]] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> bool:
+        """Which of them is meant is not known yet."""
+        return False
+
+    @property
+    def name(self) -> str:
+        """What logs say of a request whose body named none of them."""
+        return f"{self.service}.action"
+
+    def chosen(self, body: Any, version: Version) -> Operation:
+        """The action that `body` asks for. Raises 400 when it is none, 404 when it is one of other versions."""
+        if not isinstance(body, dict) or len(body) != 1:
+            raise BadRequest("Malformed request body")
+        key = next(iter(body))
+        if key not in self.choices:
+            raise BadRequest(f"There is no such action: {key}")
+        found = next((each for each in self.choices[key] if each.serves(version)), None)
+        if found is None:
+            raise NotFound("The resource could not be found.")
+        return found
+
+
 @dataclass
 class _Node:
     """A node of the route tree: literal children first, then one parameter."""
@@ -181,8 +248,6 @@ class Service:
         self.slash_ends = slash_ends
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
-        self.actions: dict[str, tuple[str, ...]] = {}
-        """Where the body's only key says what is done, such as ``/servers/?/action``: which keys there are."""
         self.websocket: Callable[..., Any] | None = None
         self._root = _Node()
 
@@ -222,6 +287,12 @@ class Service:
     def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         return self.operation("DELETE", path, **{"status": 204, **options})
 
+    def action(self, path: str, key: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare what POST on `path` does when `key` is the only one of its body. `request` is the shape of what
+        stands under the key; the handler finds it in ``call.body.arguments``."""
+        shape = only(key, options.pop("request", Any))
+        return self.operation("POST", path, action=key, request=shape, **options)
+
     def _route(self, operation: Operation) -> None:
         node, names = self._root, []
         for part in operation.path.strip("/").split("/"):
@@ -233,7 +304,15 @@ class Service:
                 node.parameter = node = node.parameter or _Node()
             else:
                 node = node.literal.setdefault(part, _Node())
-        node.operations.setdefault(operation.method, []).append((operation, tuple(names)))
+        there = node.operations.setdefault(operation.method, [])
+        if operation.action:
+            choice = next((each for each, _ in there if isinstance(each, Choice)), None)
+            if choice is not None:
+                choice.choices.setdefault(operation.action, []).append(operation)
+                return
+            choices = {operation.action: [operation]}
+            operation = Choice(self.type, operation.method, operation.path, operation.handler, choices=choices)
+        there.append((operation, tuple(names)))
 
     def match(self, method: str, path: str, version: Version) -> tuple[Operation, dict[str, str]] | set[str]:
         """The operation for a request with its path parameters; else the methods that the path does have

@@ -13,16 +13,24 @@ def pages(document: Document) -> Iterator[tuple[str, str]]:
     """(file name, text) of each operation's page, and of ``index.md`` with all of them."""
     index = [f"# {document['info']['title']} {document['info']['version']}", ""]
     for path, item in document["paths"].items():
-        for method, operation in item.items():
+        for method, key, operation in _each(item):
             name = f"{operation['operationId'].partition('.')[2]}.md"
-            index.append(f"- [`{method.upper()} {path}`]({name}) — {operation['summary']}")
-            yield name, "\n".join(_page(document, path, method, operation)) + "\n"
+            title = f"{method.upper()} {path}{key and f' {key}'}"
+            index.append(f"- [`{title}`]({name}) — {operation['summary']}")
+            yield name, "\n".join(_page(document, title, operation)) + "\n"
     yield "index.md", "\n".join(index) + "\n"
 
 
-def _page(document: Document, path: str, method: str, operation: Document) -> Iterator[str]:
+def _each(item: Document) -> Iterator[tuple[str, str, Document]]:
+    """Method, key of the action (empty for what is none) and description of all that a path has."""
+    for method, operation in item.items():
+        actions = operation.get("x-openstack-actions")
+        yield from ((method, key, each) for key, each in actions.items()) if actions else [(method, "", operation)]
+
+
+def _page(document: Document, title: str, operation: Document) -> Iterator[str]:
     yield f"# {operation['summary'].rstrip('.')}"
-    yield f"\n```\n{method.upper()} {path}\n```\n"
+    yield f"\n```\n{title}\n```\n"
     if more := operation["description"].partition("\n")[2].strip():
         yield f"{more}\n"
     yield from _facts(operation)

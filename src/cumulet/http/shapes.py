@@ -48,6 +48,15 @@ class Invalid(Exception):
         self.path, self.value, self.problem = path, value, problem
 
 
+def only(key: str, shape: Any) -> type[Wire]:
+    """The shape of an object with `key` alone; what stands under it is `arguments`."""
+    words = re.findall(r"[A-Za-z0-9]+", key)
+    name = "".join(word[0].upper() + word[1:] for word in words)
+    made: Any = msgspec.defstruct(name, [("arguments", shape)], bases=(Wire,), rename={"arguments": key}, kw_only=True)
+    shape_of_it: type[Wire] = made
+    return shape_of_it
+
+
 _ALWAYS = ((0, 0), (9999, 9999))
 
 

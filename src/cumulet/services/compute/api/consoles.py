@@ -12,10 +12,10 @@ from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Wire
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.services.compute.api.subjects import server
+from cumulet.services.compute.api.subjects import SERVER
 from cumulet.services.compute.model import consoles
+from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
-from cumulet.store import Transaction
 
 Protocol = Literal["vnc", "spice", "serial", "mks", "rdp"]
 _MOST_LINES = 10**11
@@ -39,12 +39,11 @@ class LogLength(Wire):
     length: Annotated[int, Meta(ge=-1)] | str | None = None
 
 
-def url(call: Call, tx: Transaction, server_id: str, kind: str, rule: str) -> str:
+def url(call: Call, server: Server, kind: str) -> str:
     """A fresh address of the server's screen. Raises 400 for a kind that there is not, 409 before it is ready."""
-    row = server(call, server_id, rule, tx)
     if kind != "novnc":
         raise BadRequest(f"Unavailable console type {kind}.")
-    token = consoles.issue(tx, row, kind, call.context.console_token_s)
+    token = consoles.issue(call.tx, server, kind, call.context.console_token_s)
     base = call.context.console_base_url
     below = urlsplit(base).path.removeprefix("/")  # of the site: where noVNC opens its socket
     path = quote(f"{below}/?token={token}" if below else f"?token={token}", safe="")
@@ -55,20 +54,21 @@ def url(call: Call, tx: Transaction, server_id: str, kind: str, rule: str) -> st
     "/v2.1/servers/{server_id}/remote-consoles",
     request=RemoteConsoleBody,
     since=(2, 6),
-    policy_in_handler="os_compute_api:os-remote-consoles",
+    target=SERVER,
+    policy="os_compute_api:os-remote-consoles",
 )
-def create(call: Call, server_id: str) -> dict[str, Any]:
+def create(call: Call, server: Server) -> dict[str, Any]:
     """Get the address of a server's screen."""
     asked: RemoteConsole = call.body.remote_console
-    where = url(call, call.tx, server_id, asked.type, "os-remote-consoles")
+    where = url(call, server, asked.type)
     return {"remote_console": {"protocol": asked.protocol, "type": asked.type, "url": where}}
 
 
-async def log(call: Call, server_id: str, wanted: LogLength) -> dict[str, Any]:
+async def log(call: Call, server: Server, wanted: LogLength) -> dict[str, Any]:
     """The end of what the guest printed to its serial console: `length` lines, or all."""
     length = _length(wanted.length)
     seconds = call.context.deadlines.console_log_s
-    job = await call.in_thread(_ask, call, server_id, length, seconds)
+    job = await call.in_thread(_ask, call, server, length, seconds)
     result = await fleet.wait_job(call.store, job, seconds)
     if result.state == "waiting":
         raise Conflict("Instance not yet ready")
@@ -91,10 +91,11 @@ def _length(value: int | str | None) -> int | None:
     return None if value is None or value == -1 else value
 
 
-def _ask(call: Call, server_id: str, length: int | None, seconds: float) -> str:
+def _ask(call: Call, server: Server, length: int | None, seconds: float) -> str:
     with call.transaction() as tx:
-        row = server(call, server_id, "os-console-output", tx)
-        if row.host is None or row.link_id is None or not fleet.host_up(tx, row.host):
+        if server.host is None or server.link_id is None or not fleet.host_up(tx, server.host):
             raise Conflict("Instance not yet ready")
-        args = {"guest": row.id, "length": length}
-        return fleet.ask(tx, link_id=row.link_id, host=row.host, kind="console_log", args=args, deadline_s=seconds)
+        args = {"guest": server.id, "length": length}
+        return fleet.ask(
+            tx, link_id=server.link_id, host=server.host, kind="console_log", args=args, deadline_s=seconds
+        )

@@ -6,7 +6,6 @@ from typing import Any
 
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.http.shapes import Invalid, parse
 from cumulet.services.compute.model import flavors
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import flavors as wire
@@ -28,28 +27,37 @@ def index(call: Call, flavor_id: str) -> dict[str, Any]:
     return _answer(call, flavor_id)
 
 
-_ACTIONS = service.actions["/flavors/?/action"] = ("addTenantAccess", "removeTenantAccess")
+@service.action(
+    "/v2.1/flavors/{flavor_id}/action",
+    "addTenantAccess",
+    request=wire.TenantAccess,
+    policy=f"{_RULE}:add_tenant_access",
+)
+def add_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
+    """Give a private flavor to a project."""
+    project = _project(call)
+    if flavors.get(call.tx, flavor_id, "", True).is_public:
+        raise Conflict("Can not add access to a public flavor.")
+    flavors.give_access(call.tx, flavor_id, project)
+    return _answer(call, flavor_id)
 
 
-@service.post("/v2.1/flavors/{flavor_id}/action", request=dict, policy_in_handler=f"{_RULE}:add_tenant_access")
-def action(call: Call, flavor_id: str) -> dict[str, Any]:
-    """Give a private flavor to a project, or take it away."""
-    name = next(iter(call.body), "")
-    if len(call.body) != 1 or name not in _ACTIONS:
-        raise BadRequest(f"There is no such action: {name}")
-    adds = name == "addTenantAccess"
-    call.require(f"{_RULE}:{'add' if adds else 'remove'}_tenant_access")
-    try:
-        project = parse(wire.TenantAccess, call.body[name], call.version).tenant
-    except Invalid as invalid:
-        raise service.invalidity(invalid) from None
+@service.action(
+    "/v2.1/flavors/{flavor_id}/action",
+    "removeTenantAccess",
+    request=wire.TenantAccess,
+    policy=f"{_RULE}:remove_tenant_access",
+)
+def remove_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
+    """Take a private flavor away from a project."""
+    project = _project(call)
+    flavors.get(call.tx, flavor_id, "", True)
+    flavors.take_access(call.tx, flavor_id, project)
+    return _answer(call, flavor_id)
+
+
+def _project(call: Call) -> str:
+    project: str = call.body.arguments.tenant
     if not identity.project_exists(call.tx, project):
         raise BadRequest(f"Project ID {project} is not a valid project.")
-    row = flavors.get(call.tx, flavor_id, "", True)
-    if adds:
-        if row.is_public:
-            raise Conflict("Can not add access to a public flavor.")
-        flavors.give_access(call.tx, flavor_id, project)
-    else:
-        flavors.take_access(call.tx, flavor_id, project)
-    return _answer(call, flavor_id)
+    return project

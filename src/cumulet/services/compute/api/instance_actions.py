@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from cumulet.http import Call
+from cumulet.http import Call, Found
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.subjects import target
 from cumulet.services.compute.model import actions, servers
+from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire.links import next_page
 from cumulet.services.compute.wire.servers import host_id
@@ -21,13 +22,13 @@ _RULE = "os_compute_api:os-instance-actions"
 _PATH = "/v2.1/servers/{server_id}/os-instance-actions"
 
 
-def _server(call: Call, server_id: str, rule: str) -> servers.Server:
-    """The server; from 2.21 on a deleted one still tells."""
-    caller = call.caller
+def _find(call: Call, server_id: str) -> Server:
     find = servers.get_even_deleted if call.version >= (2, 21) else servers.get
-    row = find(call.tx, server_id, caller.project_id or "", caller.is_admin)
-    call.require(f"{_RULE}:{rule}", target(row))
-    return row
+    return find(call.tx, server_id, call.caller.project_id or "", call.caller.is_admin)
+
+
+DELETED_TOO = Found(("server_id",), _find, target)
+"""The server; from 2.21 on a deleted one still tells."""
 
 
 def _time(us: int | None) -> str | None:
@@ -49,41 +50,39 @@ def _shape(call: Call, row: Row[Any]) -> dict[str, Any]:
     return body
 
 
-@service.get(_PATH, policy_in_handler=f"{_RULE}:list")
-def index(call: Call, server_id: str) -> dict[str, Any]:
+@service.get(_PATH, target=DELETED_TOO, policy=f"{_RULE}:list")
+def index(call: Call, server: Server) -> dict[str, Any]:
     """List what was asked of a server, newest first."""
-    row = _server(call, server_id, "list")
     paging = call.version >= (2, 58)
     limit = queries.limit_of(call) if paging else None
     page = Page(limit, queries.one(call, "marker") if paging else None)
     since = queries.time_of(call, "changes-since") if paging else None
     before = queries.time_of(call, "changes-before") if call.version >= (2, 66) else None
     try:
-        rows = actions.listed(call.tx, row.id, page, since, before)
+        rows = actions.listed(call.tx, server.id, page, since, before)
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
     body: dict[str, Any] = {"instanceActions": [_shape(call, found) for found in rows]}
     if paging and rows and len(rows) == limit:
-        path = f"/servers/{server_id}/os-instance-actions"
+        path = f"/servers/{server.id}/os-instance-actions"
         body["links"] = next_page(call, path, rows[-1].request_id, call.query)
     return body
 
 
-@service.get(f"{_PATH}/{{request_id}}", policy_in_handler=f"{_RULE}:show")
-def show(call: Call, server_id: str, request_id: str) -> dict[str, Any]:
+@service.get(f"{_PATH}/{{request_id}}", target=DELETED_TOO, policy=f"{_RULE}:show")
+def show(call: Call, server: Server, request_id: str) -> dict[str, Any]:
     """Show one action with its event."""
-    row = _server(call, server_id, "show")
-    found = actions.find(call.tx, row.id, request_id)
+    found = actions.find(call.tx, server.id, request_id)
     if found is None:
         raise NotFound(f"Action {request_id} could not be found")
     body = _shape(call, found)
     is_admin = call.allows(f"{_RULE}:events")
     if is_admin or call.version >= (2, 51):
-        body["events"] = [_event(call, row, found, is_admin)]
+        body["events"] = [_event(call, server, found, is_admin)]
     return {"instanceAction": body}
 
 
-def _event(call: Call, row: servers.Server, found: Row[Any], is_admin: bool) -> dict[str, Any]:
+def _event(call: Call, row: Server, found: Row[Any], is_admin: bool) -> dict[str, Any]:
     event = {
         "event": found.event,
         "start_time": _time(found.started_at),

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from cumulet.http import Call, Reply
+from cumulet.http import Call, Found, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api import queries
@@ -21,18 +21,28 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9 _-]+")
 _NAME = re.compile(r"[A-Za-z0-9 _@.-]+")
 
 
-def _owner(call: Call, action: str) -> str:
-    """Whose keys: the caller's, or from 2.10 on those of `user_id`, which the policy must allow."""
+def _asked(call: Call) -> str:
     asked = queries.one(call, "user_id") if call.version >= (2, 10) else None
-    user_id = asked or call.caller.user_id
-    call.require(f"{_RULE}:{action}", {"user_id": user_id})
-    return user_id
+    return asked or call.caller.user_id
 
 
-@service.get("/v2.1/os-keypairs", policy_in_handler=f"{_RULE}:index")
-def index(call: Call) -> dict[str, Any]:
+def _given(call: Call) -> str:
+    new: wire.NewKeypair = call.body.keypair
+    return call.caller.user_id if new.user_id is UNSET else str(new.user_id)
+
+
+def _facts(user_id: str) -> dict[str, str]:
+    return {"user_id": user_id}
+
+
+OWNER = Found((), _asked, _facts)
+"""The user whose keys they are: the caller, or from 2.10 on who is asked for."""
+NEW_OWNER = Found((), _given, _facts)
+
+
+@service.get("/v2.1/os-keypairs", target=OWNER, policy=f"{_RULE}:index")
+def index(call: Call, user_id: str) -> dict[str, Any]:
     """List key pairs."""
-    user_id = _owner(call, "index")
     paging = call.version >= (2, 35)
     limit = queries.limit_of(call) if paging else None
     rows = keypairs.listed(call.tx, user_id, limit, queries.one(call, "marker") if paging else None)
@@ -42,23 +52,22 @@ def index(call: Call) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/os-keypairs/{name}", policy_in_handler=f"{_RULE}:show")
-def show(call: Call, name: str) -> dict[str, Any]:
+@service.get("/v2.1/os-keypairs/{name}", target=OWNER, policy=f"{_RULE}:show")
+def show(call: Call, user_id: str, name: str) -> dict[str, Any]:
     """Show a key pair."""
-    return wire.full(keypairs.get(call.tx, _owner(call, "show"), name), call.version)
+    return wire.full(keypairs.get(call.tx, user_id, name), call.version)
 
 
 @service.post(
     "/v2.1/os-keypairs",
-    policy_in_handler=f"{_RULE}:create",
+    target=NEW_OWNER,
+    policy=f"{_RULE}:create",
     request=wire.NewKeypairBody,
     transaction="none",
 )
-def create(call: Call) -> Reply:
+def create(call: Call, user_id: str) -> Reply:
     """Import a public key, or make a key pair (before 2.92)."""
     new: wire.NewKeypair = call.body.keypair
-    user_id = call.caller.user_id if new.user_id is UNSET else str(new.user_id)
-    call.require(f"{_RULE}:create", {"user_id": user_id})
     name = _checked_name(call, new.name)
     kind = "ssh" if new.type is UNSET else str(new.type)
     if new.public_key is UNSET and call.version >= (2, 92):
@@ -90,8 +99,8 @@ def _checked_name(call: Call, name: str) -> str:
     return name
 
 
-@service.delete("/v2.1/os-keypairs/{name}", policy_in_handler=f"{_RULE}:delete")
-def delete(call: Call, name: str) -> Reply:
+@service.delete("/v2.1/os-keypairs/{name}", target=OWNER, policy=f"{_RULE}:delete")
+def delete(call: Call, user_id: str, name: str) -> Reply:
     """Delete a key pair."""
-    keypairs.delete(call.tx, _owner(call, "delete"), name)
+    keypairs.delete(call.tx, user_id, name)
     return Reply(None, 204 if call.version >= (2, 2) else 202)

@@ -9,6 +9,7 @@ from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.compute.api import queries
+from cumulet.services.compute.api.subjects import PROJECT
 from cumulet.services.compute.model import quotas
 from cumulet.services.compute.service import service
 from cumulet.services.identity import door as identity
@@ -43,18 +44,16 @@ def _known(call: Call, project_id: str) -> None:
         raise BadRequest(f"Project ID {project_id} is not a valid project.")
 
 
-@service.get("/v2.1/os-quota-sets/{project_id}", policy_in_handler=f"{_RULE}:show")
+@service.get("/v2.1/os-quota-sets/{project_id}", target=PROJECT, policy=f"{_RULE}:show")
 def show(call: Call, project_id: str) -> dict[str, Any]:
     """Show a project's quotas."""
-    call.require(f"{_RULE}:show", {"project_id": project_id})
     _known(call, project_id)
     return _shown(call, quotas.limits(call.tx, project_id), project_id)
 
 
-@service.get("/v2.1/os-quota-sets/{project_id}/detail", policy_in_handler=f"{_RULE}:detail")
+@service.get("/v2.1/os-quota-sets/{project_id}/detail", target=PROJECT, policy=f"{_RULE}:detail")
 def detail(call: Call, project_id: str) -> dict[str, Any]:
     """Show a project's quotas and what it uses."""
-    call.require(f"{_RULE}:detail", {"project_id": project_id})
     _known(call, project_id)
     limits, in_use = quotas.limits(call.tx, project_id), used(call.tx, project_id)
     body: dict[str, Any] = {
@@ -101,10 +100,9 @@ def _number(resource: str, value: Any) -> int:
     return number
 
 
-@service.put("/v2.1/os-quota-sets/{project_id}", request=dict, policy_in_handler=f"{_RULE}:update")
+@service.put("/v2.1/os-quota-sets/{project_id}", request=dict, target=PROJECT, policy=f"{_RULE}:update")
 def update(call: Call, project_id: str) -> dict[str, Any]:
     """Set a project's quotas."""
-    call.require(f"{_RULE}:update", {"project_id": project_id})
     _known(call, project_id)
     numbers, force = _numbers(call, call.body, "quota_set")
     in_use = used(call.tx, project_id)
@@ -118,10 +116,9 @@ def update(call: Call, project_id: str) -> dict[str, Any]:
     return _shown(call, quotas.limits(call.tx, project_id))
 
 
-@service.delete("/v2.1/os-quota-sets/{project_id}", policy_in_handler=f"{_RULE}:delete")
+@service.delete("/v2.1/os-quota-sets/{project_id}", target=PROJECT, policy=f"{_RULE}:delete")
 def delete(call: Call, project_id: str) -> Reply:
     """Go back to the default quotas."""
-    call.require(f"{_RULE}:delete", {"project_id": project_id})
     _known(call, project_id)
     quotas.reset(call.tx, project_id)
     return Reply(None, 202)

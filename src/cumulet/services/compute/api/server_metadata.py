@@ -7,8 +7,9 @@ from typing import Any
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute import states
-from cumulet.services.compute.api.subjects import server
+from cumulet.services.compute.api.subjects import SERVER
 from cumulet.services.compute.model import quotas, servers
+from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import new_server as wire
 
@@ -16,7 +17,7 @@ _PATH = "/v2.1/servers/{server_id}/metadata"
 _RULE = "os_compute_api:server-metadata"
 
 
-def _set(call: Call, row: servers.Server, meta: dict[str, str]) -> dict[str, str]:
+def _set(call: Call, row: Server, meta: dict[str, str]) -> dict[str, str]:
     if row.vm_state not in (states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.ERROR, "building"):
         raise Conflict(f"Cannot 'update metadata' instance {row.id} while it is in vm_state {row.vm_state}")
     limit = quotas.limits(call.tx, row.project_id)["metadata_items"]
@@ -24,49 +25,45 @@ def _set(call: Call, row: servers.Server, meta: dict[str, str]) -> dict[str, str
     return meta
 
 
-@service.get(_PATH, policy_in_handler=f"{_RULE}:index")
-def index(call: Call, server_id: str) -> dict[str, Any]:
+@service.get(_PATH, target=SERVER, policy=f"{_RULE}:index")
+def index(call: Call, server: Server) -> dict[str, Any]:
     """Show a server's metadata."""
-    return {"metadata": server(call, server_id, "server-metadata:index").meta}
+    return {"metadata": server.meta}
 
 
-@service.post(_PATH, request=wire.MetadataBody, policy_in_handler=f"{_RULE}:create")
-def create(call: Call, server_id: str) -> dict[str, Any]:
+@service.post(_PATH, request=wire.MetadataBody, target=SERVER, policy=f"{_RULE}:create")
+def create(call: Call, server: Server) -> dict[str, Any]:
     """Add items."""
-    row = server(call, server_id, "server-metadata:create")
-    return {"metadata": _set(call, row, {**row.meta, **call.body.metadata})}
+    return {"metadata": _set(call, server, {**server.meta, **call.body.metadata})}
 
 
-@service.put(_PATH, request=wire.MetadataBody, policy_in_handler=f"{_RULE}:update_all")
-def update_all(call: Call, server_id: str) -> dict[str, Any]:
+@service.put(_PATH, request=wire.MetadataBody, target=SERVER, policy=f"{_RULE}:update_all")
+def update_all(call: Call, server: Server) -> dict[str, Any]:
     """Replace all items."""
-    row = server(call, server_id, "server-metadata:update_all")
-    return {"metadata": _set(call, row, call.body.metadata)}
+    return {"metadata": _set(call, server, call.body.metadata)}
 
 
-@service.get(f"{_PATH}/{{key}}", policy_in_handler=f"{_RULE}:show")
-def show(call: Call, server_id: str, key: str) -> dict[str, Any]:
+@service.get(f"{_PATH}/{{key}}", target=SERVER, policy=f"{_RULE}:show")
+def show(call: Call, server: Server, key: str) -> dict[str, Any]:
     """Show one item."""
-    meta = server(call, server_id, "server-metadata:show").meta
+    meta = server.meta
     if key not in meta:
         raise NotFound("Metadata item was not found")
     return {"meta": {key: meta[key]}}
 
 
-@service.put(f"{_PATH}/{{key}}", request=wire.MetadataItemBody, policy_in_handler=f"{_RULE}:update")
-def update(call: Call, server_id: str, key: str) -> dict[str, Any]:
+@service.put(f"{_PATH}/{{key}}", request=wire.MetadataItemBody, target=SERVER, policy=f"{_RULE}:update")
+def update(call: Call, server: Server, key: str) -> dict[str, Any]:
     """Set one item."""
-    row = server(call, server_id, "server-metadata:update")
     if key not in call.body.meta:
         raise BadRequest("Request body and URI mismatch")
-    _set(call, row, {**row.meta, **call.body.meta})
+    _set(call, server, {**server.meta, **call.body.meta})
     return {"meta": call.body.meta}
 
 
-@service.delete(f"{_PATH}/{{key}}", policy_in_handler=f"{_RULE}:delete")
-def delete(call: Call, server_id: str, key: str) -> None:
+@service.delete(f"{_PATH}/{{key}}", target=SERVER, policy=f"{_RULE}:delete")
+def delete(call: Call, server: Server, key: str) -> None:
     """Remove one item."""
-    row = server(call, server_id, "server-metadata:delete")
-    if key not in row.meta:
+    if key not in server.meta:
         raise NotFound("Metadata item was not found")
-    _set(call, row, {name: value for name, value in row.meta.items() if name != key})
+    _set(call, server, {name: value for name, value in server.meta.items() if name != key})

@@ -6,8 +6,9 @@ from typing import Any
 
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest, NotFound
-from cumulet.services.compute.api.subjects import server
+from cumulet.services.compute.api.subjects import SERVER
 from cumulet.services.compute.model import servers
+from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import new_server as wire
 
@@ -20,55 +21,49 @@ def _tags(call: Call, server_id: str) -> list[str]:
     return servers.tags(call.tx, [server_id]).get(server_id, [])
 
 
-@service.get(_PATH, since=_SINCE, policy_in_handler=f"{_RULE}:index")
-def index(call: Call, server_id: str) -> dict[str, Any]:
+@service.get(_PATH, since=_SINCE, target=SERVER, policy=f"{_RULE}:index")
+def index(call: Call, server: Server) -> dict[str, Any]:
     """List a server's tags."""
-    server(call, server_id, "os-server-tags:index")
-    return {"tags": _tags(call, server_id)}
+    return {"tags": _tags(call, server.id)}
 
 
-@service.put(_PATH, since=_SINCE, request=wire.TagsBody, policy_in_handler=f"{_RULE}:update_all")
-def update_all(call: Call, server_id: str) -> dict[str, Any]:
+@service.put(_PATH, since=_SINCE, request=wire.TagsBody, target=SERVER, policy=f"{_RULE}:update_all")
+def update_all(call: Call, server: Server) -> dict[str, Any]:
     """Replace a server's tags."""
-    server(call, server_id, "os-server-tags:update_all")
-    return {"tags": servers.set_tags(call.tx, server_id, call.body.tags)}
+    return {"tags": servers.set_tags(call.tx, server.id, call.body.tags)}
 
 
-@service.delete(_PATH, since=_SINCE, policy_in_handler=f"{_RULE}:delete_all")
-def delete_all(call: Call, server_id: str) -> None:
+@service.delete(_PATH, since=_SINCE, target=SERVER, policy=f"{_RULE}:delete_all")
+def delete_all(call: Call, server: Server) -> None:
     """Remove all tags."""
-    server(call, server_id, "os-server-tags:delete_all")
-    servers.set_tags(call.tx, server_id, [])
+    servers.set_tags(call.tx, server.id, [])
 
 
-@service.get(f"{_PATH}/{{tag}}", since=_SINCE, policy_in_handler=f"{_RULE}:show")
-def show(call: Call, server_id: str, tag: str) -> Reply:
+@service.get(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:show")
+def show(call: Call, server: Server, tag: str) -> Reply:
     """Whether a server has a tag."""
-    server(call, server_id, "os-server-tags:show")
-    if tag not in _tags(call, server_id):
-        raise NotFound(f"Server {server_id} has no tag '{tag}'")
+    if tag not in _tags(call, server.id):
+        raise NotFound(f"Server {server.id} has no tag '{tag}'")
     return Reply(None, 204)
 
 
-@service.put(f"{_PATH}/{{tag}}", since=_SINCE, policy_in_handler=f"{_RULE}:update")
-def update(call: Call, server_id: str, tag: str) -> Reply:
+@service.put(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:update")
+def update(call: Call, server: Server, tag: str) -> Reply:
     """Add a tag."""
-    server(call, server_id, "os-server-tags:update")
     if not 0 < len(tag) <= 60 or "," in tag or "/" in tag:
         raise BadRequest(f"Invalid input for field/attribute tag. Value: {tag}. {tag!r} is not a valid tag")
-    tags = _tags(call, server_id)
+    tags = _tags(call, server.id)
     if tag in tags:
         return Reply(None, 204)
-    servers.set_tags(call.tx, server_id, [*tags, tag])
-    where = f"{call.base_url}/v2.1/servers/{server_id}/tags/{tag}"
+    servers.set_tags(call.tx, server.id, [*tags, tag])
+    where = f"{call.base_url}/v2.1/servers/{server.id}/tags/{tag}"
     return Reply(None, 201, {"Location": where} if where.isascii() else {})
 
 
-@service.delete(f"{_PATH}/{{tag}}", since=_SINCE, policy_in_handler=f"{_RULE}:delete")
-def delete(call: Call, server_id: str, tag: str) -> None:
+@service.delete(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:delete")
+def delete(call: Call, server: Server, tag: str) -> None:
     """Remove a tag."""
-    server(call, server_id, "os-server-tags:delete")
-    tags = _tags(call, server_id)
+    tags = _tags(call, server.id)
     if tag not in tags:
-        raise NotFound(f"Server {server_id} has no tag '{tag}'")
-    servers.set_tags(call.tx, server_id, [other for other in tags if other != tag])
+        raise NotFound(f"Server {server.id} has no tag '{tag}'")
+    servers.set_tags(call.tx, server.id, [other for other in tags if other != tag])

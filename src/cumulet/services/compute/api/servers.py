@@ -13,8 +13,9 @@ from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON
 from cumulet.services.compute.api import new_servers, queries, server_filters
-from cumulet.services.compute.api.subjects import actor, server
+from cumulet.services.compute.api.subjects import SERVER, actor
 from cumulet.services.compute.model import server_create, server_delete, server_list, servers
+from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import new_server as body_wire
 from cumulet.services.compute.wire import servers as wire
@@ -25,9 +26,7 @@ _RULE = "os_compute_api:servers"
 _PASSWORD = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # noqa: S105 - letters, not a password
 
 
-@service.post(
-    "/v2.1/servers", request=body_wire.NewServerBody, status=202, grows=True, policy_in_handler=f"{_RULE}:create"
-)
+@service.post("/v2.1/servers", request=body_wire.NewServerBody, status=202, grows=True, policy=f"{_RULE}:create")
 def create(call: Call) -> Reply:
     """Create one server or several."""
     new: body_wire.NewServer = call.body.server
@@ -46,7 +45,7 @@ def create(call: Call) -> Reply:
     return Reply({"server": answer}, headers={"Location": links[0]["href"]})
 
 
-def view_of(call: Call, rows: Sequence[servers.Server]) -> wire.View:
+def view_of(call: Call, rows: Sequence[Server]) -> wire.View:
     """What the answer on these servers shows; looks up what it needs, once for all."""
     view = wire.View(call.base_url, call.version, call.context.availability_zone, call.caller.is_admin)
     view.extended = call.allows("os_compute_api:os-extended-server-attributes")
@@ -71,7 +70,7 @@ def _host_status(host: fleet.Host) -> str:
     return "MAINTENANCE" if host.disabled else "UP"
 
 
-def one(call: Call, row: servers.Server, *, brief: bool = False) -> dict[str, Any]:
+def one(call: Call, row: Server, *, brief: bool = False) -> dict[str, Any]:
     """The answer on one server."""
     body = wire.full(row, view_of(call, [row]), brief=brief)
     if call.version >= (2, 71) and not brief:
@@ -105,16 +104,15 @@ def detail(call: Call) -> Reply:
     return _listed(call, True)
 
 
-@service.get("/v2.1/servers/{server_id}", policy_in_handler=f"{_RULE}:show")
-def show(call: Call, server_id: str) -> dict[str, Any]:
+@service.get("/v2.1/servers/{server_id}", target=SERVER, policy=f"{_RULE}:show")
+def show(call: Call, server: Server) -> dict[str, Any]:
     """Show a server."""
-    return one(call, server(call, server_id, "servers:show"))
+    return one(call, server)
 
 
-@service.put("/v2.1/servers/{server_id}", request=body_wire.ServerUpdateBody, policy_in_handler=f"{_RULE}:update")
-def update(call: Call, server_id: str) -> dict[str, Any]:
+@service.put("/v2.1/servers/{server_id}", request=body_wire.ServerUpdateBody, target=SERVER, policy=f"{_RULE}:update")
+def update(call: Call, server: Server) -> dict[str, Any]:
     """Change a server's name, description and the like."""
-    server(call, server_id, "servers:update")
     new: body_wire.ServerUpdate = call.body.server
     values: dict[str, Any] = {}
     if isinstance(new.name, str):
@@ -130,13 +128,14 @@ def update(call: Call, server_id: str) -> dict[str, Any]:
         values["access_ip_v6"] = new_servers.address("accessIPv6", new.accessIPv6, 6)
     if isinstance(new.disk_config, str):
         values["disk_config"] = new.disk_config
-    servers.change(call.tx, server_id, **values)
-    return one(call, server(call, server_id, "servers:update"), brief=call.version < (2, 75))
+    servers.change(call.tx, server.id, **values)
+    changed = servers.by_id(call.tx, server.id)
+    assert changed is not None
+    return one(call, changed, brief=call.version < (2, 75))
 
 
-@service.delete("/v2.1/servers/{server_id}", policy_in_handler=f"{_RULE}:delete")
-def delete(call: Call, server_id: str) -> None:
+@service.delete("/v2.1/servers/{server_id}", target=SERVER, policy=f"{_RULE}:delete")
+def delete(call: Call, server: Server) -> None:
     """Delete a server."""
-    row = server(call, server_id, "servers:delete")
-    servers.require_unlocked(row, call.caller.is_admin)
-    server_delete.delete(call.tx, actor(call), row)
+    servers.require_unlocked(server, call.caller.is_admin)
+    server_delete.delete(call.tx, actor(call), server)

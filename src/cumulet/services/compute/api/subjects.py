@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.http import Call
-from cumulet.http.shapes import Invalid, T, parse
+from cumulet.http import Call, Found
 from cumulet.services.compute.model import servers
-from cumulet.services.compute.service import Actor, service
-from cumulet.store import Transaction
+from cumulet.services.compute.service import Actor
 
 
 def actor(call: Call) -> Actor:
@@ -21,17 +19,13 @@ def target(row: servers.Server) -> dict[str, Any]:
     return {"project_id": row.project_id, "user_id": row.user_id}
 
 
-def server(call: Call, server_id: str, rule: str, tx: Transaction | None = None) -> servers.Server:
-    """The server, when the caller sees it (else 404) and may do what `rule` guards (else 403)."""
-    caller = call.caller
-    row = servers.get(tx or call.tx, server_id, caller.project_id or "", caller.is_admin)
-    call.require(f"os_compute_api:{rule}", target(row))
-    return row
+SERVER = Found(
+    ("server_id",),
+    lambda call, server_id: servers.get(call.tx, server_id, call.caller.project_id or "", call.caller.is_admin),
+    target,
+)
+"""The server that a path names, when the caller sees it."""
 
 
-def parsed(call: Call, shape: type[T], raw: Any) -> T:
-    """`raw` as `shape` at the request's microversion. Raises 400 in Nova's words."""
-    try:
-        return parse(shape, raw, call.version)
-    except Invalid as invalid:
-        raise service.invalidity(invalid) from None
+PROJECT = Found(("project_id",), lambda _, project_id: project_id, lambda project_id: {"project_id": project_id})
+"""The project that a path names, whether there is one or not."""

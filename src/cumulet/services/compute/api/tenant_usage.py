@@ -7,6 +7,7 @@ from typing import Any
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute.api import queries
+from cumulet.services.compute.api.subjects import PROJECT
 from cumulet.services.compute.model import tenant_usage
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire.links import next_page
@@ -74,10 +75,9 @@ def index(call: Call) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/os-simple-tenant-usage/{project_id}", policy_in_handler=f"{_RULE}:show")
+@service.get("/v2.1/os-simple-tenant-usage/{project_id}", target=PROJECT, policy=f"{_RULE}:show")
 def show(call: Call, project_id: str) -> dict[str, Any]:
     """Usage of one project."""
-    call.require(f"{_RULE}:show", {"project_id": project_id})
     found, start, end, limit = _found(call, project_id)
     body: dict[str, Any] = {"tenant_usage": _shape(found[0], start, end, True) if found else {}}
     if links := _links(call, f"/os-simple-tenant-usage/{project_id}", found, limit):
