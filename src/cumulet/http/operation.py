@@ -36,6 +36,9 @@ class Target:
 
     params: tuple[str, ...]
 
+    def ahead(self, call: Call) -> None:
+        """What is to be done before the transaction begins, on the operation's thread: nothing, usually."""
+
     def reached(self, call: Call) -> Any:
         """What `call` is about, in a transaction. Raises the service's own 404 when it is not there for the caller, and
         `Forbidden` when he does not pass the operation's rule on it."""

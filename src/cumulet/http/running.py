@@ -23,6 +23,8 @@ async def run(call: Call) -> Any:
 
 def _in_transaction(call: Call) -> Any:
     operation = call.operation
+    if operation.target is not None:
+        operation.target.ahead(call)
     if operation.transaction == "none":
         return operation.handler(call, *(() if operation.target is None else (_found(call),)), **_rest(call))
     opened: AbstractContextManager[Transaction] = (

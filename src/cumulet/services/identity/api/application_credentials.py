@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
 from cumulet.http import Call
+from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.model import application_credentials as model
 from cumulet.services.identity.model import delegation, expiry, lookups
@@ -28,6 +29,9 @@ def _checked(call: Call, rule: str, user_id: str, identifier: str) -> Row[Any]:
     if row is None:
         raise lookups.missing(model.NOUN, identifier)
     return row
+
+
+CREDENTIAL = By(("user_id", "application_credential_id"), _checked)
 
 
 @identity.get(_ALL, policy_in_handler="identity:list_application_credentials")
@@ -83,16 +87,14 @@ def _fields(call: Call, asked: wire.ApplicationCredentialCreate, hashed: str, no
     }
 
 
-@identity.get(_ONE, policy_in_handler="identity:get_application_credential")
-def show(call: Call, user_id: str, application_credential_id: str) -> Any:
+@identity.get(_ONE, target=CREDENTIAL, policy="identity:get_application_credential")
+def show(call: Call, row: Row[Any]) -> Any:
     """Show an application credential."""
-    row = _checked(call, "identity:get_application_credential", user_id, application_credential_id)
     return {"application_credential": wire.shown(call, model.whole(call.tx, [row])[0])}
 
 
-@identity.delete(_ONE, policy_in_handler="identity:delete_application_credential")
-def delete(call: Call, user_id: str, application_credential_id: str) -> None:
+@identity.delete(_ONE, target=CREDENTIAL, policy="identity:delete_application_credential")
+def delete(call: Call, row: Row[Any]) -> None:
     """Delete an application credential, which ends its tokens."""
-    row = _checked(call, "identity:delete_application_credential", user_id, application_credential_id)
     model.refuse_restricted(call.tx, call.caller)
     model.delete(call.tx, row.id)

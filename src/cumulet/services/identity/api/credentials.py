@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call
+from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import credentials as model
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.model.credentials import Opened
@@ -28,6 +29,9 @@ def _checked(call: Call, rule: str, credential_id: str) -> Row[Any]:
         raise lookups.missing("credential", credential_id)
     delegation.refuse_credentials(call.caller)
     return row
+
+
+CREDENTIAL = By(("credential_id",), _checked)
 
 
 @identity.get("/v3/credentials", policy_in_handler="identity:list_credentials")
@@ -56,27 +60,26 @@ def create(call: Call) -> Any:
     return {"credential": wire.shown(call, found)}
 
 
-@identity.get("/v3/credentials/{credential_id}", policy_in_handler="identity:get_credential")
-def show(call: Call, credential_id: str) -> Any:
+@identity.get("/v3/credentials/{credential_id}", target=CREDENTIAL, policy="identity:get_credential")
+def show(call: Call, row: Row[Any]) -> Any:
     """Show a credential."""
-    row = _checked(call, "identity:get_credential", credential_id)
     return {"credential": wire.shown(call, Opened(row, call.context.vault.opened(row)))}
 
 
 @identity.patch(
     "/v3/credentials/{credential_id}",
-    policy_in_handler="identity:update_credential",
+    target=CREDENTIAL,
+    policy="identity:update_credential",
     request=wire.CredentialUpdateRequest,
 )
-def update(call: Call, credential_id: str) -> Any:
+def update(call: Call, row: Row[Any]) -> Any:
     """Give a credential another blob."""
-    row = _checked(call, "identity:update_credential", credential_id)
     asked = given(call.body.credential, "id", "type", "user_id", "project_id")
     found = model.update(call.tx, call.context.vault, row, asked, call.body.credential.blob)
     return {"credential": wire.shown(call, found)}
 
 
-@identity.delete("/v3/credentials/{credential_id}", policy_in_handler="identity:delete_credential")
-def delete(call: Call, credential_id: str) -> None:
+@identity.delete("/v3/credentials/{credential_id}", target=CREDENTIAL, policy="identity:delete_credential")
+def delete(call: Call, row: Row[Any]) -> None:
     """Delete a credential."""
-    model.delete(call.tx, _checked(call, "identity:delete_credential", credential_id).id)
+    model.delete(call.tx, row.id)

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import narrowed, target
+from cumulet.services.identity.api.targets import Of, narrowed, target
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.backends import mirror
@@ -37,14 +37,24 @@ def fresh(kind: Kind, rule: str) -> Callable[[Handler], Handler]:
     """For a handler without a transaction: the user or group of its path is asked for first, with who belongs to it."""
 
     def ask(call: Call, **params: str) -> None:
-        identifier = params[f"{kind}_id"]
-        with call.store.read() as tx:
-            known = mirror.local(tx, kind, identifier)
-            if known is None or not call.allows(rule, {**params, **target(kind, lookups.find(tx, kind, identifier))}):
-                return
-        _ask(call, known[0], kind, known[1])
+        refresh(call, kind, rule)
 
     return _before(ask)
+
+
+def refresh(call: Call, kind: Kind, rule: str | None = None) -> None:
+    """Ask the directory for the user or group of the path, when the caller passes the `rule` on what is known of it."""
+    rule = rule or call.operation.policy
+    assert rule is not None
+    identifier = call.params[f"{kind}_id"]
+    with call.store.read() as tx:
+        known = mirror.local(tx, kind, identifier)
+        if known is None or not call.allows(rule, {**call.params, **target(kind, lookups.find(tx, kind, identifier))}):
+            return
+    _ask(call, known[0], kind, known[1])
+
+
+FRESH_USER, FRESH_GROUP = Of("user", fresh=refresh), Of("group", fresh=refresh)
 
 
 def _ask(call: Call, domain_id: str, kind: Kind, local_id: str | None) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import checked, listing_domain
+from cumulet.services.identity.api.targets import DOMAIN, KNOWN_DOMAIN, Listing
 from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import projects as wire
@@ -15,10 +17,9 @@ from cumulet.services.identity.wire.fields import extra, given
 _FIELDS = ("name", "description", "enabled", "options")
 
 
-@identity.get("/v3/domains", policy_in_handler="identity:list_domains")
-def browse(call: Call) -> Any:
+@identity.get("/v3/domains", target=Listing("target.domain.id"), policy="identity:list_domains")
+def browse(call: Call, domain_id: str | None) -> Any:
     """List domains."""
-    domain_id = listing_domain(call, "identity:list_domains", "target.domain.id")
     rows = model.browse_domains(call.tx, call.query, domain_id)
     return collection(call, "domains", model.with_tags(call.tx, rows), wire.shown_domain)
 
@@ -34,24 +35,24 @@ def create(call: Call) -> Any:
     return {"domain": wire.shown_domain(call, made)}
 
 
-@identity.get("/v3/domains/{domain_id}", policy_in_handler="identity:get_domain")
-def show(call: Call, domain_id: str) -> Any:
+@identity.get("/v3/domains/{domain_id}", target=DOMAIN, policy="identity:get_domain")
+def show(call: Call, domain: Row[Any]) -> Any:
     """Show a domain."""
-    row = checked(call, "identity:get_domain", "domain", domain_id)
-    return {"domain": wire.shown_domain(call, model.with_tags(call.tx, [row])[0])}
+    return {"domain": wire.shown_domain(call, model.with_tags(call.tx, [domain])[0])}
 
 
-@identity.patch("/v3/domains/{domain_id}", policy_in_handler="identity:update_domain", request=wire.DomainUpdateRequest)
-def update(call: Call, domain_id: str) -> Any:
+@identity.patch(
+    "/v3/domains/{domain_id}", target=KNOWN_DOMAIN, policy="identity:update_domain", request=wire.DomainUpdateRequest
+)
+def update(call: Call, domain: Row[Any]) -> Any:
     """Update a domain."""
-    row = checked(call, "identity:update_domain", "domain", domain_id, first=True)
     fields = given(call.body.domain, *_FIELDS)
-    fields["extra"] = row.extra | extra(wire.DomainUpdate, call.raw["domain"])
+    fields["extra"] = domain.extra | extra(wire.DomainUpdate, call.raw["domain"])
     tags = given(call.body.domain, "tags").get("tags")
-    return {"domain": wire.shown_domain(call, model.update(call.tx, row, fields, tags))}
+    return {"domain": wire.shown_domain(call, model.update(call.tx, domain, fields, tags))}
 
 
-@identity.delete("/v3/domains/{domain_id}", policy_in_handler="identity:delete_domain")
-def delete(call: Call, domain_id: str) -> None:
+@identity.delete("/v3/domains/{domain_id}", target=KNOWN_DOMAIN, policy="identity:delete_domain")
+def delete(call: Call, domain: Row[Any]) -> None:
     """Delete a disabled domain with all that is in it."""
-    model.delete_domain(call.tx, checked(call, "identity:delete_domain", "domain", domain_id, first=True))
+    model.delete_domain(call.tx, domain)

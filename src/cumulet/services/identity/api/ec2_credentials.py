@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Row
 
 from cumulet.http import Call
+from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import credentials as model
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.service import identity
@@ -28,6 +29,9 @@ def _checked(call: Call, rule: str, user_id: str, access: str) -> Row[Any]:
     lookups.get(call.tx, "user", user_id)
     delegation.refuse_credentials(call.caller)
     return row
+
+
+CREDENTIAL = By(("user_id", "credential_id"), _checked)
 
 
 def _shown(call: Call, found: model.Opened) -> dict[str, Any]:
@@ -57,14 +61,13 @@ def create(call: Call, user_id: str) -> Any:
     return {"credential": _shown(call, found)}
 
 
-@identity.get(_ONE, policy_in_handler="identity:ec2_get_credential")
-def show(call: Call, user_id: str, credential_id: str) -> Any:
+@identity.get(_ONE, target=CREDENTIAL, policy="identity:ec2_get_credential")
+def show(call: Call, row: Row[Any]) -> Any:
     """Show an EC2 credential."""
-    row = _checked(call, "identity:ec2_get_credential", user_id, credential_id)
     return {"credential": _shown(call, model.Opened(row, call.context.vault.opened(row)))}
 
 
-@identity.delete(_ONE, policy_in_handler="identity:ec2_delete_credential")
-def delete(call: Call, user_id: str, credential_id: str) -> None:
+@identity.delete(_ONE, target=CREDENTIAL, policy="identity:ec2_delete_credential")
+def delete(call: Call, row: Row[Any]) -> None:
     """Delete an EC2 credential."""
-    model.delete(call.tx, _checked(call, "identity:ec2_delete_credential", user_id, credential_id).id)
+    model.delete(call.tx, row.id)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.api.targets import ENDPOINT
 from cumulet.services.identity.model import endpoints as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import catalog as wire
@@ -29,25 +31,26 @@ def create(call: Call) -> Any:
     return {"endpoint": wire.endpoint(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/endpoints/{endpoint_id}", policy_in_handler="identity:get_endpoint")
-def show(call: Call, endpoint_id: str) -> Any:
+@identity.get("/v3/endpoints/{endpoint_id}", target=ENDPOINT, policy="identity:get_endpoint")
+def show(call: Call, endpoint: Row[Any]) -> Any:
     """Show an endpoint."""
-    return {"endpoint": wire.endpoint(call, checked(call, "identity:get_endpoint", "endpoint", endpoint_id))}
+    return {"endpoint": wire.endpoint(call, endpoint)}
 
 
 @identity.patch(
-    "/v3/endpoints/{endpoint_id}", policy_in_handler="identity:update_endpoint", request=wire.EndpointUpdateRequest
+    "/v3/endpoints/{endpoint_id}",
+    target=ENDPOINT,
+    policy="identity:update_endpoint",
+    request=wire.EndpointUpdateRequest,
 )
-def update(call: Call, endpoint_id: str) -> Any:
+def update(call: Call, endpoint: Row[Any]) -> Any:
     """Update an endpoint."""
-    row = checked(call, "identity:update_endpoint", "endpoint", endpoint_id)
     fields = given(call.body.endpoint, *_FIELDS)
-    fields["extra"] = row.extra | extra(wire.EndpointUpdate, call.raw["endpoint"])
-    return {"endpoint": wire.endpoint(call, model.update(call.tx, row.id, fields))}
+    fields["extra"] = endpoint.extra | extra(wire.EndpointUpdate, call.raw["endpoint"])
+    return {"endpoint": wire.endpoint(call, model.update(call.tx, endpoint.id, fields))}
 
 
-@identity.delete("/v3/endpoints/{endpoint_id}", policy_in_handler="identity:delete_endpoint")
-def delete(call: Call, endpoint_id: str) -> None:
+@identity.delete("/v3/endpoints/{endpoint_id}", target=ENDPOINT, policy="identity:delete_endpoint")
+def delete(call: Call, endpoint: Row[Any]) -> None:
     """Delete an endpoint."""
-    checked(call, "identity:delete_endpoint", "endpoint", endpoint_id)
-    model.delete(call.tx, endpoint_id)
+    model.delete(call.tx, endpoint.id)

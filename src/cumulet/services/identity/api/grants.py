@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import target
+from cumulet.services.identity.api.targets import By, target
 from cumulet.services.identity.model import assignments as model
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.access import SYSTEM
@@ -23,9 +23,10 @@ Asked = tuple[Place, Row[Any] | None, Row[Any] | None]
 """Where, the role (None in a list) and the target (None for the system)."""
 
 
-def _asked(call: Call, verb: str, role_id: str | None) -> Asked:
+def _asked(call: Call, rule: str, *_values: str) -> Asked:
     """What a call is about, once the caller may do it. Raises 403, 404."""
     params = call.params
+    role_id = params.get("role_id")
     actor = "user" if "user_id" in params else "group"
     kind = next((kind for kind in ("project", "domain") if f"{kind}_id" in params), SYSTEM)
     actor_id, target_id = params[f"{actor}_id"], params.get(f"{kind}_id", SYSTEM)
@@ -35,7 +36,7 @@ def _asked(call: Call, verb: str, role_id: str | None) -> Asked:
     if role_id is not None:
         found["role"] = lookups.find(call.tx, "role", role_id)
     told = {key: value for noun, row in found.items() for key, value in target(noun, row).items()}
-    call.require(_rule(verb, actor, kind), told)
+    call.require(rule, told)
     for noun, row in found.items():
         if row is None:
             raise lookups.missing(noun, {actor: actor_id, kind: target_id, "role": role_id}[noun])
@@ -49,38 +50,41 @@ def _rule(verb: str, actor: str, kind: str) -> str:
     return f"identity:{verb}_grant{'s' if verb == 'list' else ''}"
 
 
-def browse(call: Call, **_params: str) -> Any:
+def browse(call: Call, asked: Asked) -> Any:
     """List the roles granted to an actor on a target."""
-    place, _, _ = _asked(call, "list", None)
-    return collection(call, "roles", model.granted(call.tx, place), wire.shown, whole=True)
+    return collection(call, "roles", model.granted(call.tx, asked[0]), wire.shown, whole=True)
 
 
-def check(call: Call, role_id: str, **_params: str) -> None:
+def check(call: Call, asked: Asked) -> None:
     """Check whether a role is granted."""
-    place, _, _ = _asked(call, "check", role_id)
-    model.check(call.tx, place, role_id)
+    place, role, _ = asked
+    assert role is not None
+    model.check(call.tx, place, role.id)
 
 
-def give(call: Call, role_id: str, **_params: str) -> None:
+def give(call: Call, asked: Asked) -> None:
     """Grant a role."""
-    place, role, row = _asked(call, "create", role_id)
+    place, role, row = asked
     assert role is not None
     model.grant(call.tx, place, role, row)
 
 
-def take(call: Call, role_id: str, **_params: str) -> None:
+def take(call: Call, asked: Asked) -> None:
     """Revoke a role."""
-    place, _, _ = _asked(call, "revoke", role_id)
-    model.revoke(call.tx, place, role_id)
+    place, role, _ = asked
+    assert role is not None
+    model.revoke(call.tx, place, role.id)
 
 
 def _declare(prefix: str, suffix: str, kind: str, actor: str) -> None:
     actors = f"{prefix}/{actor}s/{{{actor}_id}}/roles"
     one = f"{actors}/{{role_id}}{suffix}"
-    identity.get(f"{actors}{suffix}", policy_in_handler=_rule("list", actor, kind))(browse)
-    identity.get(one, policy_in_handler=_rule("check", actor, kind), status=204)(check)
-    identity.put(one, policy_in_handler=_rule("create", actor, kind), status=204)(give)
-    identity.delete(one, policy_in_handler=_rule("revoke", actor, kind))(take)
+    named = (f"{actor}_id",) if kind == SYSTEM else (f"{actor}_id", f"{kind}_id")
+    all_of_them, one_of_them = By(named, _asked), By((*named, "role_id"), _asked)
+    identity.get(f"{actors}{suffix}", target=all_of_them, policy=_rule("list", actor, kind))(browse)
+    identity.get(one, target=one_of_them, policy=_rule("check", actor, kind), status=204)(check)
+    identity.put(one, target=one_of_them, policy=_rule("create", actor, kind), status=204)(give)
+    identity.delete(one, target=one_of_them, policy=_rule("revoke", actor, kind))(take)
 
 
 for _actor in ("user", "group"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
-from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
-from cumulet.services.identity.api.targets import checked, listing_domain, narrowed, own_domain, target
+from cumulet.services.identity.api.directories import FRESH_GROUP, check_new, check_ours, fresh, fresh_list
+from cumulet.services.identity.api.targets import GROUP, KNOWN_GROUP, listing_domain, narrowed, own_domain, target
 from cumulet.services.identity.model import groups as model
 from cumulet.services.identity.model import lookups, users
 from cumulet.services.identity.service import identity
@@ -35,36 +37,32 @@ def create(call: Call) -> Any:
     return {"group": wire.shown(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/groups/{group_id}", policy_in_handler="identity:get_group", transaction="none")
-@fresh("group", "identity:get_group")
-def show(call: Call, group_id: str) -> Any:
+@identity.get("/v3/groups/{group_id}", target=FRESH_GROUP, policy="identity:get_group")
+def show(call: Call, group: Row[Any]) -> Any:
     """Show a group."""
-    return {"group": wire.shown(call, checked(call, "identity:get_group", "group", group_id))}
+    return {"group": wire.shown(call, group)}
 
 
-@identity.patch("/v3/groups/{group_id}", policy_in_handler="identity:update_group", request=wire.GroupUpdateRequest)
-def update(call: Call, group_id: str) -> Any:
+@identity.patch("/v3/groups/{group_id}", target=GROUP, policy="identity:update_group", request=wire.GroupUpdateRequest)
+def update(call: Call, group: Row[Any]) -> Any:
     """Update a group."""
-    row = checked(call, "identity:update_group", "group", group_id)
-    check_ours(row)
+    check_ours(group)
     fields = given(call.body.group, "name", "domain_id", "description")
-    fields["extra"] = row.extra | extra(wire.GroupUpdate, call.raw["group"])
-    return {"group": wire.shown(call, model.update(call.tx, row, fields))}
+    fields["extra"] = group.extra | extra(wire.GroupUpdate, call.raw["group"])
+    return {"group": wire.shown(call, model.update(call.tx, group, fields))}
 
 
-@identity.delete("/v3/groups/{group_id}", policy_in_handler="identity:delete_group")
-def delete(call: Call, group_id: str) -> None:
+@identity.delete("/v3/groups/{group_id}", target=KNOWN_GROUP, policy="identity:delete_group")
+def delete(call: Call, group: Row[Any]) -> None:
     """Delete a group."""
-    check_ours(checked(call, "identity:delete_group", "group", group_id, first=True))
-    model.delete(call.tx, group_id)
+    check_ours(group)
+    model.delete(call.tx, group.id)
 
 
-@identity.get("/v3/groups/{group_id}/users", policy_in_handler="identity:list_users_in_group", transaction="none")
-@fresh("group", "identity:list_users_in_group")
-def browse_users(call: Call, group_id: str) -> Any:
+@identity.get("/v3/groups/{group_id}/users", target=FRESH_GROUP, policy="identity:list_users_in_group")
+def browse_users(call: Call, group: Row[Any]) -> Any:
     """List the users in a group."""
-    checked(call, "identity:list_users_in_group", "group", group_id)
-    return collection(call, "users", users.browse(call.tx, call.query, narrowed(call), group_id), user_wire.shown)
+    return collection(call, "users", users.browse(call.tx, call.query, narrowed(call), group.id), user_wire.shown)
 
 
 @identity.put("/v3/groups/{group_id}/users/{user_id}", policy_in_handler="identity:add_user_to_group", status=204)

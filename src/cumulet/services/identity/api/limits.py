@@ -8,7 +8,6 @@ from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.api.targets import Target
 from cumulet.services.identity.model import limits as model
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.service import identity
@@ -73,7 +72,7 @@ def delete(call: Call, limit_id: str) -> None:
     model.delete(call.tx, limit_id)
 
 
-def _target(call: Call, row: Row[Any] | None) -> Target:
+def _target(call: Call, row: Row[Any] | None) -> dict[str, Any]:
     if row is None:
         return {}
     if row.domain_id:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.api.targets import POLICY
 from cumulet.services.identity.model import policies as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import policies as wire
@@ -29,25 +31,23 @@ def create(call: Call) -> Any:
     return {"policy": wire.policy(call, model.create(call.tx, fields))}
 
 
-@identity.get(_ONE, policy_in_handler="identity:get_policy")
-def show(call: Call, policy_id: str) -> Any:
+@identity.get(_ONE, target=POLICY, policy="identity:get_policy")
+def show(call: Call, policy: Row[Any]) -> Any:
     """Show a policy."""
-    return {"policy": wire.policy(call, checked(call, "identity:get_policy", "policy", policy_id))}
+    return {"policy": wire.policy(call, policy)}
 
 
-@identity.patch(_ONE, policy_in_handler="identity:update_policy", request=wire.PolicyUpdateRequest)
-def update(call: Call, policy_id: str) -> Any:
+@identity.patch(_ONE, target=POLICY, policy="identity:update_policy", request=wire.PolicyUpdateRequest)
+def update(call: Call, policy: Row[Any]) -> Any:
     """Update a policy."""
-    row = checked(call, "identity:update_policy", "policy", policy_id)
     if not call.raw["policy"]:
         raise BadRequest("Invalid input for field 'policy': {} does not have enough properties")
     fields = given(call.body.policy, "type", "blob")
-    fields["extra"] = row.extra | extra(wire.PolicyUpdate, call.raw["policy"])
-    return {"policy": wire.policy(call, model.update(call.tx, policy_id, fields))}
+    fields["extra"] = policy.extra | extra(wire.PolicyUpdate, call.raw["policy"])
+    return {"policy": wire.policy(call, model.update(call.tx, policy.id, fields))}
 
 
-@identity.delete(_ONE, policy_in_handler="identity:delete_policy")
-def delete(call: Call, policy_id: str) -> None:
+@identity.delete(_ONE, target=POLICY, policy="identity:delete_policy")
+def delete(call: Call, policy: Row[Any]) -> None:
     """Delete a policy, and with it what it was for."""
-    checked(call, "identity:delete_policy", "policy", policy_id)
-    model.delete(call.tx, policy_id)
+    model.delete(call.tx, policy.id)

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.api.targets import checked, listing_domain, own_domain
+from cumulet.services.identity.api.targets import PROJECT, Listing, own_domain
 from cumulet.services.identity.model import hierarchy, lookups
 from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
@@ -19,10 +19,9 @@ from cumulet.services.identity.wire.fields import extra, given
 _FIELDS = ("name", "domain_id", "parent_id", "description", "enabled", "is_domain", "options")
 
 
-@identity.get("/v3/projects", policy_in_handler="identity:list_projects")
-def browse(call: Call) -> Any:
+@identity.get("/v3/projects", target=Listing(), policy="identity:list_projects")
+def browse(call: Call, domain_id: str | None) -> Any:
     """List projects."""
-    domain_id = listing_domain(call, "identity:list_projects")
     rows = model.browse(call.tx, call.query, domain_id)
     return collection(call, "projects", model.with_tags(call.tx, rows), wire.shown)
 
@@ -45,12 +44,11 @@ def create(call: Call) -> Any:
     return {"project": wire.shown(call, model.create(call.tx, fields, project.tags or ()))}
 
 
-@identity.get("/v3/projects/{project_id}", policy_in_handler="identity:get_project")
-def show(call: Call, project_id: str) -> Any:
+@identity.get("/v3/projects/{project_id}", target=PROJECT, policy="identity:get_project")
+def show(call: Call, project: Row[Any]) -> Any:
     """Show a project."""
-    row = checked(call, "identity:get_project", "project", project_id)
-    shown = wire.shown(call, model.with_tags(call.tx, [row])[0])
-    return {"project": shown | _relatives(call, row)}
+    shown = wire.shown(call, model.with_tags(call.tx, [project])[0])
+    return {"project": shown | _relatives(call, project)}
 
 
 def _relatives(call: Call, row: Row[Any]) -> dict[str, Any]:
@@ -70,23 +68,21 @@ def _relatives(call: Call, row: Row[Any]) -> dict[str, Any]:
 
 
 @identity.patch(
-    "/v3/projects/{project_id}", policy_in_handler="identity:update_project", request=wire.ProjectUpdateRequest
+    "/v3/projects/{project_id}", target=PROJECT, policy="identity:update_project", request=wire.ProjectUpdateRequest
 )
-def update(call: Call, project_id: str) -> Any:
+def update(call: Call, project: Row[Any]) -> Any:
     """Update a project."""
-    row = checked(call, "identity:update_project", "project", project_id)
-    if row.is_domain:
+    if project.is_domain:
         call.require("identity:update_domain")
     fields = given(call.body.project, *_FIELDS)
-    fields["extra"] = row.extra | extra(wire.ProjectUpdate, call.raw["project"])
+    fields["extra"] = project.extra | extra(wire.ProjectUpdate, call.raw["project"])
     tags = given(call.body.project, "tags").get("tags")
-    return {"project": wire.shown(call, model.update(call.tx, row, fields, tags))}
+    return {"project": wire.shown(call, model.update(call.tx, project, fields, tags))}
 
 
-@identity.delete("/v3/projects/{project_id}", policy_in_handler="identity:delete_project")
-def delete(call: Call, project_id: str) -> None:
+@identity.delete("/v3/projects/{project_id}", target=PROJECT, policy="identity:delete_project")
+def delete(call: Call, project: Row[Any]) -> None:
     """Delete a project."""
-    row = checked(call, "identity:delete_project", "project", project_id)
-    if row.is_domain:
+    if project.is_domain:
         call.require("identity:delete_domain")
-    model.delete(call.tx, row)
+    model.delete(call.tx, project)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.api.targets import REGION
 from cumulet.services.identity.model import regions as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import catalog as wire
@@ -30,26 +32,26 @@ def create(call: Call) -> Any:
     return {"region": wire.region(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/regions/{region_id}", policy_in_handler="identity:get_region")
-def show(call: Call, region_id: str) -> Any:
+@identity.get("/v3/regions/{region_id}", target=REGION, policy="identity:get_region")
+def show(call: Call, region: Row[Any]) -> Any:
     """Show a region."""
-    return {"region": wire.region(call, checked(call, "identity:get_region", "region", region_id))}
+    return {"region": wire.region(call, region)}
 
 
-@identity.patch("/v3/regions/{region_id}", policy_in_handler="identity:update_region", request=wire.RegionUpdateRequest)
-def update(call: Call, region_id: str) -> Any:
+@identity.patch(
+    "/v3/regions/{region_id}", target=REGION, policy="identity:update_region", request=wire.RegionUpdateRequest
+)
+def update(call: Call, region: Row[Any]) -> Any:
     """Update a region."""
-    row = checked(call, "identity:update_region", "region", region_id)
     fields = given(call.body.region, *_FIELDS[1:])
-    fields["extra"] = row.extra | extra(wire.RegionUpdate, call.raw["region"])
-    return {"region": wire.region(call, model.update(call.tx, row.id, fields))}
+    fields["extra"] = region.extra | extra(wire.RegionUpdate, call.raw["region"])
+    return {"region": wire.region(call, model.update(call.tx, region.id, fields))}
 
 
-@identity.delete("/v3/regions/{region_id}", policy_in_handler="identity:delete_region")
-def delete(call: Call, region_id: str) -> None:
+@identity.delete("/v3/regions/{region_id}", target=REGION, policy="identity:delete_region")
+def delete(call: Call, region: Row[Any]) -> None:
     """Delete a region."""
-    checked(call, "identity:delete_region", "region", region_id)
-    model.delete(call.tx, region_id)
+    model.delete(call.tx, region.id)
 
 
 @identity.put("/v3/regions/{region_id}", policy="identity:create_region", request=wire.RegionCreateRequest, status=201)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import Target, listing_domain, target
+from cumulet.services.identity.api.targets import listing_domain, target
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import role_assignments as model
 from cumulet.services.identity.model.filters import truth
@@ -29,7 +29,7 @@ def browse(call: Call) -> Any:
     }
 
 
-def _tree(call: Call, project_id: str) -> Target:
+def _tree(call: Call, project_id: str) -> dict[str, Any]:
     row = lookups.get(call.tx, "project", project_id)
     return {**target("project", row), **({} if row.is_domain else {"target.domain_id": row.domain_id})}
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call, Reply
-from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.api.targets import Of
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import roles as model
 from cumulet.services.identity.service import identity
@@ -17,6 +17,17 @@ from cumulet.services.identity.wire.collections import collection, self_link
 from cumulet.services.identity.wire.fields import extra, given
 
 _FIELDS = ("name", "domain_id", "description", "options")
+
+
+class _OfRole(Of):
+    """A role. One of a domain has rules of its own."""
+
+    def rule_on(self, rule: str, row: Row[Any] | None) -> str:
+        """See `Of`."""
+        return rule.replace("_role", "_domain_role") if row is not None and row.domain_id else rule
+
+
+ROLE = _OfRole("role", first=True)
 
 
 @identity.get("/v3/roles", policy_in_handler="identity:list_roles")
@@ -35,32 +46,24 @@ def create(call: Call) -> Any:
     return {"role": wire.shown(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/roles/{role_id}", policy_in_handler="identity:get_role")
-def show(call: Call, role_id: str) -> Any:
+@identity.get("/v3/roles/{role_id}", target=ROLE, policy="identity:get_role")
+def show(call: Call, role: Row[Any]) -> Any:
     """Show a role."""
-    return {"role": wire.shown(call, _checked(call, "get", role_id))}
+    return {"role": wire.shown(call, role)}
 
 
-def _checked(call: Call, verb: str, role_id: str) -> Row[Any]:
-    """The role, when the caller may `verb` it, which for a role of a domain is another rule. Raises 403, 404."""
-    row = lookups.find(call.tx, "role", role_id)
-    rule = f"identity:{verb}_domain_role" if row is not None and row.domain_id else f"identity:{verb}_role"
-    return checked(call, rule, "role", role_id, first=True)
-
-
-@identity.patch("/v3/roles/{role_id}", policy_in_handler="identity:update_role", request=wire.RoleUpdateRequest)
-def update(call: Call, role_id: str) -> Any:
+@identity.patch("/v3/roles/{role_id}", target=ROLE, policy="identity:update_role", request=wire.RoleUpdateRequest)
+def update(call: Call, role: Row[Any]) -> Any:
     """Update a role."""
-    row = _checked(call, "update", role_id)
     fields = given(call.body.role, *_FIELDS)
-    fields["extra"] = row.extra | extra(wire.RoleUpdate, call.raw["role"])
-    return {"role": wire.shown(call, model.update(call.tx, row, fields))}
+    fields["extra"] = role.extra | extra(wire.RoleUpdate, call.raw["role"])
+    return {"role": wire.shown(call, model.update(call.tx, role, fields))}
 
 
-@identity.delete("/v3/roles/{role_id}", policy_in_handler="identity:delete_role")
-def delete(call: Call, role_id: str) -> None:
+@identity.delete("/v3/roles/{role_id}", target=ROLE, policy="identity:delete_role")
+def delete(call: Call, role: Row[Any]) -> None:
     """Delete a role."""
-    model.delete(call.tx, _checked(call, "delete", role_id))
+    model.delete(call.tx, role)
 
 
 def _rule(call: Call, prior: Row[Any], those: Sequence[Row[Any]]) -> dict[str, Any]:

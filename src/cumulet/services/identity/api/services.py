@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import checked
+from cumulet.services.identity.api.targets import SERVICE
 from cumulet.services.identity.model import services as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import catalog as wire
@@ -29,25 +31,23 @@ def create(call: Call) -> Any:
     return {"service": wire.service(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/services/{service_id}", policy_in_handler="identity:get_service")
-def show(call: Call, service_id: str) -> Any:
+@identity.get("/v3/services/{service_id}", target=SERVICE, policy="identity:get_service")
+def show(call: Call, service: Row[Any]) -> Any:
     """Show a service."""
-    return {"service": wire.service(call, checked(call, "identity:get_service", "service", service_id))}
+    return {"service": wire.service(call, service)}
 
 
 @identity.patch(
-    "/v3/services/{service_id}", policy_in_handler="identity:update_service", request=wire.ServiceUpdateRequest
+    "/v3/services/{service_id}", target=SERVICE, policy="identity:update_service", request=wire.ServiceUpdateRequest
 )
-def update(call: Call, service_id: str) -> Any:
+def update(call: Call, service: Row[Any]) -> Any:
     """Update a service."""
-    row = checked(call, "identity:update_service", "service", service_id)
     fields = given(call.body.service, *_FIELDS)
-    fields["extra"] = row.extra | extra(wire.ServiceUpdate, call.raw["service"])
-    return {"service": wire.service(call, model.update(call.tx, row.id, fields))}
+    fields["extra"] = service.extra | extra(wire.ServiceUpdate, call.raw["service"])
+    return {"service": wire.service(call, model.update(call.tx, service.id, fields))}
 
 
-@identity.delete("/v3/services/{service_id}", policy_in_handler="identity:delete_service")
-def delete(call: Call, service_id: str) -> None:
+@identity.delete("/v3/services/{service_id}", target=SERVICE, policy="identity:delete_service")
+def delete(call: Call, service: Row[Any]) -> None:
     """Delete a service."""
-    checked(call, "identity:delete_service", "service", service_id)
-    model.delete(call.tx, service_id)
+    model.delete(call.tx, service.id)

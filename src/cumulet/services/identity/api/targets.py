@@ -6,23 +6,22 @@ never None: `domain_id` of a caller without one would match it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Row
 
 from cumulet.auth.caller import DEFAULT_DOMAIN
-from cumulet.http import Call
+from cumulet.http import Call, Target
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
 
-Target = dict[str, Any]
 
-
-def target(noun: str, row: Row[Any] | None) -> Target:
+def target(noun: str, row: Row[Any] | None) -> dict[str, Any]:
     """The target of `row`, a user, group, project, domain or role."""
     if row is None:
         return {}
-    values: Target = {f"target.{noun}.id": row.id}
+    values: dict[str, Any] = {f"target.{noun}.id": row.id}
     if noun == "role":
         values.update({"target.role.domain_id": row.domain_id or None, "target.role.name": row.name})
     elif noun == "project":
@@ -33,17 +32,70 @@ def target(noun: str, row: Row[Any] | None) -> Target:
     return values
 
 
-def checked(call: Call, rule: str, noun: str, identifier: str, *, first: bool = False) -> Row[Any]:
-    """The row, when the caller passes `rule` on it and on the ids of the path. Raises 403, 404, and 400 for a body
-    that would change the id. One query. `first`: say 404 even to who may not know, as Keystone does for some nouns."""
-    row = lookups.find(call.tx, noun, identifier)
-    if row is None and first:
-        raise lookups.missing(noun, identifier)
-    call.require(rule, {**call.params, **target(noun, row)})
-    if row is None:
-        raise lookups.missing(noun, identifier)
-    check_id(call, noun, identifier)
-    return row
+class Of(Target):
+    """The row of a noun that the path names, on which the rule is checked, and on the ids of the path. 403 comes before
+    404, `first`: after it, as Keystone does for some nouns. A body that would change the id is 400. One query.
+
+    `fresh`: the domain's directory is asked for it before, with who belongs to it (see `directories`).
+    """
+
+    def __init__(self, noun: str, *, first: bool = False, fresh: Callable[..., None] | None = None) -> None:
+        self.noun, self.first, self.fresh = noun, first, fresh
+        self.params = (f"{noun}_id",)
+
+    def ahead(self, call: Call) -> None:
+        """See `Target`."""
+        if self.fresh is not None:
+            self.fresh(call, self.noun)
+
+    def reached(self, call: Call) -> Row[Any]:
+        """See `Target`."""
+        identifier = call.params[self.params[0]]
+        row = lookups.find(call.tx, self.noun, identifier)
+        if row is None and self.first:
+            raise lookups.missing(self.noun, identifier)
+        rule = call.operation.policy
+        assert rule is not None, "what is done to a row is guarded"
+        call.require(self.rule_on(rule, row), {**call.params, **target(self.noun, row)})
+        if row is None:
+            raise lookups.missing(self.noun, identifier)
+        check_id(call, self.noun, identifier)
+        return row
+
+    def rule_on(self, rule: str, row: Row[Any] | None) -> str:
+        """The rule that guards this row: the operation's, usually."""
+        return rule
+
+
+class By(Target):
+    """What a function of the noun's own finds and checks: (call, rule, values of `params`) → row. Raises 403, 404."""
+
+    def __init__(self, params: tuple[str, ...], find: Callable[..., Any]) -> None:
+        self.params, self.find = params, find
+
+    def reached(self, call: Call) -> Any:
+        """See `Target`."""
+        return self.find(call, call.operation.policy, *(call.params[name] for name in self.params))
+
+
+USER, GROUP, PROJECT, DOMAIN = Of("user"), Of("group"), Of("project"), Of("domain")
+REGION, SERVICE, ENDPOINT, POLICY = Of("region"), Of("service"), Of("endpoint"), Of("policy")
+KNOWN_GROUP, KNOWN_DOMAIN = Of("group", first=True), Of("domain", first=True)
+
+
+class Listing(Target):
+    """What a list is narrowed to: the domain that `narrowed` says, or None. Its rule sees that domain under `key`."""
+
+    params = ()
+
+    def __init__(self, key: str = "target.domain_id") -> None:
+        self.key = key
+
+    def reached(self, call: Call) -> str | None:
+        """See `Target`."""
+        rule = call.operation.policy
+        assert rule is not None
+        return listing_domain(call, rule, self.key)
 
 
 def check_id(call: Call, noun: str, identifier: str) -> None:

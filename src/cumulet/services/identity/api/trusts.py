@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.http.faults import NotAllowed
+from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import application_credentials, delegation, expiry, lookups
 from cumulet.services.identity.model import trusts as model
 from cumulet.services.identity.service import identity
@@ -33,6 +34,9 @@ def _checked(call: Call, rule: str, trust_id: str) -> Row[Any]:
     call.require(rule, _target(row))
     delegation.refuse_trusts(call.caller)
     return row
+
+
+TRUST = By(("trust_id",), _checked)
 
 
 @identity.get(_ALL, policy_in_handler="identity:list_trusts")
@@ -76,29 +80,29 @@ def _fields(call: Call, asked: wire.TrustCreate) -> dict[str, Any]:
     }
 
 
-@identity.get(_ONE, policy_in_handler="identity:get_trust")
-def show(call: Call, trust_id: str) -> Any:
+@identity.get(_ONE, target=TRUST, policy="identity:get_trust")
+def show(call: Call, trust: Row[Any]) -> Any:
     """Show a trust."""
-    return {"trust": wire.whole(call, model.whole(call.tx, _checked(call, "identity:get_trust", trust_id)))}
+    return {"trust": wire.whole(call, model.whole(call.tx, trust))}
 
 
-@identity.delete(_ONE, policy_in_handler="identity:delete_trust")
-def delete(call: Call, trust_id: str) -> None:
+@identity.delete(_ONE, target=TRUST, policy="identity:delete_trust")
+def delete(call: Call, trust: Row[Any]) -> None:
     """Delete a trust, which ends its tokens and the trusts made from it."""
-    model.delete(call.tx, _checked(call, "identity:delete_trust", trust_id).id)
+    model.delete(call.tx, trust.id)
 
 
-@identity.get(f"{_ONE}/roles", policy_in_handler="identity:list_roles_for_trust")
-def browse_roles(call: Call, trust_id: str) -> Any:
+@identity.get(f"{_ONE}/roles", target=TRUST, policy="identity:list_roles_for_trust")
+def browse_roles(call: Call, trust: Row[Any]) -> Any:
     """List the roles that a trust hands on."""
-    found = model.whole(call.tx, _checked(call, "identity:list_roles_for_trust", trust_id))
-    return {"roles": wire.roles(call, found), "links": wire.roles_links(call, trust_id)}
+    found = model.whole(call.tx, trust)
+    return {"roles": wire.roles(call, found), "links": wire.roles_links(call, trust.id)}
 
 
-@identity.get(f"{_ONE}/roles/{{role_id}}", policy_in_handler="identity:get_role_for_trust")
-def show_role(call: Call, trust_id: str, role_id: str) -> Any:
+@identity.get(f"{_ONE}/roles/{{role_id}}", target=TRUST, policy="identity:get_role_for_trust")
+def show_role(call: Call, trust: Row[Any], role_id: str) -> Any:
     """Show a role that a trust hands on; HEAD only checks it."""
-    found = model.whole(call.tx, _checked(call, "identity:get_role_for_trust", trust_id))
+    found = model.whole(call.tx, trust)
     role = next((role for role in found.roles if role.id == role_id), None)
     if role is None:
         raise lookups.missing("role", role_id)

@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Row
 
 from cumulet.http import Call, Reply
-from cumulet.services.identity.api.directories import check_new, check_ours, fresh, fresh_list
-from cumulet.services.identity.api.targets import checked, listing_domain, narrowed, own_domain, target
+from cumulet.services.identity.api.directories import FRESH_USER, check_new, check_ours, fresh_list
+from cumulet.services.identity.api.targets import USER, listing_domain, narrowed, own_domain, target
 from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
@@ -70,11 +70,10 @@ def _create(call: Call) -> Any:
         return _federated(call, tx, model.create(tx, fields, hashed, rules), user.federated)
 
 
-@identity.get("/v3/users/{user_id}", policy_in_handler="identity:get_user", transaction="none")
-@fresh("user", "identity:get_user")
-def show(call: Call, user_id: str) -> Any:
+@identity.get("/v3/users/{user_id}", target=FRESH_USER, policy="identity:get_user")
+def show(call: Call, user: Row[Any]) -> Any:
     """Show a user."""
-    return _federated(call, call.tx, checked(call, "identity:get_user", "user", user_id))
+    return _federated(call, call.tx, user)
 
 
 def _federated(call: Call, tx: Transaction, row: Row[Any], objects: Any = None) -> Any:
@@ -112,12 +111,11 @@ def _update(call: Call, user_id: str) -> Any:
         return _federated(call, tx, model.update(tx, row, fields, hashed, rules), user.federated)
 
 
-@identity.delete("/v3/users/{user_id}", policy_in_handler="identity:delete_user")
-def delete(call: Call, user_id: str) -> None:
+@identity.delete("/v3/users/{user_id}", target=USER, policy="identity:delete_user")
+def delete(call: Call, user: Row[Any]) -> None:
     """Delete a user."""
-    row = checked(call, "identity:delete_user", "user", user_id)
-    check_ours(row)
-    model.delete(call.tx, user_id, row.name)
+    check_ours(user)
+    model.delete(call.tx, user.id, user.name)
 
 
 @identity.post(
@@ -132,29 +130,26 @@ async def change_password(call: Call, user_id: str) -> Reply:
     return Reply()
 
 
-@identity.get("/v3/users/{user_id}/groups", policy_in_handler="identity:list_groups_for_user", transaction="none")
-@fresh("user", "identity:list_groups_for_user")
-def browse_groups(call: Call, user_id: str) -> Any:
+@identity.get("/v3/users/{user_id}/groups", target=FRESH_USER, policy="identity:list_groups_for_user")
+def browse_groups(call: Call, user: Row[Any]) -> Any:
     """List the groups of a user."""
-    checked(call, "identity:list_groups_for_user", "user", user_id)
-    ends = memberships.ends(call.tx, user_id)
+    ends = memberships.ends(call.tx, user.id)
 
     def shown(call: Call, row: Any) -> Any:
         end = ends.get(row.id)
         return group_wire.shown(call, row) | ({"membership_expires_at": iso(end)} if end else {})
 
-    return collection(call, "groups", groups.browse(call.tx, call.query, narrowed(call), user_id), shown)
+    return collection(call, "groups", groups.browse(call.tx, call.query, narrowed(call), user.id), shown)
 
 
-@identity.get("/v3/users/{user_id}/projects", policy_in_handler="identity:list_user_projects")
-def browse_projects(call: Call, user_id: str) -> Any:
+@identity.get("/v3/users/{user_id}/projects", target=USER, policy="identity:list_user_projects")
+def browse_projects(call: Call, user: Row[Any]) -> Any:
     """List the projects on which a user has a role."""
-    checked(call, "identity:list_user_projects", "user", user_id)
-    rows = projects.reachable(call.tx, call.query, user_id)
+    rows = projects.reachable(call.tx, call.query, user.id)
     return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown)
 
 
-@identity.delete("/v3/users/{user_id}/tokens", policy_in_handler="identity:revoke_tokens_for_user")
-def revoke_tokens(call: Call, user_id: str) -> None:
+@identity.delete("/v3/users/{user_id}/tokens", target=USER, policy="identity:revoke_tokens_for_user")
+def revoke_tokens(call: Call, user: Row[Any]) -> None:
     """End all tokens of a user: one's own, or those of anybody as an administrator."""
-    model.end_tokens(call.tx, checked(call, "identity:revoke_tokens_for_user", "user", user_id).id)
+    model.end_tokens(call.tx, user.id)
