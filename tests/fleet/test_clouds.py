@@ -97,9 +97,35 @@ def test_a_raised_epoch_is_above_what_nodes_have_seen(store: Store) -> None:
     assert knows(store, was, newest), "an epoch before is the past"
     with store.read() as tx:
         had = clouds.once_had(
-            tx, [Strange(kind="guest", ref=ref, epoch=1, revision=newest + n) for n, ref in enumerate(REFS)]
+            tx,
+            [Strange(kind="guest", ref=ref, epoch=1, revision=newest + n, run=was.run) for n, ref in enumerate(REFS)],
         )
         assert [each.ref for each in had] == REFS[:1], "what came after the copy was made is not known to be unwanted"
+
+
+def test_what_a_copy_never_had_is_not_unwanted_though_its_numbers_are_lower(store: Store) -> None:
+    """An older copy comes back, and its controller goes on for a while before an operator says that it is right: the
+    revisions of what was made between the two are lower than the copy's own by then."""
+    was = start(store)
+    link = join(store)
+    shared = want(store, link, REFS[0])
+    with store.transaction() as tx:
+        desired.remove(tx, link_id=link, kind="guest", ref=REFS[0])
+    lost = shared + 2
+    copy = start(store)
+    while want(store, link, REFS[1]) < lost + 5:
+        pass
+    with store.transaction() as tx:
+        door.raise_epoch(tx)
+    asked = [
+        Strange(kind="guest", ref=REFS[2], epoch=1, revision=lost, run=was.run),
+        Strange(kind="guest", ref=REFS[3], epoch=1, revision=lost),
+        Strange(kind="guest", ref=REFS[4], epoch=1, revision=lost, run="0123456789abcdef"),
+        Strange(kind="guest", ref=REFS[0], epoch=1, revision=shared, run=was.run),
+        Strange(kind="guest", ref=REFS[0], epoch=1, revision=lost, run=copy.run),
+    ]
+    with store.read() as tx:
+        assert clouds.once_had(tx, asked) == asked[3:]
 
 
 def test_a_lie_about_numbers_uses_none_up(store: Store) -> None:
@@ -135,7 +161,7 @@ def test_rows_of_another_cloud_begin_a_past_of_their_own(store: Store) -> None:
     assert (raised.id, raised.epoch) == (REFS[9], 8)
     with store.read() as tx:
         assert not tx.rows(select(epochs))
-        assert not clouds.once_had(tx, [Strange(kind="guest", ref=REFS[0], epoch=1, revision=1)])
+        assert not clouds.once_had(tx, [Strange(kind="guest", ref=REFS[0], epoch=1, revision=1, run=raised.run)])
 
 
 def test_a_held_host_is_not_up(store: Store) -> None:

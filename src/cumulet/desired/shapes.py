@@ -318,12 +318,14 @@ class Keeping(Shape):
 
 
 class Strange(Shape):
-    """Something of which the controller has no word, by id: the node asks whether it is unwanted."""
+    """Something of which the controller has no word, by id: the node asks whether it is unwanted. `run`: of the
+    controller that told it last, at `revision`."""
 
     kind: Kind
     ref: str
     epoch: int = 0
     revision: int = 0
+    run: str = ""
 
 
 class Strangers(Shape):

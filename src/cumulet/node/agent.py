@@ -453,7 +453,8 @@ class Agent:
         for (kind, ref), each in known.items():
             own = each is not None and cloud is not None and each.cloud_id == cloud.id
             age = each.age if each is not None and own else (0, 0)  # another cloud's numbers mean nothing here
-            asked.append(Strange(kind=kind, ref=ref, epoch=age[0], revision=age[1]))
+            run = each.run if each is not None and own else ""
+            asked.append(Strange(kind=kind, ref=ref, epoch=age[0], revision=age[1], run=run))
         answer = self.keeper.ask(asked)
         if answer is None or cloud is None or answer.epoch != cloud.epoch or self.hold is not None:
             return []

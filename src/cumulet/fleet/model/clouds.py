@@ -20,6 +20,7 @@ from cumulet.fleet.model.desired import NOTHING_YET, next_revision
 from cumulet.fleet.tables import cloud as clouds
 from cumulet.fleet.tables import epochs, links, revision
 from cumulet.store import Prepared, Transaction
+from cumulet.store.among import among
 
 MOST_EPOCHS, MOST_REVISIONS = 1_000, 10**12
 """So far beyond the database's own a node is believed: what it says cannot use up the numbers that there are."""
@@ -113,14 +114,18 @@ def wake_all(tx: Transaction) -> None:
 
 def once_had(tx: Transaction, strange: Sequence[Strange]) -> list[Strange]:
     """Which of these were told to a node by this database or its past, at the revisions that the node says. Two
-    queries."""
+    queries.
+
+    By the run, never by numbers alone: an older copy that has gone its own way has passed the revisions of what was
+    made after it, and never had that. What does not say by whose run it was told is not known to be unwanted.
+    """
     own = tx.row(_CLOUD)
     if own is None:
         return []
-    ended = tx.rows(select(epochs.c.epoch, func.max(epochs.c.last_revision)).group_by(epochs.c.epoch))
-    until = {int(epoch): int(last) for epoch, last in map(tuple, ended)}
-    until[own.epoch] = max(until.get(own.epoch, 0), own.value or NOTHING_YET)
-    return [each for each in strange if 0 < each.revision <= until.get(each.epoch, 0)]
+    past = tx.rows(select(epochs).where(among(epochs.c.run, {each.run for each in strange})))
+    until = {(row.epoch, row.run): int(row.last_revision) for row in past}
+    until[own.epoch, own.run] = own.value or NOTHING_YET
+    return [each for each in strange if each.run and 0 < each.revision <= until.get((each.epoch, each.run), 0)]
 
 
 def unwanted(tx: Transaction, strange: Sequence[Strange]) -> Unwanted:
