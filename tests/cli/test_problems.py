@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cumulet.auth import Policies, Policy
+from cumulet.cli import main as command
 from cumulet.cli import problems, state_folder, status
 from cumulet.cli.problems import disk, restarts, within
 from cumulet.cli.processes import ProcessRow
@@ -180,3 +181,22 @@ def test_a_restart_is_a_problem_for_an_hour(settings: Settings) -> None:
     lately, before = row(restarts=2), row(restarts=2, started=time.time() - 3601)
     assert [p.code for p in restarts.check(problems.Seen(settings, [lately, before]))] == ["restarts"]
     assert codes(problems.Seen(settings, [before], report={"nodes": []})) == []
+
+
+def test_a_pipe_in_place_of_the_database_holds_nobody_up(settings: Settings) -> None:
+    """A controller that was taken over may put one where root looks, also for the command of `on_problem`."""
+    assert isinstance(settings.database, Path)
+    (settings.state / "furnished").touch()
+    settings.database.parent.mkdir(exist_ok=True)
+    os.mkfifo(settings.database)
+    found = list(problems.database.check(problems.Seen(settings)))
+    assert [problem.code for problem in found] == ["database-damaged"]
+
+
+def test_nobody_else_may_write_what_commands_make() -> None:
+    before = os.umask(0)
+    try:
+        assert command.main(["forget"]) == 1
+        assert os.umask(0) & 0o022 == 0o022
+    finally:
+        os.umask(before)

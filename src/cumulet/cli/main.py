@@ -100,6 +100,7 @@ def dispatch(words: list[str]) -> int:
 
 def main(words: list[str] | None = None) -> int:
     """The entry point; returns the exit status."""
+    os.umask(os.umask(0o022) | 0o022)  # whatever the shell says: nobody else writes what we make
     try:
         return dispatch(sys.argv[1:] if words is None else words)
     except (CliError, ConfigError) as error:

@@ -2,7 +2,14 @@
 
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
-from cumulet.config.secret_files import DATABASE_URL, METADATA_BEFORE, SECRETS, check_database_url, metadata_secrets
+from cumulet.config.secret_files import (
+    DATABASE_URL,
+    METADATA_BEFORE,
+    SECRETS,
+    check_database_url,
+    metadata_secrets,
+    read_private,
+)
 from cumulet.config.settings import (
     DEFAULT_STATE,
     FILE_NAME,
@@ -31,4 +38,5 @@ __all__ = [
     "machine_address",
     "metadata_secrets",
     "names",
+    "read_private",
 ]

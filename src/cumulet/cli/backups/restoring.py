@@ -20,7 +20,7 @@ from cumulet.cli.backups.records import Bytes, Elsewhere, FileEnd, FileStart
 from cumulet.cli.backups.sealing import Secret
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
-from cumulet.config import Settings, check_database_url
+from cumulet.config import Settings, check_database_url, read_private
 from cumulet.node import trees
 from cumulet.store import iso
 
@@ -115,7 +115,8 @@ def _seen(place: Place, found: Found) -> tuple[int, int]:
     newest = [(0, 0)]
     for name in ("secrets/cloud", "node/cloud.json"):
         try:
-            kept = json.loads((place.state / name).read_bytes()[:65536])
+            file = place.state / name
+            kept = json.loads(read_private(file.parent, file.name, 65536)[1])
             cloud = str(kept.get("id") or kept.get("cloud_id"))
             if found.cloud is not None and cloud == found.cloud[0]:
                 newest.append((int(kept["epoch"]), int(kept.get("revision") or 0)))

@@ -3,6 +3,8 @@ to know."""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,17 @@ from cumulet.problem import Problem
 FURNISHED = "furnished"
 """What `up` leaves in the state folder of a cloud that it has filled."""
 
-_HEAD = b"SQLite format 3\0"
+_FIRST = b"SQLite format 3\0"
 _ADVICE = "Put it back from a backup (docs/backup.md). Nothing was changed"
+
+
+def _head(file: Path) -> bytes:
+    """Its first bytes. It lies in a folder of the controller's user, and root looks: what never ends is not read."""
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(fd, len(_FIRST)) if stat.S_ISREG(os.fstat(fd).st_mode) else b"not a file"
+    finally:
+        os.close(fd)
 
 
 def check(seen: Seen) -> Iterator[Problem]:
@@ -27,12 +38,11 @@ def check(seen: Seen) -> Iterator[Problem]:
     if not isinstance(file, Path) or not (seen.state / FURNISHED).exists():
         return
     try:
-        with file.open("rb") as opened:
-            head = opened.read(len(_HEAD))
+        head = _head(file)
     except FileNotFoundError:
         yield Problem("database-missing", f"the database {file} is not there", _ADVICE)
     except PermissionError:  # another user's: whoever may start the cloud sees it
         return
     else:
-        if head not in (_HEAD, b""):
+        if head not in (_FIRST, b""):
             yield Problem("database-damaged", f"{file} is damaged: it is not a database", _ADVICE)
