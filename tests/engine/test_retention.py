@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from cumulet.engine.retention import DAY_US, FEWEST, Forgets, Retention, _next
 from cumulet.engine.tables import timeline as events
 from cumulet.services.compute.tables import actions, server_tags, servers
 from cumulet.services.image.tables import images
-from cumulet.store import Store, now_us
+from cumulet.store import Store, Transaction, now_us
 from cumulet.store.schema import prepare
 from tests.databases import KINDS, place
 from tests.store.shapes import declare_everything
@@ -144,3 +144,35 @@ def test_the_loop_ends_and_survives_a_database_that_is_away(store: Store) -> Non
         ended.set()
         thread.join(10)
     assert not thread.is_alive()
+
+
+def test_one_with_very_many_events_goes_in_small_steps_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant who reboots one server all day long must not have everybody wait when its rows go."""
+    for number in range(3):
+        live_and_die(store, number, 91 + number)
+    with store.read() as tx:
+        subject = tx.scalar(select(servers.c.id))
+    event = {"subject": subject, "at": 1, "event": "rebooted", "message": "", "detail": {}, "request_id": ""}
+    action = {"server_id": subject, "action": "reboot", "request_id": "", "event": "", "started_at": 1, "updated_at": 1}
+    with store.transaction() as tx:
+        tx.insert(events, [event] * 1000)
+        tx.insert(actions, [action] * 1000)
+    monkeypatch.setattr("cumulet.engine.retention._next", lambda asked, _took: asked)
+    sizes: list[int] = []
+
+    def rows(tx: Transaction) -> int:
+        return sum(int(tx.scalar(select(func.count()).select_from(table))) for table in (events, actions))
+
+    def counted(some: Callable[[Transaction, int, int], int]) -> Callable[[Transaction, int, int], int]:
+        def step(tx: Transaction, before: int, most: int) -> int:
+            was, result = rows(tx), some(tx, before, most)
+            sizes.append(was - rows(tx))
+            return result
+
+        return step
+
+    watched = {name: Forgets(counted(each.some), each.count) for name, each in FORGETS.items()}
+    gone = Retention(store, 90, watched, batch=5).sweep(threading.Event())
+    assert gone == {"servers": 3, "images": 3, "timelines": 3}
+    assert left(store)["engine_timeline"] == left(store)["compute_actions"] == 0
+    assert max(sizes) < 150 and len(sizes) > 20, sizes

@@ -25,12 +25,16 @@ STEP_S, REST = 0.015, 4
 """What a step should take at most, and how many times as long nothing is done after it."""
 
 FEWEST, MOST = 5, 500
+UNFINISHED = -1
+PARTS = 20
+"""So many rows of what belongs to them go in a step that may take one of the dead."""
 
 
 @dataclass(frozen=True)
 class Forgets:
     """One kind of dead rows. `some`: (tx, before in µs, at most) → how many went, fewer than asked for when none is
-    left. `count`: how many there are, and when the oldest of them died (µs; None without any)."""
+    left, or `UNFINISHED` when one of them has so many parts that they took the whole step. `count`: how many there are,
+    and when the oldest of them died (µs; None without any)."""
 
     some: Callable[[Transaction, int, int], int]
     count: Callable[[Transaction], tuple[int, int | None]]
@@ -90,8 +94,8 @@ class Retention:
             with self.store.transaction() as tx:
                 count = kind.some(tx, before, asked)
             took = time.monotonic() - began
-            gone += count
-            if count < asked:
+            gone += max(0, count)
+            if UNFINISHED != count < asked:
                 break
             self.batch = _next(asked, took)
             ended.wait(took * REST)
