@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from cumulet.desired import simulation, texts
-from cumulet.desired.shapes import Changes, Cloud, Item, Job, JobDone, Kept, Kind, Report, Strange
+from cumulet.desired.shapes import Changes, Cloud, Item, Job, JobDone, Kept, Kind, Report
 from cumulet.node import checks, keeper, trust
 from cumulet.node.journal import Entry, Journal, entry
 from cumulet.node.keeper import Keeper
@@ -449,13 +449,7 @@ class Agent:
             return []
         with self._lock:
             known, cloud = {key: self._items.get(key) for key in ripe}, self._cloud
-        asked = []
-        for (kind, ref), each in known.items():
-            own = each is not None and cloud is not None and each.cloud_id == cloud.id
-            age = each.age if each is not None and own else (0, 0)  # another cloud's numbers mean nothing here
-            run = each.run if each is not None and own else ""
-            asked.append(Strange(kind=kind, ref=ref, epoch=age[0], revision=age[1], run=run))
-        answer = self.keeper.ask(asked)
+        answer = self.keeper.ask([keeper.question(key, each, cloud) for key, each in known.items()])
         if answer is None or cloud is None or answer.epoch != cloud.epoch or self.hold is not None:
             return []
         found = [keeper.tombstone(one, known[one.kind, one.ref], answer, cloud) for one in answer.unwanted]

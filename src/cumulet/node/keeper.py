@@ -80,6 +80,13 @@ def kept(known: Entry, why: str) -> Kept:
     )  # fmt: skip
 
 
+def question(key: Key, known: Entry | None, cloud: Cloud | None) -> Strange:
+    """What is asked about something strange. Another cloud's numbers mean nothing to this one."""
+    if known is None or cloud is None or known.cloud_id != cloud.id:
+        return Strange(kind=key[0], ref=key[1])
+    return Strange(kind=key[0], ref=key[1], epoch=known.epoch, revision=known.revision, run=known.run)
+
+
 def tombstone(unwanted: Strange, was: Entry | None, answer: Unwanted, cloud: Cloud) -> Entry:
     """The word of `cloud` that something that was strange is to go."""
     kind, ref = unwanted.kind, unwanted.ref
