@@ -16,7 +16,8 @@ from cumulet.cli.api_client import ApiError, Session, call
 from cumulet.cli.secret import KINDS
 from cumulet.config import metadata_secrets
 from tests.cli.simulated import SimulatedCloud
-from tests.cli.test_up import free_ports, mode
+from tests.cli.test_up import mode
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 from cumulet.cli.api_client import Session, call
 from cumulet.config import STANDARD_PORTS
 from tests.cli.simulated import SimulatedCloud
-from tests.cli.test_up import free_ports
+from tests.ports import free_ports
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "proxy" / "nginx.conf"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx")]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from keystoneauth1 import identity, session
 
-from tests.cli.test_up import free_ports
+from tests.ports import free_ports
 
 
 class Cloud:

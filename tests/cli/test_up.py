@@ -18,6 +18,7 @@ import pytest
 from cumulet.cli.api_client import Session
 from cumulet.config import Settings
 from tests.e2e.machine import Machine
+from tests.ports import free_ports
 
 SCRIPT = str(Path(__file__).with_name("cloud_with_fakes.py"))
 
@@ -47,20 +48,6 @@ class Cloud:
 
     def settings(self) -> Settings:
         return Settings.load(self.state)
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` free ports in a row, below the ephemeral range."""
-    start = 20000 + os.getpid() * 31 % 10000
-    for base in range(start, 32000, count):
-        try:
-            for port in range(base, base + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from cumulet.cli import state_folder
 from cumulet.cli.api_client import ApiError, Session
 from cumulet.config import Settings
 from cumulet.store import Store
-from tests.cli.test_up import free_ports
 from tests.crash.consistency import disagreements, guests_of
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTS = 100

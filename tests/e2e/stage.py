@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ echo qemu $(pgrep -c qemu-system) dnsmasq $(pgrep -c dnsmasq) libvirtd $(pgrep -
 cat /run/cumulet/*/dhcp/*/host | sort
 for each in $(ip netns | grep -o 'qrouter-[^ ]*'); do
     ip netns exec $each iptables -t nat -S | sort
-    ip -n $each -br addr | sed 's/@[^ ]*//'
+    ip -n $each -br addr | sed 's/@[^ ]*//' | sort
     ip -n $each route | sort
 done
 """
@@ -150,6 +151,6 @@ class Stage:
         """Until the ledger says what it said before; what differs is the failure."""
         end = time.monotonic() + seconds
         while (now := self.look_once()) != before:
-            more, less = sorted(set(now) - set(before)), sorted(set(before) - set(now))
-            assert time.monotonic() < end, f"left over: {more}\nlost: {less}"
+            more, less = Counter(now) - Counter(before), Counter(before) - Counter(now)
+            assert time.monotonic() < end, f"left over: {sorted(more.elements())}\nlost: {sorted(less.elements())}"
             time.sleep(0.5)

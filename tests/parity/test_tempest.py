@@ -16,9 +16,9 @@ import pytest
 
 from cumulet.config import Settings
 from tests.assembled import KEYSTONES_LETTER
-from tests.cli.test_up import free_ports
 from tests.crash.living import cumulet
 from tests.parity.workspace import Workspace, configuration, govern
+from tests.ports import free_ports
 
 IDS = Path(__file__).with_name("tempest-ids.txt").read_text().split()
 ENVIRONMENT = os.environ.get("CUMULET_TEMPEST_ENV")

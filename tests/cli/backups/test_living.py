@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from cumulet.cli.api_client import ApiError, Session
-from tests.cli.test_up import free_ports
 from tests.crash.consistency import guests_of
 from tests.crash.living import LivingCloud, cumulet, living
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

@@ -45,7 +45,7 @@ class Guest:
         path = self.folder / "serial"
         return path.read_text(errors="replace").replace("\r", "") if path.exists() else ""
 
-    def wait_for(self, text: str, seconds: float = 120, times: int = 1) -> None:
+    def wait_for(self, text: str, seconds: float = 240, times: int = 1) -> None:
         """Wait until the serial line shows `text`, `times` times."""
         end = time.monotonic() + seconds
         while self.log().count(text) < times:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.guest, pytest.mark.slow]
+pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.timeout(900)]
 
 USER_DATA = "#!/bin/sh\necho user-data says hello\necho ran >>/root/user-data-ran\n"
 READY = "=== cumulet guest ready uptime "

@@ -115,20 +115,26 @@ def test_a_wrong_size_is_refused(glance: Images, demo: httpx.Client) -> None:
 def test_an_upload_that_stalls_is_given_up(glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "IDLE_S", 0.5)
     image = made(demo)
-    with half_upload(glance, image["id"], announced=2000, sent=1000) as sock:
-        sock.settimeout(20)
+    with begun_upload(glance, image["id"], announced=2000, sent=1000) as sock:
+        sock.settimeout(60)
         assert sock.recv(100).startswith(b"HTTP/1.1 408")
     assert demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued" and glance.files() == []
 
 
-def half_upload(glance: Images, image_id: str, *, announced: int, sent: int) -> socket.socket:
-    """Begin an upload and leave it hanging; returns when its file is there and the record says so."""
+def begun_upload(glance: Images, image_id: str, *, announced: int, sent: int) -> socket.socket:
+    """Begin an upload and leave it hanging."""
     sock = socket.create_connection(("127.0.0.1", glance.running.port))
     head = (
         f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: demo\r\n"
         f"Accept: application/json\r\nContent-Type: application/octet-stream\r\nContent-Length: {announced}\r\n\r\n"
     )
     sock.sendall(head.encode() + b"x" * sent)
+    return sock
+
+
+def half_upload(glance: Images, image_id: str, *, announced: int, sent: int) -> socket.socket:
+    """Begin an upload and leave it hanging; returns when its file is there and the record says so."""
+    sock = begun_upload(glance, image_id, announced=announced, sent=sent)
     wait_for(lambda: any(name.endswith(".part") for name in glance.files()))
     with glance.client("demo") as client:
         wait_for(lambda: client.get(f"/v2/images/{image_id}").json()["status"] == "saving")
