@@ -12,7 +12,6 @@ import errno
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import pytest
 from cumulet import space
 from cumulet.store import Store, trouble
 from cumulet.store.reserve import Reserve
+from tests.again import FEW_PLUGINS, PYTEST
 from tests.assembled import Assembled
 
 INSIDE = "CUMULET_TEST_INSIDE_NAMESPACE"
@@ -60,8 +60,8 @@ def upload(cloud: Assembled, image_id: str, data: bytes) -> Any:
 @pytest.mark.root
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     """In a process with a mount namespace of its own, as a file system cannot be mounted for a thread."""
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"{__file__}::test_inside"]
-    env = os.environ | {INSIDE: str(tmp_path)}
+    words = [*PYTEST, "-q", "-x", f"{__file__}::test_inside"]
+    env = os.environ | FEW_PLUGINS | {INSIDE: str(tmp_path)}
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0 and (tmp_path / "went-through").exists(), done.stdout
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.again import FEW_PLUGINS, PYTEST
 
 INSIDE = "CUMULET_TEST_INSIDE_GUEST_HOST"
 UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -43,11 +44,11 @@ class OwnHost(pytest.Item):
     def runtest(self) -> None:
         if os.geteuid() != 0 or shutil.which("libvirtd", path="/usr/sbin:/usr/bin") is None:
             pytest.skip("needs root and libvirt")
-        again = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-x", self.nodeid]
+        again = [*PYTEST, "--no-header", "-x", self.nodeid]
         with tempfile.TemporaryDirectory(prefix="cumulet-") as folder:  # removed when its mounts are gone with the host
             Path(folder).chmod(0o711)  # guests' users pass through it to what is theirs
             done = subprocess.run(
-                [*UNSHARE, *again], env={**os.environ, INSIDE: folder}, cwd=self.config.rootpath,
+                [*UNSHARE, *again], env={**os.environ, **FEW_PLUGINS, INSIDE: folder}, cwd=self.config.rootpath,
                 capture_output=True, text=True, timeout=240, check=False,
             )  # fmt: skip
         if done.returncode != 0:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.again import FEW_PLUGINS, PYTEST
 
 INSIDE = Path(__file__).parent / "inside"
 FILES = sorted(path.name for path in INSIDE.glob("world_*.py"))
@@ -18,21 +19,11 @@ FILES = sorted(path.name for path in INSIDE.glob("world_*.py"))
 @pytest.mark.parametrize("name", FILES)
 def test_world(name: str, tmp_path: Path) -> None:
     separate = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    pytest_run = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "worldkit",
-        "--basetemp",
-        str(tmp_path / "t"),
-    ]
+    pytest_run = [*PYTEST, "-p", "worldkit", "--basetemp", str(tmp_path / "t")]
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [*separate, *pytest_run, str(INSIDE / name)],
-        env={**os.environ, "CUMULET_PRIVATE_NETWORK": "1", "PYTHONPATH": f"{root / 'src'}:{INSIDE}"},
+        env={**os.environ, **FEW_PLUGINS, "CUMULET_PRIVATE_NETWORK": "1", "PYTHONPATH": f"{root / 'src'}:{INSIDE}"},
         cwd=root,
         capture_output=True,
         text=True,
