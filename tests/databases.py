@@ -22,6 +22,7 @@ import pytest
 
 KINDS = ("sqlite", "postgresql")
 _numbers = count(1)
+_running: list[tuple[subprocess.Popen[bytes], Path]] = []
 
 
 def bindir() -> Path | None:
@@ -61,9 +62,17 @@ def server() -> Path:
         process = subprocess.Popen(
             [*user, *dies, programs / "postgres", "-D", data, *words], stderr=log, stdout=log, cwd=folder
         )
-    atexit.register(_end, process, folder)
+    _running.append((process, folder))
     _await(process, folder)
     return folder
+
+
+@atexit.register
+def end() -> None:
+    """End the server, if there is one. pytest calls this, too: workers end without what `atexit` has."""
+    while _running:
+        _end(*_running.pop())
+    server.cache_clear()
 
 
 def _await(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -195,8 +195,9 @@ def test_the_client_is_the_admin_unless_the_user_says_who(tmp_path: Path) -> Non
 
 
 def test_without_root_some_tests_are_left_out() -> None:
-    assert checks.commands(["-x"], root=False)["pytest"] == ["pytest", "-m", "not root and not guest", "-x"]
-    assert checks.commands(["tests/cli"], root=True)["pytest"] == ["pytest", "tests/cli"]
+    dealt = ["pytest", "-n", "auto", "--dist", "loadfile"]
+    assert checks.commands(["-x"], root=False)["pytest"] == [*dealt, "-m", "not root and not guest", "-x"]
+    assert checks.commands(["tests/cli"], root=True)["pytest"] == [*dealt, "tests/cli"]
 
 
 def test_a_name_cannot_move_the_terminals_cursor() -> None:

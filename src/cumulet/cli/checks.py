@@ -1,6 +1,7 @@
 """`cumulet test …`: linter, format, types and tests, as everybody runs them before a change goes in.
 
-Words after ``test`` go to pytest. Without root, tests that need it are left out, and the summary says so.
+Words after ``test`` go to pytest. Without root, tests that need it are left out, and the summary says so. How many
+workers run side by side is up to `tests/conftest.py`; ``-n N`` among the words says otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def commands(words: list[str], *, root: bool) -> dict[str, list[str]]:
         "ruff": ["ruff", "check", "."],
         "format": ["ruff", "format", "--check", "."],
         "mypy": ["mypy"],
-        "pytest": ["pytest", *left_out, *words],
+        "pytest": ["pytest", "-n", "auto", "--dist", "loadfile", *left_out, *words],
     }
 
 
