@@ -555,6 +555,20 @@ def test_a_node_makes_nobody_of_a_directory_and_no_project_a_domain(lost: Any, f
     assert made["domain_id"] == "default"
 
 
+def test_it_is_said_what_is_added_to_a_network_that_is_there(lost: Any, fresh: Cloud) -> None:
+    """A node may say that somebody's network has one more subnet, with a gateway of its own choice."""
+    old, ids, journal = lost
+    fresh.keep(journal, old.cloud_id)
+    assert fresh.operator("adopt").status == 200
+    more = {"id": str(uuid.uuid4()), "cidr": "10.66.0.0/24", "ip_version": 4, "gateway_ip": "10.66.0.9"}
+    lie = next(item for item in _changed(journal, "network")["one"] if item.ref == ids["net"])
+    lie.spec["subnets"].append({**more, "enable_dhcp": False})
+    fresh.keep({"one": [lie]}, old.cloud_id, why="strange")
+    lines = fresh.operator("adopt", show=True).json["adopted"]
+    notes = [line["note"] for line in lines if line["id"] == more["id"]]
+    assert notes == [f"10.66.0.0/24, added to network {ids['net']}, which has a row"]
+
+
 def _log_in_again(cloud: Cloud) -> None:
     for name in ("admin", "member"):
         vars(cloud.side).pop(name, None)

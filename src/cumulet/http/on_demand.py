@@ -31,7 +31,8 @@ class _Asked:
 
 class OnDemand:
     """The faults of a process. Operations are named ``compute:POST:/servers``, actions also
-    ``compute:POST:/servers/{server_id}/action:os-start``; ``*`` and ``?`` stand for letters."""
+    ``compute:POST:/servers/{server_id}/action:os-start``; ``*`` and ``?`` stand for letters. Those of other services
+    than the given ones never fail: the way by which a fault is taken back is among them."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._operations = {name for service in services for each in service.operations for name in _names(each)}
@@ -74,6 +75,8 @@ class OnDemand:
 
     def _taken(self, operation: Operation) -> FaultOrder | None:
         names = _names(operation)
+        if names[1] not in self._operations:
+            return None
         with self._lock:
             for each in reversed(self.asked):
                 if any(fits(each.order.operation, name) for name in names):

@@ -15,7 +15,7 @@ from cumulet.http import Call
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.http.shapes import Open
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z"
 
 
 class Named(Open):

@@ -161,7 +161,8 @@ def _subnet(world: World, adoption: Adoption, network: Net, spec: Subnet, place:
         row.update(ipv6_ra_mode=record.ipv6_ra_mode, ipv6_address_mode=record.ipv6_address_mode)
         row.update(service_types=record.service_types, dns_publish_fixed_ip=record.dns_publish_fixed_ip)
     world.rows[subnets].append(row)
-    adoption.note("subnet", spec.id, name, spec.cidr)
+    note = spec.cidr if network.new else f"{spec.cidr}, added to network {network.id}, which has a row"
+    adoption.note("subnet", spec.id, name, note)
 
 
 def _dhcp(world: World, thing: Thing) -> None:
