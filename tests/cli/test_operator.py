@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -85,6 +86,29 @@ def test_admins_password_is_mended_whatever_happened(cloud: SimulatedCloud) -> N
     assert "1" not in {flavor["id"] for flavor in admin.request("GET", "compute", "/flavors")["flavors"]}
     problems = json.loads(cloud("status", "--json").stdout)["problems"]
     assert not any("admin" in text for text in problems)
+
+
+def test_an_admin_without_roles(cloud: SimulatedCloud) -> None:
+    """What was taken away stays so, and is said; when nobody is left who could give it back, admin has it again."""
+    admin = cloud.session()
+    me = user(admin, "admin")
+    roles = admin.request("GET", "identity", "/roles?name=admin")["roles"]
+    other = admin.request("POST", "identity", "/users", {"user": {"name": "other", "password": "other's own"}})["user"]
+    assert me is not None
+    system = f"/system/users/{{}}/roles/{roles[0]['id']}"
+    project = f"/projects/{admin.project_id}/users/{{}}/roles/{roles[0]['id']}"
+    admin.request("PUT", "identity", system.format(other["id"]))
+    assert "role" not in cloud.ok("admin", "password")
+    admin = cloud.session()
+    admin.request("DELETE", "identity", system.format(me["id"]))
+    admin.request("DELETE", "identity", project.format(me["id"]))
+    assert "It has no role admin" in cloud.ok("admin", "password")
+    with pytest.raises(ApiError):
+        cloud.session()
+    with sqlite3.connect(cloud.state / "db" / "cumulet.sqlite") as connection:
+        connection.execute("DELETE FROM identity_assignments WHERE actor_id = ?", [other["id"]])
+    assert "Nobody had the role admin any more" in cloud.ok("admin", "password")
+    assert user(cloud.session(), "other") is not None
 
 
 def with_link(cloud: SimulatedCloud, method: str) -> None:

@@ -62,6 +62,12 @@ def put(settings: Settings, secret: str, password: str | None = None) -> list[st
     said = [f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} a new password, and no token any more."]
     if done["made"]:
         said.append("There was no user admin: it is there again, with its roles.")
+    elif done.get("roles"):
+        said.append("Nobody had the role admin any more: admin has its roles again.")
+    if done.get("powerless"):
+        said.append(
+            "It has no role admin, neither for the system nor in the project admin; others have, and can give it."
+        )
     if done["second_factor"]:
         said.append("A second factor is still asked for; the password alone opens nothing.")
     if secret != "service_password":  # noqa: S105

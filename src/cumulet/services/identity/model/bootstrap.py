@@ -125,6 +125,16 @@ def make_admin(tx: Transaction, hashed: str) -> None:
     _grants(tx, *known, {"admin": ids["admin"]})
 
 
+def administrators(tx: Transaction) -> set[str]:
+    """Ids of users and groups that have the role admin for the system or in the project admin."""
+    admin = _known(tx, roles, roles.c.domain_id == "", roles.c.name == "admin").get("admin")
+    project = _known(tx, projects, projects.c.domain_id == DOMAIN, projects.c.name == "admin").get("admin")
+    found = select(assignments.c.actor_id).where(
+        assignments.c.role_id == admin, assignments.c.target_id.in_(["system", project or "system"])
+    )
+    return {row.actor_id for row in tx.rows(found)}
+
+
 def _users(tx: Transaction, hashes: Mapping[str, str]) -> dict[str, str]:
     known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name.in_(["admin", "demo", *SERVICE_USERS]))
     new: list[dict[str, Any]] = [

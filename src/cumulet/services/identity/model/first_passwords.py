@@ -26,16 +26,19 @@ USERS = {ADMIN: ("admin",), "demo_password": ("demo",), "service_password": boot
 
 def put(store: Store, rules: PasswordRules, secret: str, password: str) -> dict[str, Any]:
     """Give the users of a secret this password: ``users`` who have it now, ``made`` when admin had to be made again,
-    ``second_factor`` when a password alone does not let one of them in.
+    ``roles`` whether that brought roles, ``powerless`` when admin has none that administers, and ``second_factor`` when
+    a password alone does not let one of them in.
 
-    Admin is enabled, unlocked and not expired afterwards, whatever was before. Tokens of before end. Slow. Raises 400
+    Admin is enabled, unlocked and not expired afterwards, whatever was before, and has the first roles again when
+    nobody else could give them. Tokens of before end. Slow. Raises 400
     for a password that the rules do not allow, 404 when none of the users exists.
     """
     hashed = str(digest(password, rules))
     with store.transaction() as tx:
         found = _rows(tx, USERS[secret])
         made = secret == ADMIN and not found
-        if made:
+        roles = secret == ADMIN and (made or not bootstrap.administrators(tx))
+        if roles:
             bootstrap.make_admin(tx, hashed)
             found = _rows(tx, USERS[secret])
         if not found:
@@ -43,8 +46,10 @@ def put(store: Store, rules: PasswordRules, secret: str, password: str) -> dict[
         for row in found:
             _change(tx, rules, row, hashed)
         generation.bump(tx)
+        powerless = secret == ADMIN and bootstrap.administrators(tx).isdisjoint(row.id for row in found)
     second = any(row.options.get("multi_factor_auth_enabled") for row in found)
-    return {"users": [row.name for row in found], "made": made, "second_factor": second}
+    said = {"made": made, "roles": roles, "powerless": powerless, "second_factor": second}
+    return {"users": [row.name for row in found], **said}
 
 
 def _rows(tx: Transaction, names: tuple[str, ...]) -> list[Row[Any]]:
