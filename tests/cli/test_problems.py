@@ -200,3 +200,14 @@ def test_nobody_else_may_write_what_commands_make() -> None:
         assert os.umask(0) & 0o022 == 0o022
     finally:
         os.umask(before)
+
+
+def test_a_secret_that_the_next_start_makes_is_not_missing(settings: Settings) -> None:
+    """As after `down` and an upgrade: `put it back from a backup` would be vain advice."""
+    for name in ("metrics_token", "service_password"):
+        (settings.secrets_dir / name).unlink()
+    endpoint = Endpoint("identity", "http://x", 1.0, 200, None)
+    running = problems.Seen(settings, [row()], [endpoint], {"nodes": [{"host": "a", "up": True}]})
+    assert codes(running) == ["secret-missing"] * 2
+    [stopped] = problems.find(problems.Seen(settings))
+    assert "service_password" in stopped.sentence

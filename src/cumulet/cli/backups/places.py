@@ -77,7 +77,8 @@ def look(state: Path) -> Place:
     if (state / "db").exists() and any((state / "db").iterdir()):
         raise CliError(
             f"{state} holds a cloud. To restore only its rows, below the guests and images that are there: "
-            f"mv {state}/db {state}/db.before, and run this again. To restore all of it: mv {state} {state}.before"
+            f"mv {state}/db {state}/db.before, and run this again. To restore all of it, without the "
+            f"guests that are there (their disks stay behind): mv {state} {state}.before"
         )
     return Place(state, Mark(ROWS, number))
 

@@ -11,6 +11,9 @@ from cumulet.cli.problems.seen import Seen
 from cumulet.config import SECRETS
 from cumulet.problem import Problem
 
+_MADE_ANEW = frozenset(("metrics_token", "operator_secret"))
+"""The next `up` makes them, and nothing is lost: a cloud of a version that did not have them yet is well."""
+
 
 def check(seen: Seen) -> Iterator[Problem]:
     """Everything below ``secrets`` (what is not ours to look into is closed, as it should be), and the files of
@@ -24,7 +27,7 @@ def check(seen: Seen) -> Iterator[Problem]:
     except PermissionError:
         return
     for name in SECRETS:
-        if name not in names:
+        if name not in names and (seen.running or name not in _MADE_ANEW):
             yield Problem("secret-missing", f"the secret {folder / name} is not there", "Put it back from a backup")
     yield from _judged(folder, {0, owner})
     for top, folders, files in os.walk(folder):
