@@ -204,6 +204,23 @@ def test_up_upgrades_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert upgrade.running(settings) is None
 
 
+def test_the_options_of_the_version_before_are_kept(tmp_path: Path) -> None:
+    """It refuses options that it does not know, so the file that `up` writes is no way back for it."""
+    settings = Settings(state=tmp_path, simulated=1)
+    file, copy = tmp_path / "cumulet.toml", tmp_path / f"cumulet.toml.before-{cumulet.__version__}"
+    upgrade.keep_options(settings)
+    assert not copy.exists(), "a new cloud has none"
+    file.write_text('region = "Old"\n')
+    upgrade.keep_options(settings)
+    file.write_text('region = "New"\n')
+    upgrade.keep_options(settings)
+    assert copy.read_text() == 'region = "Old"\n', "an upgrade that was cut off is done again"
+    copy.unlink()
+    (tmp_path / upgrade.STARTED).write_text(cumulet.__version__)
+    upgrade.keep_options(settings)
+    assert not copy.exists()
+
+
 def test_the_version_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])

@@ -227,6 +227,7 @@ def _bring_up(
         database_url = os.environ.pop("CUMULET_DATABASE_URL", None)  # a secret: no process that we start inherits it
         if database_url:
             state_folder.keep_database_url(settings.state, user, database_url)
+        upgrade.keep_options(settings)
         settings.save()
         in_force.keep(settings)
         renewed = _certificates(settings, user)

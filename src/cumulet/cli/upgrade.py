@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import cumulet
@@ -16,7 +17,7 @@ from cumulet import files
 from cumulet.cli import processes
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
-from cumulet.config import Settings
+from cumulet.config import FILE_NAME, Settings
 
 STARTED = "started-by"
 """The file of the state folder that says which version started the cloud last."""
@@ -31,6 +32,16 @@ def running(settings: Settings) -> str | None:
     """The version that started the cloud, when it is another one than this."""
     found = _started(settings)
     return found if found != this() else None
+
+
+def keep_options(settings: Settings) -> None:
+    """Keep ``cumulet.toml`` as another version wrote it, for the way back: that one refuses options that it does not
+    know."""
+    file = settings.state / FILE_NAME
+    copy = file.with_name(f"{FILE_NAME}.before-{this()}")
+    if running(settings) is not None and not copy.exists():
+        with suppress(FileNotFoundError):
+            files.put(copy, file.read_bytes(), mode=0o644)
 
 
 def ensure(settings: Settings, controller: processes.ChildSpec, progress: Progress) -> None:
