@@ -75,6 +75,17 @@ def test_what_the_first_revision_was_given_later_is_given(store: Store) -> None:
     assert differences(store) == []
 
 
+@pytest.mark.parametrize("name", ["ix_compute_servers_changed", "ix_compute_servers_host"])
+def test_an_index_that_is_lacking_is_made(store: Store, name: str) -> None:
+    """One that the newest revision was given late, and one that somebody dropped."""
+    prepare(store)
+    with store.engine.begin() as connection:
+        connection.execute(text(f"DROP INDEX {name}"))
+    assert differences(store) != []
+    prepare(store)
+    assert differences(store) == []
+
+
 def test_a_database_of_an_unfinished_revision_is_brought_along(store: Store) -> None:
     """Whoever runs the head of development has had half of the newest revision."""
     prepare(store)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Index, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 import cumulet
@@ -33,6 +33,10 @@ class SchemaError(Exception):
     """The database cannot be reached, is newer than this program, or is not a database of Cumulet."""
 
 
+class AwayError(SchemaError):
+    """The database, or its disk, does not serve now; it may the next time."""
+
+
 def prepare(store: Store, say: Callable[[str], None] = log.info) -> None:
     """Bring the database to `HEAD`; `say` is told what that is. Raises SchemaError when it cannot be."""
     try:
@@ -45,7 +49,7 @@ def prepare(store: Store, say: Callable[[str], None] = log.info) -> None:
             ) from None
         if not isinstance(error, OperationalError):
             raise
-        raise SchemaError(f"the database cannot be used: {error.orig}") from None
+        raise AwayError(f"the database cannot be used: {error.orig}") from None
 
 
 def _prepare(store: Store, say: Callable[[str], None]) -> None:
@@ -86,14 +90,23 @@ def _writer(tx: Transaction) -> str:
 
 
 def _lacking(connection: Connection) -> str | None:
-    """A table, or a column of one, that the database at `HEAD` should have and does not."""
+    """A table, or a column or an index of one, that the database at `HEAD` should have and does not."""
     there = _names(connection)
     for table in metadata.sorted_tables:
         if table.name not in there:
             return f"table {table.name}"
         if lacking := [column.name for column in table.columns if f"{table.name}.{column.name}" not in there]:
             return f"column {table.name}.{lacking[0]}"
-    return None
+    return next((f"index {index.name}" for index in _lacking_indexes(connection)), None)
+
+
+def _lacking_indexes(connection: Connection) -> list[Index]:
+    """Indexes of our tables that are not there. One statement: every start asks."""
+    every = "SELECT name FROM sqlite_master WHERE type = 'index'"
+    if connection.dialect.name != "sqlite":
+        every = "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()"
+    there = {str(row[0]) for row in connection.execute(text(every))}
+    return [index for table in metadata.sorted_tables for index in table.indexes if index.name not in there]
 
 
 def _names(connection: Connection) -> set[str]:
@@ -194,6 +207,9 @@ def _upgrade(tx: Transaction, before: str | None, to: str) -> None:
         raise SchemaError(f"the database cannot be brought to revision {to}: {error}") from error
     if to != HEAD:
         return
+    if before == HEAD:  # what an operator dropped is no step's to make
+        for index in _lacking_indexes(tx.connection):
+            index.create(tx.connection)
     if lacking := _lacking(tx.connection):
         raise SchemaError(_failed(str(before), to, f"no step makes {lacking}"))
     if tx.connection.dialect.name == "sqlite" and tx.rows(text("PRAGMA foreign_key_check")):
