@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.cli import processes, supervise
+from cumulet.cli import processes, readiness, supervise
+from cumulet.cli.errors import CliError
+from cumulet.cli.problems import Seen, running
 from cumulet.cli.processes import ChildSpec
+from cumulet.cli.progress import Progress
 from cumulet.config import Settings
 
 SLEEP = "import time; time.sleep(600)"
@@ -75,6 +78,22 @@ def test_a_child_that_keeps_ending_is_retried_ever_more_slowly(settings: Setting
     assert "(exit 7)" in log
     assert "again in 0.25 s" in log
     assert "again in 0.50 s" in log
+
+
+def test_a_child_that_says_what_is_wrong_is_not_started_until_it_is_asked_for(settings: Settings) -> None:
+    told = "import sys; print('controller: no such card', flush=True); sys.exit(2)"
+    processes.start(settings, [child("controller", told), child("node", SLEEP)])
+    until(lambda: processes.rows(settings) and row(settings, "controller").given_up)
+    seen = Seen(settings, processes.rows(settings))
+    found = next(problem for problem in running.check(seen) if problem.code == "process-down")
+    assert found.sentence == "the controller is not running: no such card" and " up" in found.advice
+    assert "again in" not in (settings.log_dir / "supervisor.log").read_text()
+    with pytest.raises(CliError, match=r"the controller does not start: no such card$"):
+        readiness.wait_for_apis(settings, Progress())
+    assert processes.start_again(settings)
+    until(lambda: row(settings, "controller").restarts == 1 and row(settings, "controller").given_up)
+    assert (settings.log_dir / "controller.log").read_text().count("no such card") == 2
+    assert row(settings, "node").restarts == 0
 
 
 def test_stop_ends_children_in_the_opposite_order(settings: Settings) -> None:

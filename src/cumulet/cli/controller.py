@@ -18,7 +18,7 @@ from typing import Any
 import uvloop
 
 from cumulet.auth import Policies, Policy, PolicyError, policy_file
-from cumulet.cli import logs, metrics, trust
+from cumulet.cli import logs, metrics, supervise, trust
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
 from cumulet.cli.standing import find as found_standing
@@ -48,7 +48,8 @@ from cumulet.services.placement import service as placement_service
 from cumulet.space import Room
 from cumulet.store import Store, targets
 from cumulet.store.kinds import MissingPart
-from cumulet.store.schema import SchemaError, prepare
+from cumulet.store.schema import AwayError, SchemaError, prepare
+from cumulet.store.trouble import SENTENCES
 
 log = logging.getLogger("cumulet.controller")
 
@@ -100,8 +101,18 @@ def policies(state: Path, services: Mapping[str, Service]) -> Policies:
 
 
 def assemble(settings: Settings) -> Controller:
-    """Prepare the database and put the services together. Opens no socket."""
+    """Prepare the database and put the services together. Opens no socket. Raises SchemaError."""
     store = Store(settings.database, durable=settings.simulated is None)
+    try:
+        return _assembled(settings, store)
+    except Exception as error:
+        why = store.trouble(error)
+        if why is None:
+            raise
+        raise (SchemaError if why == "damaged" else AwayError)(SENTENCES[why]) from error
+
+
+def _assembled(settings: Settings, store: Store) -> Controller:
     prepare(store)
     standing = found_standing(settings, store)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
@@ -314,7 +325,7 @@ def run(settings: Settings) -> int:
         controller = assemble(settings)
     except (PolicyError, SchemaError, MissingPart, image.DeclarationError, image.MarkError) as error:
         print(f"controller: {error}", file=sys.stderr)
-        return 2
+        return supervise.PASSING if isinstance(error, AwayError) else supervise.FINAL
     runner = threading.Thread(target=controller.engine.run, name="engine", daemon=True)
     runner.start()
     ended = threading.Event()

@@ -57,6 +57,11 @@ class ProcessRow:
     last_exit: str | None
     pss_kb: int | None
 
+    @property
+    def given_up(self) -> bool:
+        """Whether it has ended, and the supervisor waits to be told to start it again."""
+        return self.pid is None and self.last_exit == f"exit {supervise.FINAL}"
+
 
 def supervisor_pid(settings: Settings) -> int | None:
     """The running supervisor, or None. Raises CliError when the state folder may not be read."""
@@ -201,6 +206,21 @@ def stop(settings: Settings) -> bool:
         if time.monotonic() > deadline:
             raise CliError(f"the supervisor (process {pid}) has not ended after {STOP_SECONDS:.0f} s")
         time.sleep(0.03)
+    return True
+
+
+def start_again(settings: Settings) -> bool:
+    """Have the supervisor start what it had given up, as its options or files were wrong; whether there was any."""
+    given_up = {row.name: row.restarts for row in rows(settings, memory=False) if row.given_up}
+    pid = supervisor_pid(settings)
+    if not given_up or pid is None:
+        return False
+    os.kill(pid, signal.SIGHUP)
+    deadline = time.monotonic() + 5
+    while any(row.restarts == given_up.get(row.name) for row in rows(settings, memory=False)):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
     return True
 
 

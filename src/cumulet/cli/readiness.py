@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cumulet.cli import belonging, link_client, processes, trust
+from cumulet.cli import belonging, link_client, processes, supervise, trust
 from cumulet.cli.api_client import ANY, OtherCertificateError, call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -25,11 +25,11 @@ NODE_SECONDS = 120.0
 _UNSETTLED = NODE_SECONDS - 5
 """So long before the end a node has had the time to say that it has fewer hosts than before."""
 TOO_MANY_RESTARTS = 3
-FINAL = "exit 2"
 PATIENCE = 0.25
 """Seconds between two looks at whether the processes live."""
 HEALTH = "/healthcheck"
 _JSON = {"Accept": "application/json"}
+SAID_WHY = (f"exit {supervise.FINAL}", f"exit {supervise.PASSING}")
 PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
 
 
@@ -165,16 +165,16 @@ def _say_who_left(hosts: Sequence[Mapping[str, Any]], progress: Progress) -> Non
 
 def _still_alive(settings: Settings, names: Sequence[str] = processes.CHILDREN) -> None:
     """Raise CliError when a process keeps ending: waiting longer would not help. One that ends with 2 has said what is
-    wrong with its options or files, which trying again does not change."""
+    wrong with its options or files, which trying again does not change; with 75, of what it needs."""
     rows = processes.rows(settings, memory=False)
     if not rows and processes.supervisor_pid(settings) is None:
         raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
     for row in rows:
-        final = row.last_exit == FINAL
-        if row.name in names and (row.restarts >= TOO_MANY_RESTARTS or (row.restarts and final)):
+        said_why = row.last_exit in SAID_WHY and (row.restarts or row.pid is None)
+        if row.name in names and (row.restarts >= TOO_MANY_RESTARTS or said_why):
             why = processes.last_words(settings, row.name)
-            how = "does not start" if final else f"keeps ending ({row.last_exit})"
-            tail = "" if final else f"\nIts log:\n{_tails(settings, [row.name])}"
+            how = "does not start" if said_why else f"keeps ending ({row.last_exit})"
+            tail = "" if said_why else f"\nIts log:\n{_tails(settings, [row.name])}"
             raise CliError(f"the {row.name} {how}: {why}{tail}")
 
 

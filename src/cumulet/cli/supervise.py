@@ -25,9 +25,15 @@ from cumulet import files
 from cumulet.cli.moments import stamp
 
 ALREADY_RUNNING = 3
+FINAL = 2
+"""Exit status of a child that has said what is wrong with its options or files: trying again would not change that. It
+is started again when somebody asks for it (SIGHUP)."""
+PASSING = 75
+"""What a child ends with, sysexits' EX_TEMPFAIL, when it has said what is wrong and that may pass."""
 FIRST_RETRY_SECONDS = 0.25
 LONGEST_RETRY_SECONDS = 15.0
 STEADY_SECONDS = 30.0
+NEVER = float("inf")
 LOG_CHECK_SECONDS = 10.0
 RESTARTS = "CUMULET_RESTARTS"
 """Tells a child how often it was started again since the supervisor began."""
@@ -200,7 +206,8 @@ class Supervisor:
     def run(self) -> None:
         """Until SIGTERM or SIGINT."""
         _syscall(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
-        (self.run_dir / "supervisor.pid").write_text(f"{os.getpid()}\n")
+        with suppress(OSError):  # a full disk: the lock says it, too
+            (self.run_dir / "supervisor.pid").write_text(f"{os.getpid()}\n")
         say("started")
         next_log_check = time.monotonic() + LOG_CHECK_SECONDS
         while not self.stopping:
@@ -216,7 +223,7 @@ class Supervisor:
         say("stopped")
 
     def _retries(self) -> list[float]:
-        return [child.retry_at for child in self.children if child.pid is None] or [float("inf")]
+        return [child.retry_at for child in self.children if child.pid is None] or [NEVER]
 
     def _wait(self, seconds: float) -> None:
         """Sleep until a signal or the time has come; take in what has ended."""
@@ -225,11 +232,19 @@ class Supervisor:
             say(f"{signal.Signals(caught.si_signo).name} from process {caught.si_pid}")
             self.stopping = True
         self._reap()
+        if caught is not None and caught.si_signo == signal.SIGHUP:
+            self._try_again()
 
     def _start_due(self) -> None:
         for child in self.children:
             if child.pid is None and time.monotonic() >= child.retry_at:
                 self._start(child)
+
+    def _try_again(self) -> None:
+        """Start what waits, or was not to be started again."""
+        for child in self.children:
+            child.restarts += child.retry_at == NEVER
+            child.retry_at = min(child.retry_at, time.monotonic())
 
     def _start(self, child: Child) -> None:
         pid = os.fork()
@@ -261,10 +276,12 @@ class Supervisor:
         child.failures = 0 if lived >= STEADY_SECONDS else child.failures + 1
         delay = min(FIRST_RETRY_SECONDS * 2 ** max(0, child.failures - 1), LONGEST_RETRY_SECONDS)
         child.pid, child.last_exit = None, describe_exit(status)
-        child.retry_at = time.monotonic() + delay
+        final = os.waitstatus_to_exitcode(status) == FINAL
+        child.retry_at = NEVER if final else time.monotonic() + delay
         if not self.stopping:
-            child.restarts += 1
-            say(f"{child.name} ended ({child.last_exit}) after {lived:.1f} s; again in {delay:.2f} s")
+            child.restarts += not final
+            when = "not again by itself, as its log says why" if final else f"again in {delay:.2f} s"
+            say(f"{child.name} ended ({child.last_exit}) after {lived:.1f} s; {when}")
         self._write_state()
 
     def _stop(self, child: Child) -> None:

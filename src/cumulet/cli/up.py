@@ -194,6 +194,8 @@ def _already_up(wanted: Settings, progress: Progress) -> bool:
     left unfinished is finished."""
     settings = in_force.options(wanted.state)
     changed = [f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)]
+    if processes.start_again(settings):
+        progress.say("What had ended is started again.")
     readiness.wait_for_apis(settings, progress)
     if not _foreign(settings, progress):
         _furnish(settings, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cumulet.cli import processes
 from cumulet.cli.problems.seen import Seen
 from cumulet.problem import Problem
 
@@ -19,7 +20,11 @@ def check(seen: Seen) -> Iterator[Problem]:
     for row in seen.rows:
         if row.pid is None:
             ended = f" (it ended with {row.last_exit})" if row.last_exit else ""
-            yield Problem("process-down", f"the {row.name} is not running{ended}", f"{log}/{row.name}.log says why")
+            advice = f"{log}/{row.name}.log says why"
+            if row.given_up:
+                why = processes.last_words(seen.settings, row.name)
+                ended, advice = f": {why}" if why else ended, f"Mend that; {seen.command('up')} starts it again"
+            yield Problem("process-down", f"the {row.name} is not running{ended}", advice)
     for endpoint in seen.endpoints:
         if not endpoint.answers:
             sentence = f"{endpoint.service} does not answer on {endpoint.url}: {endpoint.error}"
