@@ -50,3 +50,16 @@ def test_drafts_of_killed_writers_go(tmp_path: Path) -> None:
     (tmp_path / ".hidden").write_text("stays")
     files.remove_drafts(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == [".hidden"]
+
+
+def test_what_is_so_already_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a cloud starts on a full disk."""
+    place = tmp_path / "file"
+    files.put_unless_so(place, "a text", mode=0o644)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "put", lambda *_args, **_more: pytest.fail("written again"))
+        files.put_unless_so(place, "a text", mode=0o644)
+    files.put_unless_so(place, "another", mode=0o644)
+    assert place.read_text() == "another"
+    files.put_unless_so(place, "another")
+    assert place.stat().st_mode & 0o777 == 0o600

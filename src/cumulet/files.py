@@ -7,6 +7,7 @@ root writes), `cli/state_folder.py: write_secret` walks by descriptors.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,16 @@ def put(path: Path, text: str | bytes, *, mode: int = 0o600, sync: bool = False)
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+def put_unless_so(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """The same, but a file of ours that is so already stays: a disk that is full is then no reason not to go on."""
+    with suppress(OSError):
+        found = path.lstat()
+        ours = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        if ours and stat.S_IMODE(found.st_mode) == mode and path.read_bytes() == text.encode():
+            return
+    put(path, text, mode=mode)
 
 
 def remove_drafts(folder: Path) -> None:

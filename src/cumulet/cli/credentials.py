@@ -63,5 +63,5 @@ def clouds_yaml(settings: Settings) -> str:
 def write(settings: Settings) -> None:
     """Write all three into the state folder."""
     for user in CLOUDS.values():
-        files.put(settings.state / f"{user}-openrc", openrc(settings, user))
-    files.put(settings.state / "clouds.yaml", clouds_yaml(settings))
+        files.put_unless_so(settings.state / f"{user}-openrc", openrc(settings, user))
+    files.put_unless_so(settings.state / "clouds.yaml", clouds_yaml(settings))

@@ -16,7 +16,7 @@ from cumulet.config import ConfigError, Settings
 
 def keep(settings: Settings) -> None:
     """Note the options that a cloud is started with."""
-    files.put(settings.run_dir / "cumulet.toml", settings.to_toml(), mode=0o644)
+    files.put_unless_so(settings.run_dir / "cumulet.toml", settings.to_toml(), mode=0o644)
 
 
 def kept(state: Path) -> Settings | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import errno
 import ipaddress
 import socket
 import typing
@@ -204,6 +205,9 @@ class Settings:
         try:
             return read_private(self.secrets_dir, name)[1]
         except OSError as error:
+            if error.errno == errno.EACCES:
+                text = f"{self.secrets_dir} is not yours to read; run this as the user who started the cloud"
+                raise ConfigError(text) from error
             raise ConfigError(f"cannot read the secret {name}: {error.strerror}") from error
         except UnicodeDecodeError:
             raise ConfigError(f"cannot read the secret {name}: it is not text") from None
@@ -252,7 +256,7 @@ class Settings:
         """Write ``cumulet.toml`` (0644: it holds no secret) in one step, so that a reader never sees
         half of it.
         """
-        files.put(self.file, self.to_toml(), mode=0o644)
+        files.put_unless_so(self.file, self.to_toml(), mode=0o644)
 
 
 def names() -> list[str]:
