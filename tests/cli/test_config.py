@@ -148,3 +148,9 @@ def test_a_secret_is_never_read_through_a_link(tmp_path: Path) -> None:
     settings.secrets_dir.symlink_to(tmp_path / "moved")
     with pytest.raises(ConfigError, match="cannot read the secret"):
         settings.secret("service_password")
+
+
+def test_where_a_file_ends_too_early_has_a_line(tmp_path: Path) -> None:
+    (tmp_path / "cumulet.toml").write_text('region = "R"\nx = [\n')
+    with pytest.raises(ConfigError, match="at line 2, its end"):
+        Settings.load(tmp_path)

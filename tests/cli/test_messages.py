@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 
 from cumulet.cli import hints, in_force, listening, main, openstack, processes, state_folder, words
 from cumulet.cli.errors import CliError
-from cumulet.config import Settings
+from cumulet.config import ConfigError, Settings
 from tests.cli.test_up import Cloud, cloud  # noqa: F401 - a fixture
 from tests.laws.source import ROOT
 
@@ -51,6 +52,16 @@ def test_words_that_make_no_sense(
     assert (status, expected in text) == (2, True), text
 
 
+@pytest.mark.parametrize("typed", ["--state /a/b server list", "server list --state=/a/b", "token issue --state /a/b"])
+def test_a_command_of_the_client_is_shown_with_the_folder_where_the_client_wants_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setattr(hints, "name", lambda: "cumulet")
+    status, text = said(capsys, *typed.split())
+    words = typed.replace("--state /a/b", "").replace("--state=/a/b", "").split()
+    assert (status, text.partition("client: ")[2]) == (2, f"cumulet openstack --state /a/b {' '.join(words)}")
+
+
 @pytest.mark.parametrize(
     "typed",
     ["--state S status", "--state=S status", "status --state S", "status --state=S", "--state S policy check a b"],
@@ -78,6 +89,18 @@ def test_the_client_gets_its_own_words_and_the_right_cloud(
     with pytest.raises(SystemExit):
         main.dispatch(typed.split())
     assert asked == [(Path(folder).absolute() if folder else main.default_state(), left.split()[1:])]
+
+
+@pytest.mark.parametrize("form", ["--state {}", "--state={}"])
+def test_the_folder_of_a_cloud_is_known_among_the_clients_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
+) -> None:
+    state_folder.write_mark(tmp_path)
+    asked: list[tuple[Path, list[str]]] = []
+    monkeypatch.setattr(openstack, "run", lambda state, rest: asked.append((state, rest)) or sys.exit(0))
+    with pytest.raises(SystemExit):
+        main.dispatch(["openstack", "server", "list", *form.format(tmp_path).split(), "--long"])
+    assert asked == [(tmp_path, ["server", "list", "--long"])]
 
 
 @pytest.mark.parametrize(
@@ -123,12 +146,12 @@ def test_an_address_of_no_card_and_a_name(tmp_path: Path) -> None:
     assert listening.resolved("no such host") == "no such host"
 
 
-@pytest.mark.parametrize("verb", [["up", "--simulated"], ["status"], ["down"]])
+@pytest.mark.parametrize("verb", [["up", "--simulated"], ["status"], ["down"], ["down", "--purge"], ["log"]])
 def test_a_state_folder_that_is_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: list[str]) -> None:
     (tmp_path / "afile").write_text("x")
     status, text = said(capsys, *verb, "--state", str(tmp_path / "afile"))
     assert status == 1 and f"{tmp_path}/afile" in text
-    assert "is a file; --state wants a folder" in text or verb == ["down"], text
+    assert "is a file; --state wants a folder" in text, text
 
 
 def test_roots_folder_is_said_to_be_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,8 +159,39 @@ def test_roots_folder_is_said_to_be_roots(tmp_path: Path, monkeypatch: pytest.Mo
     if tmp_path.stat().st_uid == 0:
         assert state_folder._not_ours(tmp_path) == f"{tmp_path} is root's cloud. For one of your own: --state ~/cumulet"
         assert str(state_folder._not_ours(tmp_path / "new")).startswith(f"only root can make {tmp_path}/new.")
+        with pytest.raises(CliError, match="belongs to root; only root may end it"):
+            state_folder.check_may_end(tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert state_folder._not_ours(tmp_path) is None
+    state_folder.check_may_end(tmp_path)
+
+
+def test_what_is_closed_is_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(CliError, match="is not yours to read; run this as the user who started the cloud"):
+        main.dispatch(["log", "--state", str(tmp_path)])
+    (tmp_path / "secrets").mkdir()
+    refused = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr("cumulet.config.settings.read_private", lambda *_: (_ for _ in ()).throw(refused))
+    with pytest.raises(ConfigError, match="secrets is not yours to read; run this as"):
+        Settings(state=tmp_path).secret("operator_secret")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(errno.ENOSPC, "the disk is full: make room"), (errno.EROFS, "is mounted read-only")]
+)
+def test_a_disk_without_room_is_said_to_be_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, expected: str
+) -> None:
+    """It was a traceback."""
+
+    def run(*_: object) -> int:
+        raise OSError(number, "as the kernel has it", "/a/file")
+
+    monkeypatch.setattr(main, "dispatch", run)
+    status, text = said(capsys, "up")
+    assert status == 1 and "cannot write /a/file: " in text and expected in text
 
 
 def test_down_and_status_work_whatever_the_options_say(cloud: Cloud) -> None:  # noqa: F811

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.state.exists():
         progress.say(f"There is no cloud in {args.state}.")
         return 0
+    state_folder.check_may_end(args.state)
     if not state_folder.is_state_folder(args.state):
         raise CliError(f"{args.state} is not a Cumulet state folder; nothing was done")
     with state_folder.locked(args.state):

@@ -12,6 +12,7 @@ It reads the files below ``log`` in the state folder, rotated ones too, whether 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import time
 from collections import deque
@@ -65,8 +66,12 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """0, also when nothing was found."""
     folder = args.state / "log"
+    if args.state.is_file():
+        raise CliError(f"{args.state} is a file; --state wants a folder")
     if not folder.is_dir():
         raise CliError(f"{args.state} holds no logs of a cloud")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise CliError(f"{folder} is not yours to read; run this as the user who started the cloud")
     wanted = [text for text in (args.request,) if text] + (_of_server(args.state, args.server) if args.server else [])
     since = _since(args.since, datetime.now(UTC)) if args.since else None
     following = {name: foreground.Log(file, _size(file)) for name, file in _current(folder).items()}

@@ -7,6 +7,7 @@ traceback.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from cumulet.cli.errors import CliError
 from cumulet.cli.version import Version
-from cumulet.cli.words import Parser, check_variables, parsed, without_state
+from cumulet.cli.words import Parser, among_the_clients, check_variables, parsed, without_state
 from cumulet.config import DEFAULT_STATE, ConfigError
 
 _THEIR_OWN_WORDS = ("audit", "openstack", "test")
@@ -91,11 +92,25 @@ def dispatch(words: list[str]) -> int:
     if words[:1] == ["openstack"]:
         from cumulet.cli import openstack
 
-        openstack.run(state or default_state(), words[1:])
+        named, rest = among_the_clients(words[1:])
+        openstack.run(state or named or default_state(), rest)
     if state is not None:  # right after the verb: argparse takes nothing more for a list that a flag has ended
         words[1:1] = ["--state", str(state)]
     args = parsed(build_parser(words[0] if words else None), words)
     return int(args.run(args))
+
+
+_NO_ROOM = {
+    errno.ENOSPC: "the disk is full: make room and run this again",
+    errno.EDQUOT: "the quota on this disk is used up: make room and run this again",
+    errno.EROFS: "the file system is mounted read-only: dmesg may say why; mount it for writing when it is sound",
+}
+"""What a disk may say to any write, and what helps."""
+
+
+def _no_room(error: OSError) -> str:
+    what = _NO_ROOM[error.errno or 0]
+    return f"cannot write {error.filename}: {what}" if error.filename else f"cannot write: {what}"
 
 
 def main(words: list[str] | None = None) -> int:
@@ -112,6 +127,11 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (`cumulet status | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        print(f"cumulet: {_no_room(error)}", file=sys.stderr)
         return 1
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from cumulet.cli import hints
 from cumulet.cli.errors import CliError
 
 
@@ -34,8 +35,11 @@ def run(state: Path, words: list[str]) -> NoReturn:
     clouds = Path(env["OS_CLIENT_CONFIG_FILE"])
     asks = not words or words[0] not in ("--version", "--help", "-h", "help", "complete")
     if asks and "OS_AUTH_URL" not in env and not os.access(clouds, os.R_OK):
-        why = "is not yours to read: source an openrc you were given" if _there(clouds) else "is not there"
-        raise CliError(f"{clouds} {why} (cumulet up makes it)")
+        if _there(clouds):
+            raise CliError(f"{clouds} is not yours to read: source an openrc that you were given")
+        if state.is_file():
+            raise CliError(f"{state} is a file; --state wants a folder")
+        raise CliError(f"{clouds} is not there: no cloud is in {state}. {hints.name()} up makes one; --state names it")
     os.execve(client, [str(client), *words], env)
 
 

@@ -90,6 +90,20 @@ def _not_ours(state: Path) -> str | None:
     return f"{state} is root's cloud. {own}" if place == state else f"only root can make {state}. {own}"
 
 
+def check_may_end(state: Path) -> None:
+    """Raise CliError when the cloud in `state` is another user's to end, or when it is a file."""
+    if state.is_file():
+        raise CliError(f"{state} is a file; --state wants a folder")
+    owner = state.stat().st_uid
+    if os.geteuid() not in (0, owner):
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"the user {owner}"
+        only = "only root" if owner == 0 else f"only {name}, or root,"
+        raise CliError(f"{state} belongs to {name}; {only} may end it")
+
+
 def write_mark(state: Path) -> None:
     """From now on the folder is a Cumulet state folder."""
     made = state / f"{MARKER}.{os.getpid()}"

@@ -13,6 +13,7 @@ from typing import Any
 from cumulet.cli import in_force, link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
+from cumulet.cli.words import CLIENTS_DEEDS, of_the_client
 
 
 def add(verbs: Any) -> None:
@@ -24,6 +25,8 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the token alone, so that it can be handed on; what it is good for goes to standard error."""
+    if args.name in CLIENTS_DEEDS:
+        raise of_the_client(["token", args.name, "--state", str(args.state)])
     settings = in_force.options(args.state)
     try:
         made = link_client.token(settings, args.name)

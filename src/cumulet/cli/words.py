@@ -38,7 +38,8 @@ CLIENTS = frozenset(
     )
 )
 """First words of commands of the official client, some of which are verbs of ours, too."""
-_CLIENTS_DEEDS = ("list", "show", "create", "delete", "set", "unset", "save", "add", "remove", "issue")
+CLIENTS_DEEDS = ("list", "show", "create", "delete", "set", "unset", "save", "add", "remove", "issue", "revoke")
+"""Second words of them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         choice = re.search(r"invalid choice: '?([^' ]*)'? \(choose from (.*)\)", message)
         if choice:
             known = re.findall(r"[\w-]+", choice.group(2))
-            if verb in CLIENTS and choice.group(1) in _CLIENTS_DEEDS:
+            if verb in CLIENTS and choice.group(1) in CLIENTS_DEEDS:
                 raise of_the_client([verb, choice.group(1)])
             message = f"no {choice.group(1)}{hints.meant(choice.group(1), known)} ({', '.join(known)})"
         said = f"{verb}: {message}" if verb else message
@@ -61,8 +62,10 @@ class Parser(argparse.ArgumentParser):
 
 def of_the_client(words: Sequence[str]) -> CliError:
     """The error for a command of the client that was given to us."""
-    typed = " ".join(words)
-    return CliError(f"{words[0]} is a command of the client: {hints.name()} openstack {typed}", WRONG_WORDS)
+    state, typed = without_state(words, ())
+    asked = " ".join(["openstack", *typed])
+    said = f"{hints.name()} {asked}" if state is None else hints.command(asked, state)
+    return CliError(f"{words[0]} is a command of the client: {said}", WRONG_WORDS)
 
 
 def parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
@@ -110,6 +113,23 @@ def without_state(words: Sequence[str], passed_on: Collection[str]) -> tuple[Pat
     if len(places) > 1:
         raise CliError(f"--state is given twice: {' and '.join(sorted(map(str, places)))}", WRONG_WORDS)
     return (places.pop() if places else None), left
+
+
+def among_the_clients(words: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The state folder that stands among the words of a client's command, and the other words.
+
+    Commands of the client have a ``--state`` of their own (``volume set --state error``), so it is ours only when it
+    names the folder of a cloud.
+    """
+    from cumulet.cli.state_folder import is_state_folder  # most commands name none
+
+    for at, word in enumerate(words):
+        name, equals, text = word.partition("=")
+        if name == "--state" and (equals or at + 1 < len(words)):
+            state = Path(text if equals else words[at + 1]).expanduser().absolute()
+            if is_state_folder(state):
+                return state, [*words[:at], *words[at + (1 if equals else 2) :]]
+    return None, list(words)
 
 
 def check_variables(environ: Mapping[str, str]) -> None:

@@ -31,7 +31,8 @@ def read_file(path: Path, kinds: Mapping[str, object], *, must_exist: bool) -> d
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} cannot be understood: {error}") from error
+        said = str(error).replace("at end of document", f"at line {len(text.splitlines())}, its end")
+        raise ConfigError(f"{path} cannot be understood: {said}") from error
     for name, value in found.items():
         if name not in kinds or name == "state":
             import difflib  # imported here: most files are right
