@@ -244,13 +244,14 @@ class Exchange:
             await self.app.on_demand.meet(operation)
 
     def _check_room(self, operation: Operation) -> None:
-        """Refuse what makes the cloud grow before the disk does, and at the end all but deleting. Raises 503."""
+        """Refuse what makes the cloud grow before the disk does, and at the end all but deleting. Raises 413 or 503."""
         room = self.app.room
         if room is None:
             return
         short = (room.short() if operation.grows else None) or (room.scarce() if operation.writes else None)
         if short is not None:
-            raise Unavailable(short, headers={"Retry-After": _SHORT_RETRY_S})
+            fault = TooLarge if operation.grows == TooLarge.status else Unavailable
+            raise fault(short, headers={"Retry-After": _SHORT_RETRY_S})
 
     async def _crossed_origins(self, method: str) -> bool:
         """What browsers need to know; whether the request was a preflight, which is answered here."""

@@ -77,8 +77,8 @@ class Operation:
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
     `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
-    refused while its disks are nearly full; all that `writes`, when hardly anything is free. What is `quiet` has its
-    line in the access log when it fails, or at the level DEBUG.
+    refused while its disks are nearly full, with that status (clients wait for what is 503); all that `writes`, when
+    hardly anything is free. What is `quiet` has its line in the access log when it fails, or at the level DEBUG.
     """
 
     service: str
@@ -104,7 +104,7 @@ class Operation:
     also: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
-    grows: bool = False
+    grows: Literal[0, 413, 503] = 0
     quiet: bool = False
     admit: Callable[[Any], None] | None = None
 
