@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from fnmatch import fnmatchcase
 
@@ -128,10 +129,12 @@ def test_the_start_state(tmp_path) -> None:  # type: ignore[no-untyped-def]
     for text, sentence in (
         ('{"fail_bot": 1}', "no setting fail_bot; did you mean fail_boot?"),
         ('{"hosts": {"sim-0001": {"bot_s": 1}}}', "no setting bot_s; did you mean boot_s?"),
+        ('{"fail_boot": 7}', "Expected `float` <= 1.0 - at `$.fail_boot`"),
+        ('{"hosts": {"sim-0001": {"boot_s": -1}}}', "Expected `float` >= 0.0"),
         ("[]", "it holds a JSON object"),
         ("{", "Input data was truncated"),
     ):
         file.write_text(text)
-        with pytest.raises(SimulationError, match=sentence.replace("?", r"\?")) as told:
+        with pytest.raises(SimulationError, match=re.escape(sentence)) as told:
             simulation.load(tmp_path, 5)
         assert str(file) in str(told.value)

@@ -81,7 +81,9 @@ def check_start_state(settings: Settings) -> None:
         try:
             simulation.load(settings.state, settings.simulated_seed)
         except SimulationError as error:
-            raise CliError(f"{error}. docs/testing.md says what it may hold") from None
+            raise CliError(
+                f"{error}{'' if str(error).endswith('?') else '.'} docs/testing.md says what it may hold"
+            ) from None
 
 
 def order(args: argparse.Namespace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -37,14 +37,18 @@ class Named(Protocol):
         """What the server's metadata asks of its host."""
 
 
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=words.LONGEST_S)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class Behaviour(msgspec.Struct, kw_only=True):
     """How a simulated host behaves. Times in seconds, rates from 0 to 1; None: as all hosts do, or at once and well."""
 
-    boot_s: float | None = None
-    stop_s: float | None = None
-    delete_s: float | None = None
-    fail_boot: float | None = None
-    fail_delete: float | None = None
+    boot_s: Seconds | None = None
+    stop_s: Seconds | None = None
+    delete_s: Seconds | None = None
+    fail_boot: Rate | None = None
+    fail_delete: Rate | None = None
 
     def layers(self, general: Behaviour) -> Deeds:
         """As deeds, with what `general` says of the rest."""
