@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from cumulet.fleet.model import hosts
 from cumulet.http import measures
 from tests.assembled import Assembled
 
@@ -84,6 +85,18 @@ def test_what_a_cloud_has_is_told(cloud: Assembled) -> None:
     assert "process_resident_memory_bytes" in found
     assert found["cumulet_database_write_wait_seconds_count"][0][1] > 0
     assert found["cumulet_controller_restarts_total"] == [({}, 0.0)]
+    assert found["cumulet_node_restarts_total"] == [({}, 0.0)]
+
+
+def test_restarts_of_a_node_are_counted_as_it_says_them(cloud: Assembled) -> None:
+    with cloud.controller.store.transaction() as tx:
+        link_id, secret = hosts.join(tx, "a-node", [])
+    headers = {"X-Cumulet-Link": link_id, "X-Cumulet-Secret": secret}
+    body = {"restarts": 3, "clock_us": 1}
+    assert cloud.ask("link", "POST", "/v1/heartbeat", headers=headers, body=body).status == 204
+    assert scraped(cloud)["cumulet_node_restarts_total"] == [({}, 3.0)]
+    for wrong in ({"restarts": -1}, {"clock_us": 2**60}, {"clock_us": "now"}):
+        assert cloud.ask("link", "POST", "/v1/heartbeat", headers=headers, body=wrong).status == 400
 
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

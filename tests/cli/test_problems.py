@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from cumulet.auth import Policies, Policy
+from cumulet.cli import hints, problems, state_folder, status
 from cumulet.cli import main as command
-from cumulet.cli import problems, state_folder, status
 from cumulet.cli.problems import disk, restarts, within
 from cumulet.cli.processes import ProcessRow
 from cumulet.cli.readiness import Endpoint
 from cumulet.config import Settings
 from cumulet.engine.clock import Clock
+from cumulet.fleet.door import Heard
+from cumulet.fleet.model import hosts
 from cumulet.fleet.tables import links
 from cumulet.space import Space
 from cumulet.store import Store, metadata
@@ -175,6 +177,48 @@ def test_a_clock_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ahead["s"] = 600
     assert find() == []
     store.close()
+
+
+def test_a_nodes_clock_that_is_another(tmp_path: Path) -> None:
+    """One heartbeat that waited says nothing of a clock."""
+    store, heard = Store(tmp_path / "db.sqlite"), Heard()
+    metadata.create_all(store.engine)
+    with store.transaction() as tx:
+        first, _ = hosts.join(tx, "one", [])
+        second, _ = hosts.join(tx, "two", [])
+    find = within.clocks(store, heard)
+
+    def beat(link_id: str, ahead_s: float) -> None:
+        heard.note(link_id, time.time_ns() // 1000 + int(ahead_s * 1e6), 2)
+
+    beat(first, -70)
+    assert find() == []
+    beat(first, 0)
+    beat(second, 30)
+    beat(second, 31)
+    [found] = find()
+    assert (found.code, found.sentence) == (
+        "clock-wrong",
+        "the clock of the node two is 30 s ahead of the controller's",
+    )
+    for _ in range(3):
+        beat(first, -70)
+        beat(second, 1)
+    assert [problem.sentence for problem in find()] == ["the clock of the node one is 70 s behind the controller's"]
+    heard.note(first, None, 0)  # a node of before says no time
+    assert len(find()) == 1 and heard.restarts() == 2
+    store.close()
+
+
+def test_what_the_controller_advises_is_typed_for_this_cloud(settings: Settings) -> None:
+    row = {
+        "code": "admin-password",
+        "sentence": "it is no longer admin's",
+        "advice": "Set one: cumulet admin password.",
+    }
+    [found] = problems.told.check(problems.Seen(settings, [], [], {"problems": [row]}))
+    assert found.advice == f"Set one: {hints.command('admin password', settings.state)}."
+    assert str(settings.state) in found.advice
 
 
 def test_a_restart_is_a_problem_for_an_hour(settings: Settings) -> None:

@@ -144,7 +144,8 @@ def _assembled(settings: Settings, store: Store) -> Controller:
     }
     rules = policies(settings.state, declared())
     engine.when_set.append(fleet_door.clock_was_set)
-    link.problems = [*link.problems, *_problems(settings, store, engine, rules)]
+    clocks = within.clocks(store, link.heard)
+    link.problems = [*link.problems, *_problems(settings, store, engine, rules), clocks]
     mounts = {
         settings.ports.of(name): _mount(settings, name, load(), context, rules)
         for name, (load, context) in contexts.items()
@@ -153,7 +154,7 @@ def _assembled(settings: Settings, store: Store) -> Controller:
     app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
     app.on_demand = link.on_demand = _on_demand(settings, mounts)
     _audit(settings, app, link)
-    app.exposition = metrics.Metrics(settings, store, app.measures).answer
+    app.exposition = metrics.Metrics(settings, store, app.measures, link.heard).answer
     return Controller(settings, store, engine, app, rules, images, retention)
 
 

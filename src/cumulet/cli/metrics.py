@@ -37,8 +37,8 @@ BEARER = "Bearer "
 class Metrics:
     """Answers ``/metrics``; also a collector, as the library has them."""
 
-    def __init__(self, settings: Settings, store: Store, measures: Measures) -> None:
-        self._settings, self._store, self._measures = settings, store, measures
+    def __init__(self, settings: Settings, store: Store, measures: Measures, heard: fleet.Heard) -> None:
+        self._settings, self._store, self._measures, self._heard = settings, store, measures, heard
 
     async def answer(self, authorization: str, accept: str) -> tuple[bytes, str] | None:
         """Everything as text and its content type; None without the token of ``secrets/metrics_token``."""
@@ -70,7 +70,7 @@ class Metrics:
         from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
         yield InfoMetricFamily("cumulet_build", "What runs.", {"version": __version__})
-        yield from _process(self._store)
+        yield from _process(self._store, self._heard)
         yield from _requests(seen)
         yield from _disks(self._settings)
         certificate = _certificate(self._settings)
@@ -104,12 +104,14 @@ class _Seen:
         return self._metrics.families(self._measures)
 
 
-def _process(store: Store) -> Iterator[Metric]:
-    """What this process knows of itself."""
+def _process(store: Store, heard: fleet.Heard) -> Iterator[Metric]:
+    """What this process knows of itself, and nodes say of theirs."""
     from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
 
     restarts = int(os.environ.get(supervise.RESTARTS, "0"))
     yield CounterMetricFamily("cumulet_controller_restarts", "Since the supervisor began.", value=restarts)
+    again = heard.restarts()
+    yield CounterMetricFamily("cumulet_node_restarts", "Of all nodes, since their supervisors began.", value=again)
     waits, waited = store.writes, store.waited_s
     yield SummaryMetricFamily("cumulet_database_write_wait_seconds", "Wait of a writer for its turn.", waits, waited)
 

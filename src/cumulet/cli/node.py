@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
 
-from cumulet.cli import link_client
+from cumulet.cli import link_client, supervise
 from cumulet.cli.api_client import ApiError
 from cumulet.config import Settings
 from cumulet.desired.shapes import HostFacts
@@ -50,6 +51,7 @@ def run(settings: Settings) -> int:
     gc.freeze()
     journal = Journal(folder / "journal")
     link.seen = lambda: journal.seen
+    link.restarts = int(os.environ.get(supervise.RESTARTS, "0"))
     _join(settings, link, parts, stop)
     link.there = there = threading.Event()
     threading.Thread(target=_look_for, args=(link, there, stop), name="look", daemon=True).start()

@@ -31,6 +31,10 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 """A number that a database keeps in 32 bits."""
 
 
+Moment = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""µs since 1970."""
+
+
 class Shape(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Base of every shape on the link: keyword only, defaults left out on the wire."""
 
@@ -447,11 +451,14 @@ class Joined(Shape):
 class Heartbeat(Shape):
     """ "I am alive"; `hosts` holds facts of those that changed since the last one. `hold`: why this node takes nothing
     from this controller and keeps all it has, a sentence. `complete`: `hosts` are all that the node has, and others
-    that it once named are gone; a node of before never says so."""
+    that it once named are gone; a node of before never says so. `clock_us`: what the node's clock shows, in µs since
+    1970. `restarts`: how often the node was started again since its supervisor began."""
 
     hosts: list[HostFacts] = []
     complete: bool = False
     hold: str | None = None
+    clock_us: Moment | None = None
+    restarts: Count = 0
 
 
 class MetadataQuestion(Shape):

@@ -18,6 +18,7 @@ from cumulet.fleet.model.desired import (
     touch_everywhere,
     wanted_on,
 )
+from cumulet.fleet.model.heard import Heard
 from cumulet.fleet.model.hosts import (
     Held,
     Host,
@@ -26,6 +27,7 @@ from cumulet.fleet.model.hosts import (
     clock_was_set,
     held,
     link_allowed,
+    link_names,
     newest_time,
     switch,
     with_role,
@@ -44,6 +46,7 @@ __all__ = [
     "STAY",
     "Adopter",
     "Adoption",
+    "Heard",
     "Held",
     "Host",
     "JobKind",
@@ -72,6 +75,7 @@ __all__ = [
     "kept",
     "knows",
     "link_allowed",
+    "link_names",
     "network_host",
     "network_link",
     "newest_revision",

@@ -20,6 +20,7 @@ from cumulet.fleet.model import hosts as hosts_model
 from cumulet.fleet.model import joining, told
 from cumulet.fleet.model.adoption import Adopter
 from cumulet.fleet.model.desired import Renderer, ReportHandler
+from cumulet.fleet.model.heard import Heard
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, Unauthorized, guideline_body
 from cumulet.http.on_demand import OnDemand
@@ -120,6 +121,7 @@ class LinkContext:
     lost_images: LostImages | None = None
     snapshots: Snapshots | None = None
     on_demand: OnDemand | None = None
+    heard: Heard = field(default_factory=Heard)
 
 
 def a_node(call: Call) -> None:

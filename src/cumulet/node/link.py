@@ -10,6 +10,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Link:
     `trusted`: ids of users who may be the other end, when the controller is on this machine (None: not looked at).
     `seen` gives what the node has seen of its cloud, which is in each request's head. While it is `held`, nothing that
     guests need is asked of the controller: it would answer for another cloud. Until `there` is set nothing but joining
-    is tried.
+    is tried. `restarts`: how often this node was started again.
     """
 
     def __init__(self, url: str, credentials: Path | None = None, trusted: frozenset[int] | None = None) -> None:
@@ -83,6 +84,7 @@ class Link:
         self.seen: Callable[[], Seen | None] | None = None
         self.held = False
         self.there: threading.Event | None = None
+        self.restarts = 0
         self._joined: Joined | None = None
         if credentials is not None and credentials.exists():
             self._joined = _kept(credentials)
@@ -116,7 +118,9 @@ class Link:
         """Say that this node is alive; `hosts`: facts that changed, or with `complete` all there are; `hold`: why it
         takes nothing from there. Whether the controller wants this node to have another secret: to join again with the
         one it has."""
-        answer = self._ask("POST", "/v1/heartbeat", Heartbeat(hosts=list(hosts), complete=complete, hold=hold))
+        clock_us = time.time_ns() // 1000
+        said = Heartbeat(hosts=list(hosts), complete=complete, hold=hold, clock_us=clock_us, restarts=self.restarts)
+        answer = self._ask("POST", "/v1/heartbeat", said)
         return any(name.lower() == RENEW_HEADER.lower() for name in answer.headers)
 
     def changes(self, kinds: Sequence[Kind], since: int, wait_s: float) -> Changes:

@@ -26,7 +26,7 @@ CODES = {
     "secret-missing": "A secret is not there.",
     "admin-password": "The password in secrets/admin_password is no longer admin's.",
     "certificate": "A certificate ends soon, has ended, or cannot be read.",
-    "clock-wrong": "This machine's clock is behind what the database has seen.",
+    "clock-wrong": "This machine's clock is behind what the database has seen, or a node's clock is another.",
     "clock-stepped": "This machine's clock was set while the cloud ran.",
     "disk-low": "Less than 5 % of a file system of the cloud is free.",
     "node-problem": "A host says that something is wrong with it.",

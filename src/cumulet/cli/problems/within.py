@@ -15,6 +15,8 @@ from cumulet.store.trouble import Why
 
 STEP_TOLD_S = 3600
 AHEAD_S = 60
+APART_S = 5
+"""So far the clocks of a node and of the controller may be apart."""
 
 _REFUSALS: dict[Why, tuple[str, str, str]] = {
     "full": ("disk-full", "the database's disk is full, and a write was refused", "Make room there"),
@@ -79,6 +81,28 @@ def clock(store: Store, clock: Clock) -> FindProblems:
         return found
 
     return find
+
+
+def clocks(store: Store, heard: fleet.Heard) -> FindProblems:
+    """Whether a node's clock differs from the controller's."""
+
+    def find() -> list[Problem]:
+        off = {link_id: us for link_id, us in heard.off_us().items() if abs(us) > APART_S * 1_000_000}
+        if not off:
+            return []
+        with store.read() as tx:
+            names = fleet.link_names(tx)
+        advice = "Set the clocks of both, and keep them by a time service such as chrony"
+        return [
+            Problem("clock-wrong", _apart(names.get(link_id, link_id), us / 1e6), advice) for link_id, us in off.items()
+        ]
+
+    return find
+
+
+def _apart(name: str, seconds: float) -> str:
+    way = "ahead of" if seconds > 0 else "behind"
+    return f"the clock of the node {name} is {abs(seconds):.0f} s {way} the controller's"
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

@@ -47,6 +47,7 @@ def heartbeat(call: Call) -> Reply:
     renewing = joining.renewing(call.tx, link_id)
     hold = None if call.body.hold is None else told.sentence(call.body.hold)
     hosts.seen(call.tx, link_id, seen(call)[1], hold)
+    call.context.heard.note(link_id, call.body.clock_us, call.body.restarts)
     try:
         names = hosts.keep_facts(call.tx, link_id, call.body.hosts)
     except told.FactsError as error:

@@ -223,6 +223,11 @@ def belonging(tx: Transaction, cloud_id: str) -> bool:
     return tx.row(query) is not None
 
 
+def link_names(tx: Transaction) -> dict[str, str]:
+    """Names of nodes by their links."""
+    return {row.id: row.name for row in tx.rows(select(links.c.id, links.c.name))}
+
+
 def newest_time(tx: Transaction) -> int:
     """The latest moment at which a node was heard, or told something, in µs; 0 when there is none."""
     heard = tx.scalar(select(func.max(links.c.last_seen)))
