@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, select
 
+from cumulet.engine import timeline
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.tables import assignments, roles
@@ -64,6 +65,7 @@ def grant(tx: Transaction, place: Place, role: Row[Any], target: Row[Any] | None
         "inherited": place.inherited,
     }
     tx.insert(assignments, row)
+    _tell(tx, place, "granted", f"The role {role.name} was granted")
     generation.bump(tx)
 
 
@@ -71,7 +73,17 @@ def revoke(tx: Transaction, place: Place, role_id: str) -> None:
     """Take the role away. Raises 404. Application credentials stay, and are worth what is left, as in Keystone."""
     if not tx.delete(assignments, and_(place.condition(), assignments.c.role_id == role_id)):
         raise _nothing(place, role_id)
+    name = tx.scalar(select(roles.c.name).where(roles.c.id == role_id))
+    _tell(tx, place, "revoked", f"The role {name or role_id} was taken away")
     generation.bump(tx)
+
+
+def _tell(tx: Transaction, place: Place, event: str, what: str) -> None:
+    """In the timeline of a user; groups have none that would ever end."""
+    if place.actor_type == "user":
+        target = place.target_type if place.target_type == "system" else f"{place.target_type} {place.target_id}"
+        below = " and all below it" if place.inherited else ""
+        timeline.record(tx, place.actor_id, event, f"{what} on the {target}{below}.")
 
 
 def _nothing(place: Place, role_id: str) -> NotFound:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Table, or_, select, true
 
+from cumulet.engine import timeline
 from cumulet.services.identity.model import generation, keys, passwords, vault
 from cumulet.services.identity.tables import (
     ROOT,
@@ -99,6 +100,8 @@ def _projects(tx: Transaction) -> dict[str, str]:
         if name not in known
     ]
     tx.insert(projects, new)
+    for row in new:
+        timeline.record(tx, str(row["id"]), "created", "The first start of the cloud made the project.")
     return known | {str(row["name"]): str(row["id"]) for row in new}
 
 
@@ -150,6 +153,8 @@ def _users(tx: Transaction, hashes: Mapping[str, str]) -> dict[str, str]:
         if name not in known
     ]
     tx.insert(users, new)
+    for row in new:
+        timeline.record(tx, row["id"], "created", "The cloud itself made the user.")
     return known | {row["name"]: row["id"] for row in new}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.engine import timeline
 from cumulet.http.faults import NotFound
 from cumulet.problem import Problem
 from cumulet.services.identity.model import bootstrap, generation, password_rules, passwords, revocations
@@ -65,6 +66,7 @@ def _change(tx: Transaction, rules: PasswordRules, row: Row[Any], hashed: str) -
     if row.name == "admin":
         values["enabled"] = True
     tx.update(users, users.c.id == row.id, **values)
+    timeline.record(tx, row.id, "password", "The operator of the cloud gave the user a new password.")
     revocations.record(tx, user_id=row.id)
 
 

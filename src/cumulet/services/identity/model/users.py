@@ -156,6 +156,7 @@ def change_password(store: Store, rules: PasswordRules, user_id: str, original: 
         if not tx.update(users, where, **values):
             raise refused()
         password_rules.remember(tx, rules, row)
+        timeline.record(tx, user_id, "password", "The user has a new password, set with the one before.")
         revocations.record(tx, user_id=user_id)
         generation.bump(tx)
 

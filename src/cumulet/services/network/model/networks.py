@@ -12,7 +12,7 @@ from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, reach, tags
-from cumulet.services.network.model.standard import change, fresh, given, standard
+from cumulet.services.network.model.standard import change, changed, fresh, given, standard
 from cumulet.services.network.tables import floatingips, networks, ports, routers, sequences, subnets
 from cumulet.store import Transaction
 from cumulet.store.among import among
@@ -157,6 +157,7 @@ def update(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) -> None:
     if columns.get("shared") is False and row.shared:
         _check_not_shared(tx, row)
     change(tx, networks, row.id, **columns)
+    timeline.record(tx, row.id, "updated", f"The network was changed: {changed(row, columns)}.")
     if "mtu" in columns or "admin_state_up" in columns:
         reach.network_changed(tx, row.id)
 
@@ -198,6 +199,8 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     tags.forget(tx, [row.id, *doomed, *nets])
     tx.delete(networks, networks.c.id == row.id)
     timeline.record(tx, row.id, timeline.DELETED, "The network was deleted, and its subnets.", {"name": row.name})
+    for subnet_id in nets:
+        timeline.record(tx, subnet_id, timeline.DELETED, "The subnet was deleted with its network.")
     for link_id in {port.link_id for port in own if port.link_id}:
         reach.unplugged(tx, row.id, link_id)
 

@@ -31,6 +31,11 @@ def change(tx: Transaction, table: Table, id: str, **values: Any) -> None:
     tx.run(_changing(table, tuple(values)), {**values, "row_id": id, "now": tx.now})
 
 
+def changed(row: Row[Any], values: Mapping[str, Any]) -> str:
+    """For a timeline: the names of what is another value now."""
+    return ", ".join(name for name, value in values.items() if value != getattr(row, name)) or "nothing"
+
+
 @lru_cache(maxsize=500)
 def _changing(table: Table, names: tuple[str, ...]) -> Prepared:
     values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in names}

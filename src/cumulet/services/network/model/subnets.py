@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, reach, tags
-from cumulet.services.network.model.standard import change, fresh, given, standard
+from cumulet.services.network.model.standard import change, changed, fresh, given, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, ports, subnets
 from cumulet.store import Transaction
@@ -56,6 +57,7 @@ def create(tx: Transaction, project_id: str, network: Row[Any], values: Mapping[
     for name in ("ipv6_ra_mode", "ipv6_address_mode"):
         row[name] = given(values, name)
     tx.insert(subnets, row)
+    timeline.record(tx, str(row["id"]), "created", f"The subnet was created, with {net}.", {"network_id": network.id})
     if row["enable_dhcp"]:
         dhcp.serve(tx, network)
     reach.network_changed(tx, network.id)
@@ -223,6 +225,7 @@ def update(tx: Transaction, row: Row[Any], network: Row[Any], values: dict[str, 
     if "gateway_ip" in values or "allocation_pools" in values:
         _check_gateway_outside(gateway, pools)
     change(tx, subnets, row.id, **values)
+    timeline.record(tx, row.id, "updated", f"The subnet was changed: {changed(row, values)}.")
     if values.get("enable_dhcp", row.enable_dhcp) != row.enable_dhcp:
         if values["enable_dhcp"]:
             dhcp.serve(tx, network)
@@ -257,6 +260,7 @@ def delete(tx: Transaction, row: Row[Any], network: Row[Any]) -> None:
     dhcp.leave(tx, network, row.id)
     tags.forget(tx, [row.id])
     tx.delete(subnets, subnets.c.id == row.id)
+    timeline.record(tx, row.id, timeline.DELETED, "The subnet was deleted.", {"name": row.name})
     reach.network_changed(tx, network.id)
 
 
