@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,27 @@ def test_a_clock_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ahead["s"] = 600
     assert find() == []
     store.close()
+
+
+def test_a_database_whose_end_is_missing(settings: Settings) -> None:
+    (settings.state / "furnished").touch()
+    assert isinstance(settings.database, Path)
+    with sqlite3.connect(settings.database) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (x)")
+        connection.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 50)
+    connection.close()
+    assert [each.code for each in problems.database.check(problems.Seen(settings))] == []
+    os.truncate(settings.database, 8192)
+    [found] = problems.database.check(problems.Seen(settings))
+    assert (found.code, found.sentence) == ("database-damaged", f"{settings.database} is damaged: its end is missing")
+
+
+def test_options_that_are_gone_are_said_to_be(settings: Settings) -> None:
+    settings.file.unlink()
+    [found] = problems.files.check(problems.Seen(settings))
+    assert found.sentence == f"{settings.file} is not there"
+    assert f"{settings.run_dir}/cumulet.toml" in found.advice
 
 
 def test_a_nodes_clock_that_is_another(tmp_path: Path) -> None:

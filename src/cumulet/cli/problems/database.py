@@ -15,15 +15,16 @@ from cumulet.problem import Problem
 FURNISHED = "furnished"
 """What `up` leaves in the state folder of a cloud that it has filled."""
 
-_FIRST = b"SQLite format 3\0"
+_FIRST, _HEAD_BYTES = b"SQLite format 3\0", 100
 _ADVICE = "Put it back from a backup (docs/backup.md). Nothing was changed"
 
 
-def _head(file: Path) -> bytes:
-    """Its first bytes. It lies in a folder of the controller's user, and root looks: what never ends is not read."""
+def _head(file: Path) -> tuple[bytes, int]:
+    """Its first bytes, and its size. It lies in a folder of the controller's user, and root looks: what never ends is not read."""
     fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return os.read(fd, len(_FIRST)) if stat.S_ISREG(os.fstat(fd).st_mode) else b"not a file"
+        found = os.fstat(fd)
+        return os.read(fd, _HEAD_BYTES) if stat.S_ISREG(found.st_mode) else b"not a file", found.st_size
     finally:
         os.close(fd)
 
@@ -38,11 +39,22 @@ def check(seen: Seen) -> Iterator[Problem]:
     if not isinstance(file, Path) or not (seen.state / FURNISHED).exists():
         return
     try:
-        head = _head(file)
+        head, size = _head(file)
     except FileNotFoundError:
         yield Problem("database-missing", f"the database {file} is not there", _ADVICE)
     except PermissionError:  # another user's: whoever may start the cloud sees it
         return
     else:
-        if head not in (_FIRST, b""):
+        if head and not head.startswith(_FIRST):
             yield Problem("database-damaged", f"{file} is damaged: it is not a database", _ADVICE)
+        elif not seen.running and not file.with_name(f"{file.name}-wal").exists() and size < _said_size(head):
+            yield Problem("database-damaged", f"{file} is damaged: its end is missing", _ADVICE)
+
+
+def _said_size(head: bytes) -> int:
+    """The bytes that a database with this head has when nothing is in its log; 0 when it does not say."""
+    if len(head) < _HEAD_BYTES:
+        return 0
+    page = int.from_bytes(head[16:18], "big")
+    counted = head[24:28] == head[92:96]  # else somebody wrote it who does not count pages
+    return (65_536 if page == 1 else page) * int.from_bytes(head[28:32], "big") if counted else 0

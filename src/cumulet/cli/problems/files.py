@@ -17,8 +17,12 @@ def check(seen: Seen) -> Iterator[Problem]:
     try:
         now = Settings.load(seen.state)
     except ConfigError as error:
-        goes_on = "; the cloud goes on with the options that it was started with" if seen.running else ""
-        yield Problem("options-ignored", f"{error}{goes_on}", "Mend it before the next start")
+        goes_on = ". The cloud goes on with the options that it was started with" if seen.running else ""
+        said, advice = str(error), "Mend it before the next start"
+        if not seen.settings.file.exists():
+            said = f"{seen.settings.file} is not there"
+            advice = f"Copy {seen.settings.run_dir}/cumulet.toml, the options of the last start, to its place"
+        yield Problem("options-ignored", f"{said}{goes_on}", advice)
         return
     began = in_force.kept(seen.state) if seen.running else None
     if began is None:
