@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.cli import hints, in_force, listening, main, openstack, processes, state_folder, words
+from cumulet.cli import adopt, hints, in_force, listening, main, openstack, processes, state_folder, words
+from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
+from cumulet.cli.progress import Progress
 from cumulet.config import ConfigError, Settings
 from tests.cli.test_up import Cloud, cloud  # noqa: F401 - a fixture
 from tests.laws.source import ROOT
@@ -278,6 +280,24 @@ def test_the_options_of_a_start_are_kept_beside_those_of_the_next(tmp_path: Path
     settings.run_dir.mkdir()
     in_force.keep(settings)
     assert in_force.kept(tmp_path) == settings
+
+
+def test_adopt_waits_until_the_nodes_obey(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else `status` calls their hosts down right after it."""
+    answers = [{"nodes": [{"hold": "it is foreign"}, {}]}, {"nodes": [{"hold": "it is foreign"}]}, {"nodes": [{}]}]
+    monkeypatch.setattr(adopt.link_client, "report", lambda _settings: answers.pop(0))
+    adopt.taken_up(Settings(state=tmp_path), Progress(), [])
+    assert len(answers) == 3
+    adopt.taken_up(Settings(state=tmp_path), Progress(), ["one"])
+    assert answers == []
+    monkeypatch.setattr(adopt.link_client, "report", lambda _settings: (_ for _ in ()).throw(ApiError("gone", 0)))
+    adopt.taken_up(Settings(state=tmp_path), Progress(), ["one"])  # what was done is done
+
+
+def test_a_secrets_name_that_is_near(tmp_path: Path) -> None:
+    Settings.resolve(tmp_path, {"simulated": 1}, {}).save()
+    with pytest.raises(CliError, match=r"there is no secret named node_secret; did you mean node_secrets\?"):
+        main.dispatch(["secret", "rotate", "node_secret", "--state", str(tmp_path)])
 
 
 def test_every_variable_that_is_read_is_known() -> None:

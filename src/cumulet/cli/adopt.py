@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from cumulet.cli import link_client
@@ -24,6 +25,7 @@ from cumulet.config import Settings
 MOST_ROWS = 40
 SILENT_S = 35.0
 """So long a node is waited for that has said nothing of what it keeps."""
+TAKEN_UP_S = 20.0
 _READ_S = 24 * 3600.0
 """An image is read as a whole."""
 Rows = Sequence[Mapping[str, Any]]
@@ -60,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress()
     with progress.step(f"{len(shown['adopted'])} rows"):
         done = act(settings, "adopt", {"seen": shown["seen"], "cloud": args.cloud})
+    taken_up(settings, progress, done["holding"])
     failed = _take_images(settings, progress, lost)
     if args.json:
         print(json.dumps({**done, "images": lost, "images_left": failed}, indent=2))
@@ -100,6 +103,19 @@ def heard(settings: Settings, path: str, body: Any) -> dict[str, Any]:
             time.sleep(1)
             shown = act(settings, path, body)
     return shown
+
+
+def taken_up(settings: Settings, progress: Progress, holding: Sequence[str]) -> None:
+    """Wait until the nodes that held take this controller's word, which they do when they ask the next time."""
+    if not holding:
+        return
+    end = time.monotonic() + TAKEN_UP_S
+    with suppress(ApiError), progress.step("the nodes take this controller's word again"):
+        while any(node.get("hold") for node in link_client.report(settings)["nodes"]):
+            if time.monotonic() > end:
+                progress.say("  Not all of them do so yet: cumulet status says which.")
+                return
+            time.sleep(0.1)
 
 
 def act(settings: Settings, path: str, body: Any) -> dict[str, Any]:

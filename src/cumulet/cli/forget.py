@@ -11,6 +11,7 @@ from typing import Any
 
 from cumulet.cli import adopt
 from cumulet.cli.errors import CliError
+from cumulet.cli.progress import Progress
 from cumulet.config import Settings
 
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if not adopt.agreed(args, "Remove all of this?"):
         return 1
     done = adopt.act(settings, "forget", {**wish, "seen": shown["seen"]})
+    adopt.taken_up(settings, Progress(), done["holding"])
     if args.json:
         print(json.dumps(done, indent=2))
     else:

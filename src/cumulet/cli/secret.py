@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cumulet.cli import admin, link_client, state_folder
+from cumulet.cli import admin, hints, link_client, state_folder
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.config import METADATA_BEFORE, Settings
@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.name not in KINDS:
         said = "name one of them" if args.name is None else f"there is no secret named {args.name}"
-        raise CliError(f"{said}: {', '.join(KINDS)}")
+        near = hints.meant(args.name or "", KINDS)
+        raise CliError(f"{said}{near} ({', '.join(KINDS)})" if near else f"{said}: {', '.join(KINDS)}")
     with state_folder.locked(settings.state):
         for line in _told(settings, KINDS[args.name]):
             print(line)
