@@ -9,8 +9,8 @@ options. This module must never be kept as a global, and never holds a secret: s
 from __future__ import annotations
 
 import dataclasses
-import functools
 import errno
+import functools
 import ipaddress
 import socket
 import typing

@@ -184,6 +184,10 @@ def event(exchange: Exchange, clean: Callable[[str], str] = str) -> dict[str, An
         target |= {"id": made[0]} | ({"ids": made} if len(made) > 1 else {})
         if ids:
             target["within"] = ids
+    elif not ids and call and (about := [clean(each)[:_MOST_LETTERS] for each in call.about[:_MOST_IDS]]):
+        target |= {"id": about[0]} | ({"ids": about} if len(about) > 1 else {})
+    elif not ids and caller and operation and _is_login(operation.name):
+        target["id"] = caller.user_id
     else:
         target["id"] = ids[-1] if ids else "unknown"
         if ids[1:]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,7 +39,8 @@ class Call:
     the operation's `admit` made out, `context` what the process assembly handed to the service. `base_url` is
     scheme, host and port as the client addressed them, without a slash at the end. `global_request_id` is the id that
     the caller brought along from the request that made it call, when it is well-formed. `proven`: who has logged in by
-    this call; `made`: the answer's body. Both are for who watches requests.
+    this call; `made`: the answer's body; `about`: ids or names of what it was about, where neither the path nor the
+    answer says so. All three are for who watches requests.
     """
 
     def __init__(self, operation: Operation, store: Store, policy: Policy, context: Any) -> None:
@@ -63,6 +64,7 @@ class Call:
         self.client_address = ""
         self.proven: Caller | None = None
         self.made: Any = None
+        self.about: Sequence[str] = ()
         self._tx: Transaction | None = None
         self._caller: Caller | None = None
         self._receive: Callable[[], Awaitable[Any]] | None = None

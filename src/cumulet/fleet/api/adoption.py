@@ -101,6 +101,9 @@ def _carried_out(call: Call, wish: AdoptWish | ForgetWish, act: Any) -> dict[str
     if cloud is not None and not wish.show:
         settled = cloud
         tx.on_commit(lambda: call.context.standing.settle(settled))
+    call.about = [line["id"] for line in answer.get("adopted", answer.get("forgotten", []))] or [
+        answer.get("cloud", "")
+    ]
     silent = adoption.silent(tx, kept, every=call.context.standing.estranged is not None)
     return {**answer, "seen": now, "holding": [node.name for node in held], "silent": silent}
 

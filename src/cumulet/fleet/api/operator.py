@@ -56,6 +56,7 @@ class Password(Open):
 @service.post("/v1/sessions", auth=False, admit=the_operator, request=Wish, status=201)
 def open_session(call: Call) -> Session:
     """A token of the cloud's own for furnishing a project."""
+    call.about = [call.body.project]
     made = _actions(call).token(call.tx, call.body.project)
     if made is None:
         raise NotFound(f"There is no project named {call.body.project} that is enabled.")
@@ -72,6 +73,7 @@ def furnished(call: Call) -> dict[str, Any]:
 @service.post("/v1/furnished", auth=False, admit=the_operator, request=Furnished, status=204)
 def keep_furnished(call: Call) -> None:
     """Say what has been put into the cloud."""
+    call.about = call.body.furnished
     marks.put(call.tx, [FURNISHED + name for name in call.body.furnished])
 
 
@@ -88,6 +90,7 @@ def put_password(call: Call, secret: str) -> Mapping[str, Any]:
 @service.post("/v1/credential-keys", auth=False, admit=the_operator, transaction="none")
 def rotate_credential_keys(call: Call) -> dict[str, Any]:
     """Seal with a new key what has to be read again: credentials, secrets of domains and of OAuth1."""
+    call.about = ["credential_keys"]
     count = _actions(call).seal_anew()
     log.warning("the operator at %s has rotated the keys of credentials: %d rows", call.client_address, count)
     return {"sealed": count}
@@ -110,6 +113,7 @@ def nodes(call: Call) -> dict[str, Any]:
 @service.post("/v1/nodes/renewal", auth=False, admit=the_operator, status=204)
 def renew_nodes(call: Call) -> None:
     """Every node gets another secret with its next heartbeat."""
+    call.about = [row.name for row in joining.every(call.tx)]
     joining.renew(call.tx)
     log.warning("the operator at %s has every node get another secret", call.client_address)
 

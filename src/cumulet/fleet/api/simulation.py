@@ -35,7 +35,9 @@ async def show(call: Call) -> dict[str, Any]:
 async def order(call: Call) -> dict[str, Any]:
     """Carry out one order: a rule, a host, a server or clear."""
     try:
-        return await _told(call, simulation.order(call.raw))
+        wanted = simulation.order(call.raw)
+        call.about = [_about(wanted)]
+        return await _told(call, wanted)
     except simulation.SimulationError as error:
         raise BadRequest(_sentence(str(error))) from None
 
@@ -72,6 +74,14 @@ def _ask(call: Call, args: dict[str, Any]) -> str:
         if link_id is None:
             raise Conflict(_REAL)
         return jobs.ask(tx, link_id=link_id, host="", kind="simulate", args=args, deadline_s=ANSWER_S)
+
+
+def _about(wanted: simulation.Order) -> str:
+    """What an order is about, in a word."""
+    if wanted.fault is not None:
+        return wanted.fault.operation
+    named = wanted.host or wanted.server
+    return named.name if named is not None else "rules"
 
 
 def _sentence(text: str) -> str:

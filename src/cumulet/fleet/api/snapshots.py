@@ -41,6 +41,7 @@ def every(call: Call) -> dict[str, Any]:
 def take(call: Call) -> dict[str, Any]:
     """Remember all rows and images under a name; one of that name is replaced."""
     name: str = call.body.name
+    call.about = [name]
     return {"name": name, "rows": _snapshots(call).take(call.tx, name)}
 
 
@@ -48,6 +49,7 @@ def take(call: Call) -> dict[str, Any]:
 def reset(call: Call) -> dict[str, Any]:
     """Go back to a snapshot: rows, images and simulated guests."""
     name: str = call.body.name
+    call.about = [name]
     found = _snapshots(call)
     try:
         return {"name": name, **found.reset(call.tx, name)}

@@ -30,6 +30,7 @@ class Token(msgspec.Struct):
 def create(call: Call) -> Token:
     """Make a token with which one node can join, once, within an hour."""
     wish: Wish = call.body
+    call.about = ["any new node" if wish.name is None else wish.name]
     try:
         token, expires_at = joining.issue(call.tx, wish.name)
     except ValueError as error:
