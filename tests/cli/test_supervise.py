@@ -81,7 +81,11 @@ def test_a_child_that_keeps_ending_is_retried_ever_more_slowly(settings: Setting
 
 
 def test_a_child_that_says_what_is_wrong_is_not_started_until_it_is_asked_for(settings: Settings) -> None:
-    told = "import sys; print('controller: no such card', flush=True); sys.exit(2)"
+    mended = settings.run_dir / "mended"
+    told = (
+        f"import pathlib, sys, time\nif pathlib.Path({str(mended)!r}).exists(): time.sleep(600)\n"
+        "print('controller: no such card', flush=True)\nsys.exit(2)"
+    )
     processes.start(settings, [child("controller", told), child("node", SLEEP)])
     until(lambda: processes.rows(settings) and row(settings, "controller").given_up)
     seen = Seen(settings, processes.rows(settings))
@@ -93,6 +97,10 @@ def test_a_child_that_says_what_is_wrong_is_not_started_until_it_is_asked_for(se
     assert processes.start_again(settings)
     until(lambda: row(settings, "controller").restarts == 1 and row(settings, "controller").given_up)
     assert (settings.log_dir / "controller.log").read_text().count("no such card") == 2
+    mended.touch()
+    assert processes.start_again(settings) and not processes.start_again(settings)
+    assert row(settings, "controller").pid
+    readiness._still_alive(settings)  # why it ended before is no reason any more
     assert row(settings, "node").restarts == 0
 
 

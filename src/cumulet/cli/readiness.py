@@ -29,7 +29,7 @@ PATIENCE = 0.25
 """Seconds between two looks at whether the processes live."""
 HEALTH = "/healthcheck"
 _JSON = {"Accept": "application/json"}
-SAID_WHY = (f"exit {supervise.FINAL}", f"exit {supervise.PASSING}")
+_PASSING = f"exit {supervise.PASSING}"
 PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
 
 
@@ -170,7 +170,7 @@ def _still_alive(settings: Settings, names: Sequence[str] = processes.CHILDREN) 
     if not rows and processes.supervisor_pid(settings) is None:
         raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
     for row in rows:
-        said_why = row.last_exit in SAID_WHY and (row.restarts or row.pid is None)
+        said_why = row.given_up or (row.last_exit == _PASSING and (row.restarts or row.pid is None))
         if row.name in names and (row.restarts >= TOO_MANY_RESTARTS or said_why):
             why = processes.last_words(settings, row.name)
             how = "does not start" if said_why else f"keeps ending ({row.last_exit})"
