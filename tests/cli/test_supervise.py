@@ -100,7 +100,7 @@ def test_a_child_that_says_what_is_wrong_is_not_started_until_it_is_asked_for(se
     mended.touch()
     assert processes.start_again(settings) and not processes.start_again(settings)
     assert row(settings, "controller").pid
-    readiness._still_alive(settings)  # why it ended before is no reason any more
+    readiness._still_alive(settings, {})  # why it ended before is no reason any more
     assert row(settings, "node").restarts == 0
 
 
@@ -267,3 +267,11 @@ def test_a_log_is_not_opened_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "node.log").symlink_to("/etc/passwd")
     with pytest.raises(OSError, match="symbolic"):
         supervise.open_log(str(tmp_path / "node.log"))
+
+
+def test_restarts_of_long_ago_are_no_reason_to_give_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = processes.ProcessRow("controller", 4711, time.time(), 7, "exit 75", None)
+    monkeypatch.setattr(processes, "rows", lambda _settings, memory=True: [row])
+    readiness._still_alive(settings, {"controller": 7})
+    with pytest.raises(CliError, match="the controller does not start"):
+        readiness._still_alive(settings, {"controller": 4})

@@ -95,6 +95,7 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
     file has switched off (``healthcheck_disable``) answers, too.
     """
     with progress.step("every API answers"):
+        before = _restarts(settings)
         begun = looked = time.monotonic()
         waiting, wrong, listens = list(STANDARD_PORTS), "nobody listens", False
         door = urlsplit(settings.local_url(waiting[0]))
@@ -108,7 +109,7 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
             now = time.monotonic()
             if waiting and now - looked > PATIENCE:
                 looked = now
-                _still_alive(settings, ["controller"])
+                _still_alive(settings, before, ["controller"])
                 progress.detail(", ".join(waiting))
             if waiting and now - begun > API_SECONDS:
                 raise CliError(f"no answer after {API_SECONDS:.0f} s ({wrong}).\n{_tails(settings, ['controller'])}")
@@ -129,7 +130,7 @@ def wait_for_nodes(settings: Settings, progress: Progress) -> None:
     CliError when they do not come."""
     expected = settings.simulated or 1
     with progress.step("the node is up" if expected == 1 else f"{expected} hosts are up"):
-        deadline = time.monotonic() + NODE_SECONDS
+        deadline, before = time.monotonic() + NODE_SECONDS, _restarts(settings)
         looked = time.monotonic()
         while True:
             standing = link_client.standing(settings)
@@ -144,7 +145,7 @@ def wait_for_nodes(settings: Settings, progress: Progress) -> None:
                 return
             if time.monotonic() - looked > PATIENCE:
                 looked = time.monotonic()
-                _still_alive(settings)
+                _still_alive(settings, before)
             if time.monotonic() > deadline:
                 tail = _tails(settings, ["node"])
                 raise CliError(f"{count} of {expected} hosts are up after {NODE_SECONDS:.0f} s.\n{tail}")
@@ -163,15 +164,21 @@ def _say_who_left(hosts: Sequence[Mapping[str, Any]], progress: Progress) -> Non
         )
 
 
-def _still_alive(settings: Settings, names: Sequence[str] = processes.CHILDREN) -> None:
+def _restarts(settings: Settings) -> dict[str, int]:
+    """How often each process has been started again so far, for a cloud that has run for long."""
+    return {row.name: row.restarts for row in processes.rows(settings, memory=False)}
+
+
+def _still_alive(settings: Settings, before: Mapping[str, int], names: Sequence[str] = processes.CHILDREN) -> None:
     """Raise CliError when a process keeps ending: waiting longer would not help. One that ends with 2 has said what is
     wrong with its options or files, which trying again does not change; with 75, of what it needs."""
     rows = processes.rows(settings, memory=False)
     if not rows and processes.supervisor_pid(settings) is None:
         raise CliError(f"the supervisor ended:\n{processes.log_tail(settings, 'supervisor')}")
     for row in rows:
-        said_why = row.given_up or (row.last_exit == _PASSING and (row.restarts or row.pid is None))
-        if row.name in names and (row.restarts >= TOO_MANY_RESTARTS or said_why):
+        again = row.restarts - before.get(row.name, 0)
+        said_why = row.given_up or (row.last_exit == _PASSING and (again or row.pid is None))
+        if row.name in names and (again >= TOO_MANY_RESTARTS or said_why):
             why = processes.last_words(settings, row.name)
             how = "does not start" if said_why else f"keeps ending ({row.last_exit})"
             tail = "" if said_why else f"\nIts log:\n{_tails(settings, [row.name])}"
