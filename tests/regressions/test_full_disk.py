@@ -148,6 +148,7 @@ def test_the_rest_of_a_disk_is_for_deleting(cloud: Assembled, monkeypatch: pytes
     for answer in refused:
         assert answer.status == 503 and answer.headers["retry-after"] == "60", answer.body
         assert "kept for deleting" in answer.body.decode()
+    assert cloud.ask("image", "POST", "/v2/images", token=member, body={"name": "i"}).status == 413
     user = {"name": "demo", "domain": {"id": "default"}, "password": cloud.secret("demo")}
     login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
     assert cloud.ask("identity", "POST", "/v3/auth/tokens", body=login).status == 201

@@ -250,8 +250,7 @@ class Exchange:
             return
         short = (room.short() if operation.grows else None) or (room.scarce() if operation.writes else None)
         if short is not None:
-            fault = TooLarge if operation.grows == TooLarge.status else Unavailable
-            raise fault(short, headers={"Retry-After": _SHORT_RETRY_S})
+            raise self.mount.service.no_room(short, headers={"Retry-After": _SHORT_RETRY_S})
 
     async def _crossed_origins(self, method: str) -> bool:
         """What browsers need to know; whether the request was a preflight, which is answered here."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cumulet.auth import Rule
-from cumulet.http.faults import BadRequest, Fault, NotFound, Renderer
+from cumulet.http.faults import BadRequest, Fault, NotFound, Renderer, Unavailable
 from cumulet.http.shapes import Invalid, only
 from cumulet.http.versions import Microversions, Version
 
@@ -77,8 +77,8 @@ class Operation:
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
     `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
-    refused while its disks are nearly full, with that status (clients wait for what is 503); all that `writes`, when
-    hardly anything is free. What is `quiet` has its line in the access log when it fails, or at the level DEBUG.
+    refused while its disks are nearly full; all that `writes`, when hardly anything is free. What is `quiet` has its
+    line in the access log when it fails, or at the level DEBUG.
     """
 
     service: str
@@ -104,7 +104,7 @@ class Operation:
     also: tuple[int, ...] = ()
     parameters: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
-    grows: Literal[0, 413, 503] = 0
+    grows: bool = False
     quiet: bool = False
     admit: Callable[[Any], None] | None = None
 
@@ -225,6 +225,7 @@ class Service:
     kinds of tokens that its rules take, where a rule does not say itself. `admit` sees the call of an authenticated
     request before its body is read, and raises the fault of one that it does not take.
     Without `slash_ends` a path below a version that ends in a slash names something without an id: it is not there.
+    `no_room`: the fault of what a disk has no room for.
     """
 
     def __init__(
@@ -239,6 +240,7 @@ class Service:
         scope_types: tuple[str, ...] = (),
         admit: Callable[[Any], None] | None = None,
         slash_ends: bool = True,
+        no_room: type[Fault] = Unavailable,
     ) -> None:
         self.type = type
         self.faults = faults
@@ -249,6 +251,7 @@ class Service:
         self.scope_types = scope_types
         self.admit = admit
         self.slash_ends = slash_ends
+        self.no_room = no_room
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
         self.websocket: Callable[..., Any] | None = None

@@ -12,7 +12,7 @@ from threading import Event, get_native_id
 
 from cumulet.engine import Engine
 from cumulet.http import Service
-from cumulet.http.faults import BadRequest, Fault, NotAllowed, webob_body
+from cumulet.http.faults import BadRequest, Fault, NotAllowed, TooLarge, webob_body
 from cumulet.http.shapes import Invalid
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.protections import Protections
@@ -32,7 +32,13 @@ def _forbidden(rule: str) -> Fault:
 
 
 image = Service(
-    "image", faults=webob_body, invalidity=_invalid, forbidden=_forbidden, scope_types=("project",), slash_ends=False
+    "image",
+    faults=webob_body,
+    invalidity=_invalid,
+    forbidden=_forbidden,
+    scope_types=("project",),
+    slash_ends=False,
+    no_room=TooLarge,  # as Glance's storage that is full; clients of images wait for what is 503, and say nothing
 )
 image.add_rules(RULES)
 

@@ -26,7 +26,7 @@ _RULE = "os_compute_api:servers"
 _PASSWORD = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # noqa: S105 - letters, not a password
 
 
-@service.post("/v2.1/servers", request=body_wire.NewServerBody, status=202, grows=503, policy=f"{_RULE}:create")
+@service.post("/v2.1/servers", request=body_wire.NewServerBody, status=202, grows=True, policy=f"{_RULE}:create")
 def create(call: Call) -> Reply:
     """Create one server or several."""
     new: body_wire.NewServer = call.body.server

@@ -30,7 +30,7 @@ Complete = Callable[[Any, str, Intake, Stored], None]
 @service.put(
     "/v2/images/{image_id}/file",
     status=204,
-    grows=413,
+    grows=True,
     body_limit=None,
     policy_in_handler="upload_image",
     faults=(408, 410, 503),
@@ -46,7 +46,7 @@ async def upload(call: Call, image_id: str) -> None:
 @service.put(
     "/v2/images/{image_id}/stage",
     status=204,
-    grows=413,
+    grows=True,
     body_limit=None,
     policy_in_handler="modify_image",
     faults=(408, 410, 503),

@@ -8,7 +8,7 @@ from cumulet.services.image.model import imports
 from cumulet.services.image.service import image as service
 
 
-@service.post("/v2/images/{image_id}/import", status=202, grows=413, request=dict, policy_in_handler="modify_image")
+@service.post("/v2/images/{image_id}/import", status=202, grows=True, request=dict, policy_in_handler="modify_image")
 def import_image(call: Call, image_id: str) -> Reply:
     """Import bytes: those that are staged, those of a URL, another region's, or this image's to further stores."""
     asked = imports.parse(call.body, call.headers.get("x-image-meta-store"), call.context)

@@ -58,7 +58,7 @@ def of_image(call: Call, image_id: str) -> dict[str, Any]:
     return {"tasks": [wire.of_image(row) for row in model.of_image(call.tx, found.id)]}
 
 
-@service.post("/v2/tasks", status=201, grows=413, request=dict, policy="tasks_api_access")
+@service.post("/v2/tasks", status=201, grows=True, request=dict, policy="tasks_api_access")
 def create(call: Call) -> Reply:
     """Begin a task: only an import from a URL, which makes the image that it imports into."""
     kind, given = wire.given(call.body)
