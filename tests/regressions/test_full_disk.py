@@ -142,7 +142,7 @@ def test_the_rest_of_a_disk_is_for_deleting(cloud: Assembled, monkeypatch: pytes
     refused = [
         cloud.ask("network", "PUT", f"/v2.0/networks/{made}", token=member, body={"network": {"name": "y"}}),
         cloud.ask("network", "POST", "/v2.0/networks", token=member, body={"network": {}}),
-        cloud.ask("compute", "POST", "/v2.1/servers/none/action", token=member, body={"lock": None}),
+        cloud.ask("compute", "POST", "/v2.1/servers/none/action", token=member, body={"os-start": None}),
         cloud.ask("identity", "POST", "/v3/projects", token=cloud.admin, body={"project": {"name": "p"}}),
     ]
     for answer in refused:

@@ -20,7 +20,8 @@ _ADVICE = "Put it back from a backup (docs/backup.md). Nothing was changed"
 
 
 def _head(file: Path) -> tuple[bytes, int]:
-    """Its first bytes, and its size. It lies in a folder of the controller's user, and root looks: what never ends is not read."""
+    """Its first bytes, and its size. It lies in a folder of the controller's user, and root looks: what never ends is
+    not read."""
     fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(fd)
