@@ -2,8 +2,9 @@
 
     PYTHONPATH=src .venv/bin/python bench/dead_rows.py [--kind sqlite|postgresql] [--living 1000] [--dead 1000000]
 
-Both clouds run side by side, and each call goes to one and then to the other, so that whatever else the machine does
-hits both. The least and the median of each call in milliseconds, over one kept connection. PostgreSQL is one of its
+Both clouds run side by side, and the calls go to one and to the other in short turns, so that whatever else the machine
+does hits both. The least and the median of each call in milliseconds, over one kept connection, and the CPU that it
+took the controller (and PostgreSQL's processes), which depends least on neighbours. PostgreSQL is one of its
 own, started as the tests start theirs; its rows are counted (ANALYZE) after they are written, as autovacuum would.
 """
 
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from cumulet.config import Settings
 sys.path.insert(0, str(ROOT))
 
 LATELY_S = 3600
+BLOCKS = 4
 _TABLES = ("compute_servers", "compute_actions", "engine_timeline")
 _OWN = {"compute_servers": "id", "compute_actions": "server_id", "engine_timeline": "subject"}
 """The column that names the server; the first column of each table is a number that the database gives."""
@@ -46,6 +49,20 @@ class Cloud:
         self.settings = Settings.load(state)
         self.admin = session(state)
         self.connection = http.client.HTTPConnection("127.0.0.1", self.settings.ports.of("compute"))
+
+    def cpu_s(self) -> float:
+        """CPU seconds so far of the controller and, on PostgreSQL, of the processes that serve it."""
+        pids = [int((self.settings.run_dir / "controller.pid").read_text())]
+        mine = f"postgres: cumulet {self.state.name} ".encode()
+        for entry in [] if isinstance(self.settings.database, Path) else Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    pids += [int(entry.name)] if (entry / "cmdline").read_bytes().startswith(mine) else []
+        ticks = 0
+        for pid in pids:
+            with suppress(OSError):
+                ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def ask(self, method: str, path: str, wanted: Any = None) -> tuple[float, Any]:
         """Milliseconds to the answer's end, and the answer."""
@@ -134,40 +151,63 @@ def reads(cloud: Cloud) -> dict[str, str]:
     }
 
 
-def compare(clouds: list[Cloud], rounds: int) -> dict[str, list[list[float]]]:
-    """Milliseconds by call, a list for each cloud."""
-    took: dict[str, list[list[float]]] = {}
+class Took:
+    """Milliseconds of calls of one kind to each cloud, and the CPU seconds that went into them."""
 
-    def note(name: str, number: int, ms: float) -> None:
-        took.setdefault(name, [[] for _ in clouds])[number].append(ms)
+    def __init__(self, clouds: int) -> None:
+        self.ms: list[list[float]] = [[] for _ in range(clouds)]
+        self.cpu_s = [0.0] * clouds
 
+
+def compare(clouds: list[Cloud], rounds: int) -> dict[str, Took]:
+    """What each call took, in blocks that take turns."""
+    took: dict[str, Took] = {}
     paths = [reads(cloud) for cloud in clouds]
     for name in paths[0]:
-        for _ in range(rounds):
+        found = took[name] = Took(len(clouds))
+        for _ in range(BLOCKS):
             for number, cloud in enumerate(clouds):
-                note(name, number, cloud.ask("GET", paths[number][name])[0])
+                before = cloud.cpu_s()
+                for _ in range(rounds // BLOCKS):
+                    found.ms[number].append(cloud.ask("GET", paths[number][name])[0])
+                found.cpu_s[number] += cloud.cpu_s() - before
     wanted = []
     for cloud in clouds:
         wide = cloud.admin.request("GET", "network", "/networks?name=wide")["networks"][0]["id"]
         wanted.append(body(cloud.admin, wide, 1))
-    for _ in range(rounds):
+    made, gone = took["POST server, until it runs"], took["DELETE server"] = Took(len(clouds)), Took(len(clouds))
+    for _ in range(BLOCKS):
         for number, cloud in enumerate(clouds):
-            ms, answer = cloud.ask("POST", "/servers", wanted[number])
-            note("POST server", number, ms)
-            path = f"/servers/{answer['server']['id']}"
-            while cloud.ask("GET", path)[1]["server"]["status"] == "BUILD":
-                time.sleep(0.01)
-            note("DELETE server", number, cloud.ask("DELETE", path)[0])
+            before = cloud.cpu_s()
+            paths_made = [_run(cloud, wanted[number], made.ms[number]) for _ in range(rounds // BLOCKS)]
+            between = cloud.cpu_s()
+            gone.ms[number] += [cloud.ask("DELETE", path)[0] for path in paths_made]
+            time.sleep(1)  # what the nodes report belongs to it
+            made.cpu_s[number] += between - before
+            gone.cpu_s[number] += cloud.cpu_s() - between
     return took
 
 
-def table(took: dict[str, list[list[float]]]) -> str:
-    """Least and median of both, and the ratio of the least."""
-    lines = [f"{'call':44s}{'none, least':>12s}{'median':>9s}{'dead, least':>13s}{'median':>9s}{'ratio':>8s}"]
-    for name, (without, dead) in took.items():
-        least = min(without), min(dead)
-        shown = f"{least[0]:12.2f}{statistics.median(without):9.2f}{least[1]:13.2f}{statistics.median(dead):9.2f}"
-        lines.append(f"{name:44s}{shown}{least[1] / least[0]:8.2f}")
+def _run(cloud: Cloud, wanted: Any, ms: list[float]) -> str:
+    """A server that runs; its path. The milliseconds of the call are noted."""
+    took, answer = cloud.ask("POST", "/servers", wanted)
+    ms.append(took)
+    path = f"/servers/{answer['server']['id']}"
+    while cloud.ask("GET", path)[1]["server"]["status"] == "BUILD":
+        time.sleep(0.05)
+    return path
+
+
+def table(took: dict[str, Took]) -> str:
+    """Least and median of both in milliseconds, and the CPU of a call."""
+    head = "".join(f"{word:>9s}" for word in ("least", "median", "CPU") * 2)
+    lines = [f"{'milliseconds':44s}{head}   (none dead, then all)"]
+    for name, found in took.items():
+        shown = "".join(
+            f"{min(ms):9.2f}{statistics.median(ms):9.2f}{cpu * 1000 / len(ms):9.2f}"
+            for ms, cpu in zip(found.ms, found.cpu_s, strict=True)
+        )
+        lines.append(f"{name:44s}{shown}")
     return "\n".join(lines)
 
 
