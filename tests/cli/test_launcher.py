@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,14 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "cumulet"
 MAIN = "import sys; print(sys.prefix, sys.flags.safe_path, *sys.argv[1:])\n"
+QUICK = """#!/bin/sh
+if [ "$1 $2 $3" = "-m venv --clear" ]; then
+    "{python}" -m venv --clear --without-pip "$4"
+    echo "{pip}" >"$4/lib/python{version}/site-packages/pip.pth"
+else
+    exec "{python}" "$@"
+fi
+"""
 NAMES = "import os; print(os.environ['CUMULET_CLIENT_ENV'], os.environ.get('CUMULET_TEMPEST_ENV'))\n"
 
 
@@ -28,6 +38,23 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def quick(tmp_path: Path) -> str:
+    """A Python whose environments share one pip: unpacking it is nearly all of the seconds that an environment takes.
+
+    The first test makes real ones.
+    """
+    spec = importlib.util.find_spec("pip")
+    assert spec is not None and spec.origin is not None
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "pip").symlink_to(Path(spec.origin).parent)
+    file = tmp_path / "quick"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    file.write_text(QUICK.format(python=sys.executable, pip=tmp_path / "shared", version=version))
+    file.chmod(0o755)
+    return str(file)
+
+
 def launch(checkout: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "CUMULET"))}
     return subprocess.run(
@@ -36,7 +63,7 @@ def launch(checkout: Path, *words: str, **env: str) -> subprocess.CompletedProce
         cwd=checkout.parent,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -68,25 +95,27 @@ def test_the_environment_is_made_once_and_again_when_a_lock_file_changes(checkou
     assert (mended.returncode, "Installing" in mended.stderr) == (0, True)
 
 
-def test_the_test_verb_makes_an_environment_for_each_of_other_peoples_tools(checkout: Path) -> None:
+def test_the_test_verb_makes_an_environment_for_each_of_other_peoples_tools(checkout: Path, quick: str) -> None:
     (checkout / "src" / "cumulet" / "cli" / "main.py").write_text(NAMES)
-    assert launch(checkout, "up").stdout == f"{checkout}/.venv-client None\n"
-    assert launch(checkout, "test").stdout == f"{checkout}/.venv-client {checkout}/.venv-tempest\n"
+    assert launch(checkout, "up", CUMULET_PYTHON=quick).stdout == f"{checkout}/.venv-client None\n"
+    assert (
+        launch(checkout, "test", CUMULET_PYTHON=quick).stdout == f"{checkout}/.venv-client {checkout}/.venv-tempest\n"
+    )
     for name in (".venv-client", ".venv-tempest"):
         assert (checkout / name / "bin" / "python").exists()
 
 
-def test_two_at_once_make_it_once(checkout: Path) -> None:
+def test_two_at_once_make_it_once(checkout: Path, quick: str) -> None:
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: launch(checkout, "up"), range(2)))
+        both = list(pool.map(lambda _: launch(checkout, "up", CUMULET_PYTHON=quick), range(2)))
     assert [done.returncode for done in both] == [0, 0], both[0].stderr + both[1].stderr
     assert sum("Installing" in done.stderr for done in both) == 1
 
 
-def test_a_link_to_the_launcher_finds_the_checkout(checkout: Path, tmp_path: Path) -> None:
+def test_a_link_to_the_launcher_finds_the_checkout(checkout: Path, tmp_path: Path, quick: str) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "cumulet").symlink_to(checkout / "cumulet")
-    done = launch(tmp_path / "bin", "up", CUMULET_ENV=str(tmp_path / "env"))
+    done = launch(tmp_path / "bin", "up", CUMULET_ENV=str(tmp_path / "env"), CUMULET_PYTHON=quick)
     assert done.stdout == f"{tmp_path}/env True up\n", done.stderr
 
 

@@ -14,6 +14,7 @@ import yaml
 from keystoneauth1 import identity, session
 
 from tests.ports import free_ports
+from tests.reach import passable
 
 
 class Cloud:
@@ -29,8 +30,7 @@ class Cloud:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("tls")
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o755)  # the APIs' user passes
+    passable(folder)
     found = Cloud(folder / "state")
     done = found("up", "--simulated", "--tls", "--port-base", str(found.base))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.reach import passable
 from tests.service.booted import REPO, Booted, until
 
 pytestmark = [
@@ -73,8 +74,7 @@ class Cloud:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("booted")
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o755)
+    passable(folder)
     machine = Booted(folder)
     machine.boot()
     try:
