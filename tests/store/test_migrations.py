@@ -128,3 +128,42 @@ def test_objects_are_named_relative_to_their_stores_from_0002_on(store: Store) -
         found = connection.execute(text("SELECT url FROM image_locations ORDER BY id")).scalars().all()
         claimed = connection.execute(text("SELECT url FROM image_erasures")).scalars().all()
     assert found == list(places.values()) and f"{image}.{upload}" in claimed
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_names_that_differ_by_their_case_come_along(store: Store, caplog: pytest.LogCaptureFixture, times: int) -> None:
+    """decisions/0047: none is lost or changed, and each is found by its own spelling."""
+    first(store)
+    rows = {
+        "identity_projects": (
+            "is_domain, enabled, description, epoch, options, extra",
+            "false, true, '', 0, '{}', '{}'",
+        ),
+        "identity_users": ("enabled, failed_logins, created_at, epoch, options, extra", "true, 0, 0, 0, '{}', '{}'"),
+        "identity_groups": ("description, extra", "'', '{}'"),
+        "identity_roles": ("options, extra", "'{}', '{}'"),
+    }
+    spelled = [("1", "ADMIN", "d"), ("2", "admin", "d"), ("3", "Admin", "d"), ("4", "Straße", "d"), ("5", "Admin", "e")]
+    with store.engine.begin() as connection:
+        for table, (columns, values) in rows.items():
+            insert = text(
+                f"INSERT INTO {table} (id, name, domain_id, {columns}) VALUES (:id, :name, :domain, {values})"
+            )
+            for id, name, domain in spelled:
+                connection.execute(insert, {"id": id, "name": name, "domain": domain})
+        extra = "enabled, failed_logins, created_at, epoch, options, extra, origin"
+        for id in ("6", "7"):  # of a directory
+            values = f"('{id}', 'ADMIN', 'd', true, 0, 0, 0, '{{}}', '{{}}', 'ldap')"
+            connection.execute(text(f"INSERT INTO identity_users (id, name, domain_id, {extra}) VALUES {values}"))
+    for _ in range(times):
+        migrate(store)
+        with store.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert "'ADMIN'" in caplog.text and "differ by their case alone" in caplog.text
+    keys = [("admin", "1"), ("admin", ""), ("admin", "3"), ("strasse", ""), ("admin", "")]
+    with store.engine.connect() as connection:
+        for table in rows:
+            query = text(f"SELECT id, name, domain_id, name_key, namesake FROM {table} ORDER BY id")
+            found = [tuple(row) for row in connection.execute(query)]
+            assert found[:5] == [(*row, *key) for row, key in zip(spelled, keys, strict=True)]
+            assert found[5:] == ([(id, "ADMIN", "d", "admin", "") for id in "67"] if table.endswith("users") else [])

@@ -93,7 +93,18 @@ def complete(table: Table, names: tuple[str, ...], row: Mapping[str, Any]) -> Ma
     missing = _missing(table, names)
     if not missing:
         return row
-    return {**row, **{name: made(None) if callable(made) else made for name, made in missing.items()}}
+    context = _Context(row)
+    return {**row, **{name: made(context) if callable(made) else made for name, made in missing.items()}}
+
+
+class _Context:
+    """What a default that follows from the rest of a row is given, as by SQLAlchemy."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._row = row
+
+    def get_current_parameters(self) -> Mapping[str, Any]:
+        return self._row
 
 
 @lru_cache(maxsize=2000)

@@ -16,6 +16,7 @@ from sqlalchemy import false, or_, select, true
 from cumulet.fleet.service import Subject
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
+from cumulet.services.identity.model import names
 from cumulet.services.identity.model.adoption import adopt
 from cumulet.services.identity.model.bootstrap import bootstrap
 from cumulet.services.identity.model.first_passwords import AdminsPassword
@@ -25,7 +26,7 @@ from cumulet.services.identity.model.generation import surpass as surpass_genera
 from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.model.owners import owners
 from cumulet.services.identity.model.password_rules import PasswordRules
-from cumulet.services.identity.tables import endpoints, groups, projects, roles, services, users
+from cumulet.services.identity.tables import endpoints, folded, groups, projects, roles, services, users
 from cumulet.store import Transaction
 
 __all__ = [
@@ -60,15 +61,15 @@ def project_names(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
 
 def project_named(tx: Transaction, name: str) -> str:
     """Id of the default domain's project of this name; empty without one. One query."""
-    found = select(projects.c.id).where(projects.c.domain_id == "default", projects.c.name == name)
-    return str(tx.scalar(found.where(projects.c.is_domain == false())) or "")
+    found = select(projects.c.id).where(projects.c.domain_id == "default", projects.c.is_domain == false())
+    return str(tx.scalar(names.best(found, projects, name)) or "")
 
 
 def find(tx: Transaction, text: str) -> list[Subject]:
     """Domains, projects, users, groups and roles with this id or name, for ``explain``; 20 of each at most."""
     found = []
     for kind, table in (("project", projects), ("user", users), ("group", groups), ("role", roles)):
-        query = select(table).where(or_(table.c.id == text, table.c.name == text))
+        query = select(table).where(or_(table.c.id == text, table.c.name_key == folded(text)))
         for row in tx.rows(query.limit(20)):
             is_domain = kind == "project" and row.is_domain
             found.append(Subject("domain" if is_domain else kind, row.id, row.name))

@@ -8,6 +8,8 @@ local ones are unique.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -28,6 +30,25 @@ ROOT = "<<keystone.domain.root>>"
 
 LOCAL, FEDERATED, LDAP = "local", "federated", "ldap"
 _IS_LOCAL = text("origin = 'local'")
+
+
+def folded(name: str) -> str:
+    """What a name is found by: without its case, as Unicode folds it; accents count."""
+    return name.casefold()
+
+
+def _found_by_name(noun: str, *, local: bool = False) -> list[Any]:
+    """What stands beside a name that is compared without its case: see `model/names.py`."""
+    only: dict[str, Any] = {"sqlite_where": _IS_LOCAL, "postgresql_where": _IS_LOCAL} if local else {}
+    unique, also = f"uq_identity_{noun}_domain_name_key", f"ix_identity_{noun}_name_key"
+    key = lambda context: folded(context.get_current_parameters()["name"])  # noqa: E731
+    return [
+        Column("name_key", String, nullable=False, default=key, server_default=""),
+        Column("namesake", String(64), nullable=False, default="", server_default=""),
+        Index(unique, "domain_id", "name_key", "namesake", unique=True, **only),
+        *([Index(also, "name_key")] if local else []),
+    ]
+
 
 generation = Table(
     "identity_generation",
@@ -50,6 +71,7 @@ projects = Table(
     Column("options", JSON, nullable=False, default=dict),
     Column("extra", JSON, nullable=False, default=dict),
     UniqueConstraint("domain_id", "name", name="uq_identity_projects_domain_name"),
+    *_found_by_name("projects"),
 )
 
 project_tags = Table(
@@ -78,15 +100,7 @@ users = Table(
     Column("options", JSON, nullable=False, default=dict),
     Column("extra", JSON, nullable=False, default=dict),
     Column("origin", String(9), nullable=False, default=LOCAL, server_default=LOCAL),
-    Index(
-        "uq_identity_users_domain_name",
-        "domain_id",
-        "name",
-        unique=True,
-        sqlite_where=_IS_LOCAL,
-        postgresql_where=_IS_LOCAL,
-    ),
-    Index("ix_identity_users_name", "name"),
+    *_found_by_name("users", local=True),
 )
 
 groups = Table(
@@ -98,15 +112,7 @@ groups = Table(
     Column("description", Text, nullable=False, default=""),
     Column("extra", JSON, nullable=False, default=dict),
     Column("origin", String(9), nullable=False, default=LOCAL, server_default=LOCAL),
-    Index(
-        "uq_identity_groups_domain_name",
-        "domain_id",
-        "name",
-        unique=True,
-        sqlite_where=_IS_LOCAL,
-        postgresql_where=_IS_LOCAL,
-    ),
-    Index("ix_identity_groups_name", "name"),
+    *_found_by_name("groups", local=True),
 )
 
 memberships = Table(
@@ -126,6 +132,7 @@ roles = Table(
     Column("options", JSON, nullable=False, default=dict),
     Column("extra", JSON, nullable=False, default=dict),
     UniqueConstraint("domain_id", "name", name="uq_identity_roles_domain_name"),
+    *_found_by_name("roles"),
 )
 
 implied_roles = Table(

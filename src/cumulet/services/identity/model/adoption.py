@@ -24,6 +24,7 @@ from cumulet.services.identity.tables import (
     application_credentials,
     assignments,
     credentials,
+    folded,
     limits,
     memberships,
     old_passwords,
@@ -86,9 +87,10 @@ def _domains(tx: Transaction, adoption: Adoption, owners: Iterable[Owner]) -> No
             owner.domain_id = DOMAIN
     named = {owner.domain_id: owner.domain for owner in owners}
     known = set(tx.execute(select(projects.c.id).where(among(projects.c.id, named))).scalars())
-    taken = set(tx.execute(select(projects.c.name).where(projects.c.is_domain)).scalars())
+    taken = set(tx.execute(select(projects.c.name_key).where(projects.c.is_domain)).scalars())
     for id in sorted(named.keys() - known):
-        name = named[id] if named[id] and named[id] not in taken else f"adopted-{id[:8]}"
+        name = named[id] if named[id] and folded(named[id]) not in taken else f"adopted-{id[:8]}"
+        taken.add(folded(name))
         tx.insert(projects, {"id": id, "name": name[:64], "domain_id": ROOT, "is_domain": True, "enabled": True})
         adoption.note("domain", id, name)
 
@@ -101,23 +103,25 @@ def _owners(tx: Transaction, adoption: Adoption, kind: str, owners: Iterable[Own
     missing = [wanted[id] for id in sorted(wanted.keys() - known)]
     if not missing:
         return False
-    columns = (table.c.id, table.c.name, table.c.domain_id)
-    names = {(row.domain_id, row.name): row.id for row in tx.rows(select(*columns))}
+    columns = (table.c.id, table.c.name_key, table.c.domain_id)
+    names = {
+        (row.domain_id, row.name_key): row.id for row in tx.rows(select(*columns).order_by(table.c.namesake.desc()))
+    }
     for owner in missing:
         name = owner.name[: _LONGEST[table]]
-        holder = names.get((owner.domain_id, name)) if name else None
+        holder = names.get((owner.domain_id, folded(name))) if name else None
         if holder is not None and adoption.foreign and holder not in adoption.busy and holder not in wanted:
             _become(tx, table, holder, owner.id)
             if table is projects:
                 adoption.became[holder] = owner.id
-            names[owner.domain_id, name] = owner.id
+            names[owner.domain_id, folded(name)] = owner.id
             adoption.note(kind, owner.id, name, f"the {kind} {name} of these rows has its id now")
             continue
         if not name or holder is not None:
             name = f"adopted-{owner.id[:8]}" if not name else f"{name[:46]}-{owner.id[:8]}"
-            if (owner.domain_id, name) in names:
+            if (owner.domain_id, folded(name)) in names:
                 name = f"adopted-{owner.id}"[: _LONGEST[table]]
-        names[owner.domain_id, name] = owner.id
+        names[owner.domain_id, folded(name)] = owner.id
         tx.insert(table, {"id": owner.id, "name": name, "domain_id": owner.domain_id, **_rest(tx, table, owner)})
         adoption.note(kind, owner.id, name, "has no password and no role" if table is users else "nobody has a role")
     return True

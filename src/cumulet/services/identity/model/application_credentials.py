@@ -16,13 +16,14 @@ from sqlalchemy import Column, Row, func, select
 
 from cumulet.auth import Caller
 from cumulet.http.faults import BadRequest, NotAllowed
-from cumulet.services.identity.model import access_rules, delegations, generation, lookups, passwords, snapshot
+from cumulet.services.identity.model import access_rules, delegations, generation, lookups, names, passwords, snapshot
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import access_rules as rules_table
 from cumulet.services.identity.tables import (
     application_credential_access_rules,
     application_credential_roles,
     application_credentials,
+    folded,
     roles,
 )
 from cumulet.store import Transaction
@@ -108,15 +109,17 @@ def role_ids(tx: Transaction, asked: Iterable[Mapping[str, str]]) -> list[str]:
     wanted = list(asked)
     if not wanted:
         return []
-    names = [role["name"] for role in wanted if "name" in role]
+    keys = [folded(role["name"]) for role in wanted if "name" in role]
     ids = [role["id"] for role in wanted if "id" in role]
-    where = roles.c.id.in_(ids) | (roles.c.name.in_(names) & (roles.c.domain_id == ""))
-    rows = tx.rows(select(roles.c.id, roles.c.name, roles.c.domain_id).where(where))
+    where = roles.c.id.in_(ids) | (roles.c.name_key.in_(keys) & (roles.c.domain_id == ""))
+    rows = tx.rows(select(roles.c.id, roles.c.name, roles.c.namesake, roles.c.domain_id).where(where))
     by_id = {row.id for row in rows}
-    by_name = {row.name: row.id for row in rows if not row.domain_id}
+    by_name: names.Book[str] = names.Book()
+    for row in rows:
+        by_name.add(row.domain_id, row, row.id)
     found = []
     for role in wanted:
-        role_id = by_name.get(role["name"]) if "name" in role else role.get("id")
+        role_id = by_name.get("", role["name"]) if "name" in role else role.get("id")
         if role_id is None or role_id not in by_id:
             raise lookups.missing("role", role.get("name") or role.get("id"))
         found.append(role_id)

@@ -82,7 +82,8 @@ def _hashes(tx: Transaction, secrets: Path) -> dict[str, str]:
 
 
 def _known(tx: Transaction, table: Table, *where: Any) -> dict[str, str]:
-    return {row.name: row.id for row in tx.rows(select(table.c.name, table.c.id).where(*where))}
+    wanted = select(table.c.name_key, table.c.id).where(table.c.namesake == "", *where)
+    return {row.name_key: row.id for row in tx.rows(wanted)}
 
 
 def _domain(tx: Transaction) -> None:
@@ -139,7 +140,7 @@ def administrators(tx: Transaction) -> set[str]:
 
 
 def _users(tx: Transaction, hashes: Mapping[str, str]) -> dict[str, str]:
-    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name.in_(["admin", "demo", *SERVICE_USERS]))
+    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name_key.in_(["admin", "demo", *SERVICE_USERS]))
     new: list[dict[str, Any]] = [
         {
             "id": uuid.uuid4().hex,

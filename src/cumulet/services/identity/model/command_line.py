@@ -14,6 +14,7 @@ from dataclasses import replace
 from sqlalchemy import false, select
 
 from cumulet.auth import Caller, Unauthenticated
+from cumulet.services.identity.model import names
 from cumulet.services.identity.tables import projects
 from cumulet.store import Transaction
 from cumulet.store.times import SECOND
@@ -53,9 +54,9 @@ class CommandLine:
         """A token for the project of that name, the project's id, and when the token ends (µs); None when there is no
         such project, or it is disabled. One query."""
         wanted = select(projects.c.id, projects.c.enabled).where(
-            projects.c.name == name, projects.c.domain_id == "default", projects.c.is_domain == false()
+            projects.c.domain_id == "default", projects.c.is_domain == false()
         )
-        row = tx.row(wanted)
+        row = tx.row(names.best(wanted, projects, name))
         if name not in ROLES or row is None or not row.enabled:
             return None
         token, ends = PREFIX + secrets.token_urlsafe(32), tx.now + LIFE_S * SECOND

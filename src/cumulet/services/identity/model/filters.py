@@ -1,6 +1,7 @@
 """Keystone's list filters: ``?name=x``, ``?name__contains=x`` and its kin, ``?enabled=false``.
 
 A filter that the noun does not know is ignored, as Keystone does. Values are bound parameters, and none is a pattern.
+Parts of texts are compared without their case (Keystone asks by ILIKE), names of people and projects altogether.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Row, Select, String, bindparam, func
+from sqlalchemy import Boolean, Column, ColumnElement, Row, Select, String, bindparam, func
 
 from cumulet.http.faults import BadRequest
+from cumulet.services.identity.tables import folded
 from cumulet.store import Page, Transaction, paged
 from cumulet.store.paging import MarkerNotFound
 
@@ -59,14 +61,16 @@ def filtered(statement: Select[Any], query: Query, columns: Columns) -> Select[A
 def _condition(column: ColumnElement[Any], comparator: str, value: str) -> ColumnElement[bool] | None:
     if isinstance(column.type, Boolean):
         return column.is_(truth(value)) if not comparator else None
+    key = column.table.c.get("name_key") if isinstance(column, Column) and column.name == "name" else None
+    if key is not None:
+        column, value = key, folded(value)
     if not comparator:
         return column == value
-    fold = comparator not in _COMPARATORS and comparator.startswith("i")
-    compare = _COMPARATORS.get(comparator[1:] if fold else comparator)
+    compare = _COMPARATORS.get(comparator if comparator in _COMPARATORS else comparator.removeprefix("i"))
     if compare is None or not value:
         return None
     bound = bindparam(None, value, type_=String())
-    return compare(func.lower(column), func.lower(bound)) if fold else compare(column, bound)
+    return compare(column, bound) if key is not None else compare(func.lower(column), func.lower(bound))
 
 
 def truth(value: str) -> bool:

@@ -54,8 +54,8 @@ def put(store: Store, rules: PasswordRules, secret: str, password: str) -> dict[
 
 
 def _rows(tx: Transaction, names: tuple[str, ...]) -> list[Row[Any]]:
-    wanted = select(users).where(users.c.domain_id == bootstrap.DOMAIN, users.c.name.in_(names)).order_by(users.c.name)
-    return list(tx.rows(wanted))
+    wanted = select(users).where(users.c.domain_id == bootstrap.DOMAIN, users.c.name_key.in_(names))
+    return list(tx.rows(wanted.where(users.c.namesake == "").order_by(users.c.name_key)))
 
 
 def _change(tx: Transaction, rules: PasswordRules, row: Row[Any], hashed: str) -> None:
@@ -63,7 +63,7 @@ def _change(tx: Transaction, rules: PasswordRules, row: Row[Any], hashed: str) -
     values: dict[str, Any] = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
     values |= {"failed_logins": 0, "failed_at": None, "last_active_at": tx.now}
     values["password_expires_at"] = rules.expires_at(tx.now, by_user=True)
-    if row.name == "admin":
+    if row.name_key == "admin":
         values["enabled"] = True
     tx.update(users, users.c.id == row.id, **values)
     timeline.record(tx, row.id, "password", "The operator of the cloud gave the user a new password.")

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.http.faults import Conflict, NotFound
+from cumulet.services.identity.model import names
 from cumulet.services.identity.tables import (
     endpoint_groups,
     endpoints,
@@ -91,6 +92,6 @@ def change(tx: Transaction, table: Table, identifier: str, values: Mapping[str, 
     if not values:
         return
     try:
-        tx.execute(update(table).where(table.c.id == identifier).values(**values))
+        tx.execute(update(table).where(table.c.id == identifier).values(**names.renamed(table, values)))
     except IntegrityError:
         raise taken from None

@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.model import access
+from cumulet.services.identity.model import access, names
 from cumulet.services.identity.model.kinds import Scoped, trust
 from cumulet.services.identity.model.payloads import PLAIN
 from cumulet.services.identity.model.tokens import REFUSED
-from cumulet.services.identity.tables import ROOT, projects
+from cumulet.services.identity.tables import projects
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 
 _domains = projects.alias("domains")
 _NAMES = ("project", "domain", "system", "unscoped", "trust")
@@ -69,12 +69,24 @@ def domain_is(domains: Any, asked: wire.Domain) -> list[Any]:
         return [domains.c.id == asked.id]
     if not asked.name:
         raise BadRequest(expecting("id or name", "domain"))
-    return [domains.c.name == asked.name, domains.c.domain_id == ROOT]
+    return [domains.c.id == names.domain_id(asked.name)]
 
 
 def _named_domain(tx: Transaction, asked: wire.Domain) -> Scoped:
     wanted = select(_domains.c.id, _domains.c.epoch).where(_domains.c.is_domain, *domain_is(_domains, asked))
     return _found("domain", tx.row(wanted))
+
+
+_PROJECTS = select(projects.c.id, projects.c.epoch).where(projects.c.is_domain.is_(False))
+_PROJECT_NAMED = Prepared(
+    names.bound(
+        _PROJECTS.join(_domains, _domains.c.id == projects.c.domain_id).where(
+            projects.c.domain_id == bindparam("domain")
+        ),
+        projects,
+    )
+)
+_PROJECT_OF_NAMED = Prepared(names.bound(_PROJECTS.where(projects.c.domain_id == names.DOMAIN_ID), projects))
 
 
 def _named_project(tx: Transaction, asked: wire.Project) -> Scoped:
@@ -84,10 +96,12 @@ def _named_project(tx: Transaction, asked: wire.Project) -> Scoped:
         return project(tx, asked.id)
     if not asked.name or not isinstance(asked.domain, wire.Domain):
         raise BadRequest(expecting("domain" if asked.name else "id or name", "project"))
-    wanted = select(projects.c.id, projects.c.epoch).where(projects.c.is_domain.is_(False))
-    wanted = wanted.join(_domains, _domains.c.id == projects.c.domain_id)
-    wanted = wanted.where(projects.c.name == asked.name, *domain_is(_domains, asked.domain))
-    return _found("project", tx.row(wanted))
+    called = names.values(asked.name)
+    if asked.domain.id:
+        return _found("project", tx.row(_PROJECT_NAMED, {**called, "domain": asked.domain.id}))
+    if not asked.domain.name:
+        raise BadRequest(expecting("id or name", "domain"))
+    return _found("project", tx.row(_PROJECT_OF_NAMED, {**called, **names.values(asked.domain.name, "domain_")}))
 
 
 def _project_row(project_id: str) -> Any:

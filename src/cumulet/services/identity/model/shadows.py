@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import Fault, NotAllowed, Unauthorized
-from cumulet.services.identity.model import federated_users, generation
+from cumulet.services.identity.model import federated_users, generation, names
 from cumulet.services.identity.model import projects as project_rows
 from cumulet.services.identity.model.identity_providers import MINUTE
 from cumulet.services.identity.model.mapping_rules import Mapped
@@ -24,6 +24,7 @@ from cumulet.services.identity.tables import (
     FEDERATED,
     assignments,
     expiring_memberships,
+    folded,
     groups,
     projects,
     roles,
@@ -64,14 +65,17 @@ class _Roles:
 
 def local_user(tx: Transaction, user: dict[str, Any]) -> str:
     """The id of the local user whom a mapping means, by id, or by name and domain. Raises `Unauthenticated`."""
-    wanted = select(users.c.id)
+    wanted = select(users.c.id, users.c.name, users.c.namesake)
     if user.get("id"):
         wanted = wanted.where(users.c.id == user["id"])
     elif user.get("name") and user.get("domain"):
-        wanted = wanted.where(users.c.name == user["name"], users.c.domain_id == _domain_id(tx, user["domain"]))
+        wanted = wanted.where(users.c.domain_id == _domain_id(tx, user["domain"]))
+        wanted = names.best(wanted, users, user["name"])
     else:
         raise Unauthorized("The mapping must give a local user's id, or name and domain.")
-    rows = tx.rows(wanted.limit(2))
+    rows = tx.rows(wanted)
+    if not user.get("id"):
+        rows = [row for row in rows if row.name == user["name"]] or [row for row in rows if not row.namesake]
     if len(rows) != 1:
         raise Unauthenticated("The request you have made requires authentication.")
     return str(rows[0].id)
@@ -126,7 +130,7 @@ def _user(tx: Transaction, entrant: Entrant) -> str:
     row = tx.row(select(users).where(users.c.id == user_id)) if user_id else None
     if row is not None:
         if news := _news(row, entrant):
-            tx.update(users, users.c.id == row.id, **news)
+            tx.update(users, users.c.id == row.id, **names.renamed(users, news))
             generation.bump(tx)
         return str(row.id)
     user = entrant.mapped.user
@@ -152,8 +156,8 @@ def _user(tx: Transaction, entrant: Entrant) -> str:
 
 def _domain_id(tx: Transaction, domain: dict[str, str]) -> str:
     """Raises 401 for a domain that is not there."""
-    column, value = (projects.c.id, domain["id"]) if "id" in domain else (projects.c.name, domain.get("name", ""))
-    row = tx.row(select(projects.c.id).where(projects.c.is_domain, column == value))
+    value = domain["id"] if "id" in domain else names.domain_id(domain.get("name", ""))
+    row = tx.row(select(projects.c.id).where(projects.c.is_domain, projects.c.id == value))
     if row is None:
         raise Unauthorized("The mapping names a domain that does not exist.")
     return str(row.id)
@@ -170,15 +174,25 @@ def _groups(tx: Transaction, entrant: Entrant) -> tuple[str, ...]:
     if mapped.groups:
         domain = projects.alias("domain")
         named = (
-            select(groups.c.id, groups.c.name, groups.c.domain_id, domain.c.name.label("domain_name"))
+            select(
+                groups.c.id, groups.c.name, groups.c.namesake, groups.c.domain_id, domain.c.name.label("domain_name")
+            )
             .join(domain, domain.c.id == groups.c.domain_id)
-            .where(among(groups.c.name, [name for name, _ in mapped.groups]))
+            .where(among(groups.c.name_key, [folded(name) for name, _ in mapped.groups]))
+            .order_by(domain.c.namesake.desc())
         )
-        by_id, by_name = {}, {}
+        by_id: names.Book[str] = names.Book()
+        by_name: names.Book[str] = names.Book()
         for row in tx.rows(named):
-            by_id[row.name, row.domain_id] = by_name[row.name, row.domain_name] = row.id
+            by_id.add(row.domain_id, row, row.id)
+            by_name.add(row.domain_name, row, row.id)
+            by_name.add((folded(row.domain_name),), row, row.id)
         for name, where in mapped.groups:
-            group_id = by_id.get((name, where["id"])) if "id" in where else by_name.get((name, where.get("name")))
+            if "id" in where:
+                group_id = by_id.get(where["id"], name)
+            else:
+                its = where.get("name", "")
+                group_id = by_name.get(its, name) or by_name.get((folded(its),), name)
             if group_id is not None:
                 found[group_id] = None
     if len(found) > MOST_GROUPS:
@@ -205,15 +219,16 @@ def _wanted_roles(tx: Transaction, entrant: Entrant) -> list[_Roles]:
     if not entrant.mapped.projects:
         return []
     domain_id = entrant.idp.domain_id
-    known = {
-        row.name: row
-        for row in tx.rows(select(roles.c.id, roles.c.name, roles.c.domain_id).order_by(roles.c.domain_id.desc()))
-        if row.domain_id in ("", domain_id)
-    }
+    known: names.Book[str] = names.Book()
+    every = select(roles.c.id, roles.c.name, roles.c.namesake, roles.c.domain_id).order_by(roles.c.domain_id.desc())
+    for row in tx.rows(every):
+        if row.domain_id in ("", domain_id):
+            known.add("", row, row.id)
     found: list[_Roles] = []
     domains: dict[str, str] = {}
     for project in entrant.mapped.projects:
-        missing = [role["name"] for role in project["roles"] if role["name"] not in known]
+        role_ids = {role["name"]: known.get("", role["name"]) for role in project["roles"]}
+        missing = [name for name, role_id in role_ids.items() if role_id is None]
         if missing:
             raise Unauthorized(f"Could not find role: {missing[0]}.")
         if not 1 <= len(project["name"].strip()) <= _LONGEST_PROJECT:
@@ -221,7 +236,7 @@ def _wanted_roles(tx: Transaction, entrant: Entrant) -> list[_Roles]:
         where = project.get("domain") or {"id": domain_id}
         if str(where) not in domains:
             domains[str(where)] = _domain_id(tx, where)
-        ids = tuple(dict.fromkeys(known[role["name"]].id for role in project["roles"]))
+        ids = tuple(dict.fromkeys(role_id for role_id in role_ids.values() if role_id is not None))
         found.append(_Roles(project["name"].strip(), domains[str(where)], ids))
     return found
 
@@ -253,15 +268,22 @@ def _grant(tx: Transaction, entrant: Entrant, user_id: str, wanted: Sequence[_Ro
 
 def _project_ids(tx: Transaction, wanted: Sequence[_Roles]) -> dict[tuple[str, str], str]:
     """(name, domain id) → id of the projects, which are there afterwards. Raises 401 for one that cannot be made."""
-    named = select(projects.c.id, projects.c.name, projects.c.domain_id).where(
-        ~projects.c.is_domain, among(projects.c.name, [each.name for each in wanted])
+    named = select(projects.c.id, projects.c.name, projects.c.namesake, projects.c.domain_id).where(
+        ~projects.c.is_domain, among(projects.c.name_key, [folded(each.name) for each in wanted])
     )
-    found = {(row.name, row.domain_id): row.id for row in tx.rows(named)} if wanted else {}
+    there: names.Book[str] = names.Book()
+    for row in tx.rows(named) if wanted else ():
+        there.add(row.domain_id, row, row.id)
+    found: dict[tuple[str, str], str] = {}
     for each in wanted:
-        if (each.name, each.domain_id) not in found:
+        known = there.get(each.domain_id, each.name)
+        if known is not None:
+            found[each.name, each.domain_id] = known
+        elif (each.name, each.domain_id) not in found:
             try:
                 made, _tags = project_rows.create(tx, {"name": each.name, "domain_id": each.domain_id})
             except Fault as refused:
                 raise Unauthorized(f"The project of the mapping cannot be made: {refused.message}") from None
             found[each.name, each.domain_id] = made.id
+            there.add(each.domain_id, made, made.id)
     return found

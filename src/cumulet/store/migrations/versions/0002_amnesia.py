@@ -4,10 +4,16 @@ Rows of 83f4699 and of 193ee7e both say that they are at 0001, and the former la
 revision brings either along. Until it is released it grows: see CONTRIBUTING.md.
 """
 
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 from cumulet.store import steps
+
+log = logging.getLogger("cumulet.store")
 
 revision = "0002"
 down_revision = "0001"
@@ -36,8 +42,45 @@ def upgrade() -> None:
     op.execute("UPDATE image_locations SET url = substr(url, length(url) - 35) WHERE url LIKE 'file://%'")
     op.execute("UPDATE image_locations SET url = substr(url, length(url) - 68) WHERE url LIKE 's3://%'")
     op.execute("UPDATE image_erasures SET url = substr(url, length(url) - 68) WHERE url LIKE 's3://%'")
+    fold_names()
     declared()
     done_before()
+
+
+def fold_names() -> None:
+    """Names of people and projects are compared without their case from here on. Of names of one domain that differ by
+    nothing else all but one get a mark: each is found by its exact spelling, as before. Every row stays as it is.
+
+    decisions/0047-names-without-their-case.md.
+    """
+    for name in ("identity_projects", "identity_users", "identity_groups", "identity_roles"):
+        steps.add_column(name, sa.Column("name_key", sa.String(), server_default="", nullable=False))
+        steps.add_column(name, sa.Column("namesake", sa.String(length=64), server_default="", nullable=False))
+        there = ["id", "name", "domain_id", "name_key", "namesake"]
+        if name in ("identity_users", "identity_groups"):  # those of directories need not be unique
+            there.append("origin")
+        table = sa.table(name, *[sa.column(each) for each in there])
+        rows = op.get_bind().execute(sa.select(table).order_by(table.c.id)).fetchall()
+        keys = list(_keys(name, rows))
+        if keys:
+            update = table.update().where(table.c.id == sa.bindparam("which"))
+            op.get_bind().execute(update.values(name_key=sa.bindparam("key"), namesake=sa.bindparam("mark")), keys)
+
+
+def _keys(table: str, rows: Sequence[sa.Row[Any]]) -> Iterator[dict[str, str]]:
+    """The key and the mark of each row that has no key yet."""
+    alike: dict[tuple[str, ...], list[sa.Row[Any]]] = {}
+    for row in rows:
+        alone = (row.id,) if getattr(row, "origin", "local") != "local" else ()
+        alike.setdefault((row.domain_id, row.name.casefold(), *alone), []).append(row)
+    for (_, key, *_), found in alike.items():
+        found.sort(key=lambda row: (not row.name_key or bool(row.namesake), row.name != row.name.casefold()))
+        if len(found) > 1:
+            names = ", ".join(ascii(row.name) for row in found)
+            log.warning("%s: names that differ by their case alone; each is found as it is written: %s", table, names)
+        for row in found:
+            if not row.name_key:
+                yield {"which": row.id, "key": key, "mark": "" if row is found[0] else row.id}
 
 
 def done_before() -> None:
@@ -129,6 +172,44 @@ def declared() -> None:
         "identity_application_credential_access_rules", sa.Column("position", sa.Integer(), nullable=False), fill="0"
     )
     steps.add_column("identity_endpoints", sa.Column("follows", sa.Boolean(), nullable=True))
+    steps.drop_index("ix_identity_groups_name", "identity_groups")
+    steps.drop_index("uq_identity_groups_domain_name", "identity_groups")
+    steps.add_column("identity_groups", sa.Column("name_key", sa.String(), server_default="", nullable=False))
+    steps.add_column("identity_groups", sa.Column("namesake", sa.String(length=64), server_default="", nullable=False))
+    steps.create_index("ix_identity_groups_name_key", "identity_groups", ["name_key"], unique=False)
+    steps.create_index(
+        "uq_identity_groups_domain_name_key",
+        "identity_groups",
+        ["domain_id", "name_key", "namesake"],
+        unique=True,
+        sqlite_where=sa.text("origin = 'local'"),
+        postgresql_where=sa.text("origin = 'local'"),
+    )
+    steps.add_column("identity_projects", sa.Column("name_key", sa.String(), server_default="", nullable=False))
+    steps.add_column(
+        "identity_projects", sa.Column("namesake", sa.String(length=64), server_default="", nullable=False)
+    )
+    steps.create_index(
+        "uq_identity_projects_domain_name_key", "identity_projects", ["domain_id", "name_key", "namesake"], unique=True
+    )
+    steps.add_column("identity_roles", sa.Column("name_key", sa.String(), server_default="", nullable=False))
+    steps.add_column("identity_roles", sa.Column("namesake", sa.String(length=64), server_default="", nullable=False))
+    steps.create_index(
+        "uq_identity_roles_domain_name_key", "identity_roles", ["domain_id", "name_key", "namesake"], unique=True
+    )
+    steps.drop_index("ix_identity_users_name", "identity_users")
+    steps.drop_index("uq_identity_users_domain_name", "identity_users")
+    steps.add_column("identity_users", sa.Column("name_key", sa.String(), server_default="", nullable=False))
+    steps.add_column("identity_users", sa.Column("namesake", sa.String(length=64), server_default="", nullable=False))
+    steps.create_index("ix_identity_users_name_key", "identity_users", ["name_key"], unique=False)
+    steps.create_index(
+        "uq_identity_users_domain_name_key",
+        "identity_users",
+        ["domain_id", "name_key", "namesake"],
+        unique=True,
+        sqlite_where=sa.text("origin = 'local'"),
+        postgresql_where=sa.text("origin = 'local'"),
+    )
     steps.create_index(
         "image_images_dead",
         "image_images",

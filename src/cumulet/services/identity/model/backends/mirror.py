@@ -15,7 +15,7 @@ from sqlalchemy import Table, bindparam, select, update
 
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.model.backends import Entry
-from cumulet.services.identity.tables import LDAP, groups, id_mappings, memberships, users
+from cumulet.services.identity.tables import LDAP, folded, groups, id_mappings, memberships, users
 from cumulet.store import Store, Transaction
 from cumulet.store.among import among
 
@@ -65,8 +65,12 @@ def follow(store: Store, domain_id: str, kind: Kind, entries: Sequence[Entry], a
 
 def _values(kind: Kind, entry: Entry) -> dict[str, Any]:
     if kind == "user":
-        return {"name": entry.name, "enabled": entry.enabled, "extra": entry.extra}
-    return {"name": entry.name, "description": entry.extra.get("description", "")}
+        return {**_called(entry.name), "enabled": entry.enabled, "extra": entry.extra}
+    return {**_called(entry.name), "description": entry.extra.get("description", "")}
+
+
+def _called(name: str) -> dict[str, str]:
+    return {"name": name, "name_key": folded(name), "namesake": ""}
 
 
 def _insert(tx: Transaction, domain_id: str, kind: Kind, new: Mapping[str, tuple[str, dict[str, Any]]]) -> None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import UnsetType
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import BadRequest
-from cumulet.services.identity.model import password_rules, passwords
+from cumulet.services.identity.model import names, password_rules, passwords
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.scopes import domain_is, expecting
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.tables import projects, users
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Transaction
+from cumulet.store import Prepared, Transaction
 from cumulet.store.times import now_us
 
 _domains = projects.alias("domains")
@@ -60,16 +60,30 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
     return Proof(user.id, password_hash=hashed, settle=settle if changes else None)
 
 
+_BY_ID = Prepared(select(users).join(_domains, _domains.c.id == users.c.domain_id).where(users.c.id == bindparam("id")))
+_BY_NAME = Prepared(
+    names.bound(
+        select(users)
+        .join(_domains, _domains.c.id == users.c.domain_id)
+        .where(users.c.domain_id == bindparam("domain")),
+        users,
+    )
+)
+_BY_NAMES = Prepared(names.bound(select(users).where(users.c.domain_id == names.DOMAIN_ID), users))
+
+
 def named_user(tx: Transaction, given: Any) -> Row[Any] | None:
     """The row of the user that `id`, or `name` with `domain`, of a method's block means. One query. Raises 400."""
-    wanted = select(users).join(_domains, _domains.c.id == users.c.domain_id)
     if given.id:
-        return tx.row(wanted.where(users.c.id == given.id))
+        return tx.row(_BY_ID, {"id": given.id})
     if not given.name:
         raise BadRequest(expecting("id or name", "user"))
     if isinstance(given.domain, UnsetType) or not (given.domain.id or given.domain.name):
         raise BadRequest(expecting("domain", "user"))
-    return tx.row(wanted.where(users.c.name == given.name, *domain_is(_domains, given.domain)))
+    called = names.values(given.name)
+    if given.domain.id:
+        return tx.row(_BY_NAME, {**called, "domain": given.domain.id})
+    return tx.row(_BY_NAMES, {**called, **names.values(given.domain.name, "domain_")})
 
 
 def _domain_id(tx: Transaction, given: wire.PasswordUser) -> str | None:
