@@ -96,6 +96,7 @@ class SimulatedParts:
             "power_state": "running" if now.running else now.ended or "shutdown",
             "hard_reboots": guest.hard_reboots,
             "soft_reboots": guest.soft_reboots,
+            "screen": now.running,
         }
         return facts if again_in is None else facts | {"again_in": again_in}
 

@@ -13,7 +13,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cumulet.services.compute.console import screens
+from cumulet.services.compute.console import screens, still
 from cumulet.services.compute.model import consoles
 from cumulet.services.compute.service import ComputeContext
 from cumulet.store import Store
@@ -38,7 +38,7 @@ async def websocket(context: ComputeContext, store: Store, scope: dict[str, Any]
         await send({"type": "websocket.close", "code": _REFUSED})
         return
     try:
-        reader, writer = await screens.connect(context.screens, screen.server_id)
+        reader, writer = await _screen(context, screen)
     except OSError as error:
         log.warning("the screen of %s cannot be reached: %s", screen.server_id, error)
         await send({"type": "websocket.close", "code": _NO_SCREEN})
@@ -47,6 +47,23 @@ async def websocket(context: ComputeContext, store: Store, scope: dict[str, Any]
     await send({"type": "websocket.accept", "subprotocol": "binary" if "binary" in offered else None})
     log.info("console of %s opened", screen.server_id)
     await _relay(receive, send, reader, writer)
+
+
+async def _screen(
+    context: ComputeContext, screen: consoles.Screen
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The stream of a guest's screen. Raises OSError. A simulated host has none: a picture says so."""
+    if not context.simulated:
+        return await screens.connect(context.screens, screen.server_id)
+    lines = [
+        screen.name,
+        screen.server_id,
+        "",
+        f"on simulated host {screen.host}",
+        "",
+        "There is no guest behind this.",
+    ]
+    return await still.opened(screen.name, lines)
 
 
 def _same_site(headers: dict[str, str], context: ComputeContext) -> bool:

@@ -19,11 +19,12 @@ from cumulet.store.times import SECOND
 
 @dataclass(frozen=True)
 class Screen:
-    """A guest that has a screen, and its host. Where that is follows from the id: what a host says of itself is never
-    opened."""
+    """A guest that has a screen, with its name and its host. Where that is follows from the id: what a host says of
+    itself is never opened."""
 
     server_id: str
     host: str
+    name: str
 
 
 def _digest(token: str) -> str:
@@ -36,7 +37,7 @@ def screen(tx: Transaction, row: servers.Server) -> Screen | None:
         return None
     seen = fleet.observed(tx, "guest", [row.id]).get(row.id)
     shown = seen is not None and not seen.gone and seen.facts.get("screen") is True
-    return Screen(row.id, row.host) if shown else None
+    return Screen(row.id, row.host, row.name) if shown else None
 
 
 def issue(tx: Transaction, row: servers.Server, kind: str, seconds: float) -> str:
