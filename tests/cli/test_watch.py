@@ -49,6 +49,14 @@ def test_a_number_that_moves_is_no_change() -> None:
     assert found == ([], [])
 
 
+def test_a_moment_that_moves_is_no_change() -> None:
+    """A host that was forced down is still heard of, every ten seconds."""
+    changes = watch.Changes()
+    first, then = (row(f"node a is down (last seen 2026-12-01T02:06:{second}Z)") for second in ("15", "30.5"))
+    assert changes.look([first]) == ([], [])
+    assert changes.look([then]) == ([then], [])
+
+
 def test_what_could_not_be_told_is_told_again() -> None:
     changes = watch.Changes()
     changes.look([row("a")])

@@ -36,7 +36,8 @@ LIMIT_S = 30.0
 RETRY_S = 300.0
 """After a command that failed, until the same change is told again."""
 NOBODY = 65534
-_NUMBER = re.compile(r"(?<![\w.-])\d[\d.,:]*(?![\w-])")
+_NUMBER = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z|(?<![\w.-])\d[\d.,:]*(?![\w-])")
+"""Numbers that are words of their own, and moments, such as when a host was last seen."""
 
 Row = dict[str, Any]
 
