@@ -17,6 +17,7 @@ from alembic.operations import ops
 from sqlalchemy import Column, Index, MetaData, Table
 
 from cumulet.store import metadata
+from cumulet.store.partial import settled
 from cumulet.store.schema import HEAD, MIGRATIONS
 from tests.store import shapes
 
@@ -107,7 +108,7 @@ def _added(table: Table, column: Column[object]) -> str:
 
 
 def _made(index: Index) -> str:
-    return _rendered(ops.CreateIndexOp.from_index(index))
+    return _rendered(ops.CreateIndexOp.from_index(settled(index)))
 
 
 def _rendered(operation: ops.MigrateOperation) -> str:

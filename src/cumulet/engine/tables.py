@@ -3,6 +3,7 @@
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, text
 
 from cumulet.store.database import metadata
+from cumulet.store.partial import only
 
 flows = Table(
     "engine_flows",
@@ -34,5 +35,5 @@ timeline = Table(
     Column("user_name", String(255)),
     Column("project_id", String(64)),
     Index("ix_engine_timeline_subject", "subject", "id"),
-    Index("ix_engine_timeline_ended", "at", sqlite_where=_ENDED, postgresql_where=_ENDED),
+    Index("ix_engine_timeline_ended", "at", **only(_ENDED)),
 )

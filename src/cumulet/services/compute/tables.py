@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, UniqueConstraint, text
 
 from cumulet.store.database import metadata
+from cumulet.store.partial import only
 
 flavors = Table(
     "compute_flavors",
@@ -100,8 +101,8 @@ servers = Table(
     Index("ix_compute_servers_created", "created_at"),
     Index("ix_compute_servers_changed", "updated_at"),
     Index("ix_compute_servers_project_changed", "project_id", "updated_at"),
-    Index("ix_compute_servers_living", "created_at", "id", sqlite_where=_LIVING, postgresql_where=_LIVING),
-    Index("ix_compute_servers_dead", "deleted_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
+    Index("ix_compute_servers_living", "created_at", "id", **only(_LIVING)),
+    Index("ix_compute_servers_dead", "deleted_at", **only(_DEAD)),
     sqlite_autoincrement=True,
 )
 

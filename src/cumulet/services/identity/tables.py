@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from cumulet.store import metadata
+from cumulet.store.partial import only
 
 ROOT = "<<keystone.domain.root>>"
 
@@ -39,13 +40,13 @@ def folded(name: str) -> str:
 
 def _found_by_name(noun: str, *, local: bool = False) -> list[Any]:
     """What stands beside a name that is compared without its case: see `model/names.py`."""
-    only: dict[str, Any] = {"sqlite_where": _IS_LOCAL, "postgresql_where": _IS_LOCAL} if local else {}
+    where = only(_IS_LOCAL) if local else {}
     unique, also = f"uq_identity_{noun}_domain_name_key", f"ix_identity_{noun}_name_key"
     key = lambda context: folded(context.get_current_parameters()["name"])  # noqa: E731
     return [
         Column("name_key", String, nullable=False, default=key, server_default=""),
         Column("namesake", String(64), nullable=False, default="", server_default=""),
-        Index(unique, "domain_id", "name_key", "namesake", unique=True, **only),
+        Index(unique, "domain_id", "name_key", "namesake", unique=True, **where),
         *([Index(also, "name_key")] if local else []),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
 
 from cumulet.store import metadata
+from cumulet.store.partial import only
 
 _LIVING, _DEAD = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 
@@ -37,8 +38,8 @@ images = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
     Index("image_images_created", "created_at", "id"),
-    Index("image_images_living", "created_at", "id", sqlite_where=_LIVING, postgresql_where=_LIVING),
-    Index("image_images_dead", "deleted_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
+    Index("image_images_living", "created_at", "id", **only(_LIVING)),
+    Index("image_images_dead", "deleted_at", **only(_DEAD)),
     Index("image_images_owner", "owner"),
     Index("image_images_name", "name"),
 )

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, text
 
 from cumulet.store import metadata
+from cumulet.store.partial import only
 
 
 def _standard() -> list[Column[Any]]:
@@ -50,15 +51,13 @@ networks = Table(
         "uq_network_networks_vni",
         "segmentation_id",
         unique=True,
-        sqlite_where=text("kind = 'vxlan'"),
-        postgresql_where=text("kind = 'vxlan'"),
+        **only(text("kind = 'vxlan'")),
     ),
     Index(
         "uq_network_networks_flat",
         "physical_network",
         unique=True,
-        sqlite_where=text("kind = 'flat'"),
-        postgresql_where=text("kind = 'flat'"),
+        **only(text("kind = 'flat'")),
     ),
 )
 
@@ -198,8 +197,7 @@ security_groups = Table(
         "uq_network_security_groups_default",
         "project_id",
         unique=True,
-        sqlite_where=_DEFAULT_ONLY,
-        postgresql_where=_DEFAULT_ONLY,
+        **only(_DEFAULT_ONLY),
     ),
 )
 
