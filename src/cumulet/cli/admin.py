@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import credentials, link_client, state_folder
+from cumulet.cli import credentials, hints, link_client, state_folder
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
@@ -54,7 +54,7 @@ def put(settings: Settings, secret: str, password: str | None = None) -> list[st
     except ApiError as error:
         hint = "; is the cloud up? (cumulet status)" if error.code == 0 else ""
         if error.code == 400 and password is None:
-            hint = " Choose one yourself: cumulet admin password --ask"
+            hint = f" Choose one yourself: {hints.name()} admin password --ask"
         raise CliError(f"{error}{hint}") from error
     state_folder.replace_secret(settings.state, secret, fresh)
     credentials.write(settings)

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import in_force, machine, processes, service, settling, state_folder
+from cumulet.cli import hints, in_force, machine, processes, service, settling, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
@@ -50,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
         progress.say("The cloud was down already.")
     if count:
         guests = "1 guest runs" if count == 1 else f"{count} guests run"
-        progress.say(f"{guests} on, with their networks. `cumulet up` finds them again; `down --purge` ends them.")
+        progress.say(
+            f"{guests} on, with their networks. `{hints.name()} up` finds them again; `down --purge` ends them."
+        )
     return 0
 
 

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cumulet.cli import packages
+from cumulet.cli import hints, packages
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     wants = imagebuild.properties(args.kind)
     memory, disk = wants["min_ram"], wants["min_disk"]
     progress.say(
-        f"Upload it: ./cumulet openstack image create --public --disk-format qcow2 --min-ram {memory} "
+        f"Upload it: {hints.name()} openstack image create --public --disk-format qcow2 --min-ram {memory} "
         f"--min-disk {disk} --file {out} NAME"
     )
     return 0
@@ -71,7 +71,7 @@ def for_first_user(settings: Settings, progress: Progress) -> Path | None:
     try:
         return imagebuild.cached_tiny(settings.cache_dir, lambda text: None)
     except Exception as error:
-        progress.say(f"  ! no image was built: {error}. Everything else works; `cumulet up` tries again.")
+        progress.say(f"  ! no image was built: {error}. Everything else works; `{hints.name()} up` tries again.")
         return None
 
 

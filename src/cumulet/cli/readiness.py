@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cumulet.cli import belonging, link_client, processes, supervise, trust
+from cumulet.cli import belonging, hints, link_client, processes, supervise, trust
 from cumulet.cli.api_client import ANY, OtherCertificateError, call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
@@ -160,7 +160,7 @@ def _say_who_left(hosts: Sequence[Mapping[str, Any]], progress: Progress) -> Non
         some = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
         progress.say(
             f"  No longer there, and down: {some}. When their servers are deleted, remove them: "
-            "cumulet openstack compute service delete ID"
+            f"{hints.name()} openstack compute service delete ID"
         )
 
 

@@ -10,7 +10,7 @@ import argparse
 import time
 from typing import Any
 
-from cumulet.cli import link_client
+from cumulet.cli import hints, link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
@@ -40,7 +40,8 @@ def simulated(args: argparse.Namespace) -> Settings:
     settings = Settings.load(args.state)
     if settings.simulated is None:
         raise CliError(
-            f"the cloud in {settings.state} has a real hypervisor: its guests would be lost. Save it: cumulet backup"
+            f"the cloud in {settings.state} has a real hypervisor: its guests would be lost. Save it: "
+            f"{hints.name()} backup"
         )
     return settings
 

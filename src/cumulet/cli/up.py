@@ -201,7 +201,9 @@ def _already_up(wanted: Settings, progress: Progress) -> bool:
         _furnish(settings, progress)
     progress.say(f"The cloud in {settings.state} is already up.")
     if other := upgrade.running(settings):
-        progress.say(f"It runs {other}; to change to {upgrade.this()}: cumulet down, then cumulet up again.")
+        progress.say(
+            f"It runs {other}; to change to {upgrade.this()}: {hints.command('down', settings.state)}, then up again."
+        )
     _summary(settings, progress)
     if changed:
         names = ", ".join(changed)
@@ -246,7 +248,7 @@ def _bring_up(
             _furnish(settings, progress, image)
     except BaseException:
         processes.stop(settings)
-        progress.say(f"Stopped again. Logs are in {settings.log_dir}; `cumulet up` continues from here.")
+        progress.say(f"Stopped again. Logs are in {settings.log_dir}; `{hints.name()} up` continues from here.")
         raise
     progress.say(f"The cloud is up ({progress.seconds():.1f} s).")
     if renewed:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from cumulet.cli import machine, processes, state_folder
+from cumulet.cli import hints, machine, processes, state_folder
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
 from cumulet.node import trees
@@ -73,7 +73,7 @@ def look(state: Path) -> Place:
     if not state_folder.is_state_folder(state):
         raise CliError(f"{state} is not empty and holds no cloud; choose another with --state")
     if processes.supervisor_pid(Settings(state=state)) is not None:
-        raise CliError(f"the cloud in {state} runs; stop it first: cumulet down --state {state}")
+        raise CliError(f"the cloud in {state} runs; stop it first: {hints.command('down', state)}")
     if (state / "db").exists() and any((state / "db").iterdir()):
         raise CliError(
             f"{state} holds a cloud. To restore only its rows, below the guests and images that are there: "

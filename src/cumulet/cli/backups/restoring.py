@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cumulet.cli import state_folder
+from cumulet.cli import hints, state_folder
 from cumulet.cli.backups import listing, places, rows, secrets
 from cumulet.cli.backups.contents import is_image
 from cumulet.cli.backups.making import sealed_how
@@ -169,7 +169,7 @@ def _tell(
 ) -> None:
     epoch, revision, seen = came
     state = place.state
-    say.say(f"{state} holds the cloud as it was at {iso(found.head.made_at)}. Start it: cumulet up --state {state}")
+    say.say(f"{state} holds the cloud as it was at {iso(found.head.made_at)}. Start it: {hints.command('up', state)}")
     if epoch:
         say.say(f"It begins epoch {epoch} at revision {revision}: every node is told everything anew.")
     if seen > ((found.cloud or ("", 0))[1], found.revision):
