@@ -183,9 +183,42 @@ def test_records_of_several_processes_are_in_one_order(tmp_path: Path) -> None:
 
 def test_the_clouds_of_clouds_yaml(cloud: testing.Cloud) -> None:
     clouds = yaml.safe_load(cloud.clouds_yaml.read_text())["clouds"]
-    assert set(clouds) == {"cumulet", "cumulet-admin", "cumulet-system"}
+    assert set(clouds) == {"cumulet", "cumulet-admin", "cumulet-alt", "cumulet-system"}
     system = clouds["cumulet-system"]["auth"]
     assert system["system_scope"] == "all" and "project_name" not in system
+
+
+_TWO_CONNECTIONS = """
+import sys
+import openstack.config, openstack.connection
+config = openstack.config.OpenStackConfig(config_files=[sys.argv[1]], load_envvars=False)
+demo, other = (openstack.connection.Connection(config=config.get_one(cloud=n)) for n in ("cumulet", "cumulet-alt"))
+flavor, image = demo.compute.find_flavor("m1.tiny"), demo.image.find_image("cirros")
+made = [one.compute.create_server(name=one.auth["username"] + "-sees", flavor_id=flavor.id, image_id=image.id,
+                                  networks="none") for one in (demo, other)]
+for one, mine, theirs in ((demo, *made), (other, *reversed(made))):
+    assert one.auth["username"] == one.auth["project_name"] and one.compute.get_server(mine.id).name == mine.name
+    seen = {each.id for each in one.compute.servers()}
+    assert mine.id in seen and theirs.id not in seen, seen
+    for act in (one.compute.get_server, one.compute.delete_server):
+        try:
+            act(theirs.id, *([] if act == one.compute.get_server else [False]))
+        except openstack.exceptions.NotFoundException:
+            continue
+        raise AssertionError(f"{one.auth} reaches {theirs.id}")
+print("apart")
+"""
+
+
+def test_the_two_users_do_not_see_each_others_servers(cloud: testing.Cloud) -> None:
+    client = Path(os.environ.get("CUMULET_CLIENT_ENV", ROOT / ".venv-client")) / "bin" / "python"
+    if not client.exists():
+        pytest.skip("needs the environment of the official client, which `cumulet test` makes")
+    words = [client, "-c", _TWO_CONNECTIONS, cloud.clouds_yaml]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "apart\n", done.stderr
+    secret = cloud.state / "secrets" / "alt_demo_password"
+    assert secret.stat().st_mode & 0o777 == 0o600 and len(secret.read_text()) > 30
 
 
 def test_the_client_is_found_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

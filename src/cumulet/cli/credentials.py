@@ -15,6 +15,8 @@ from cumulet.config import Settings
 
 # User and project have one name; the cloud's name in clouds.yaml.
 CLOUDS = {"cumulet-admin": "admin", "cumulet": "demo"}
+ALTERNATE = {"cumulet-alt": "alt_demo"}
+"""In a simulated cloud: another user with a project of his own, for tests of who sees what."""
 SYSTEM = "cumulet-system"
 """The cloud in clouds.yaml in which the admin's token is for the system, not for a project."""
 
@@ -43,7 +45,8 @@ def clouds_yaml(settings: Settings) -> str:
     """For ``--os-cloud``. Written as JSON strings, which are YAML too."""
     lines = ["clouds:"]
     authority = trust.authority(settings)
-    for cloud, user in (*CLOUDS.items(), (SYSTEM, "admin")):
+    alternate = {} if settings.simulated is None else ALTERNATE
+    for cloud, user in (*CLOUDS.items(), *alternate.items(), (SYSTEM, "admin")):
         project = {"project_name": user, "project_domain_name": "Default"}
         auth = {
             "auth_url": f"{settings.url('identity')}/v3",

@@ -155,8 +155,8 @@ def _token_keys(settings: Settings) -> list[str]:
 def _database_url(settings: Settings) -> list[str]:
     raise CliError(
         "the database's password is the database's: change it there (ALTER ROLE … PASSWORD …), then\n"
-        "cumulet down, and cumulet up with the new URL in CUMULET_DATABASE_URL. PostgreSQL lets connections that are "
-        "there go on, so guests and clients see a restart and no more"
+        f"{hints.name()} down, and {hints.name()} up with the new URL in CUMULET_DATABASE_URL. PostgreSQL lets "
+        "connections that are there go on, so guests and clients see a restart and no more"
     )
 
 
@@ -167,6 +167,8 @@ KINDS = {
                              lambda settings: admin.put(settings, "service_password")),
     "admin_password": Kind("the user admin", "admin_password", lambda settings: admin.put(settings, "admin_password")),
     "demo_password": Kind("the user demo", "demo_password", lambda settings: admin.put(settings, "demo_password")),
+    "alt_demo_password": Kind("the user alt_demo of a simulated cloud", "alt_demo_password",
+                              lambda settings: admin.put(settings, "alt_demo_password")),
     "metrics_token": Kind("Prometheus, for /metrics", "metrics_token", _metrics),
     "tls_server": Kind("the certificate of the APIs and its key", "tls_server", _certificate),
     "node_secrets": Kind("nodes, on the link", "", _nodes),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cumulet.cli import machine
 from cumulet.cli.errors import CliError
-from cumulet.config import DATABASE_URL, SECRETS, SIMULATION_FILE, check_database_url
+from cumulet.config import DATABASE_URL, OF_SIMULATED, SECRETS, SIMULATION_FILE, check_database_url
 from cumulet.node import trees
 
 MARKER = ".cumulet"
@@ -157,7 +157,7 @@ def locked(state: Path) -> Iterator[None]:
 def furnish(state: Path, owner: pwd.struct_passwd | None, *, node_too: bool = False) -> None:
     """Make the folders and the secrets that are missing. `owner`: the controller's user, None for ourselves.
 
-    `node_too`: the node runs as that user as well (simulated hosts).
+    `node_too`: the node runs as that user as well (simulated hosts, whose clouds have secrets of their own, too).
     """
     for name, (mode, controllers) in FOLDERS.items():
         theirs = controllers or (node_too and name == "node")
@@ -174,7 +174,7 @@ def furnish(state: Path, owner: pwd.struct_passwd | None, *, node_too: bool = Fa
         elif is_theirs and not theirs and owner.pw_uid != os.geteuid():
             # As a node of simulated hosts leaves its own; what he put there, root would work on.
             raise CliError(f"{folder} belongs to the user {owner.pw_name}; give it back to root, or start afresh")
-    for name in SECRETS:
+    for name in (*SECRETS, *(OF_SIMULATED if node_too else ())):
         _make_secret(state / "secrets", name, owner)
 
 

@@ -5,6 +5,7 @@ from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
 from cumulet.config.secret_files import (
     DATABASE_URL,
     METADATA_BEFORE,
+    OF_SIMULATED,
     SECRETS,
     check_database_url,
     metadata_secrets,
@@ -27,6 +28,7 @@ __all__ = [
     "LOOPBACK",
     "METADATA_BEFORE",
     "NEVER_OUTSIDE",
+    "OF_SIMULATED",
     "SECRETS",
     "SIMULATION_FILE",
     "STANDARD_PORTS",

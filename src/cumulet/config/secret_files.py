@@ -12,6 +12,8 @@ from pathlib import Path
 from cumulet.config.errors import ConfigError
 
 SECRETS = ("admin_password", "demo_password", "service_password", "operator_secret", "metadata_secret", "metrics_token")
+OF_SIMULATED = ("alt_demo_password",)
+"""Those that only a cloud with simulated hosts has."""
 DATABASE_URL = "database_url"
 METADATA_BEFORE = "metadata_secret.before"
 """The secret of metadata proxies before the last rotation, good for `BEFORE_S`."""

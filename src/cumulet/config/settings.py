@@ -25,7 +25,7 @@ from cumulet.config.checks import check
 from cumulet.config.errors import ConfigError
 from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, Ports
 from cumulet.config.reading import from_text, read_file, to_toml
-from cumulet.config.secret_files import DATABASE_URL, SECRETS, check_database_url, read_private
+from cumulet.config.secret_files import DATABASE_URL, OF_SIMULATED, SECRETS, check_database_url, read_private
 
 DEFAULT_STATE = Path("/var/lib/cumulet")
 FILE_NAME = "cumulet.toml"
@@ -199,8 +199,8 @@ class Settings:
         return self.state / "log"
 
     def secret(self, name: str) -> str:
-        """The secret of that name (see SECRETS). Raises ConfigError when `up` has not made it."""
-        if name not in SECRETS:
+        """The secret of that name (see SECRETS and OF_SIMULATED). Raises ConfigError when `up` has not made it."""
+        if name not in (*SECRETS, *OF_SIMULATED):
             raise ConfigError(f"there is no secret named {name}")
         try:
             return read_private(self.secrets_dir, name)[1]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from cumulet.services.identity import door
-from cumulet.services.identity.model import generation
-from cumulet.services.identity.tables import endpoints, users
+from cumulet.services.identity.model import generation, passwords
+from cumulet.services.identity.tables import assignments, endpoints, projects, roles, users
 from cumulet.services.identity.tables import generation as generation_table
 from cumulet.store import Store, metadata
 from tests.databases import place
@@ -38,6 +39,49 @@ def test_starting_again_changes_nothing(tmp_path: Path) -> None:
     door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
     with store.read() as tx:
         assert {table.name: sorted(map(repr, tx.rows(select(table)))) for table in tables} == before
+
+
+def test_the_alternate_user_comes_once_and_never_in_the_place_of_another(tmp_path: Path) -> None:
+    store, secrets = prepared(tmp_path)
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    found = select(users.c.id, users.c.password_hash).where(users.c.name == "alt_demo")
+    with store.read() as tx:
+        assert tx.row(found) is None  # nobody has made a password for him: a cloud with real hosts
+    (secrets / "alt_demo_password").write_text(f"{PASSWORD}2")
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    with store.transaction() as tx:
+        row = tx.row(found)
+        assert row is not None
+        granted = select(projects.c.name, roles.c.name.label("role")).select_from(assignments)
+        granted = granted.join(projects, projects.c.id == assignments.c.target_id)
+        granted = granted.join(roles, roles.c.id == assignments.c.role_id).where(assignments.c.actor_id == row.id)
+        assert [tuple(each) for each in tx.rows(granted)] == [("alt_demo", "member")]
+        tx.delete(users, users.c.id == row.id)
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    with store.read() as tx:
+        assert tx.row(found) is None  # what was deleted stays deleted
+
+
+def test_an_operators_user_of_the_alternates_name_stays_his(tmp_path: Path) -> None:
+    store, secrets = prepared(tmp_path)
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    (secrets / "alt_demo_password").write_text(f"{PASSWORD}2")
+    with store.transaction() as tx:
+        tx.update(users, users.c.name == "demo", name="alt_demo", password_hash="his own")
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    with store.read() as tx:
+        hashes = tx.rows(select(users.c.password_hash).where(users.c.name == "alt_demo"))
+        assert [each.password_hash for each in hashes] == ["his own"]
+        assert tx.row(select(projects.c.id).where(projects.c.name == "alt_demo")) is None
+
+
+def test_users_with_one_password_have_one_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+    monkeypatch.setattr(passwords, "digest", lambda text: computed.append(text) or f"hash of {text}")
+    store, secrets = prepared(tmp_path)
+    (secrets / "service_password").write_text("the services'")
+    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    assert sorted(computed) == sorted([PASSWORD, PASSWORD, "the services'"])
 
 
 def test_a_changed_password_stays_and_a_changed_address_follows(tmp_path: Path) -> None:

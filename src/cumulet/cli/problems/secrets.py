@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cumulet.cli.problems.seen import Seen
-from cumulet.config import SECRETS
+from cumulet.config import OF_SIMULATED, SECRETS
 from cumulet.problem import Problem
 
-_MADE_ANEW = frozenset(("metrics_token", "operator_secret"))
+_MADE_ANEW = frozenset(("metrics_token", "operator_secret", *OF_SIMULATED))
 """The next `up` makes them, and nothing is lost: a cloud of a version that did not have them yet is well."""
 
 
@@ -26,7 +26,7 @@ def check(seen: Seen) -> Iterator[Problem]:
         return
     except PermissionError:
         return
-    for name in SECRETS:
+    for name in (*SECRETS, *(OF_SIMULATED if seen.settings.simulated is not None else ())):
         if name not in names and (seen.running or name not in _MADE_ANEW):
             yield Problem("secret-missing", f"the secret {folder / name} is not there", "Put it back from a backup")
     yield from _judged(folder, {0, owner})

@@ -80,7 +80,7 @@ def keep_furnished(call: Call) -> None:
 @service.put("/v1/passwords/{secret}", auth=False, admit=the_operator, request=Password, transaction="none")
 def put_password(call: Call, secret: str) -> Mapping[str, Any]:
     """Give the users of a secret a new password; admin is enabled and unlocked by it."""
-    if secret not in ("admin_password", "demo_password", "service_password"):
+    if secret not in ("admin_password", "demo_password", "alt_demo_password", "service_password"):
         raise NotFound(f"No password of users is named {secret}.")
     done = _actions(call).put_password(secret, call.body.password)
     log.warning("the operator at %s has set a new %s", call.client_address, secret)

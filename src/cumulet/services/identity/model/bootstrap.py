@@ -44,41 +44,55 @@ NAMES = {
 }
 SERVICE_USERS = ("glance", "nova", "placement", "neutron")
 INTERFACES = ("public", "internal", "admin")
+ALTERNATE = "alt_demo"
+"""Another user with a project of that name, as a cloud for tests has."""
 FIRST = "bootstrap/first"
 """The mark of domain, projects, roles, users and grants."""
+SECOND = "bootstrap/alternate"
+"""The mark of `ALTERNATE`."""
 CATALOG = "bootstrap/catalog/"
 """The marks of services in the catalog: this, the region, a slash and the type."""
 
 _OF_BEFORE = re.compile(r"http://[^/]+:[0-9]+(/v3|/v2\.1)?")
 
 
-def bootstrap(store: Store, *, secrets: Path, endpoints: Mapping[str, str], region: str) -> None:
-    """Do what has not been done. `endpoints`: service type → URL. Raises FileNotFoundError without the password
-    files."""
+def bootstrap(
+    store: Store, *, secrets: Path, endpoints: Mapping[str, str], region: str, alternate: bool = False
+) -> None:
+    """Do what has not been done. `endpoints`: service type → URL. `alternate`: also make `ALTERNATE`, if there is a
+    file of his password. Raises FileNotFoundError without the other password files."""
     for folder in ("fernet-keys", "receipt-keys", vault.FOLDER):
         keys.setup(secrets / folder)
+    alternate = alternate and (secrets / f"{ALTERNATE}_password").exists()
     with store.read() as tx:
         hashes = {} if marks.under(tx, FIRST) else _hashes(tx, secrets)
+        other = {} if not alternate or marks.under(tx, SECOND) else _hashes(tx, secrets, {ALTERNATE: ALTERNATE})
     with store.transaction() as tx:
         changed = not marks.under(tx, FIRST)
         if changed:
             _domain(tx)
             _grants(tx, _projects(tx), _roles(tx), _users(tx, hashes))
             marks.put(tx, [FIRST])
+        if alternate and not marks.under(tx, SECOND):
+            changed |= _alternate(tx, other)
+            marks.put(tx, [SECOND])
         changed |= _catalog(tx, endpoints, region)
         if _follow(tx, endpoints) or changed:
             generation.bump(tx)
 
 
-def _hashes(tx: Transaction, secrets: Path) -> dict[str, str]:
-    """Hashes of the passwords of those first users that are not there."""
+FIRST_USERS = {"admin": "admin", "demo": "demo", **dict.fromkeys(SERVICE_USERS, "service")}
+"""By name, whose password file is theirs."""
+
+
+def _hashes(tx: Transaction, secrets: Path, wanted: Mapping[str, str] = FIRST_USERS) -> dict[str, str]:
+    """Hashes of the passwords of those first users that are not there. Whoever has one password has one hash: each
+    takes as long as it is meant to."""
     known = _known(tx, users, users.c.domain_id == DOMAIN)
-    wanted = {"admin": "admin", "demo": "demo", **dict.fromkeys(SERVICE_USERS, "service")}
-    return {
-        name: passwords.digest((secrets / f"{file}_password").read_text().strip())
-        for name, file in wanted.items()
-        if name not in known
-    }
+    new = {name: file for name, file in wanted.items() if name not in known}
+    texts = {file: (secrets / f"{file}_password").read_text().strip() for file in new.values()}
+    hashes = {file: passwords.digest(text) for file, text in texts.items()}
+    return {name: hashes[file] for name, file in new.items()}
 
 
 def _known(tx: Transaction, table: Table, *where: Any) -> dict[str, str]:
@@ -93,11 +107,11 @@ def _domain(tx: Transaction) -> None:
         tx.insert(projects, row)
 
 
-def _projects(tx: Transaction) -> dict[str, str]:
+def _projects(tx: Transaction, wanted: Mapping[str, str] = PROJECTS) -> dict[str, str]:
     known = _known(tx, projects, projects.c.domain_id == DOMAIN)
     new = [
         {"id": uuid.uuid4().hex, "name": name, "domain_id": DOMAIN, "parent_id": DOMAIN, "description": description}
-        for name, description in PROJECTS.items()
+        for name, description in wanted.items()
         if name not in known
     ]
     tx.insert(projects, new)
@@ -121,6 +135,17 @@ def _roles(tx: Transaction) -> dict[str, str]:
     return ids
 
 
+def _alternate(tx: Transaction, hashes: Mapping[str, str]) -> bool:
+    """The alternate user, a member of a project of his; whether he was made: a user of that name is somebody's."""
+    if not hashes:
+        return False
+    known = _known(tx, projects, projects.c.domain_id == DOMAIN)
+    project_ids = known if ALTERNATE in known else _projects(tx, {ALTERNATE: ""})
+    role_ids = _known(tx, roles, roles.c.domain_id == "")
+    _grants(tx, project_ids, role_ids, {ALTERNATE: _users(tx, hashes)[ALTERNATE]})
+    return True
+
+
 def make_admin(tx: Transaction, hashed: str) -> None:
     """The user admin again, whom somebody has deleted, with the grants of a first start as far as projects and roles
     for them are there."""
@@ -140,7 +165,7 @@ def administrators(tx: Transaction) -> set[str]:
 
 
 def _users(tx: Transaction, hashes: Mapping[str, str]) -> dict[str, str]:
-    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name_key.in_(["admin", "demo", *SERVICE_USERS]))
+    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name_key.in_([*FIRST_USERS, ALTERNATE]))
     new: list[dict[str, Any]] = [
         {
             "id": uuid.uuid4().hex,
@@ -166,6 +191,7 @@ def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[s
         ("admin", "system", "system", "admin"),
         ("admin", "project", project_ids.get("demo"), "admin"),
         ("demo", "project", project_ids.get("demo"), "member"),
+        (ALTERNATE, "project", project_ids.get(ALTERNATE), "member"),
         *((name, "project", project_ids.get("service"), "admin") for name in SERVICE_USERS),
         *((name, "project", project_ids.get("service"), "service") for name in SERVICE_USERS),
     ]

@@ -21,7 +21,12 @@ from cumulet.services.identity.tables import users
 from cumulet.store import Store, Transaction
 
 ADMIN = "admin_password"
-USERS = {ADMIN: ("admin",), "demo_password": ("demo",), "service_password": bootstrap.SERVICE_USERS}
+USERS = {
+    ADMIN: ("admin",),
+    "demo_password": ("demo",),
+    "alt_demo_password": (bootstrap.ALTERNATE,),
+    "service_password": bootstrap.SERVICE_USERS,
+}
 """Whose passwords the secrets are."""
 
 
