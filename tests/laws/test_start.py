@@ -49,3 +49,8 @@ def _imported(words: str) -> set[str]:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
+
+
+def test_the_controller_has_all_tables_without_its_operations() -> None:
+    words = "from cumulet.cli import controller; from cumulet.store import metadata; some = set(metadata.tables); "
+    _imported(words + "controller.declared(); assert some == set(metadata.tables) and len(some) > 90")

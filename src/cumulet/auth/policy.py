@@ -1,4 +1,4 @@
-"""Policy: OpenStack's rules in oslo.policy's language, parsed once, checked in memory.
+"""Policy: OpenStack's rules in oslo.policy's language (`cumulet.auth.language`), parsed once, checked in memory.
 
 Services declare `Rule`s; an operator overrides them in one file (see `cumulet.auth.policy_file`). Nothing here reads a
 file while a request is answered. A rule is also bound to kinds of tokens (`scope_types`), always enforced, as the
@@ -7,23 +7,24 @@ originals do by default: whoever comes with another kind of token is refused wha
 
 from __future__ import annotations
 
-import ast
+import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache, reduce
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from oslo_policy import _checks, _parser
+from msgspec import Struct
 
 from cumulet.auth.caller import Caller
+
+EXTENSIONS: list[str] = []
+"""Modules that teach oslo.policy further kinds of checks: services name theirs."""
 
 
 class PolicyError(ValueError):
     """A rule, or a file of rules, that cannot be in force. The text names the rule and says why."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule of policy with its default, under OpenStack's name for it.
 
     `scope_types`: the kinds of tokens ("system", "domain", "default_domain", "project") that may pass it; an empty
@@ -71,40 +72,54 @@ SHARED = (
 Check = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
 
 
-@dataclass(frozen=True)
-class Checks:
-    """Rules that can be put in force: `parts` by name, as other rules refer to them, and `enforced`, which also look
-    at the kind of token."""
+class Checks(NamedTuple):
+    """Rules in force: `overrides` and the `texts` that they make of the defaults, `enforced`, which also look at the
+    kind of token, and what the rule `cloud_admin` says without that."""
 
-    parts: Mapping[str, Check]
+    overrides: Mapping[str, str]
+    texts: Mapping[str, str]
     enforced: Mapping[str, Check]
+    cloud_admin: Check
 
 
 class Policy:
-    """The rules in force. Raises PolicyError when a rule cannot be parsed."""
+    """The rules in force. Defaults are parsed when the first is looked at: `rules` may be what gives them then."""
 
-    def __init__(self, rules: Iterable[Rule], overrides: Mapping[str, str] | None = None) -> None:
-        self.defaults = {rule.name: rule for rule in (*SHARED, *rules)}
-        self.texts: dict[str, str] = {}
-        self.overrides: Mapping[str, str] = {}
-        self._enforced: Mapping[str, Check] = {}
-        self._cloud_admin: Check = _nobody
-        self.put(overrides or {})
+    def __init__(
+        self, rules: Iterable[Rule] | Callable[[], Iterable[Rule]], overrides: Mapping[str, str] | None = None
+    ) -> None:
+        self._rules = rules
+        self._checks: Checks | None = None
+        if overrides:
+            self.put(overrides)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Rule]:
+        """The rules that are declared, by name."""
+        return {rule.name: rule for rule in (*SHARED, *(self._rules() if callable(self._rules) else self._rules))}
+
+    @property
+    def overrides(self) -> Mapping[str, str]:
+        """What the operator says instead of defaults."""
+        return {} if self._checks is None else self._checks.overrides
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The rules in force as texts. Raises PolicyError when a default cannot be parsed."""
+        return self._in_force().texts
 
     def put(self, overrides: Mapping[str, str]) -> None:
-        """Put the defaults under `overrides` in force. The rules before stay when one cannot be parsed."""
+        """Put the defaults under `overrides` in force. The rules before stay when one cannot be parsed: PolicyError."""
         texts = {**{name: rule.check for name, rule in self.defaults.items()}, **overrides}
-        checks = self._compiled(texts)
-        self.overrides = dict(overrides)
-        self.texts, self._enforced, self._cloud_admin = texts, checks.enforced, checks.parts[CLOUD_ADMIN]
-
-    def _compiled(self, texts: Mapping[str, str]) -> Checks:
-        trees = {name: _parse(name, text) for name, text in texts.items()}
-        _refuse_circles(trees)
-        parts: dict[str, Check] = {}
-        parts.update({name: _compile(tree, parts) for name, tree in trees.items()})
+        parts = language().compiled(texts)
         enforced = {name: self._scoped(name, check) for name, check in parts.items()}
-        return Checks(parts, enforced)
+        self._checks = Checks(dict(overrides), texts, enforced, parts[CLOUD_ADMIN])
+
+    def _in_force(self) -> Checks:
+        if self._checks is None:
+            self.put({})
+            assert self._checks is not None
+        return self._checks
 
     def _scoped(self, name: str, check: Check) -> Check:
         rule = self.defaults.get(name)
@@ -116,14 +131,14 @@ class Policy:
     def seen(self, caller: Caller) -> Caller:
         """`caller` as the service's rules and handlers see it: without the role admin when that is not the cloud's,
         which the rule `cloud_admin` says of the token."""
-        if not caller.is_admin or self._cloud_admin(caller.credentials, caller.credentials):
+        if not caller.is_admin or self._in_force().cloud_admin(caller.credentials, caller.credentials):
             return caller
         return caller.lowered
 
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> bool:
         """Whether `caller` passes `rule` on `target` (the caller's own project unless given). An unknown rule
         allows nobody."""
-        check = self._enforced.get(rule)
+        check = self._in_force().enforced.get(rule)
         if check is None:
             return False
         return check(caller.credentials if target is None else target, caller.credentials)
@@ -134,130 +149,14 @@ class Policy:
             raise Forbidden(rule)
 
 
-def _nobody(_target: Mapping[str, Any], _creds: Mapping[str, Any]) -> bool:
-    return False
-
-
 def references(text: str) -> set[str]:
     """Names of the rules that a rule's text refers to."""
-    return _names(_parsed(text))
+    found: set[str] = language().references(text)
+    return found
 
 
-def _names(check: Any) -> set[str]:
-    if isinstance(check, _checks.RuleCheck):
-        return {str(check.match)}
-    inner = getattr(check, "rules", None) or ([check.rule] if isinstance(check, _checks.NotCheck) else [])
-    return {name for part in inner for name in _names(part)}
-
-
-def _refuse_circles(trees: Mapping[str, Any]) -> None:
-    """A rule that comes back to itself would never end."""
-    done: set[str] = set()
-
-    def walk(name: str, above: tuple[str, ...]) -> None:
-        if name in above:
-            raise PolicyError(f"policy rule {name}: refers to itself ({' → '.join((*above, name))})")
-        if name not in done and name in trees:
-            for inner in _names(trees[name]):
-                walk(inner, (*above, name))
-            done.add(name)
-
-    for name in trees:
-        walk(name, ())
-
-
-def _compile(check: Any, parts: Mapping[str, Check]) -> Check:
-    """oslo.policy's tree as closures: its own walk inspects each function's signature at every check."""
-    if isinstance(check, _checks.AndCheck):
-        return reduce(_both, [_compile(part, parts) for part in check.rules])
-    if isinstance(check, _checks.OrCheck):
-        return reduce(_either, [_compile(part, parts) for part in check.rules])
-    if isinstance(check, _checks.NotCheck):
-        inner = _compile(check.rule, parts)
-        return lambda target, creds: not inner(target, creds)
-    if isinstance(check, _checks.RuleCheck):
-        name = str(check.match)
-        return lambda target, creds: (found := parts.get(name)) is not None and found(target, creds)
-    if type(check) is _checks.RoleCheck and "%" not in check.match:
-        return _role(check.match.lower())
-    if type(check) is _checks.GenericCheck:
-        return _generic(check)
-    return _other(check)
-
-
-def _both(one: Check, other: Check) -> Check:
-    return lambda target, creds: one(target, creds) and other(target, creds)
-
-
-def _either(one: Check, other: Check) -> Check:
-    return lambda target, creds: one(target, creds) or other(target, creds)
-
-
-def _role(name: str) -> Check:
-    """``role:name``. Names of roles are compared without their case."""
-    return lambda _, creds: name in creds["roles"] or name in [role.lower() for role in creds["roles"]]
-
-
-def _generic(check: Any) -> Check:
-    """``kind:match``, where kind is a literal or the path to something of the caller's: oslo.policy finds out which
-    by parsing it as Python at every check, which costs more than the rest of a rule."""
-    kind, match = check.kind, check.match
-    try:
-        literal = str(ast.literal_eval(kind))
-    except ValueError:
-        return _other(check) if "." in kind else _attribute(kind, match)
-    except SyntaxError:
-        return _other(check)
-    return lambda target, _: _filled(match, target) == literal
-
-
-def _attribute(kind: str, match: str) -> Check:
-    fixed = None if "%" in match else match
-
-    def same(target: Mapping[str, Any], creds: Mapping[str, Any]) -> bool:
-        wanted = fixed or _filled(match, target)
-        if wanted is None or kind not in creds:
-            return False
-        value = creds[kind]
-        return wanted in map(str, value) if isinstance(value, list) else wanted == str(value)
-
-    return same
-
-
-def _filled(match: str, target: Mapping[str, Any]) -> str | None:
-    """What a rule compares with; None when the target has no such thing."""
-    try:
-        return match % target
-    except KeyError:
-        return None
-
-
-def _other(check: Any) -> Check:
-    return lambda target, creds: bool(check(target, creds, None))
-
-
-class _Extensions(dict[str, Any]):
-    """oslo.policy's checks that ask a web server, found when a rule has one: looking for them loads an HTTP client."""
-
-    def __contains__(self, kind: object) -> bool:
-        if kind not in ("http", "https"):
-            return False
-        if not self:
-            _checks.extension_checks = None
-            self.update(_checks.get_extensions())
-            _checks.extension_checks = self
-        return super().__contains__(kind)
-
-
-if _checks.extension_checks is None:
-    _checks.extension_checks = _Extensions()
-
-_parsed = lru_cache(maxsize=1000)(_parser.parse_rule)
-"""Hundreds of rules share a few dozen texts, and a parsed text is never changed."""
-
-
-def _parse(name: str, text: str) -> Any:
-    check = _parsed(text)
-    if isinstance(check, _checks.FalseCheck) and text.strip() not in ("!", "False"):
-        raise PolicyError(f"policy rule {name}: cannot be parsed: {text!r}")
-    return check
+def language() -> Any:
+    """The module that parses rules, which knows what services add to oslo.policy's language."""
+    for name in EXTENSIONS:
+        importlib.import_module(name)
+    return importlib.import_module("cumulet.auth.language")

@@ -124,8 +124,10 @@ class Policies:
             raise PolicyError(f"{self.file}: {error}") from None
 
     def _warnings(self, overrides: Mapping[str, Mapping[str, str]]) -> list[str]:
-        known = {name for policy in self.policies.values() for name in policy.defaults}
         named = {name: text for rules in overrides.values() for name, text in rules.items()}
+        if not named:
+            return []  # without a look at the defaults, which nobody has asked for yet
+        known = {name for policy in self.policies.values() for name in policy.defaults}
         used = {name for text in named.values() for name in references(text)}
         warnings = []
         for name in sorted(named.keys() - known - used):

@@ -6,18 +6,20 @@ It runs without root. Doors of services meet here: nothing below imports another
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from cumulet.auth import Policies, Policy, PolicyError, policy_file
+from cumulet.auth import Policies, Policy, PolicyError, Rule, policy_file
 from cumulet.cli import logs, metrics, supervise, trust
 from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
@@ -35,16 +37,9 @@ from cumulet.http.server import Secured, listen, serve
 from cumulet.http.tls import Certificate, CertificateError
 from cumulet.problem import Problem
 from cumulet.services.compute import door as compute
-from cumulet.services.compute import service as compute_service
-from cumulet.services.compute.console import service as console_service
-from cumulet.services.compute.metadata import service as metadata_service
 from cumulet.services.identity import door as identity
-from cumulet.services.identity import service as identity_service
 from cumulet.services.image import door as image
-from cumulet.services.image import service as image_service
 from cumulet.services.network import door as network
-from cumulet.services.network import service as network_service
-from cumulet.services.placement import service as placement_service
 from cumulet.space import Room
 from cumulet.store import Store, targets
 from cumulet.store.kinds import MissingPart
@@ -69,12 +64,18 @@ class Controller:
     retention: Retention
 
 
+def _loader(module: str) -> Callable[[], Service]:
+    """What gives the service of a module, and imports it for that: its operations take longer to declare than to
+    serve, so a start does not wait for them."""
+    return lambda: importlib.import_module(f"cumulet.services.{module}").load()
+
+
 LOADERS: dict[str, Callable[[], Service]] = {
-    "identity": identity_service.load,
-    "image": image_service.load,
-    "placement": placement_service.load,
-    "network": network_service.load,
-    "compute": compute_service.load,
+    "identity": _loader("identity.service"),
+    "image": _loader("image.service"),
+    "placement": _loader("placement.service"),
+    "network": _loader("network.service"),
+    "compute": _loader("compute.service"),
 }
 """OpenStack's services, which have operations for its clients and rules of policy."""
 
@@ -92,12 +93,17 @@ def declared() -> dict[str, Service]:
     return {name: load() for name, load in LOADERS.items()}
 
 
-def policies(state: Path, services: Mapping[str, Service]) -> Policies:
-    """The policies of `services` under the operator's file. Raises PolicyError."""
-    found = Policies(state / policy_file.NAME, {name: Policy(service.rules) for name, service in services.items()})
+def policies(state: Path) -> Policies:
+    """The policies of all services under the operator's file. Raises PolicyError."""
+    rules = {name: Policy(partial(_rules, load)) for name, load in LOADERS.items()}
+    found = Policies(state / policy_file.NAME, rules)
     for warning in found.load():
         log.warning("%s", warning)
     return found
+
+
+def _rules(load: Callable[[], Service]) -> Sequence[Rule]:
+    return load().rules
 
 
 def assemble(settings: Settings) -> Controller:
@@ -116,7 +122,9 @@ def _assembled(settings: Settings, store: Store) -> Controller:
     prepare(store)
     standing = found_standing(settings, store)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
-    identity.bootstrap(store, secrets=settings.secrets_dir, endpoints=endpoints, region=settings.region)
+    simulated = settings.simulated is not None
+    region, secrets = settings.region, settings.secrets_dir
+    identity.bootstrap(store, secrets=secrets, endpoints=endpoints, region=region, alternate=simulated)
     engine = Engine(store)
     who = _identity(settings, store)
     images = _images(settings, standing)
@@ -132,27 +140,27 @@ def _assembled(settings: Settings, store: Store) -> Controller:
     link.problems = [*link.problems, identity.AdminsPassword(store, settings.secrets_dir).problems]
     link.standing = standing
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
-        "identity": (identity_service.load, who),
-        "identity_admin": (identity_service.load, who),
-        "image": (image_service.load, images),
-        "placement": (placement_service.load, None),
-        "network": (network_service.load, network.NetworkContext(settings.region)),
-        "compute": (compute_service.load, computing),
-        "metadata": (metadata_service.load, computing),
-        "console": (console_service.load, computing),
+        "identity": (LOADERS["identity"], who),
+        "identity_admin": (LOADERS["identity"], who),
+        "image": (LOADERS["image"], images),
+        "placement": (LOADERS["placement"], None),
+        "network": (LOADERS["network"], network.NetworkContext(settings.region)),
+        "compute": (LOADERS["compute"], computing),
+        "metadata": (_loader("compute.metadata.service"), computing),
+        "console": (_loader("compute.console.service"), computing),
         "link": (fleet.load, link),
     }
-    rules = policies(settings.state, declared())
+    rules = policies(settings.state)
     engine.when_set.append(fleet_door.clock_was_set)
     clocks = within.clocks(store, link.heard)
     link.problems = [*link.problems, *_problems(settings, store, engine, rules), clocks]
     mounts = {
-        settings.ports.of(name): _mount(settings, name, load(), context, rules)
+        settings.ports.of(name): _mount(settings, name, load, context, rules)
         for name, (load, context) in contexts.items()
     }
     room, origins, proxies = _room(settings), settings.cors_origins, settings.trusted_proxies
     app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
-    app.on_demand = link.on_demand = _on_demand(settings, mounts)
+    app.on_demand = link.on_demand = _on_demand(settings)
     _audit(settings, app, link)
     app.exposition = metrics.Metrics(settings, store, app.measures, link.heard).answer
     return Controller(settings, store, engine, app, rules, images, retention)
@@ -177,7 +185,7 @@ def _identity(settings: Settings, store: Store) -> identity.IdentityContext:
         token_seconds=settings.token_seconds,
         wakeups=store.wakeups if store.alone else None,
         password_rules=identity.PasswordRules(
-            **{each.name: getattr(settings, each.name) for each in fields(identity.PasswordRules)}
+            **{name: getattr(settings, name) for name in identity.PasswordRules.__struct_fields__}
         ),
     )
 
@@ -198,23 +206,25 @@ def _room(settings: Settings) -> Room:
     return Room([settings.state / name for name in ("db", "images", "images-staging", "node")], rows)
 
 
-def _mount(settings: Settings, name: str, service: Service, context: Any, rules: Policies) -> Mount:
+def _mount(settings: Settings, name: str, load: Callable[[], Service], context: Any, rules: Policies) -> Mount:
     """A service at its place, where clients find it directly or through a proxy."""
+    kind = name.removesuffix("_admin")
     return Mount(
-        service,
+        load,
         context,
-        rules.policies.get(service.type) or Policy(()),
+        rules.policies.get(kind) or Policy(()),
         settings.url("identity") + PATHS["identity"],
-        public=settings.public_urls.get(name.removesuffix("_admin"), ""),
+        public=settings.public_urls.get(kind, ""),
         proxied=name not in NEVER_OUTSIDE,
+        type=kind,
     )
 
 
-def _on_demand(settings: Settings, mounts: Mapping[int, Mount]) -> OnDemand | None:
+def _on_demand(settings: Settings) -> OnDemand | None:
     """Faults that a test asks for: only in clouds whose hosts are simulated."""
     if settings.simulated is None:
         return None
-    return OnDemand([mount.service for mount in mounts.values() if mount.service.rules])
+    return OnDemand(lambda: [*declared().values()])
 
 
 def _images(settings: Settings, standing: fleet.Standing) -> image.ImageContext:

@@ -70,25 +70,35 @@ _SHORT_RETRY_S = "60"
 
 
 class Mount:
-    """A service as one process serves it: on which port, with which context for its handlers. `public`: where clients
-    find it who come through a proxy; `proxied`: whether any may."""
+    """A service as one process serves it: on which port, with which context for its handlers. `service` may be what
+    declares it when the first request comes. `public`: where clients find it who come through a proxy; `proxied`:
+    whether any may."""
 
     def __init__(
         self,
-        service: Service,
+        service: Service | Callable[[], Service],
         context: Any,
         policy: Policy,
         auth_url: str = "",
         *,
         public: str = "",
         proxied: bool = False,
+        type: str = "",
     ) -> None:
-        self.service = service
+        self._service = service
+        self.type = service.type if isinstance(service, Service) else type
         self.context = context
         self.policy = policy
         self.auth_url = auth_url
         self.public = forwarded.Public(public)
         self.proxied = proxied
+
+    @property
+    def service(self) -> Service:
+        """The service with its operations."""
+        if not isinstance(self._service, Service):
+            self._service = self._service()
+        return self._service
 
 
 class App:
@@ -146,7 +156,7 @@ class Exchange:
         self.request_id = f"req-{uuid.uuid4()}"
         self.global_id: str | None = None
         self.answer_headers: HeaderList = [("x-openstack-request-id", self.request_id)]
-        if mount.service.type == "compute":
+        if mount.type == "compute":
             self.answer_headers.append(("x-compute-request-id", self.request_id))
         self.started = False
         self.status = 0
@@ -163,9 +173,9 @@ class Exchange:
             await self._fail(error)
         seconds = time.perf_counter() - begun
         operation = self.operation
-        route = (self.mount.service.type, self.scope["method"], operation.path if operation else "")
+        route = (self.mount.type, self.scope["method"], operation.path if operation else "")
         if not operation and self.scope["method"] not in _METHODS:
-            route = (self.mount.service.type, "other", "")  # a method may be any word
+            route = (self.mount.type, "other", "")  # a method may be any word
         self.app.measures.count(route, self.status, seconds)
         for watcher in self.app.watchers:
             watcher(self)
@@ -191,7 +201,7 @@ class Exchange:
         )
 
     async def _answer(self) -> None:
-        service, method, path = self.mount.service, self.scope["method"], self.scope["path"]
+        method, path = self.scope["method"], self.scope["path"]
         self.headers = reading.folded(self.scope["headers"])
         if self.app.cors.origins and await self._crossed_origins(method):
             return
@@ -201,6 +211,7 @@ class Exchange:
         if path == measures.PATH and self.app.exposition is not None:
             await self._measures(method)
             return
+        service = self.mount.service
         raw_path = self.scope.get("raw_path") or path.encode()
         reading.check_target(path, raw_path, self.scope["query_string"])
         asked = self.headers.get("x-openstack-request-id")
@@ -264,7 +275,7 @@ class Exchange:
         if method not in ("GET", "HEAD"):
             self._no_route({"GET", "HEAD"})
         accept = self.headers.get("accept", "")
-        await self._send(*health.answer(self.app.state, self.mount.service.type, method, accept))
+        await self._send(*health.answer(self.app.state, self.mount.type, method, accept))
 
     async def _measures(self, method: str) -> None:
         """The process's numbers, for who has the token that opens them and nothing else."""

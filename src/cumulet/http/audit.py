@@ -166,7 +166,7 @@ def _line(found: Mapping[str, Any]) -> bytes:
 def event(exchange: Exchange, clean: Callable[[str], str] = str) -> dict[str, Any]:
     """What is written of a request."""
     call, operation, status = exchange.call, exchange.operation, exchange.status
-    service, method = exchange.mount.service.type, exchange.scope["method"]
+    service, method = exchange.mount.type, exchange.scope["method"]
     caller = exchange.caller or (call.proven if call else None)
     words, params = _target_words(operation.path if operation else "")
     found = _head(_action(method, operation), status)

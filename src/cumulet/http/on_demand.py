@@ -9,8 +9,9 @@ import asyncio
 import itertools
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cumulet.desired.simulation import FaultOrder, SimulationError, fits, meant, seconds
@@ -32,13 +33,18 @@ class _Asked:
 class OnDemand:
     """The faults of a process. Operations are named ``compute:POST:/servers``, actions also
     ``compute:POST:/servers/{server_id}/action:os-start``; ``*`` and ``?`` stand for letters. Those of other services
-    than the given ones never fail: the way by which a fault is taken back is among them."""
+    than `services` gives never fail: the way by which a fault is taken back is among them. It is asked with the first
+    order, as operations are declared when they are looked at."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
-        self._operations = {name for service in services for each in service.operations for name in _names(each)}
+    def __init__(self, services: Callable[[], Sequence[Service]]) -> None:
+        self._services = services
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self.asked: list[_Asked] = []
+
+    @cached_property
+    def _operations(self) -> set[str]:
+        return {name for service in self._services() for each in service.operations for name in _names(each)}
 
     def add(self, order: FaultOrder) -> int:
         """From now on; its number. Raises SimulationError for an operation that there is not."""

@@ -7,11 +7,11 @@ import logging
 import socket
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
 import uvicorn
+from msgspec import Struct
 
 from cumulet.http.app import App
 from cumulet.http.connections import Connections, most_connections
@@ -37,8 +37,7 @@ def listen(address: str, port: int) -> socket.socket:
     return sock
 
 
-@dataclass(frozen=True)
-class Secured:
+class Secured(Struct, frozen=True):
     """Listening sockets that speak TLS, and what they show."""
 
     certificate: Certificate
@@ -58,7 +57,7 @@ def server(app: App, limits: Connections, secured: Secured | None = None) -> Ser
     config = uvicorn.Config(
         app,
         http=cast(Any, partial(Protocol, limits)),
-        ws="websockets-sansio",
+        ws=cast(Any, _websocket),
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -69,6 +68,14 @@ def server(app: App, limits: Connections, secured: Secured | None = None) -> Ser
         ws_max_size=2**20,
     )
     return Server(config, app, limits, secured)
+
+
+def _websocket(*arguments: Any, **options: Any) -> asyncio.Protocol:
+    """The protocol of a connection that becomes a WebSocket, which only consoles do: it is imported for the first."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    made: asyncio.Protocol = WebSocketsSansIOProtocol(*arguments, **options)
+    return made
 
 
 class Server(uvicorn.Server):

@@ -5,35 +5,10 @@ Targets are the resource's own attributes; `network:project_id` (or `ext_parent:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from oslo_policy import _checks
-
 from cumulet.auth import Rule
-from cumulet.patterns import Pattern
+from cumulet.auth.policy import EXTENSIONS
 
-
-class FieldCheck(_checks.Check):
-    """``field:networks:shared=True`` or ``field:port:device_owner=~^network:``: an attribute of the target."""
-
-    def __init__(self, kind: str, match: str) -> None:
-        super().__init__(kind, match)
-        _resource, _, rest = match.partition(":")
-        self.field, _, value = rest.partition("=")
-        self.pattern = Pattern(value[1:]) if value.startswith("~") else None
-        self.value = value
-
-    def __call__(self, target: Mapping[str, Any], _creds: Mapping[str, Any], *_rest: Any) -> bool:
-        found = target.get(self.field)
-        if found is None:
-            return False
-        if self.pattern is not None:
-            return self.pattern.match(str(found))
-        return str(found) == self.value
-
-
-_checks.registered_checks["field"] = FieldCheck
+EXTENSIONS.append("cumulet.services.network.field_check")
 
 ADMIN = "rule:admin_only"
 ANY = "rule:regular_user"
