@@ -118,6 +118,8 @@ def test_a_part_that_is_missing_is_named_with_what_brings_it(scripts: Path, plac
     keys = state / "secrets" / "image_store_far"
     keys.write_text("access\nsecret\n")
     keys.chmod(0o600)
+    owner = keys.parent.stat()
+    os.chown(keys, owner.st_uid, owner.st_gid)
     (state / "image.toml").write_text('[stores.far]\ntype = "s3"\nbucket = "b"\nendpoint = "http://127.0.0.1:1"\n')
     without = run(*words)
     assert without.returncode != 0 and "pip install 'cumulet[s3]'" in without.stderr, without.stderr

@@ -10,9 +10,10 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import and_, func, not_, select, update
 
 from cumulet.engine.clock import Clock
@@ -26,8 +27,7 @@ _LONGEST_PAUSE_S = 30.0
 _BATCH = 50
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """A flow as its step sees it. `state` is the step's to change; what it holds when the step returns is kept."""
 
     kind: str
@@ -38,23 +38,20 @@ class Flow:
     attempts: int
 
 
-@dataclass(frozen=True)
-class Next:
+class Next(Struct, frozen=True):
     """Go on with `step`: at once, or after `after_s` seconds."""
 
     step: str
     after_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Stay in this step until somebody advances the flow, or `for_s` seconds have passed."""
 
     for_s: float = 3600.0
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Struct, frozen=True):
     """The flow is over; its row goes."""
 
 
@@ -62,8 +59,7 @@ Outcome = Next | Wait | Done
 Step = Callable[[Transaction, Flow], Outcome]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The steps of a kind, and what happens at the deadline."""
 
     steps: Mapping[str, Step]

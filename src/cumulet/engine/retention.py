@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from cumulet.store import Store, Transaction, iso, now_us
 from cumulet.store.times import SECOND
 
@@ -30,8 +32,7 @@ PARTS = 20
 """So many rows of what belongs to them go in a step that may take one of the dead."""
 
 
-@dataclass(frozen=True)
-class Forgets:
+class Forgets(Struct, frozen=True):
     """One kind of dead rows. `some`: (tx, before in µs, at most) → how many went, fewer than asked for when none is
     left, or `UNFINISHED` when one of them has so many parts that they took the whole step. `count`: how many there are,
     and when the oldest of them died (µs; None without any)."""

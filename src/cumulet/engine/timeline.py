@@ -6,9 +6,9 @@ the names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import bindparam, delete, func, select, text
 
 from cumulet.engine.retention import PARTS, UNFINISHED
@@ -21,8 +21,7 @@ DELETED = "deleted"
 """The event that ends a timeline: what it tells of is no more."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One event; `at` in microseconds. `user_name` is what the user was called then; without a user the cloud itself
     acted."""
 

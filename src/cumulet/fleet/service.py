@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from cumulet.desired.shapes import SEEN_HEADER, Cloud, Kind, MetadataQuestion, Seen
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
@@ -32,8 +34,7 @@ log = logging.getLogger("cumulet.fleet")
 service = Service("link", faults=guideline_body)
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Something ``explain`` can tell about."""
 
     kind: str
@@ -86,8 +87,7 @@ class Snapshots(Protocol):
         """Go back. Raises FileNotFoundError, and ValueError for one that these tables do not take."""
 
 
-@dataclass(frozen=True)
-class Actions:
+class Actions(Struct, frozen=True):
     """What only the operator may have done, whatever passwords and rights users have. `token`: (tx, project's name) →
     token, project's id and when it ends (µs), or None. `put_password`: (secret, password) → what became of it.
     `seal_anew`: how many sealed rows have a new key."""

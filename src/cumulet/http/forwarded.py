@@ -10,10 +10,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from cumulet.http import reading
 from cumulet.http.faults import BadRequest
@@ -25,8 +26,7 @@ _MOST_HOPS = 16
 _PORTS = {"http": ":80", "https": ":443"}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """`base_url`: scheme, host and prefix as the client addressed them, without a slash at the end. `client`: the
     client's address."""
 

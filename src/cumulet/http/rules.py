@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.auth import Rule
 from cumulet.auth.policy import references
 from cumulet.http.operation import Operation, Service
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(Struct, frozen=True):
     """A rule, what it decides in a sentence, and the operations whose rule it is."""
 
     rule: Rule

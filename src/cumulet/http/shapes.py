@@ -9,24 +9,22 @@ A request that holds a field outside its window is refused as if the field did n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Struct
 
 from cumulet.http.versions import Version
 
 
-@dataclass(frozen=True)
-class Since:
+class Since(Struct, frozen=True):
     """The field exists from this microversion on."""
 
     version: str
 
 
-@dataclass(frozen=True)
-class Until:
+class Until(Struct, frozen=True):
     """The field exists up to and with this microversion."""
 
     version: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.http.faults import BadRequest, Fault
 
@@ -18,8 +19,7 @@ def text(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-@dataclass(frozen=True)
-class Microversions:
+class Microversions(Struct, frozen=True):
     """A service's range. `legacy_header` is compute's own older header (without the service's name);
     `header` is how it spells the common one. `malformed` and
     `unacceptable` are the service's sentences, with ``{wanted}``, ``{minimum}`` and ``{maximum}`` in them."""

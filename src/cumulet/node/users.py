@@ -14,8 +14,9 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 FIRST, COUNT = 0x7000_0000, 1 << 27
 _WITHIN_A_CONTAINER = (40_000, 20_000)  # where a user namespace maps only the first 65536
@@ -24,8 +25,7 @@ _turns = itertools.count()
 _guard = threading.Lock()
 
 
-@dataclass(frozen=True)
-class User:
+class User(Struct, frozen=True):
     """Whom a process runs as. `gid` is the number of `uid` unless it needs somebody else's group."""
 
     uid: int

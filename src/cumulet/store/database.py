@@ -13,10 +13,10 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -47,8 +47,7 @@ Unstorable = DataError
 """A value that a column cannot hold. SQLite keeps any text and 64 bits; PostgreSQL minds what is declared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """Who has a transaction done, by which request."""
 
     user_id: str

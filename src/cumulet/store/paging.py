@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, literal, or_
 
 from cumulet.store.database import Transaction
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(Struct, frozen=True):
     """What a client asked for. `sort`: (key, descending) pairs; `limit` None is no limit; `reverse` pages back."""
 
     limit: int | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from keystonemiddleware import auth_token
+from msgspec.structs import replace
 from webob import Request, Response
 
 from cumulet.services.identity.model import payloads

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import select
 
 from cumulet.desired import specs
@@ -32,8 +33,7 @@ class UnclearError(ValueError):
     """It is not clear which things are meant; a sentence says why."""
 
 
-@dataclass(frozen=True)
-class Thing:
+class Thing(Struct, frozen=True):
     """Something that a node keeps and whose spec makes sense. `host` is where it is (of what many guests share: the
     first host of its node)."""
 
@@ -51,8 +51,7 @@ class Thing:
         return self.kind, self.ref
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """One thing of an answer. `note` says what else is to be known, or why nothing was made of it."""
 
     kind: str

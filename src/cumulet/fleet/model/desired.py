@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
@@ -65,8 +65,7 @@ _CURRENT = Prepared(
 )
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """What is known of an item. `current`: the newest report is about the newest revision."""
 
     link_id: str

@@ -7,10 +7,10 @@ import hmac
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import bindparam, func, not_, select, union_all
 
 from cumulet.desired.shapes import HostFacts, Seen
@@ -27,8 +27,7 @@ MOST_HOSTS = 20_000
 """Of one node: a real one has one, simulated ones have many."""
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(Struct, frozen=True):
     """A hypervisor. `number` is a small id for APIs that have integer ids; times are in microseconds. `hold`: why its
     node takes nothing from this controller, `left_at`: since when its node does not name it any more; such a host is
     not up. `dropped`: parts of it that nobody wants to see."""
@@ -50,8 +49,7 @@ class Host:
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A node that holds: the newest that it has seen, in its own words, and why it holds."""
 
     link_id: str

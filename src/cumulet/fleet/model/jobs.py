@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
 from sqlalchemy import and_, select
 
 from cumulet.desired.shapes import Job, JobDone
@@ -21,8 +21,7 @@ JobKind = Literal["console_log", "diagnostics", "screenshot", "simulate"]
 KEEP_S = 600
 
 
-@dataclass(frozen=True)
-class JobResult:
+class JobResult(Struct, frozen=True):
     """`state`: done, failed or waiting (nobody answered in time)."""
 
     state: Literal["done", "failed", "waiting"]

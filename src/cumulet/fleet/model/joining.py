@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, bindparam, or_, select, update
 
 from cumulet.desired.shapes import HostFacts
@@ -33,8 +33,7 @@ _TOKEN = Prepared(
 )
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """What a node shows: the id and secret of its link, or a token, or all of them."""
 
     link_id: str = ""
@@ -42,8 +41,7 @@ class Credentials:
     token: str = ""
 
 
-@dataclass(frozen=True)
-class Joiner:
+class Joiner(Struct, frozen=True):
     """A node that may join: as the link `link_id` that it was, or by a token. `replaces`: the token names it, and a
     node of that name gives way."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import and_, func, select
 
 from cumulet.desired.shapes import Keeping, Kept, Kind
@@ -29,8 +29,7 @@ MOST_BYTES = 256 << 20
 """Of one node: so many things, and so much of what it remembers of them all."""
 
 
-@dataclass(frozen=True)
-class KeptThing:
+class KeptThing(Struct, frozen=True):
     """Something that a node keeps. `why` is ``hold`` or ``strange``; `spec` is what it shall look like by the node's
     memory (a shape of its kind as plain data), None when the node has none; `facts` are those of a report. `since` is
     when it was first heard of (µs)."""

@@ -7,8 +7,7 @@ absence, and a node that was away learns of it later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from sqlalchemy import bindparam, select, update
 
 from cumulet.fleet.model import clouds
@@ -39,8 +38,7 @@ _AGAIN = Prepared(
 )
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """What nodes were told, and what they said of it: host, revision, whether it is a tombstone, the revision that was
     reported, and the state; by link, kind and ref."""
 

@@ -6,15 +6,15 @@ Must never run a command through a shell, and never without a time limit.
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.node import users
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """Limits of one command: bytes of address space and of any file written, seconds of CPU and of wall clock.
 
     `strange`: what it reads may be made to break it, so that it has no network either, and leaves no process behind

@@ -10,8 +10,9 @@ import os
 import pwd
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cumulet.node import users
 
@@ -36,8 +37,7 @@ capability_filters = ["cpu-unavailable-features"]
 _ACCOUNT = "libvirt-qemu"
 
 
-@dataclass(frozen=True)
-class Confinement:
+class Confinement(Struct, frozen=True):
     """What this host can do. `driver`: apparmor, selinux or none; `private_dev`: each QEMU has a /dev of its own, with
     nothing in it that it was not given."""
 

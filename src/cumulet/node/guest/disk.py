@@ -7,8 +7,9 @@ disk is never looked at. Must never open an existing disk to learn anything from
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cumulet.node import trees
 from cumulet.node.guest import bounded, qcow2
@@ -21,8 +22,7 @@ MIB = 1 << 20
 _FORMAT_BOUNDS = bounded.Bounds(cpu_s=30, wall_s=60, strange=False)
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(Struct, frozen=True):
     """A disk as the domain needs it. `format` is raw or qcow2; a `cdrom` is read only; `below` is what it is an overlay
     on, said by us since the file itself is the guest's to write."""
 
@@ -32,8 +32,7 @@ class Disk:
     below: BaseImage | None = None
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """Sizes of a flavor; a root of 0 means the image's own virtual size."""
 
     root_gb: int

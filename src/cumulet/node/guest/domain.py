@@ -7,9 +7,10 @@ leave a disk's format to be guessed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from msgspec import Struct
 
 from cumulet import __version__
 from cumulet.desired import texts
@@ -35,8 +36,7 @@ ET.register_namespace("nova", NOVA)
 ET.register_namespace("cumulet", OURS)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where on this host the guest's things are, and who it belongs to. `owner` marks domains as this cloud's; `user`
     is whom its QEMU runs as."""
 
@@ -47,8 +47,7 @@ class Place:
     virt_type: str = "qemu"
 
 
-@dataclass(frozen=True)
-class Boot:
+class Boot(Struct, frozen=True):
     """What it boots from: disks (the first one first), config drive, and a kernel for bare file systems."""
 
     disks: list[Disk]
@@ -107,8 +106,7 @@ def translation_cache_mib(memory_mb: int) -> int:
     return next((cache for most, cache in _TRANSLATION_CACHE if memory_mb <= most), _TRANSLATION_CACHE_MOST)
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """Our own element in the metadata: under which counters this QEMU was started."""
 
     owner: str

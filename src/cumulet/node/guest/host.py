@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True)
-class HostNumbers:
+
+class HostNumbers(Struct, frozen=True):
     """Sizes of the host; `hypervisor_version` is QEMU's as libvirt counts it (7.2.22 is 7002022)."""
 
     vcpus: int

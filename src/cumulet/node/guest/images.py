@@ -15,10 +15,10 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from msgspec import Struct
 from oslo_utils.imageutils import format_inspector
 
 from cumulet.desired.shapes import BootImage, LooseImage
@@ -44,8 +44,7 @@ _LOOSE_BYTES = 512 << 20
 _INSPECT = bounded.Bounds(cpu_s=20, wall_s=30, file_bytes=0)
 
 
-@dataclass(frozen=True)
-class BaseImage:
+class BaseImage(Struct, frozen=True):
     """A checked image in the cache; `format` is raw or qcow2 and is ours, not the image's word."""
 
     path: Path

@@ -17,8 +17,10 @@ import struct
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 LIMIT_S = 0.7
 LOOP = 20_000_000
@@ -30,8 +32,7 @@ _PORT_STUB = bytes.fromhex("b041e6e9f4")  # mov al,'A'; out 0xe9,al; hlt
 _LOOP_STUB = b"\xb9" + struct.pack("<I", LOOP) + bytes.fromhex("ffc975fc") + _PORT_STUB  # dec ecx; jnz
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """`usable` decides; `sentence` is for ``status``."""
 
     usable: bool

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 CLUSTER_BITS = 16
 CLUSTER = 1 << CLUSTER_BITS
@@ -19,8 +20,7 @@ _BACKING_FORMAT = 0xE2792ACA
 _HEADER_BYTES = 104
 
 
-@dataclass(frozen=True)
-class Backing:
+class Backing(Struct, frozen=True):
     """The file below an overlay. `format` (raw or qcow2) is written down, so that nobody ever guesses it."""
 
     path: Path

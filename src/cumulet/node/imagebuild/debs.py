@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cumulet.node.imagebuild.commands import ImageBuildError, run
 
 _URI = re.compile(r"^'[^']+' (?P<file>\S+) (?P<size>\d+)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Deb:
+class Deb(Struct, frozen=True):
     """One package file as the archive offers it now: its name holds the version; size in bytes."""
 
     file: str

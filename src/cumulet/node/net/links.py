@@ -12,9 +12,10 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from cumulet.desired import texts
 from cumulet.node.net.run import NodeCommandError, NodeError, run
@@ -24,8 +25,7 @@ _NAMESPACES = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Struct, frozen=True):
     """A network device. `addresses` are global ones with prefix length, e.g. ``10.0.0.2/24``."""
 
     name: str

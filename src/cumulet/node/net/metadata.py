@@ -18,11 +18,12 @@ import struct
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
+
+from msgspec import Struct, field
 
 from cumulet.desired.shapes import Router
 from cumulet.node.net import names
@@ -51,8 +52,7 @@ _IDENTITY = (
 _HOP = ("connection", "keep-alive", "proxy-", "te", "trailer", "transfer-encoding", "upgrade", "expect")
 
 
-@dataclass(frozen=True)
-class ProxyRequest:
+class ProxyRequest(Struct, frozen=True):
     """What a guest of the network asked. Header names are lower case."""
 
     method: str
@@ -63,8 +63,7 @@ class ProxyRequest:
     network_id: str
 
 
-@dataclass(frozen=True)
-class ProxyReply:
+class ProxyReply(Struct, frozen=True):
     """What the guest is answered."""
 
     status: int = 200
@@ -72,8 +71,7 @@ class ProxyReply:
     body: bytes = b""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where to listen, and the network whose guests ask there.
 
     `device`: only what comes in through it, from its neighbours with an address in `ranges`. None: all that comes.

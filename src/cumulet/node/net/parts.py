@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
 from cumulet.node.net import bridge, intake, leases, metadata, names, provider, taps, vxlan
@@ -31,8 +32,7 @@ from cumulet.node.net.run import RUNTIME, NodeError, drop_locks
 __all__ = ["NetworkParts", "Observed", "ProviderConfig", "ProxyReply", "ProxyRequest"]
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Ids of what this cloud has on this machine. `strangers` are devices and namespaces named like ours
     that are not: of another cloud, or left by a lost state folder."""
 

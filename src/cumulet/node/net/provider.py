@@ -7,9 +7,10 @@ interface.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_interface
 from pathlib import Path
+
+from msgspec import Struct
 
 from cumulet.node.net import bridge, names, tables
 from cumulet.node.net.links import Link, change, delete_device, links, set_addresses
@@ -18,8 +19,7 @@ from cumulet.node.net.run import RUNTIME, NodeError, machine_lock, write_whole
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
-@dataclass(frozen=True)
-class ProviderConfig:
+class ProviderConfig(Struct, frozen=True):
     """How this host is connected to `physical_network`.
 
     `interface` is plugged into the bridge when given and must carry no address. `address` (``ip/prefix``)

@@ -10,9 +10,10 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+
+from msgspec import Struct
 
 from cumulet import files
 from cumulet.desired import texts
@@ -37,8 +38,7 @@ class NodeCommandError(NodeError):
         super().__init__(f"{' '.join(arguments)}: {outcome}: {self.stderr[:2000]}")
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Struct, frozen=True):
     """What a finished command left."""
 
     returncode: int

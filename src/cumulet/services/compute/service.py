@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from cumulet.auth import Caller
 from cumulet.engine import Engine
 from cumulet.http import Microversions, Operation, Service
@@ -58,8 +60,7 @@ class ComputeContext:
     simulated: bool = False
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """Who asks, for the rooms below the API: `sees_all` passes the admin's rules."""
 
     caller: Caller

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, bindparam, or_, select
 
 from cumulet.auth import Caller
@@ -71,8 +71,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class LooseImage:
+class LooseImage(Struct, frozen=True):
     """A kernel or ramdisk that an image names. Size in bytes."""
 
     id: str
@@ -81,8 +80,7 @@ class LooseImage:
     os_hash_value: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class BootableImage:
+class BootableImage(Struct, frozen=True):
     """What compute needs to know of an image. Sizes in bytes, `min_ram` in MiB, `min_disk` in GiB."""
 
     id: str

@@ -6,9 +6,9 @@ Errors of `plug_server` are worded as Nova words them. Nothing here opens a tran
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypedDict, Unpack
 
+from msgspec import Struct
 from sqlalchemy import bindparam, exists, or_, select
 
 from cumulet.auth import Caller
@@ -90,8 +90,7 @@ class ServerAddress(NamedTuple):
     type: Literal["fixed", "floating"]
 
 
-@dataclass(frozen=True)
-class PortOwner:
+class PortOwner(Struct, frozen=True):
     """Whose an address is. `device_id` is the server's id, for ports of servers."""
 
     device_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, NotFound, neutron_body
@@ -10,8 +10,7 @@ from cumulet.http.shapes import Invalid
 from cumulet.services.network.policies import RULES
 
 
-@dataclass(frozen=True)
-class NetworkContext:
+class NetworkContext(Struct, frozen=True):
     """What the process hands to the service's operations."""
 
     region: str = "RegionOne"

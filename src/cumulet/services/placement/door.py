@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace as changed
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace as changed
 from sqlalchemy import func, select
 
 from cumulet.services.placement.model import allocations

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.desired import shapes
 from cumulet.services.compute.model.servers import Server
@@ -13,8 +14,7 @@ from cumulet.services.network import door as network
 from cumulet.store import Transaction
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """What the cloud calls itself to guests. `simulated`: its hosts are, and take orders from servers' metadata."""
 
     zone: str = "nova"
@@ -22,8 +22,7 @@ class Place:
     simulated: bool = False
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """A server and what belongs to it. `subnets` by id."""
 
     server: Server

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
@@ -32,8 +32,7 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Which flavors a list shall hold. `is_public` None: all that there are, which only an admin may ask for."""
 
     is_public: bool | None = True

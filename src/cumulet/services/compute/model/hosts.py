@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import func, select
 
 from cumulet.fleet import door as fleet
@@ -22,8 +22,7 @@ RESERVED_RAM_MB = 512
 _SERVICES = uuid.UUID("6f0f8a52-6d0c-4a3f-9f8e-0c8f9d6a7f11")
 
 
-@dataclass(frozen=True)
-class ServiceRow:
+class ServiceRow(Struct, frozen=True):
     """One of Nova's services. `host_id` is the fleet's, None for those of the control plane."""
 
     number: int
@@ -39,8 +38,7 @@ class ServiceRow:
     host_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(Struct, frozen=True):
     """What the servers of a host use. `ram` in MiB, `disk` in GiB, `busy` counts servers with a task."""
 
     servers: int = 0

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from msgspec import Struct
 
 from cumulet.http.faults import BadRequest
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(Struct, frozen=True):
     """A key: `private_key` only when it was made here."""
 
     type: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import and_, select, update
 
 from cumulet.http.faults import NotAllowed
@@ -37,8 +37,7 @@ DEFAULTS: Mapping[str, int] = {
 _LIMITS = Prepared(select(quotas).where(among_bound(quotas.c.project_id, "projects")))
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What a project's servers use; `ram` in MiB."""
 
     instances: int = 0

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest
 from cumulet.services.placement import door as placement
@@ -19,8 +21,7 @@ _BATCH = 8
 _SHOWN = 50
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """Where a server may go. `resources`: placement's classes; `zone`: the availability zone asked for, if any;
     `host`: the only host that will do; `exclude`: names of hosts that failed already."""
 

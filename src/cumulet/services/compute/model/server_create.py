@@ -13,10 +13,10 @@ import re
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct, field
 from sqlalchemy import Row
 
 from cumulet.desired.texts import NAME_LIMIT
@@ -38,8 +38,7 @@ _UNSAFE = re.compile(r"[^a-z0-9_.-]+")
 _GIB = 1 << 30
 
 
-@dataclass(frozen=True)
-class NewServer:
+class NewServer(Struct, frozen=True):
     """What a caller asks for, already checked for form. `networks` as the network service takes it."""
 
     name: str
@@ -64,8 +63,7 @@ class NewServer:
     access_ip_v6: str | None = None
 
 
-@dataclass(frozen=True)
-class _Parts:
+class _Parts(Struct, frozen=True):
     """What the checks found, for all servers of the call."""
 
     wish: NewServer

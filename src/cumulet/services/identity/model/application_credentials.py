@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Column, Row, func, select
 
 from cumulet.auth import Caller
@@ -35,8 +35,7 @@ USER_LIMIT = 200
 _SECRET_BYTES = 64
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """An application credential with its roles and access rules."""
 
     row: Row[Any]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, select
 
 from cumulet.engine import timeline
@@ -15,8 +15,7 @@ from cumulet.services.identity.tables import assignments, roles
 from cumulet.store import Transaction
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Who, and where: an actor ('user', 'group') and a target ('project', 'domain', 'system')."""
 
     actor_type: str

@@ -11,10 +11,10 @@ import binascii
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
@@ -30,8 +30,7 @@ COLUMNS = {"id": credentials.c.id, "user_id": credentials.c.user_id, "type": cre
 _BOUND = ("trust_id", "app_cred_id", "access_token_id", "access_id")  # what an EC2 credential is bound to, for good
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A credential with its blob."""
 
     row: Row[Any]

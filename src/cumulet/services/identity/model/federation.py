@@ -5,9 +5,8 @@ The keys of the issuer are read from the network: runs on the login threads, out
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from cumulet.http.faults import Unauthorized
 from cumulet.services.identity.model import login, oidc

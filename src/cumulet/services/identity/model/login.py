@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated

@@ -11,8 +11,9 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from cumulet.patterns import Refused, compiled
 
@@ -32,8 +33,7 @@ class Unmapped(Exception):
     """The mapping makes nobody of this assertion; the text says why."""
 
 
-@dataclass(frozen=True)
-class Mapped:
+class Mapped(Struct, frozen=True):
     """`user`: its fields, some or all of id, name, email, domain, type. `groups`: (name, domain) with the domain as
     ``{"id"}`` or ``{"name"}``. `projects`: ``{"name", "roles": [{"name"}], "domain"?}``. Domains that are not said
     are those of the identity provider."""

@@ -10,9 +10,9 @@ import secrets
 import string
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import NotFound, Unauthorized
@@ -34,8 +34,7 @@ _CONSUMERS = {"id": consumers.c.id}
 _ACCESS_TOKENS = {"id": access_tokens.c.id}
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(Struct, frozen=True):
     """A token with its secret, for the one answer that tells it."""
 
     id: str

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from cumulet.http.faults import Unauthorized, Unavailable
 
@@ -37,8 +38,7 @@ _KNOWN = frozenset({"issuer", "audience", "jwks_url", "algorithms"})
 REFUSED = "The bearer token is not a valid one of the identity provider."
 
 
-@dataclass(frozen=True)
-class Issuer:
+class Issuer(Struct, frozen=True):
     """What a protocol trusts: tokens of `issuer` for one of `audience`, signed by a key from `jwks_url` (found through
     the issuer's discovery document when empty)."""
 

@@ -7,9 +7,9 @@ password does. Looks at hashes of old passwords outside of every transaction. Ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
@@ -22,8 +22,7 @@ from cumulet.store.times import SECOND, now_us
 DAY = 86_400 * SECOND
 
 
-@dataclass(frozen=True)
-class PasswordRules:
+class PasswordRules(Struct, frozen=True):
     """Under Keystone's names; 0, an empty text and False are off. `lockout_duration` in seconds."""
 
     lockout_failure_attempts: int = 0

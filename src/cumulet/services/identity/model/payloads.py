@@ -10,11 +10,11 @@ import binascii
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from cryptography.fernet import InvalidToken, MultiFernet
+from msgspec import Struct
 
 METHODS = (
     "external",
@@ -39,8 +39,7 @@ class Invalid(Exception):
     """Not a token of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What a token has been made by, beside its user: ids, empty for most tokens. Each has a module in `kinds/`.
     `groups` are those that a mapping gave a federated user."""
 
@@ -55,8 +54,7 @@ class Facts:
 PLAIN = Facts()
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """`scope` is one of `SCOPES`, `target` the id of its project or domain. `issued_at` and `expires_at` in seconds.
     `audit_ids`: the token's own and, after rescoping, that of the first of its chain. `epochs`: of the user, of
     the target and of the user behind a trust, when the token was issued."""

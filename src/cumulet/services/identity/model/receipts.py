@@ -7,11 +7,11 @@ same user by another method. Which rule is fulfilled is looked at again each tim
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from cryptography.fernet import InvalidToken, MultiFernet
+from msgspec import Struct
 
 from cumulet.http.faults import Unauthorized
 from cumulet.services.identity.model import payloads
@@ -40,8 +40,7 @@ class Incomplete(Exception):
         self.receipt, self.body = receipt, body
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """What `enough` found: the rules, as far as there are such methods, one of which has to be fulfilled."""
 
     rules: list[list[str]]

@@ -6,9 +6,10 @@ A constant number of queries, however long the list.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
 from cumulet.http.faults import BadRequest
@@ -17,8 +18,7 @@ from cumulet.services.identity.tables import assignments, groups, projects, role
 from cumulet.store import Transaction
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the list is narrowed to; None is everything."""
 
     user_id: str | None = None
@@ -48,8 +48,7 @@ class Wanted:
             raise BadRequest("scope.project.id must be specified if include_subtree is also specified")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One assignment. `granted_*` tell where it comes from when it is effective only: another actor, target or role."""
 
     role_id: str
@@ -63,8 +62,7 @@ class Entry:
     prior_role: str | None = None
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True):
     """Names of what entries hold ids of; of all but roles and domains together with their domain's id and name."""
 
     roles: dict[str, tuple[str, str]]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
 from sqlalchemy import Row, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
@@ -38,8 +38,7 @@ MOST_GROUPS = 100  # a token names its groups, and has to fit into a header
 _LONGEST_ID, _LONGEST_NAME, _LONGEST_PROJECT = 255, 255, 64
 
 
-@dataclass(frozen=True)
-class Entrant:
+class Entrant(Struct, frozen=True):
     """Whom a mapping lets in. `idp`: the identity provider's row; the user has a name and an id."""
 
     idp: Row[Any]
@@ -54,8 +53,7 @@ class Entrant:
         return quote(self.mapped.user["id"])
 
 
-@dataclass(frozen=True)
-class _Roles:
+class _Roles(Struct, frozen=True):
     """The roles that a user is to have on a project of that name and domain."""
 
     name: str

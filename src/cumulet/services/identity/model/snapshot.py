@@ -6,9 +6,9 @@ A process keeps one snapshot; it is thrown away when the generation moves. Holds
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from cumulet.services.identity.model import endpoint_filters
@@ -16,8 +16,7 @@ from cumulet.services.identity.tables import endpoints, implied_roles, roles, se
 from cumulet.store import Transaction
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """`roles`: id → (name, domain id or ""). `implied`: id → ids it implies, at any depth. `catalog`: services with
     their enabled endpoints, URLs not yet filled in. `service_providers`: the enabled ones, as tokens list them.
     `endpoints_of`: project id → ids of the endpoints it sees, of projects that do not see all."""

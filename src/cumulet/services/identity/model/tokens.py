@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from cryptography.fernet import MultiFernet
+from msgspec.structs import replace
 from sqlalchemy import select
 
 from cumulet.auth import Caller, Unauthenticated

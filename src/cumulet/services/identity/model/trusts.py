@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest, NotAllowed
@@ -27,8 +27,7 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """A trust with its roles."""
 
     row: Row[Any]

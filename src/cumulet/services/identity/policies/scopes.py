@@ -6,7 +6,8 @@ Rules that say it themselves (``scope_types=``) are left as they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cumulet.auth import Rule
 from cumulet.services.identity.policies.checks import CLOUD

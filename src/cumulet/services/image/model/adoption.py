@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from cumulet.engine import timeline
@@ -36,8 +36,7 @@ class NotAdoptable(ValueError):
     """The file cannot become an image. The text says why."""
 
 
-@dataclass(frozen=True)
-class LostImage:
+class LostImage(Struct, frozen=True):
     """A file without a row: the image that it was, its store, its size in bytes, and since when it is among the lost
     ones (None: it lies where it always was)."""
 
@@ -47,8 +46,7 @@ class LostImage:
     since: date | None
 
 
-@dataclass(frozen=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """What a look at a lost image's bytes found. Sizes in bytes; `checksum` is MD5, `os_hash_value` SHA-512."""
 
     lost: LostImage
@@ -181,8 +179,7 @@ def follow(tx: Transaction, found: fleet.Adoption) -> None:
         tx.update(members, members.c.member == old, member=new)
 
 
-@dataclass(frozen=True)
-class LostImages:
+class LostImages(Struct, frozen=True):
     """Lost images for the operator's verbs. `owner`: whose adopted ones are, as nobody knows
     theirs. `known_as`: what somebody remembers one to be called, or nothing."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Boolean, ColumnElement, Row, String, and_, bindparam, false, func, or_, select, true
 
 from cumulet.auth import Caller
@@ -42,8 +42,7 @@ _TEXTS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
 _MOST = 256  # filters of one list: each is a condition of the query, and databases take so many
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A parsed list request."""
 
     filters: Mapping[str, str]

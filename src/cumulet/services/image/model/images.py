@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
@@ -38,8 +38,7 @@ Project = str | None | ColumnElement[str]
 """A project's id, or what stands for it in a prepared statement."""
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image's row with its tags. `shared`: the caller sees it as a member."""
 
     row: Row[Any]

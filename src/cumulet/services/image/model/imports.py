@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from sqlalchemy import Row, select
 
 from cumulet.auth import Caller
@@ -41,8 +41,7 @@ TAKEN = ("disk_format", "container_format", "properties")
 """What an image takes over from another region's, and gets back when the import fails."""
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """An import as a client asks for it. `stores` None: every store that takes bytes."""
 
     method: Mapping[str, Any]

@@ -11,8 +11,9 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import ImageStore
@@ -23,8 +24,7 @@ _FLUSH = 64 << 20
 HASH = "sha512"
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """What was found out about the bytes. Sizes in bytes."""
 
     size: int

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, TooLarge
@@ -23,8 +24,7 @@ HASH = "sha512"
 MOST = 10
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """A location as clients see it. `id` is that of its row, None for one that the patch adds."""
 
     url: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Row, Table, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
@@ -16,8 +17,7 @@ from cumulet.services.image.tables import namespace_objects, namespace_propertie
 from cumulet.store import Page, Transaction, paged
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One of the three. `noun` and `taken` are Glance's words for it."""
 
     table: Table

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from cumulet.services.image.tables import (
@@ -29,8 +29,7 @@ TYPES = (IMAGE, FLAVOR, VOLUME, AGGREGATE, SERVER, TYPE, "OS::Glance::Metadef", 
 OWNER = "admin"
 
 
-@dataclass(frozen=True)
-class Seed:
+class Seed(Struct, frozen=True):
     """A namespace. `prefix` tells whether its names carry ``hw_`` on images and volumes and ``hw:`` on flavors."""
 
     title: str

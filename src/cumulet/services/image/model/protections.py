@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from cumulet.auth import Caller
 from cumulet.http.faults import NotAllowed
 from cumulet.patterns import Pattern, Refused
@@ -23,8 +25,7 @@ Allows = Callable[[str], bool]
 """Whether the caller passes a rule of policy."""
 
 
-@dataclass(frozen=True)
-class Protections:
+class Protections(Struct, frozen=True):
     """The rules: (pattern, verb → names) in the file's order. `by_policy`: the names are policy rules, not roles."""
 
     rules: tuple[tuple[Pattern, dict[str, tuple[str, ...]]], ...] = ()

@@ -6,10 +6,11 @@ The answer of another cloud is untrusted like a client's request: what it says p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from sqlalchemy import Row
 
 from cumulet.http.faults import Fault
@@ -22,8 +23,7 @@ _COPIED = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
 """Properties that begin with one of these come along, as in Glance."""
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(Struct, frozen=True):
     """What the other image service says of its image."""
 
     disk_format: str

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from sqlalchemy import Row
 
 from cumulet.auth import Caller
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from cumulet.services.image.service import ImageContext
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is to be imported: a URL, and the columns, properties and tags of the image."""
 
     uri: str

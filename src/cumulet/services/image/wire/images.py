@@ -6,8 +6,9 @@ An image is an open object: whatever is not an attribute of Glance's is a proper
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cumulet.http.faults import BadRequest, NotAllowed, TooLarge
 from cumulet.services.image.model.images import BASE, Image
@@ -223,8 +224,7 @@ def reserved(name: str) -> NotAllowed:
     return NotAllowed(f"Attribute '{name}' is reserved.", code="HTTPForbidden")
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A create request. `owner` and `visibility` may be missing in `columns`."""
 
     id: str | None

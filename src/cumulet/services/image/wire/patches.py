@@ -7,8 +7,9 @@ draft: ``{"add": "/name", "value": …}``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.wire import images as wire
@@ -21,8 +22,7 @@ _OPS = ("add", "remove", "replace")
 _LOCATION_DEPTH = {"add": 2, "remove": 2, "replace": 1}
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """One operation of a patch. `place` is where in the list of locations; `only_new`: an add may not replace."""
 
     op: str

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, and_, bindparam, select
 
 from cumulet.services.network import faults
@@ -38,8 +38,7 @@ _TAKEN = Prepared(
 _OF_PORTS = Prepared(select(addresses).where(among_bound(addresses.c.port_id, "ports")).order_by(addresses.c.position))
 
 
-@dataclass(frozen=True)
-class Allocation:
+class Allocation(Struct, frozen=True):
     """An address that a port shall have."""
 
     subnet_id: str
@@ -127,8 +126,7 @@ def _exact(tx: Transaction, subnet: Row[Any], text: str, *, taken_by: str | None
     return Allocation(subnet.id, str(ip), digits)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is known of the port that wants addresses. `port_id` is set when it exists already."""
 
     network_id: str

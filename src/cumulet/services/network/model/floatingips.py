@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
@@ -29,8 +29,7 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return true() if caller.is_admin else floatingips.c.project_id == caller.project_id
 
 
-@dataclass(frozen=True)
-class End:
+class End(Struct, frozen=True):
     """Where a floating ip leads: the port, its address, and the router that translates."""
 
     port_id: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Row, Table, select
 
 from cumulet.auth import Caller
@@ -22,8 +22,7 @@ Body = dict[str, Any]
 Filter = Callable[[Sequence[str]], ColumnElement[bool]]
 
 
-@dataclass(frozen=True)
-class Noun:
+class Noun(Struct, frozen=True):
     """Where the rows of a resource are, who sees them and how they look. `columns`: names on the wire that are
     columns of another name. `filters`: conditions for names that are no columns. `parents`: row id → owner and
     sharing of what the row belongs to. What a table holds beyond the attributes of the resource is nobody's to ask."""

@@ -6,9 +6,9 @@ A port that is bound to a host carries that host's link; what the link has to kn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, true
 
 from cumulet.auth import Caller
@@ -60,8 +60,7 @@ def groups_of(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(Struct, frozen=True):
     """Where a port is plugged; for ports that compute makes, which interface of the server they are."""
 
     host: str = ""
@@ -71,8 +70,7 @@ class Binding:
     position: int = 0
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(Struct, frozen=True):
     """A port that was just created."""
 
     id: str

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct, field
 from sqlalchemy import Row, and_, bindparam, exists, or_, select, update
 
 from cumulet.auth import Caller
@@ -49,8 +49,7 @@ _REBIND = Prepared(
 )
 
 
-@dataclass(frozen=True)
-class NetworkRequest:
+class NetworkRequest(Struct, frozen=True):
     """One network interface that a server shall have: a port that exists, or a network and perhaps an address."""
 
     network_id: str | None = None
@@ -59,8 +58,7 @@ class NetworkRequest:
     tag: str | None = None
 
 
-@dataclass(frozen=True)
-class PluggedPort:
+class PluggedPort(Struct, frozen=True):
     """A port that a server has now."""
 
     port_id: str
@@ -69,8 +67,7 @@ class PluggedPort:
     addresses: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Plug:
+class Plug(Struct, frozen=True):
     """The server that ports are plugged into, and where it runs."""
 
     server_id: str

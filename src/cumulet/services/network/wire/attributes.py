@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from cumulet.desired import texts
 from cumulet.http.repeats import repeated
@@ -42,8 +43,7 @@ ABSENT: Any = _Absent()
 """Stands in the values of a create for an attribute that the client did not give and that has no default."""
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(Struct, frozen=True):
     """`post`, `put`: may be given on create, on update. `guarded`: has policy rules of its own
     (``create_port:mac_address``). `hidden`: its ``get_`` rule decides who sees it."""
 
@@ -55,8 +55,7 @@ class Attribute:
     hidden: bool = False
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """A noun of the API: its names on the wire and its attributes."""
 
     name: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Row, bindparam, func, select, update
 
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
@@ -71,8 +71,7 @@ class NoInventory(Exception):
         self.provider, self.resource_class = provider, resource_class
 
 
-@dataclass(frozen=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """All that a consumer shall hold: provider → class → amount; empty releases everything."""
 
     consumer: str

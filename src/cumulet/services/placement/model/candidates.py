@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, exists, not_, or_, select
 
 from cumulet.services.placement.model.filters import Filters
@@ -16,8 +16,7 @@ from cumulet.store import Prepared, Transaction
 from cumulet.store.among import among_bound
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A provider with room. `free`: class → what it could still give, before this request."""
 
     provider_uuid: str
@@ -25,8 +24,7 @@ class Candidate:
     free: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """Which of the statements it is."""
 
     excluding: bool = False
@@ -34,8 +32,7 @@ class Form:
     ids_alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(Struct, frozen=True):
     """Why a provider has no room. `free`: what it could still give, never below 0."""
 
     provider_uuid: str

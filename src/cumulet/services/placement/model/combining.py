@@ -7,7 +7,8 @@ they take together must still fit into each provider.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.services.placement.model.filters import Request
 
@@ -15,8 +16,7 @@ MOST = 200_000
 """How many combinations are looked at; a request that has more of them finds what it has by then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What meets one group: (provider, class, amount) of each thing taken, and all providers that take part."""
 
     anchor: str

@@ -6,9 +6,10 @@ Every change of a provider's inventory raises its generation. `used` is never wr
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Row, bindparam, select, update
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
@@ -22,8 +23,7 @@ CONCURRENT = "placement.concurrent_update"
 IN_USE = "placement.inventory.inuse"
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """What a provider has of one class. Units are those of the class (MEMORY_MB: MiB)."""
 
     total: int

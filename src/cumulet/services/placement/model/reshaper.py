@@ -7,8 +7,8 @@ old ones and reach the new ones; what is left of the old ones then goes, unless 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import bindparam, select, update
 
 from cumulet.http.faults import BadRequest, Conflict
@@ -20,8 +20,7 @@ from cumulet.services.placement.tables import providers
 from cumulet.store import Prepared, Transaction
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What a provider shall have, and the generation at which the client saw it."""
 
     generation: int

@@ -7,16 +7,16 @@ user comes from; the rows follow the source whenever it is asked. A source is as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 
 class Unreachable(Exception):
     """The source did not answer, or not in time."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A user or group of a source. `local_id`: what the source knows it by for good; `where`: its address there;
     `members`: of a group, the `where` (or local ids) of who is in it; `extra`: further attributes to show."""
 

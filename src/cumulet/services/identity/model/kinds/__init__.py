@@ -19,14 +19,14 @@ writing transaction and counts a use of the trust there; `model/login.py` descri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from cumulet.services.identity.model.payloads import PLAIN, Facts
 
 
-@dataclass(frozen=True)
-class Scoped:
+class Scoped(Struct, frozen=True):
     """What a token shall be for. `scope`: one of `payloads.SCOPES`; `target`: the id of its project or domain and
     `epoch` that row's. `expires_at` (seconds) bounds the token's life. `facts`, `behind_epoch`: what a trust adds."""
 
@@ -38,8 +38,7 @@ class Scoped:
     behind_epoch: int = 0
 
 
-@dataclass(frozen=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """What a kind makes of a token that holds.
 
     `role_ids`: the roles there instead of the user's own (None: the user's own, with `Facts.groups`); `implied`:

@@ -15,8 +15,9 @@ New methods: write the module, its shape in `wire/tokens.py`, its line in `metho
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from cumulet.services.identity.model.kinds import Scoped
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from cumulet.services.identity.context import IdentityContext
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One request for a token. `http_method`, `url` (with its query) and `headers` (lower case) are those of the
     request, for methods that sign it; `assertion` is what an identity provider says, put there by federation's
     own operations and never by a client. `proven`: ids of the users whom the methods before this one have proven."""
@@ -41,8 +41,7 @@ class Attempt:
     proven: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """`user_id` has been proven.
 
     `methods`: further methods that stand behind this proof (those of the token that was shown). `parent`: the token

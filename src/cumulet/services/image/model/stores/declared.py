@@ -12,11 +12,12 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.stores.contract import ImageStore
@@ -41,8 +42,7 @@ class DeclarationError(ValueError):
     """What is declared cannot be used. The text names the file and the entry."""
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """Stores and rules as declared. `lost_days`: for how long files that no row names are kept."""
 
     stores: Stores

@@ -14,9 +14,10 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 NAME = "lost"
 DAYS = ".days"
@@ -25,8 +26,7 @@ GAP = timedelta(days=2)
 _KEPT = re.compile(r"(\d{4}-\d\d-\d\d)\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.\d+)?")
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A lost file of the image `id`: since when (UTC), its size in bytes, and the day on which it was written."""
 
     path: Path
