@@ -32,8 +32,11 @@ LATER = {
 ROOMS = ("auth", "engine", "fleet", "http", "services", "store")
 FROZEN = {
     "Caller": "keeps what follows from its roles when it is made",
+    "Choice": "it is an operation",
+    "Found": "it has a base that is no record",
     "Guard": "one of its fields is not shown",
     "LdapSettings": "its defaults say what the options of a domain are converted to",
+    "Operation": "a choice is made from it",
     "Rules": "one of its fields is not shown",
     "S3Access": "its keys are not shown",
 }

@@ -11,8 +11,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec.structs import replace
 
 from cumulet.auth import Rule
 from cumulet.http.faults import BadRequest, Fault, NotFound, Renderer, Unavailable

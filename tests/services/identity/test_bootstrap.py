@@ -67,7 +67,7 @@ def test_an_operators_user_of_the_alternates_name_stays_his(tmp_path: Path) -> N
     door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
     (secrets / "alt_demo_password").write_text(f"{PASSWORD}2")
     with store.transaction() as tx:
-        tx.update(users, users.c.name == "demo", name="alt_demo", password_hash="his own")
+        tx.update(users, users.c.name == "demo", name="alt_demo", name_key="alt_demo", password_hash="his own")
     door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
     with store.read() as tx:
         hashes = tx.rows(select(users.c.password_hash).where(users.c.name == "alt_demo"))

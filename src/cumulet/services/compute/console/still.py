@@ -10,7 +10,8 @@ import asyncio
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.services.compute.console import letters
 
@@ -22,8 +23,7 @@ _PIECE = 4096
 _running: set[asyncio.Task[None]] = set()
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(Struct, frozen=True):
     """How a client wants a point: RFC 6143, 7.4, without maps of colours."""
 
     bits: int = 32

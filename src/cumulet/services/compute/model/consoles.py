@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import and_, select
 
 from cumulet.fleet import door as fleet
@@ -17,8 +17,7 @@ from cumulet.store import Transaction
 from cumulet.store.times import SECOND
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(Struct, frozen=True):
     """A guest that has a screen, with its name and its host. Where that is follows from the id: what a host says of
     itself is never opened."""
 
