@@ -205,5 +205,6 @@ def test_the_rest_of_a_disk_is_not_for_it(
     assert [problem.code for problem in watched.problems()] == ["audit-failing"]
     assert sum("kept for deleting" in record.message for record in caplog.records) == 1
     monkeypatch.undo()
+    assert watched.problems() == [], "nothing has to happen first: the next event is written"
     assert cloud.ask("network", "DELETE", f"/v2.0/networks/{made}", token=admin).status == 404
     assert watched.problems() == [] and text(cloud) != before

@@ -50,6 +50,9 @@ _escaped = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _LOGINS = ("tokens.issue", "federation.", "signed_requests.", "oauth2.token", "version2.")
 
 
+_SCARCE = "its disk is full but for a rest that is kept for deleting"
+
+
 class AuditLog:
     """Writes the events of one process: ``<folder>/<day>.jsonl``, kept for `days`. `quiet`: names of operations that
     leave none. `clean` takes secrets out of a text that somebody sent where an id belongs."""
@@ -64,8 +67,8 @@ class AuditLog:
         self.trouble = ""
 
     def problems(self) -> list[Problem]:
-        """That events are lost, since the last one that was written."""
-        if not self.trouble:
+        """That events are lost, since the last one that was written; a disk that has room again takes the next."""
+        if not self.trouble or (self.trouble == _SCARCE and not space.is_scarce(self.folder)):
             return []
         advice = f"Make {self.folder} writable; what was done meanwhile is not in it"
         return [Problem("audit-failing", f"the audit log cannot be written: {self.trouble}", advice)]
@@ -105,7 +108,7 @@ class AuditLog:
         if self.trouble or now - self._looked >= LOOK_S:
             self._looked = now
             if space.is_scarce(self.folder):
-                raise OSError("its disk is full but for a rest that is kept for deleting")
+                raise OSError(_SCARCE)
         if day != self._day or self._file < 0:
             self._open(day)
         line = _line(found)
