@@ -173,7 +173,7 @@ HOSTILE: list[tuple[tuple[Any, ...], Any]] = [
     *((("interfaces", 0, "network_id"), value) for value in BAD_IDS),
     *(
         (("interfaces", 0, "mac"), value)
-        for value in (*BAD_TEXTS, "01:00:5e:00:00:01", "fa:16:3e:00:00:01\n", "fa163e000001")
+        for value in (*BAD_TEXTS, "00:00:00:00:00:00", "fa:16:3e:00:00:01\n", "fa163e000001", "FA:16:3E:00:00:01")
     ),
     *((("interfaces", 0, "mtu"), value) for value in (-1, 0, 67, 65_536, "1500")),
     *((("interfaces", 0, "security_groups"), value) for value in ([text] for text in BAD_IDS)),

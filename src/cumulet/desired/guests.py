@@ -102,7 +102,8 @@ def _interface(interface: Interface) -> None:
     which no interface can have, leaves the port out and not the guest."""
     texts.uuid(interface.port_id)
     texts.uuid(interface.network_id)
-    texts.hardware(interface.mac)
+    if texts.hardware(interface.mac) != interface.mac:
+        raise ValueError(f"not a MAC address: {texts.shown(interface.mac)}")
     if not 68 <= interface.mtu <= 65_535:
         raise ValueError(f"an MTU of {interface.mtu}")
     if len(interface.security_groups) > _MOST_GROUPS:
