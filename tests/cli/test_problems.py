@@ -34,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
     """Of a state folder as `up` leaves it, with room on its disk."""
     found = Settings.resolve(tmp_path / "state", {"simulated": 1}, {})
     state_folder.create(found.state)
-    state_folder.furnish(found.state, None)
+    state_folder.furnish(found.state, None, node_too=True)
     found.save()
     (found.run_dir / "supervisor.lock").touch()
     return found

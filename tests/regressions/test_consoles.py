@@ -29,13 +29,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
 
 @pytest.fixture
 def folder(cloud: Tenants) -> Iterator[Path]:
-    """Where the controller looks for screens: a short path, as the kernel wants it for sockets."""
+    """Where the controller of real hosts looks for screens: a short path, as the kernel wants it for sockets."""
     context = cloud.controller.app.mounts[cloud.settings.ports.of("console")].context
+    context.simulated = False
     with tempfile.TemporaryDirectory(prefix="screens-") as made:
         before, context.screens = context.screens, Path(made)
         assert before == cloud.settings.node_dir / "vnc"
         yield Path(made)
-        context.screens = before
+        context.screens, context.simulated = before, True
 
 
 @pytest.fixture(scope="module")

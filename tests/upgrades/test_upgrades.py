@@ -82,6 +82,17 @@ def moved(recorded: dict[str, Any], cloud: Cloud) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Where answers differ, but for the user, the project and the grant that simulated clouds have besides now."""
+    if isinstance(before, dict) and isinstance(now, dict) and before.keys() == now.keys():
+        return [found for key in before for found in differences(before[key], now[key], key)]
+    if isinstance(before, list) and isinstance(now, list):
+        more = len(now) - len(before)
+        if more == 0 or (more == 1 and name in ("users", "projects", "role_assignments")):
+            return [f"{name}: {each}" for each in before if each not in now]
+    return [] if before == now else [f"{name}: {before} → {now}"]
+
+
 def test_a_cloud_of_an_earlier_commit_is_started(cloud: Cloud) -> None:
     world = {path.name: path.read_text() for path in (cloud.state / "node" / "world").iterdir()}
     done = cloud("up", "--simulated", "2", "--port-base", str(cloud.base))
@@ -89,7 +100,7 @@ def test_a_cloud_of_an_earlier_commit_is_started(cloud: Cloud) -> None:
     assert "Upgrading the database from 0001 (0.1.0) to 0002" in done.stderr
     found = things.answers(Settings.load(cloud.state))
     recorded = moved(json.loads((cloud.state / "answers.json").read_text()), cloud)
-    assert {name: found[name] for name in recorded} == recorded
+    assert differences(recorded, {name: found[name] for name in recorded}) == []
     for name, guest in world.items():
         before = json.loads(guest)
         after = json.loads((cloud.state / "node" / "world" / name).read_text())

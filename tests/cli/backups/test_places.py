@@ -132,7 +132,8 @@ def test_images_of_a_store_in_the_state_folder(
         file.truncate(65 << 20)
     image(cloud, ONE, "attic")
     words = ["--with-images"] if where == "inside" else ["--images-to", tmp_path / "objects"]
-    assert run("backup", tmp_path / "b", *key, *words, "--state", state)[0] == 0
+    done = run("backup", tmp_path / "b", *key, *words, "--state", state)
+    assert done[0] == 0, done
     assert "  images          1, 68.2 MB" in run("backup", tmp_path / "b", *key, "--list")[1]
     assert run("restore", tmp_path / "b", *key, "--state", tmp_path / "there")[0] == 0
     names = sorted(path.name for path in (tmp_path / "there" / "attic").rglob("*"))

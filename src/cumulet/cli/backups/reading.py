@@ -114,7 +114,7 @@ class Reading:
     def _of_file(self, record: FileStart | Bytes | FileEnd | Elsewhere) -> str | None:
         if isinstance(record, Elsewhere):
             self.found.elsewhere.append(record)
-            right = may_be(record.path) and record.path.startswith("images/") and record.size >= 0
+            right = may_be(record.path) and is_image(record.path) and record.size >= 0
             return None if right and _SHA256.fullmatch(record.sha256) else "it names an image that no cloud has"
         if isinstance(record, FileStart):
             self._file, self._sum = record.path, hashlib.sha256()
