@@ -96,11 +96,9 @@ def index(call: Call) -> dict[str, Any]:
     }
 
 
-@service.get("/v2/images/{image_id}", policy_in_handler="get_image")
-def show(call: Call, image_id: str) -> dict[str, Any]:
+@service.get("/v2/images/{image_id}", target=access.IMAGE, policy="get_image")
+def show(call: Call, found: model.Image) -> dict[str, Any]:
     """Show an image."""
-    found = model.get(call.tx, call.caller, image_id)
-    access.require(call, "get_image", found.target(call.caller))
     return view(call, call.tx, found)
 
 
@@ -139,25 +137,29 @@ def _require_changes(call: Call, found: model.Image, changes: Sequence[Change]) 
         access.require(call, "modify_image", target)
 
 
-@service.delete("/v2/images/{image_id}", policy_in_handler="delete_image")
-def delete(call: Call, image_id: str) -> None:
+@service.delete("/v2/images/{image_id}", target=access.Of("Failed to find image {} to delete"), policy="delete_image")
+def delete(call: Call, found: model.Image) -> None:
     """Delete an image and its bytes."""
-    found = model.get(call.tx, call.caller, image_id, missing="Failed to find image {} to delete")
-    access.require(call, "delete_image", found.target(call.caller))
     model.delete(call.tx, found, call.context)
 
 
-@service.post("/v2/images/{image_id}/actions/deactivate", status=204, policy_in_handler="deactivate")
-def deactivate(call: Call, image_id: str) -> None:
+@service.post(
+    "/v2/images/{image_id}/actions/deactivate",
+    status=204,
+    target=access.Of("Failed to find image {} to deactivate"),
+    policy="deactivate",
+)
+def deactivate(call: Call, found: model.Image) -> None:
     """Refuse downloads of the image to everyone but admins."""
-    found = model.get(call.tx, call.caller, image_id, missing="Failed to find image {} to deactivate")
-    access.require(call, "deactivate", found.target(call.caller))
     model.switch(call.tx, found, DEACTIVATED)
 
 
-@service.post("/v2/images/{image_id}/actions/reactivate", status=204, policy_in_handler="reactivate")
-def reactivate(call: Call, image_id: str) -> None:
+@service.post(
+    "/v2/images/{image_id}/actions/reactivate",
+    status=204,
+    target=access.Of("Failed to find image {} to reactivate"),
+    policy="reactivate",
+)
+def reactivate(call: Call, found: model.Image) -> None:
     """Allow downloads of the image again."""
-    found = model.get(call.tx, call.caller, image_id, missing="Failed to find image {} to reactivate")
-    access.require(call, "reactivate", found.target(call.caller))
     model.switch(call.tx, found, ACTIVE)

@@ -33,9 +33,7 @@ def add(call: Call, image_id: str) -> Reply:
     return Reply(status=202)
 
 
-@service.get("/v2/images/{image_id}/locations", policy_in_handler="fetch_image_location")
-def index(call: Call, image_id: str) -> list[dict[str, Any]]:
+@service.get("/v2/images/{image_id}/locations", target=access.IMAGE, policy="fetch_image_location")
+def index(call: Call, found: model.Image) -> list[dict[str, Any]]:
     """List where an image's bytes are, for other services."""
-    found = model.get(call.tx, call.caller, image_id)
-    access.require(call, "fetch_image_location", found.target(call.caller))
     return [places.shown(call, row) for row in locations.of(call.tx, found.id)]

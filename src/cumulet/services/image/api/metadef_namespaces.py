@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.model import metadef_contents as contents
 from cumulet.services.image.model import metadef_namespaces as model
 from cumulet.services.image.model import metadef_resource_types as types
@@ -104,22 +105,22 @@ def update(call: Call, namespace: str) -> dict[str, Any]:
     return wire.namespace_shown(model.update(call.tx, call.caller, row, body))
 
 
-@service.delete(_ONE, policy_in_handler="delete_metadef_namespace")
-def delete(call: Call, namespace: str) -> None:
+@service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_namespace")
+def delete(call: Call, space: Row[Any]) -> None:
     """Delete a namespace with all that it holds."""
-    model.delete(call.tx, found(call, namespace, "delete_metadef_namespace"))
+    model.delete(call.tx, space)
 
 
-@service.delete(_ONE + "/objects", policy_in_handler="delete_metadef_namespace")
-def delete_objects(call: Call, namespace: str) -> None:
+@service.delete(_ONE + "/objects", target=NAMESPACE, policy="delete_metadef_namespace")
+def delete_objects(call: Call, space: Row[Any]) -> None:
     """Delete all objects of a namespace."""
-    _delete_all(call, contents.OBJECTS, found(call, namespace, "delete_metadef_namespace"))
+    _delete_all(call, contents.OBJECTS, space)
 
 
-@service.delete(_ONE + "/properties", policy_in_handler="delete_metadef_namespace")
-def delete_properties(call: Call, namespace: str) -> None:
+@service.delete(_ONE + "/properties", target=NAMESPACE, policy="delete_metadef_namespace")
+def delete_properties(call: Call, space: Row[Any]) -> None:
     """Delete all properties of a namespace."""
-    _delete_all(call, contents.PROPERTIES, found(call, namespace, "delete_metadef_namespace"))
+    _delete_all(call, contents.PROPERTIES, space)
 
 
 @service.delete(_ONE + "/tags", policy_in_handler="delete_metadef_tags")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http.call import Call
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model.metadef_contents import OBJECTS, object_columns
 from cumulet.services.image.service import image as service
@@ -15,13 +18,12 @@ _PATH = "/v2/metadefs/namespaces/{namespace}/objects"
 _ONE = _PATH + "/{name}"
 
 
-@service.get(_PATH, policy_in_handler="get_metadef_objects")
-def index(call: Call, namespace: str) -> dict[str, Any]:
+@service.get(_PATH, target=NAMESPACE, policy="get_metadef_objects")
+def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List objects of a namespace."""
-    row = found(call, namespace, "get_metadef_objects")
-    listed = OBJECTS.listed(call.tx, row, pages.simple(call.query, default=None))
+    listed = OBJECTS.listed(call.tx, space, pages.simple(call.query, default=None))
     return {
-        "objects": [wire.object_shown(namespace, one) for one in listed],
+        "objects": [wire.object_shown(space.namespace, one) for one in listed],
         "schema": "v2/schemas/metadefs/objects",
     }
 
@@ -35,11 +37,10 @@ def create(call: Call, namespace: str) -> dict[str, Any]:
     return wire.object_shown(namespace, OBJECTS.get(call.tx, row, body["name"]))
 
 
-@service.get(_ONE, policy_in_handler="get_metadef_object")
-def show(call: Call, namespace: str, name: str) -> dict[str, Any]:
+@service.get(_ONE, target=NAMESPACE, policy="get_metadef_object")
+def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Show an object."""
-    row = found(call, namespace, "get_metadef_object")
-    return wire.object_shown(namespace, OBJECTS.get(call.tx, row, name))
+    return wire.object_shown(space.namespace, OBJECTS.get(call.tx, space, name))
 
 
 @service.put(_ONE, request=dict, policy_in_handler="modify_metadef_object")
@@ -51,8 +52,7 @@ def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
     return wire.object_shown(namespace, changed)
 
 
-@service.delete(_ONE, policy_in_handler="delete_metadef_object")
-def delete(call: Call, namespace: str, name: str) -> None:
+@service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_object")
+def delete(call: Call, space: Row[Any], name: str) -> None:
     """Delete an object."""
-    row = found(call, namespace, "delete_metadef_object")
-    OBJECTS.delete(call.tx, row, OBJECTS.get(call.tx, row, name))
+    OBJECTS.delete(call.tx, space, OBJECTS.get(call.tx, space, name))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http.call import Call
 from cumulet.http.faults import NotFound
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model import metadef_resource_types as types
 from cumulet.services.image.model.metadef_contents import PROPERTIES, property_columns
@@ -17,11 +20,10 @@ _PATH = "/v2/metadefs/namespaces/{namespace}/properties"
 _ONE = _PATH + "/{name}"
 
 
-@service.get(_PATH, policy_in_handler="get_metadef_properties")
-def index(call: Call, namespace: str) -> dict[str, Any]:
+@service.get(_PATH, target=NAMESPACE, policy="get_metadef_properties")
+def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List properties of a namespace, under their names."""
-    row = found(call, namespace, "get_metadef_properties")
-    return {"properties": {one.name: one.schema for one in PROPERTIES.all(call.tx, row)}}
+    return {"properties": {one.name: one.schema for one in PROPERTIES.all(call.tx, space)}}
 
 
 @service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_property")
@@ -33,20 +35,19 @@ def create(call: Call, namespace: str) -> dict[str, Any]:
     return wire.property_shown(PROPERTIES.get(call.tx, row, body["name"]))
 
 
-@service.get(_ONE, policy_in_handler="get_metadef_property")
-def show(call: Call, namespace: str, name: str) -> dict[str, Any]:
+@service.get(_ONE, target=NAMESPACE, policy="get_metadef_property")
+def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Show a property; with `resource_type`, by the name that it has on that type."""
-    row = found(call, namespace, "get_metadef_property")
     resource_type = pages.last(call.query, "resource_type")
     if resource_type:
-        found(call, namespace, "get_metadef_resource_type")
-        prefix = types.get(call.tx, row, resource_type).prefix
+        found(call, space.namespace, "get_metadef_resource_type")
+        prefix = types.get(call.tx, space, resource_type).prefix
         if not prefix or not name.startswith(prefix):
             raise NotFound(
                 f"Property {name} does not start with the expected resource type association prefix of '{prefix}'."
             )
         name = name.removeprefix(prefix)
-    return wire.property_shown(PROPERTIES.get(call.tx, row, name))
+    return wire.property_shown(PROPERTIES.get(call.tx, space, name))
 
 
 @service.put(_ONE, request=dict, policy_in_handler="modify_metadef_property")
@@ -58,8 +59,7 @@ def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
     return wire.property_shown(PROPERTIES.update(call.tx, row, PROPERTIES.get(call.tx, row, name), columns))
 
 
-@service.delete(_ONE, policy_in_handler="remove_metadef_property")
-def delete(call: Call, namespace: str, name: str) -> None:
+@service.delete(_ONE, target=NAMESPACE, policy="remove_metadef_property")
+def delete(call: Call, space: Row[Any], name: str) -> None:
     """Delete a property."""
-    row = found(call, namespace, "remove_metadef_property")
-    PROPERTIES.delete(call.tx, row, PROPERTIES.get(call.tx, row, name))
+    PROPERTIES.delete(call.tx, space, PROPERTIES.get(call.tx, space, name))

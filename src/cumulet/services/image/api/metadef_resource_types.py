@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http.call import Call
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model import metadef_namespaces as namespaces
 from cumulet.services.image.model import metadef_resource_types as model
@@ -26,13 +29,12 @@ def index(call: Call) -> dict[str, Any]:
     }
 
 
-@service.get(_PATH, policy_in_handler="list_metadef_resource_types")
-def show(call: Call, namespace: str) -> dict[str, Any]:
+@service.get(_PATH, target=NAMESPACE, policy="list_metadef_resource_types")
+def show(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List the types of resources that a namespace is for."""
-    row = found(call, namespace, "list_metadef_resource_types")
     shown: list[dict[str, Any]] = []
-    if call.allows("get_metadef_resource_type", namespaces.target(row)):
-        associated = namespaces.associations(call.tx, [row.id]).get(row.id, [])
+    if call.allows("get_metadef_resource_type", namespaces.target(space)):
+        associated = namespaces.associations(call.tx, [space.id]).get(space.id, [])
         shown = [wire.association_shown(one) for one in associated]
     return {"resource_type_associations": shown}
 
@@ -46,8 +48,7 @@ def create(call: Call, namespace: str) -> dict[str, Any]:
     return wire.association_shown(model.get(call.tx, row, body["name"]))
 
 
-@service.delete(_PATH + "/{name}", policy_in_handler="remove_metadef_resource_type_association")
-def delete(call: Call, namespace: str, name: str) -> None:
+@service.delete(_PATH + "/{name}", target=NAMESPACE, policy="remove_metadef_resource_type_association")
+def delete(call: Call, space: Row[Any], name: str) -> None:
     """Say that a namespace is for a type of resource no more."""
-    row = found(call, namespace, "remove_metadef_resource_type_association")
-    model.dissociate(call.tx, row, name)
+    model.dissociate(call.tx, space, name)

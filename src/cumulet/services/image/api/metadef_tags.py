@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http.call import Call
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model.metadef_contents import TAGS, tag_columns
 from cumulet.services.image.service import image as service
@@ -16,11 +19,10 @@ _ONE = _PATH + "/{name}"
 _TRUE = ("1", "t", "true", "on", "y", "yes")
 
 
-@service.get(_PATH, policy_in_handler="get_metadef_tags")
-def index(call: Call, namespace: str) -> dict[str, Any]:
+@service.get(_PATH, target=NAMESPACE, policy="get_metadef_tags")
+def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List tags of a namespace."""
-    row = found(call, namespace, "get_metadef_tags")
-    listed = TAGS.listed(call.tx, row, pages.simple(call.query, default=None))
+    listed = TAGS.listed(call.tx, space, pages.simple(call.query, default=None))
     return {"tags": [{"name": one.name} for one in listed]}
 
 
@@ -45,11 +47,10 @@ def create(call: Call, namespace: str, name: str) -> dict[str, Any]:
     return wire.tag_shown(TAGS.get(call.tx, row, name))
 
 
-@service.get(_ONE, policy_in_handler="get_metadef_tag")
-def show(call: Call, namespace: str, name: str) -> dict[str, Any]:
+@service.get(_ONE, target=NAMESPACE, policy="get_metadef_tag")
+def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Show a tag."""
-    row = found(call, namespace, "get_metadef_tag")
-    return wire.tag_shown(TAGS.get(call.tx, row, name))
+    return wire.tag_shown(TAGS.get(call.tx, space, name))
 
 
 @service.put(_ONE, request=dict, policy_in_handler="modify_metadef_tag")
@@ -60,8 +61,7 @@ def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
     return wire.tag_shown(TAGS.update(call.tx, row, TAGS.get(call.tx, row, name), {"name": body["name"]}))
 
 
-@service.delete(_ONE, policy_in_handler="delete_metadef_tag")
-def delete(call: Call, namespace: str, name: str) -> None:
+@service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_tag")
+def delete(call: Call, space: Row[Any], name: str) -> None:
     """Delete a tag."""
-    row = found(call, namespace, "delete_metadef_tag")
-    TAGS.delete(call.tx, row, TAGS.get(call.tx, row, name))
+    TAGS.delete(call.tx, space, TAGS.get(call.tx, space, name))

@@ -30,11 +30,9 @@ def update(call: Call, image_id: str, tag: str) -> None:
     model.touch(call.tx, found.id)
 
 
-@service.delete("/v2/images/{image_id}/tags/{tag}", policy_in_handler="modify_image")
-def delete(call: Call, image_id: str, tag: str) -> None:
+@service.delete("/v2/images/{image_id}/tags/{tag}", target=access.Of(_MISSING), policy="modify_image")
+def delete(call: Call, found: model.Image, tag: str) -> None:
     """Take a tag from the image."""
-    found = model.get(call.tx, call.caller, image_id, missing=_MISSING)
-    access.require(call, "modify_image", found.target(call.caller))
     if tag not in found.tags:
         raise NotFound("The resource could not be found.")
     model.set_tags(call.tx, found.id, [other for other in found.tags if other != tag])

@@ -50,11 +50,9 @@ def delete(call: Call, task_id: str) -> None:
     )
 
 
-@service.get("/v2/images/{image_id}/tasks", policy_in_handler="get_image")
-def of_image(call: Call, image_id: str) -> dict[str, Any]:
+@service.get("/v2/images/{image_id}/tasks", target=access.IMAGE, policy="get_image")
+def of_image(call: Call, found: images.Image) -> dict[str, Any]:
     """List the tasks of an image."""
-    found = images.get(call.tx, call.caller, image_id)
-    access.require(call, "get_image", found.target(call.caller))
     return {"tasks": [wire.of_image(row) for row in model.of_image(call.tx, found.id)]}
 
 
