@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
 from cumulet.desired import texts
-from cumulet.http import Call
+from cumulet.http import Call, Target
 from cumulet.services.network import faults
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model.nouns import Noun, find_row, matching, no_filter, rows_of
@@ -137,11 +137,8 @@ def one(call: Call, noun: Noun, id: str) -> Body:
     return {noun.resource.name: shown(call, noun, [row])[0]}
 
 
-def show(call: Call, noun: Noun, id: str) -> Body:
+def show(call: Call, noun: Noun, row: Row[Any]) -> Body:
     """The answer to a GET of one resource."""
-    row = find(call, noun, id)
-    if not call.allows(f"get_{noun.resource.name}", target(call, noun, row)):
-        raise faults.not_found(noun.resource.name, id)
     return {noun.resource.name: shown(call, noun, [row])[0]}
 
 
@@ -151,17 +148,60 @@ def created(call: Call, noun: Noun, ids: Sequence[str], *, bulk: bool) -> Body:
     return {noun.resource.plural: bodies} if bulk else {noun.resource.name: bodies[0]}
 
 
+class Listed(Target):
+    """Whether the caller may see anything of the noun at all: tokens that are not a project's see nothing, whatever
+    their roles, as each row would be refused to them."""
+
+    params = ()
+
+    def __init__(self, noun: Noun) -> None:
+        self.noun = noun
+
+    def reached(self, call: Call) -> bool:
+        """See `Target`; nobody is refused, a list may be empty."""
+        own = {"project_id": call.caller.project_id, "tenant_id": call.caller.project_id}
+        return call.allows(call.operation.policy or "", {**own, "shared": True, "router:external": True})
+
+
+class Seen(Target):
+    """The resource of a path that is to be shown: who may not see it is told that it is not there."""
+
+    def __init__(self, noun: Noun, param: str) -> None:
+        self.noun, self.params = noun, (param,)
+
+    def reached(self, call: Call) -> Row[Any]:
+        """See `Target`."""
+        id = call.params[self.params[0]]
+        row = find(call, self.noun, id)
+        if not call.allows(call.operation.policy or "", target(call, self.noun, row)):
+            raise faults.not_found(self.noun.resource.name, id)
+        return row
+
+
+class Changeable(Target):
+    """The resource of a path that is to be changed with the attributes of the body, or deleted: see `changeable`."""
+
+    def __init__(self, noun: Noun, param: str, action: str) -> None:
+        self.noun, self.params, self.action = noun, (param,), action
+
+    def reached(self, call: Call) -> Row[Any]:
+        """See `Target`."""
+        given = self.noun.resource.one(call.body) if self.action == "update" else None
+        return changeable(call, self.noun, call.params[self.params[0]], self.action, given)
+
+
 # ---- lists
 
 _PAGING = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "sort"})
 
 
-def listing(call: Call, noun: Noun) -> Body:
-    """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours."""
+def listing(call: Call, noun: Noun, allowed: bool) -> Body:
+    """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours; empty when
+    nothing of it is for the caller (`allowed`)."""
     filters = {name: values for name, values in call.query.items() if name not in _PAGING}
     page = _page(call, noun)
     _only_of_what_is_shown(call, noun, filters, page)
-    rows = matching(call.tx, noun, call.caller, filters, page) if _may_list(call, noun) else []
+    rows = matching(call.tx, noun, call.caller, filters, page) if allowed else []
     body: Body = {noun.resource.plural: shown(call, noun, rows)}
     if page.limit is not None:
         links = _links(call, noun, rows, page)
@@ -183,13 +223,6 @@ def _only_of_what_is_shown(call: Call, noun: Noun, filters: Mapping[str, Any], p
 
 def _no_sort_key(name: str) -> Exception:
     return faults.bad_request(f"['{name}'] is invalid attribute for sort_key")
-
-
-def _may_list(call: Call, noun: Noun) -> bool:
-    """Whether the caller may see anything of the noun at all: tokens that are not a project's see nothing, whatever
-    their roles, as each row would be refused to them."""
-    own = {"project_id": call.caller.project_id, "tenant_id": call.caller.project_id}
-    return call.allows(f"get_{noun.resource.name}", {**own, "shared": True, "router:external": True})
 
 
 def _page(call: Call, noun: Noun) -> Page:

@@ -6,11 +6,11 @@ The directory is asked only for who may see the answer, and outside of every tra
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from cumulet.http import Call
-from cumulet.services.identity.api.targets import Of, narrowed, target
+from cumulet.services.identity.api.targets import Listing, Of, narrowed, target
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.backends import mirror
@@ -21,16 +21,18 @@ from cumulet.services.identity.tables import LDAP
 Handler = Callable[..., Any]
 
 
-def fresh_list(kind: Kind, rule: str) -> Callable[[Handler], Handler]:
-    """For a handler without a transaction: the domain's users or groups are asked for first."""
+def _refresh_list(kind: Kind, call: Call) -> None:
+    """Ask the directory of the domain that a list is of for its users or groups, when the caller may list them."""
+    rule = call.operation.policy
+    assert rule is not None
+    asked: list[str] = call.query.get("domain_id", [])
+    domain_id = narrowed(call) or (asked[-1] if asked else "")
+    if domain_id and call.allows(rule, {"target.domain_id": domain_id, f"target.{kind}.domain_id": domain_id}):
+        _ask(call, domain_id, kind, None)
 
-    def ask(call: Call, **_: str) -> None:
-        asked: list[str] = call.query.get("domain_id", [])
-        domain_id = narrowed(call) or (asked[-1] if asked else "")
-        if domain_id and call.allows(rule, {"target.domain_id": domain_id, f"target.{kind}.domain_id": domain_id}):
-            _ask(call, domain_id, kind, None)
 
-    return _before(ask)
+FRESH_USERS = Listing(fresh=partial(_refresh_list, "user"))
+FRESH_GROUPS = Listing("target.group.domain_id", partial(_refresh_list, "group"))
 
 
 def fresh(kind: Kind, rule: str) -> Callable[[Handler], Handler]:

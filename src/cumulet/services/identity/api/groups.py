@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call
-from cumulet.services.identity.api.directories import FRESH_GROUP, check_new, check_ours, fresh, fresh_list
-from cumulet.services.identity.api.targets import GROUP, KNOWN_GROUP, listing_domain, narrowed, own_domain, target
+from cumulet.services.identity.api.directories import FRESH_GROUP, FRESH_GROUPS, check_new, check_ours, fresh
+from cumulet.services.identity.api.targets import GROUP, KNOWN_GROUP, narrowed, own_domain, target
 from cumulet.services.identity.model import groups as model
 from cumulet.services.identity.model import lookups, users
 from cumulet.services.identity.service import identity
@@ -18,11 +18,9 @@ from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
 
 
-@identity.get("/v3/groups", policy_in_handler="identity:list_groups", transaction="none")
-@fresh_list("group", "identity:list_groups")
-def browse(call: Call) -> Any:
+@identity.get("/v3/groups", target=FRESH_GROUPS, policy="identity:list_groups")
+def browse(call: Call, domain_id: str | None) -> Any:
     """List groups."""
-    domain_id = listing_domain(call, "identity:list_groups", "target.group.domain_id")
     return collection(call, "groups", model.browse(call.tx, call.query, domain_id), wire.shown)
 
 

@@ -84,12 +84,18 @@ KNOWN_GROUP, KNOWN_DOMAIN = Of("group", first=True), Of("domain", first=True)
 
 
 class Listing(Target):
-    """What a list is narrowed to: the domain that `narrowed` says, or None. Its rule sees that domain under `key`."""
+    """What a list is narrowed to: the domain that `narrowed` says, or None. Its rule sees that domain under `key`.
+    `fresh`: the domain's directory is asked before (see `directories`)."""
 
     params = ()
 
-    def __init__(self, key: str = "target.domain_id") -> None:
-        self.key = key
+    def __init__(self, key: str = "target.domain_id", fresh: Callable[[Call], None] | None = None) -> None:
+        self.key, self.fresh = key, fresh
+
+    def ahead(self, call: Call) -> None:
+        """See `Target`."""
+        if self.fresh is not None:
+            self.fresh(call)
 
     def reached(self, call: Call) -> str | None:
         """See `Target`."""

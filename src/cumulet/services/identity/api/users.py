@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Row
 
 from cumulet.http import Call, Reply
-from cumulet.services.identity.api.directories import FRESH_USER, check_new, check_ours, fresh_list
-from cumulet.services.identity.api.targets import USER, listing_domain, narrowed, own_domain, target
+from cumulet.services.identity.api.directories import FRESH_USER, FRESH_USERS, check_new, check_ours
+from cumulet.services.identity.api.targets import USER, narrowed, own_domain, target
 from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import federated_users, groups, lookups, memberships, options, projects
@@ -28,11 +28,9 @@ from cumulet.store import Transaction, iso
 T = TypeVar("T")
 
 
-@identity.get("/v3/users", policy_in_handler="identity:list_users", transaction="none")
-@fresh_list("user", "identity:list_users")
-def browse(call: Call) -> Any:
+@identity.get("/v3/users", target=FRESH_USERS, policy="identity:list_users")
+def browse(call: Call, domain_id: str | None) -> Any:
     """List users."""
-    domain_id = listing_domain(call, "identity:list_users")
     return collection(call, "users", model.browse(call.tx, call.query, domain_id), wire.shown)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
-from cumulet.services.image.api.access import NAMESPACE
+from cumulet.services.image.api.access import NAMESPACE, OfNamespace
 from cumulet.services.image.model import metadef_contents as contents
 from cumulet.services.image.model import metadef_namespaces as model
 from cumulet.services.image.model import metadef_resource_types as types
@@ -97,12 +97,11 @@ def show(call: Call, namespace: str) -> dict[str, Any]:
 _READ = ("list_metadef_resource_types", "get_metadef_objects", "get_metadef_properties", "get_metadef_tags")
 
 
-@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_namespace")
-def update(call: Call, namespace: str) -> dict[str, Any]:
+@service.put(_ONE, request=dict, target=OfNamespace("namespace", wire.NAMESPACE), policy="modify_metadef_namespace")
+def update(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Replace a namespace's attributes; what it holds stays."""
-    body = wire.given("namespace", wire.NAMESPACE, call.body)
-    row = found(call, namespace, "modify_metadef_namespace")
-    return wire.namespace_shown(model.update(call.tx, call.caller, row, body))
+    body = call.body
+    return wire.namespace_shown(model.update(call.tx, call.caller, space, body))
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_namespace")

@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http.call import Call
-from cumulet.services.image.api.access import NAMESPACE
-from cumulet.services.image.api.metadef_namespaces import found
+from cumulet.services.image.api.access import NAMESPACE, OfNamespace
 from cumulet.services.image.model.metadef_contents import OBJECTS, object_columns
 from cumulet.services.image.service import image as service
 from cumulet.services.image.wire import metadefs as wire
@@ -28,13 +27,12 @@ def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     }
 
 
-@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_object")
-def create(call: Call, namespace: str) -> dict[str, Any]:
+@service.post(_PATH, status=201, request=dict, target=OfNamespace("object", wire.OBJECT), policy="add_metadef_object")
+def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Create an object."""
-    body = wire.given("object", wire.OBJECT, call.body)
-    row = found(call, namespace, "add_metadef_object")
-    OBJECTS.create(call.tx, row, object_columns(body))
-    return wire.object_shown(namespace, OBJECTS.get(call.tx, row, body["name"]))
+    body = call.body
+    OBJECTS.create(call.tx, space, object_columns(body))
+    return wire.object_shown(space.namespace, OBJECTS.get(call.tx, space, body["name"]))
 
 
 @service.get(_ONE, target=NAMESPACE, policy="get_metadef_object")
@@ -43,13 +41,12 @@ def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     return wire.object_shown(space.namespace, OBJECTS.get(call.tx, space, name))
 
 
-@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_object")
-def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
+@service.put(_ONE, request=dict, target=OfNamespace("object", wire.OBJECT), policy="modify_metadef_object")
+def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Replace an object."""
-    body = wire.given("object", wire.OBJECT, call.body)
-    row = found(call, namespace, "modify_metadef_object")
-    changed = OBJECTS.update(call.tx, row, OBJECTS.get(call.tx, row, name), object_columns(body))
-    return wire.object_shown(namespace, changed)
+    body = call.body
+    changed = OBJECTS.update(call.tx, space, OBJECTS.get(call.tx, space, name), object_columns(body))
+    return wire.object_shown(space.namespace, changed)
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_object")

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from cumulet.http.call import Call
 from cumulet.http.faults import NotFound
-from cumulet.services.image.api.access import NAMESPACE
+from cumulet.services.image.api.access import NAMESPACE, OfNamespace
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model import metadef_resource_types as types
 from cumulet.services.image.model.metadef_contents import PROPERTIES, property_columns
@@ -26,13 +26,14 @@ def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     return {"properties": {one.name: one.schema for one in PROPERTIES.all(call.tx, space)}}
 
 
-@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_property")
-def create(call: Call, namespace: str) -> dict[str, Any]:
+@service.post(
+    _PATH, status=201, request=dict, target=OfNamespace("property", wire.PROPERTY), policy="add_metadef_property"
+)
+def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Create a property."""
-    body = wire.given("property", wire.PROPERTY, call.body)
-    row = found(call, namespace, "add_metadef_property")
-    PROPERTIES.create(call.tx, row, property_columns(body["name"], body))
-    return wire.property_shown(PROPERTIES.get(call.tx, row, body["name"]))
+    body = call.body
+    PROPERTIES.create(call.tx, space, property_columns(body["name"], body))
+    return wire.property_shown(PROPERTIES.get(call.tx, space, body["name"]))
 
 
 @service.get(_ONE, target=NAMESPACE, policy="get_metadef_property")
@@ -50,13 +51,12 @@ def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     return wire.property_shown(PROPERTIES.get(call.tx, space, name))
 
 
-@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_property")
-def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
+@service.put(_ONE, request=dict, target=OfNamespace("property", wire.PROPERTY), policy="modify_metadef_property")
+def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Replace a property."""
-    body = wire.given("property", wire.PROPERTY, call.body)
-    row = found(call, namespace, "modify_metadef_property")
+    body = call.body
     columns = property_columns(body["name"], body)
-    return wire.property_shown(PROPERTIES.update(call.tx, row, PROPERTIES.get(call.tx, row, name), columns))
+    return wire.property_shown(PROPERTIES.update(call.tx, space, PROPERTIES.get(call.tx, space, name), columns))
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="remove_metadef_property")

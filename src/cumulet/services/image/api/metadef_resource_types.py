@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http.call import Call
-from cumulet.services.image.api.access import NAMESPACE
-from cumulet.services.image.api.metadef_namespaces import found
+from cumulet.services.image.api.access import NAMESPACE, OfNamespace
 from cumulet.services.image.model import metadef_namespaces as namespaces
 from cumulet.services.image.model import metadef_resource_types as model
 from cumulet.services.image.service import image as service
@@ -39,13 +38,18 @@ def show(call: Call, space: Row[Any]) -> dict[str, Any]:
     return {"resource_type_associations": shown}
 
 
-@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_resource_type_association")
-def create(call: Call, namespace: str) -> dict[str, Any]:
+@service.post(
+    _PATH,
+    status=201,
+    request=dict,
+    target=OfNamespace("resource_type_association", wire.ASSOCIATION),
+    policy="add_metadef_resource_type_association",
+)
+def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Say that a namespace is for a type of resource."""
-    body = wire.given("resource_type_association", wire.ASSOCIATION, call.body)
-    row = found(call, namespace, "add_metadef_resource_type_association")
-    model.associate(call.tx, row, body)
-    return wire.association_shown(model.get(call.tx, row, body["name"]))
+    body = call.body
+    model.associate(call.tx, space, body)
+    return wire.association_shown(model.get(call.tx, space, body["name"]))
 
 
 @service.delete(_PATH + "/{name}", target=NAMESPACE, policy="remove_metadef_resource_type_association")

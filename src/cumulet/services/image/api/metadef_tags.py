@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http.call import Call
-from cumulet.services.image.api.access import NAMESPACE
+from cumulet.services.image.api.access import NAMESPACE, OfNamespace
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model.metadef_contents import TAGS, tag_columns
 from cumulet.services.image.service import image as service
@@ -26,15 +26,14 @@ def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     return {"tags": [{"name": one.name} for one in listed]}
 
 
-@service.post(_PATH, status=201, request=dict, policy_in_handler="add_metadef_tags")
-def create_many(call: Call, namespace: str) -> dict[str, Any]:
+@service.post(_PATH, status=201, request=dict, target=OfNamespace("tags", wire.TAGS), policy="add_metadef_tags")
+def create_many(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Replace all tags of a namespace, or add to them with the header X-Openstack-Append."""
-    body = wire.given("tags", wire.TAGS, call.body)
-    row = found(call, namespace, "add_metadef_tags")
+    body = call.body
     names = [one["name"] for one in body.get("tags", ())]
     if names and call.headers.get("x-openstack-append", "").strip().lower() not in _TRUE:
-        TAGS.delete_all(call.tx, row)
-    TAGS.create(call.tx, row, *tag_columns(names))
+        TAGS.delete_all(call.tx, space)
+    TAGS.create(call.tx, space, *tag_columns(names))
     return {"tags": [{"name": name} for name in names]}
 
 
@@ -53,12 +52,11 @@ def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     return wire.tag_shown(TAGS.get(call.tx, space, name))
 
 
-@service.put(_ONE, request=dict, policy_in_handler="modify_metadef_tag")
-def update(call: Call, namespace: str, name: str) -> dict[str, Any]:
+@service.put(_ONE, request=dict, target=OfNamespace("tag", wire.TAG), policy="modify_metadef_tag")
+def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Rename a tag."""
-    body = wire.given("tag", wire.TAG, call.body)
-    row = found(call, namespace, "modify_metadef_tag")
-    return wire.tag_shown(TAGS.update(call.tx, row, TAGS.get(call.tx, row, name), {"name": body["name"]}))
+    body = call.body
+    return wire.tag_shown(TAGS.update(call.tx, space, TAGS.get(call.tx, space, name), {"name": body["name"]}))
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_tag")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import Row
+
 from cumulet.http import Call
 from cumulet.services.network.model import networks as model
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    changeable,
+    Changeable,
+    Listed,
+    Seen,
     created,
     listing,
     one,
@@ -25,16 +31,16 @@ from cumulet.services.network.wire.networks import NETWORK
 NOUN = Noun(NETWORK, networks, model.visible, model.bodies, columns=model.COLUMNS, filters={"status": model.by_status})
 
 
-@service.get("/v2.0/networks", policy_in_handler="get_network")
-def list_networks(call: Call) -> Body:
+@service.get("/v2.0/networks", target=Listed(NOUN), policy="get_network")
+def list_networks(call: Call, allowed: bool) -> Body:
     """List networks."""
-    return listing(call, NOUN)
+    return listing(call, NOUN, allowed)
 
 
-@service.get("/v2.0/networks/{network_id}", policy_in_handler="get_network")
-def show_network(call: Call, network_id: str) -> Body:
+@service.get("/v2.0/networks/{network_id}", target=Seen(NOUN, "network_id"), policy="get_network")
+def show_network(call: Call, row: Row[Any]) -> Body:
     """Show a network."""
-    return show(call, NOUN, network_id)
+    return show(call, NOUN, row)
 
 
 @service.post("/v2.0/networks", status=201, policy_in_handler="create_network", request=dict)
@@ -54,16 +60,20 @@ def create_networks(call: Call) -> Body:
     return created(call, NOUN, ids, bulk=bulk)
 
 
-@service.put("/v2.0/networks/{network_id}", policy_in_handler="update_network", request=dict)
-def update_network(call: Call, network_id: str) -> Body:
+@service.put(
+    "/v2.0/networks/{network_id}",
+    target=Changeable(NOUN, "network_id", "update"),
+    policy="update_network",
+    request=dict,
+)
+def update_network(call: Call, row: Row[Any]) -> Body:
     """Update a network."""
     given = NETWORK.one(call.body)
-    row = changeable(call, NOUN, network_id, "update", given)
     model.update(call.tx, row, NETWORK.accept(given, creating=False))
-    return one(call, NOUN, network_id)
+    return one(call, NOUN, row.id)
 
 
-@service.delete("/v2.0/networks/{network_id}", policy_in_handler="delete_network")
-def delete_network(call: Call, network_id: str) -> None:
+@service.delete("/v2.0/networks/{network_id}", target=Changeable(NOUN, "network_id", "delete"), policy="delete_network")
+def delete_network(call: Call, row: Row[Any]) -> None:
     """Delete a network."""
-    model.delete(call.tx, changeable(call, NOUN, network_id, "delete"))
+    model.delete(call.tx, row)

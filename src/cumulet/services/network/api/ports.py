@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
+
+from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.services.network.api.networks import NOUN as NETWORK_NOUN
@@ -11,7 +14,9 @@ from cumulet.services.network.model import ports as model
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    changeable,
+    Changeable,
+    Listed,
+    Seen,
     created,
     find,
     listing,
@@ -37,16 +42,16 @@ NOUN = Noun(
 )
 
 
-@service.get("/v2.0/ports", policy_in_handler="get_port")
-def list_ports(call: Call) -> Body:
+@service.get("/v2.0/ports", target=Listed(NOUN), policy="get_port")
+def list_ports(call: Call, allowed: bool) -> Body:
     """List ports."""
-    return listing(call, NOUN)
+    return listing(call, NOUN, allowed)
 
 
-@service.get("/v2.0/ports/{port_id}", policy_in_handler="get_port")
-def show_port(call: Call, port_id: str) -> Body:
+@service.get("/v2.0/ports/{port_id}", target=Seen(NOUN, "port_id"), policy="get_port")
+def show_port(call: Call, row: Row[Any]) -> Body:
     """Show a port."""
-    return show(call, NOUN, port_id)
+    return show(call, NOUN, row)
 
 
 @service.post("/v2.0/ports", status=201, policy_in_handler="create_port", request=dict, body_limit=1 << 20)
@@ -68,16 +73,15 @@ def create_ports(call: Call) -> Body:
     return created(call, NOUN, ids, bulk=bulk)
 
 
-@service.put("/v2.0/ports/{port_id}", policy_in_handler="update_port", request=dict)
-def update_port(call: Call, port_id: str) -> Body:
+@service.put("/v2.0/ports/{port_id}", target=Changeable(NOUN, "port_id", "update"), policy="update_port", request=dict)
+def update_port(call: Call, row: Row[Any]) -> Body:
     """Update a port."""
     given = PORT.one(call.body)
-    row = changeable(call, NOUN, port_id, "update", given)
     model.update(call.tx, call.caller, row, PORT.accept(given, creating=False))
-    return one(call, NOUN, port_id)
+    return one(call, NOUN, row.id)
 
 
-@service.delete("/v2.0/ports/{port_id}", policy_in_handler="delete_port")
-def delete_port(call: Call, port_id: str) -> None:
+@service.delete("/v2.0/ports/{port_id}", target=Changeable(NOUN, "port_id", "delete"), policy="delete_port")
+def delete_port(call: Call, row: Row[Any]) -> None:
     """Delete a port."""
-    model.delete(call.tx, changeable(call, NOUN, port_id, "delete"))
+    model.delete(call.tx, row)

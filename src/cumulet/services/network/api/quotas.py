@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.http import Call
+from cumulet.http import Call, Found
 from cumulet.http.faults import NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import quotas as model
@@ -15,6 +15,10 @@ def _target(project_id: str) -> Body:
     return {"project_id": project_id, "tenant_id": project_id}
 
 
+PROJECT = Found(("project_id",), lambda _, project_id: project_id, _target)
+"""The project that a path names, whether there is one or not."""
+
+
 @service.get("/v2.0/quotas", policy_in_handler="get_quota")
 def list_quotas(call: Call) -> Body:
     """List the quotas of projects that have limits of their own."""
@@ -23,35 +27,31 @@ def list_quotas(call: Call) -> Body:
     return {"quotas": [{**limits, **_target(project_id)} for project_id, limits in found.items()]}
 
 
-@service.get("/v2.0/quotas/{project_id}", policy_in_handler="get_quota")
+@service.get("/v2.0/quotas/{project_id}", target=PROJECT, policy="get_quota")
 def show_quotas(call: Call, project_id: str) -> Body:
     """Show a project's quotas."""
-    call.require("get_quota", _target(project_id))
     return {"quota": model.limits(call.tx, project_id)}
 
 
-@service.get("/v2.0/quotas/{project_id}/default", policy_in_handler="get_quota")
-@service.get("/v2.0/quotas/{project_id}/default.json", policy_in_handler="get_quota")
+@service.get("/v2.0/quotas/{project_id}/default", target=PROJECT, policy="get_quota")
+@service.get("/v2.0/quotas/{project_id}/default.json", target=PROJECT, policy="get_quota")
 def show_default_quotas(call: Call, project_id: str) -> Body:
     """Show the quotas of a project that has none of its own."""
-    call.require("get_quota", _target(project_id))
     return {"quota": dict(model.DEFAULTS)}
 
 
-@service.get("/v2.0/quotas/{project_id}/details", policy_in_handler="get_quota")
-@service.get("/v2.0/quotas/{project_id}/details.json", policy_in_handler="get_quota")
+@service.get("/v2.0/quotas/{project_id}/details", target=PROJECT, policy="get_quota")
+@service.get("/v2.0/quotas/{project_id}/details.json", target=PROJECT, policy="get_quota")
 def show_quota_details(call: Call, project_id: str) -> Body:
     """Show a project's quotas and what is used of them."""
-    call.require("get_quota", _target(project_id))
     used = model.used(call.tx, project_id)
     limits = model.limits(call.tx, project_id)
     return {"quota": {name: {"limit": limits[name], "used": used[name], "reserved": 0} for name in limits}}
 
 
-@service.put("/v2.0/quotas/{project_id}", policy_in_handler="update_quota", request=dict)
+@service.put("/v2.0/quotas/{project_id}", target=PROJECT, policy="update_quota", request=dict)
 def update_quotas(call: Call, project_id: str) -> Body:
     """Set limits of a project."""
-    call.require("update_quota", _target(project_id))
     given = call.body.get("quota")
     if not isinstance(given, dict) or len(project_id) > 255:
         raise faults.bad_request("Unable to find 'quota' in request body")
@@ -69,9 +69,8 @@ def update_quotas(call: Call, project_id: str) -> Body:
     return {"quota": model.limits(call.tx, project_id)}
 
 
-@service.delete("/v2.0/quotas/{project_id}", policy_in_handler="delete_quota")
+@service.delete("/v2.0/quotas/{project_id}", target=PROJECT, policy="delete_quota")
 def delete_quotas(call: Call, project_id: str) -> None:
     """Give a project the default quotas back."""
-    call.require("delete_quota", _target(project_id))
     if not model.reset(call.tx, project_id):
         raise NotFound(f"Quota for tenant {project_id} could not be found.", code="TenantQuotaNotFound")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.http import Call
+from sqlalchemy import Row
+
+from cumulet.http import Call, Target
 from cumulet.services.network import faults
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model import routers as model
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
+    Changeable,
+    Listed,
+    Seen,
     changeable,
     created,
     listing,
@@ -39,16 +44,16 @@ NOUN = Noun(
 )
 
 
-@service.get("/v2.0/routers", policy_in_handler="get_router")
-def list_routers(call: Call) -> Body:
+@service.get("/v2.0/routers", target=Listed(NOUN), policy="get_router")
+def list_routers(call: Call, allowed: bool) -> Body:
     """List routers."""
-    return listing(call, NOUN)
+    return listing(call, NOUN, allowed)
 
 
-@service.get("/v2.0/routers/{router_id}", policy_in_handler="get_router")
-def show_router(call: Call, router_id: str) -> Body:
+@service.get("/v2.0/routers/{router_id}", target=Seen(NOUN, "router_id"), policy="get_router")
+def show_router(call: Call, row: Row[Any]) -> Body:
     """Show a router."""
-    return show(call, NOUN, router_id)
+    return show(call, NOUN, row)
 
 
 @service.post("/v2.0/routers", status=201, policy_in_handler="create_router", request=dict)
@@ -62,20 +67,21 @@ def create_router(call: Call) -> Body:
     return created(call, NOUN, [model.create(call.tx, call.caller, project_id, values)], bulk=False)
 
 
-@service.put("/v2.0/routers/{router_id}", policy_in_handler="update_router", request=dict)
-def update_router(call: Call, router_id: str) -> Body:
+@service.put(
+    "/v2.0/routers/{router_id}", target=Changeable(NOUN, "router_id", "update"), policy="update_router", request=dict
+)
+def update_router(call: Call, row: Row[Any]) -> Body:
     """Update a router."""
     given = ROUTER.one(call.body)
-    row = changeable(call, NOUN, router_id, "update", given)
     values = ROUTER.accept(given, creating=False)
     model.update(call.tx, call.caller, row, {n: v for n, v in values.items() if n not in ("distributed", "ha")})
-    return one(call, NOUN, router_id)
+    return one(call, NOUN, row.id)
 
 
-@service.delete("/v2.0/routers/{router_id}", policy_in_handler="delete_router")
-def delete_router(call: Call, router_id: str) -> None:
+@service.delete("/v2.0/routers/{router_id}", target=Changeable(NOUN, "router_id", "delete"), policy="delete_router")
+def delete_router(call: Call, row: Row[Any]) -> None:
     """Delete a router."""
-    model.delete(call.tx, changeable(call, NOUN, router_id, "delete"))
+    model.delete(call.tx, row)
 
 
 def _ids(call: Call) -> dict[str, Any]:
@@ -85,26 +91,34 @@ def _ids(call: Call) -> dict[str, Any]:
     return dict(call.body)
 
 
-def _allowed(call: Call, router_id: str, rule: str) -> Any:
-    """The router, when the caller passes a rule that is named after the operation."""
-    row = changeable(call, NOUN, router_id, "get")
-    call.require(rule, {**row._mapping})
-    return row
+class _Allowed(Target):
+    """The router of the path, when the caller passes a rule that is named after the operation."""
+
+    params = ("router_id",)
+
+    def reached(self, call: Call) -> Row[Any]:
+        """See `Target`."""
+        row = changeable(call, NOUN, call.params["router_id"], "get")
+        call.require(call.operation.policy or "", {**row._mapping})
+        return row
 
 
-@service.put("/v2.0/routers/{router_id}/add_router_interface", policy_in_handler="add_router_interface", request=dict)
-def add_router_interface(call: Call, router_id: str) -> Body:
+ALLOWED = _Allowed()
+
+
+@service.put(
+    "/v2.0/routers/{router_id}/add_router_interface", target=ALLOWED, policy="add_router_interface", request=dict
+)
+def add_router_interface(call: Call, row: Row[Any]) -> Body:
     """Give a router an interface on a subnet, or by a port."""
-    row = _allowed(call, router_id, "add_router_interface")
     return model.add_interface(call.tx, call.caller, row, _ids(call))
 
 
 @service.put(
-    "/v2.0/routers/{router_id}/remove_router_interface", policy_in_handler="remove_router_interface", request=dict
+    "/v2.0/routers/{router_id}/remove_router_interface", target=ALLOWED, policy="remove_router_interface", request=dict
 )
-def remove_router_interface(call: Call, router_id: str) -> Body:
+def remove_router_interface(call: Call, row: Row[Any]) -> Body:
     """Take an interface from a router."""
-    row = _allowed(call, router_id, "remove_router_interface")
     return model.remove_interface(call.tx, row, _ids(call))
 
 
@@ -115,15 +129,15 @@ def _routes(call: Call) -> list[Any]:
         raise faults.invalid("routes", str(refused)) from None
 
 
-@service.put("/v2.0/routers/{router_id}/add_extraroutes", policy_in_handler="add_extraroutes", request=dict)
-def add_extraroutes(call: Call, router_id: str) -> Body:
+@service.put("/v2.0/routers/{router_id}/add_extraroutes", target=ALLOWED, policy="add_extraroutes", request=dict)
+def add_extraroutes(call: Call, row: Row[Any]) -> Body:
     """Add routes to a router."""
-    model.change_routes(call.tx, _allowed(call, router_id, "add_extraroutes"), add=_routes(call))
-    return one(call, NOUN, router_id)
+    model.change_routes(call.tx, row, add=_routes(call))
+    return one(call, NOUN, row.id)
 
 
-@service.put("/v2.0/routers/{router_id}/remove_extraroutes", policy_in_handler="remove_extraroutes", request=dict)
-def remove_extraroutes(call: Call, router_id: str) -> Body:
+@service.put("/v2.0/routers/{router_id}/remove_extraroutes", target=ALLOWED, policy="remove_extraroutes", request=dict)
+def remove_extraroutes(call: Call, row: Row[Any]) -> Body:
     """Take routes from a router."""
-    model.change_routes(call.tx, _allowed(call, router_id, "remove_extraroutes"), drop=_routes(call))
-    return one(call, NOUN, router_id)
+    model.change_routes(call.tx, row, drop=_routes(call))
+    return one(call, NOUN, row.id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from cumulet.http import Call
 from cumulet.services.network.api.security_groups import NOUN as GROUP_NOUN
 from cumulet.services.network.api.security_groups import with_default
@@ -12,7 +14,9 @@ from cumulet.services.network.model import security_groups as model
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    changeable,
+    Changeable,
+    Listed,
+    Seen,
     created,
     find,
     listing,
@@ -36,18 +40,18 @@ NOUN = Noun(
 )
 
 
-@service.get("/v2.0/security-group-rules", policy_in_handler="get_security_group_rule", transaction="none")
-def list_security_group_rules(call: Call) -> Body:
+@service.get("/v2.0/security-group-rules", target=Listed(NOUN), policy="get_security_group_rule", transaction="none")
+def list_security_group_rules(call: Call, allowed: bool) -> Body:
     """List rules of security groups."""
     with_default(call)
     with call.reading():
-        return listing(call, NOUN)
+        return listing(call, NOUN, allowed)
 
 
-@service.get("/v2.0/security-group-rules/{rule_id}", policy_in_handler="get_security_group_rule")
-def show_security_group_rule(call: Call, rule_id: str) -> Body:
+@service.get("/v2.0/security-group-rules/{rule_id}", target=Seen(NOUN, "rule_id"), policy="get_security_group_rule")
+def show_security_group_rule(call: Call, row: Row[Any]) -> Body:
     """Show a rule of a security group."""
-    return show(call, NOUN, rule_id)
+    return show(call, NOUN, row)
 
 
 @service.post("/v2.0/security-group-rules", status=201, policy_in_handler="create_security_group_rule", request=dict)
@@ -79,7 +83,11 @@ def _plan(call: Call, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return group.project_id, values
 
 
-@service.delete("/v2.0/security-group-rules/{rule_id}", policy_in_handler="delete_security_group_rule")
-def delete_security_group_rule(call: Call, rule_id: str) -> None:
+@service.delete(
+    "/v2.0/security-group-rules/{rule_id}",
+    target=Changeable(NOUN, "rule_id", "delete"),
+    policy="delete_security_group_rule",
+)
+def delete_security_group_rule(call: Call, row: Row[Any]) -> None:
     """Delete a rule of a security group."""
-    model.delete_rule(call.tx, changeable(call, NOUN, rule_id, "delete"))
+    model.delete_rule(call.tx, row)

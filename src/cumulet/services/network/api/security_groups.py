@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
+
+from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.services.network.model import quotas
@@ -10,7 +13,9 @@ from cumulet.services.network.model import security_groups as model
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    changeable,
+    Changeable,
+    Listed,
+    Seen,
     created,
     listing,
     one,
@@ -39,18 +44,18 @@ def with_default(call: Call) -> None:
         model.ensure_default(tx, project_id)
 
 
-@service.get("/v2.0/security-groups", policy_in_handler="get_security_group", transaction="none")
-def list_security_groups(call: Call) -> Body:
+@service.get("/v2.0/security-groups", target=Listed(NOUN), policy="get_security_group", transaction="none")
+def list_security_groups(call: Call, allowed: bool) -> Body:
     """List security groups."""
     with_default(call)
     with call.reading():
-        return listing(call, NOUN)
+        return listing(call, NOUN, allowed)
 
 
-@service.get("/v2.0/security-groups/{group_id}", policy_in_handler="get_security_group")
-def show_security_group(call: Call, group_id: str) -> Body:
+@service.get("/v2.0/security-groups/{group_id}", target=Seen(NOUN, "group_id"), policy="get_security_group")
+def show_security_group(call: Call, row: Row[Any]) -> Body:
     """Show a security group."""
-    return show(call, NOUN, group_id)
+    return show(call, NOUN, row)
 
 
 @service.post("/v2.0/security-groups", status=201, policy_in_handler="create_security_group", request=dict)
@@ -72,16 +77,22 @@ def create_security_groups(call: Call) -> Body:
     return created(call, NOUN, ids, bulk=bulk)
 
 
-@service.put("/v2.0/security-groups/{group_id}", policy_in_handler="update_security_group", request=dict)
-def update_security_group(call: Call, group_id: str) -> Body:
+@service.put(
+    "/v2.0/security-groups/{group_id}",
+    target=Changeable(NOUN, "group_id", "update"),
+    policy="update_security_group",
+    request=dict,
+)
+def update_security_group(call: Call, row: Row[Any]) -> Body:
     """Update a security group."""
     given = SECURITY_GROUP.one(call.body)
-    row = changeable(call, NOUN, group_id, "update", given)
     model.update(call.tx, row, SECURITY_GROUP.accept(given, creating=False))
-    return one(call, NOUN, group_id)
+    return one(call, NOUN, row.id)
 
 
-@service.delete("/v2.0/security-groups/{group_id}", policy_in_handler="delete_security_group")
-def delete_security_group(call: Call, group_id: str) -> None:
+@service.delete(
+    "/v2.0/security-groups/{group_id}", target=Changeable(NOUN, "group_id", "delete"), policy="delete_security_group"
+)
+def delete_security_group(call: Call, row: Row[Any]) -> None:
     """Delete a security group."""
-    model.delete(call.tx, changeable(call, NOUN, group_id, "delete"), call.caller)
+    model.delete(call.tx, row, call.caller)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
+
+from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.services.network.api.networks import NOUN as NETWORK_NOUN
@@ -11,7 +14,9 @@ from cumulet.services.network.model import subnets as model
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.nouns import (
     Body,
-    changeable,
+    Changeable,
+    Listed,
+    Seen,
     created,
     find,
     listing,
@@ -29,16 +34,16 @@ from cumulet.services.network.wire.subnets import SUBNET
 NOUN = Noun(SUBNET, subnets, model.visible, model.bodies, networks.parents, filters={"subnetpool_id": model.by_pool})
 
 
-@service.get("/v2.0/subnets", policy_in_handler="get_subnet")
-def list_subnets(call: Call) -> Body:
+@service.get("/v2.0/subnets", target=Listed(NOUN), policy="get_subnet")
+def list_subnets(call: Call, allowed: bool) -> Body:
     """List subnets."""
-    return listing(call, NOUN)
+    return listing(call, NOUN, allowed)
 
 
-@service.get("/v2.0/subnets/{subnet_id}", policy_in_handler="get_subnet")
-def show_subnet(call: Call, subnet_id: str) -> Body:
+@service.get("/v2.0/subnets/{subnet_id}", target=Seen(NOUN, "subnet_id"), policy="get_subnet")
+def show_subnet(call: Call, row: Row[Any]) -> Body:
     """Show a subnet."""
-    return show(call, NOUN, subnet_id)
+    return show(call, NOUN, row)
 
 
 @service.post("/v2.0/subnets", status=201, policy_in_handler="create_subnet", request=dict)
@@ -60,17 +65,17 @@ def create_subnets(call: Call) -> Body:
     return created(call, NOUN, ids, bulk=bulk)
 
 
-@service.put("/v2.0/subnets/{subnet_id}", policy_in_handler="update_subnet", request=dict)
-def update_subnet(call: Call, subnet_id: str) -> Body:
+@service.put(
+    "/v2.0/subnets/{subnet_id}", target=Changeable(NOUN, "subnet_id", "update"), policy="update_subnet", request=dict
+)
+def update_subnet(call: Call, row: Row[Any]) -> Body:
     """Update a subnet."""
     given = SUBNET.one(call.body)
-    row = changeable(call, NOUN, subnet_id, "update", given)
     model.update(call.tx, row, networks.by_id(call.tx, row.network_id), SUBNET.accept(given, creating=False))
-    return one(call, NOUN, subnet_id)
+    return one(call, NOUN, row.id)
 
 
-@service.delete("/v2.0/subnets/{subnet_id}", policy_in_handler="delete_subnet")
-def delete_subnet(call: Call, subnet_id: str) -> None:
+@service.delete("/v2.0/subnets/{subnet_id}", target=Changeable(NOUN, "subnet_id", "delete"), policy="delete_subnet")
+def delete_subnet(call: Call, row: Row[Any]) -> None:
     """Delete a subnet."""
-    row = changeable(call, NOUN, subnet_id, "delete")
     model.delete(call.tx, row, networks.by_id(call.tx, row.network_id))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from cumulet.http import Call
+from cumulet.http import Call, Target
 from cumulet.http.faults import NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.api import floatingips, networks, ports, routers, security_groups, subnets
@@ -28,19 +28,28 @@ NOUNS = {
 }
 
 
-def _tagged(call: Call, collection: str, id: str, verb: str) -> tuple[Noun, Row[Any]]:
-    """The resource, when the caller may do `verb` to its tags. Raises 404 and `Forbidden`."""
-    noun = NOUNS.get(collection)
-    if noun is None:
-        raise NotFound("The resource could not be found.", code="HTTPNotFound")
-    row = find(call, noun, id)
-    against = target(call, noun, row)
-    if verb == "get":
-        call.require(f"get_{noun.resource.name}:tags", against)
-    else:
-        require(call, noun, "update", against, {})
+Tagged = tuple[Noun, Row[Any]]
+
+
+class _Tagged(Target):
+    """The resource of the path, when the caller may do to its tags what the operation's rule says of a network's."""
+
+    params = ("collection", "resource_id")
+
+    def reached(self, call: Call) -> Tagged:
+        """See `Target`."""
+        noun = NOUNS.get(call.params["collection"])
+        if noun is None:
+            raise NotFound("The resource could not be found.", code="HTTPNotFound")
+        row = find(call, noun, call.params["resource_id"])
+        against, verb = target(call, noun, row), (call.operation.policy or "").partition("_")[0]
+        if verb != "get":
+            require(call, noun, "update", against, {})
         call.require(f"{verb}_{noun.resource.name}:tags", against)
-    return noun, row
+        return noun, row
+
+
+TAGGED = _Tagged()
 
 
 def _touched(call: Call, noun: Noun, row: Row[Any]) -> None:
@@ -53,25 +62,25 @@ def _word(tag: str) -> str:
     return tag
 
 
-@service.get("/v2.0/{collection}/{resource_id}/tags", policy_in_handler="get_network:tags")
-def list_tags(call: Call, collection: str, resource_id: str) -> Body:
+@service.get("/v2.0/{collection}/{resource_id}/tags", target=TAGGED, policy="get_network:tags")
+def list_tags(call: Call, tagged: Tagged) -> Body:
     """List tags of a resource."""
-    _, row = _tagged(call, collection, resource_id, "get")
+    _, row = tagged
     return {"tags": model.of(call.tx, [row.id]).get(row.id, [])}
 
 
-@service.get("/v2.0/{collection}/{resource_id}/tags/{tag}", status=204, policy_in_handler="get_network:tags")
-def show_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
+@service.get("/v2.0/{collection}/{resource_id}/tags/{tag}", status=204, target=TAGGED, policy="get_network:tags")
+def show_tag(call: Call, tagged: Tagged, tag: str) -> None:
     """Tell whether a resource has a tag."""
-    _, row = _tagged(call, collection, resource_id, "get")
+    _, row = tagged
     if tag not in model.of(call.tx, [row.id]).get(row.id, []):
         raise NotFound(f"Tag {tag} could not be found.", code="TagNotFound")
 
 
-@service.put("/v2.0/{collection}/{resource_id}/tags", policy_in_handler="update_network:tags", request=dict)
-def replace_tags(call: Call, collection: str, resource_id: str) -> Body:
+@service.put("/v2.0/{collection}/{resource_id}/tags", target=TAGGED, policy="update_network:tags", request=dict)
+def replace_tags(call: Call, tagged: Tagged) -> Body:
     """Replace all tags of a resource."""
-    noun, row = _tagged(call, collection, resource_id, "update")
+    noun, row = tagged
     try:
         wanted = [_word(tag) for tag in items(text(255))(call.body.get("tags"))]
     except Refused as refused:
@@ -83,10 +92,10 @@ def replace_tags(call: Call, collection: str, resource_id: str) -> Body:
     return {"tags": sorted(wanted)}
 
 
-@service.put("/v2.0/{collection}/{resource_id}/tags/{tag}", status=201, policy_in_handler="update_network:tags")
-def add_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
+@service.put("/v2.0/{collection}/{resource_id}/tags/{tag}", status=201, target=TAGGED, policy="update_network:tags")
+def add_tag(call: Call, tagged: Tagged, tag: str) -> None:
     """Add a tag to a resource."""
-    noun, row = _tagged(call, collection, resource_id, "update")
+    noun, row = tagged
     have = model.of(call.tx, [row.id]).get(row.id, [])
     if len(have) >= model.MOST and tag not in have:
         raise faults.invalid("tags", f"the number of tags exceeds the maximum {model.MOST}")
@@ -94,18 +103,18 @@ def add_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
     _touched(call, noun, row)
 
 
-@service.delete("/v2.0/{collection}/{resource_id}/tags", policy_in_handler="delete_network:tags")
-def clear_tags(call: Call, collection: str, resource_id: str) -> None:
+@service.delete("/v2.0/{collection}/{resource_id}/tags", target=TAGGED, policy="delete_network:tags")
+def clear_tags(call: Call, tagged: Tagged) -> None:
     """Remove all tags of a resource."""
-    noun, row = _tagged(call, collection, resource_id, "delete")
+    noun, row = tagged
     model.forget(call.tx, [row.id])
     _touched(call, noun, row)
 
 
-@service.delete("/v2.0/{collection}/{resource_id}/tags/{tag}", policy_in_handler="delete_network:tags")
-def remove_tag(call: Call, collection: str, resource_id: str, tag: str) -> None:
+@service.delete("/v2.0/{collection}/{resource_id}/tags/{tag}", target=TAGGED, policy="delete_network:tags")
+def remove_tag(call: Call, tagged: Tagged, tag: str) -> None:
     """Remove a tag from a resource."""
-    noun, row = _tagged(call, collection, resource_id, "delete")
+    noun, row = tagged
     if not model.drop(call.tx, row.id, tag):
         raise NotFound(f"Tag {tag} could not be found.", code="TagNotFound")
     _touched(call, noun, row)
