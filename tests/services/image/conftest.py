@@ -16,7 +16,7 @@ import pytest
 from cumulet.engine import Engine
 from cumulet.services.image import door
 from cumulet.services.image.service import ImageContext, load
-from tests.services.serving import Running, running
+from tests.services.serving import BEHIND, Running, running
 
 
 @dataclass
@@ -43,10 +43,10 @@ def served(context: ImageContext, database: Path) -> Iterator[Images]:
     with running(load(), context, database) as serving:
         engine = Engine(serving.store)
         door.register(engine, context, serving.store)
-        runner = threading.Thread(target=engine.run, daemon=True)
+        runner = threading.Thread(target=engine.run, daemon=True, name=BEHIND)
         runner.start()
         ended = threading.Event()
-        tender = threading.Thread(target=door.tend, args=(serving.store, context, ended), daemon=True)
+        tender = threading.Thread(target=door.tend, args=(serving.store, context, ended), daemon=True, name=BEHIND)
         tender.start()
         try:
             yield Images(serving, context, engine)
