@@ -23,13 +23,13 @@ async def run(call: Call) -> Any:
 
 def _in_transaction(call: Call) -> Any:
     operation = call.operation
-    if operation.target is not None:
-        operation.target.ahead(call)
     if operation.transaction == "none":
         return operation.handler(call, *(() if operation.target is None else (_found(call),)), **_rest(call))
     opened: AbstractContextManager[Transaction] = (
         call.transaction() if operation.transaction == "write" else call.store.read()
     )
+    if operation.target is not None:
+        operation.target.ahead(call)
     with opened as tx:
         call._tx = tx
         if operation.target is None:
@@ -39,9 +39,11 @@ def _in_transaction(call: Call) -> Any:
 
 def _found(call: Call) -> Any:
     """The row of an operation that opens transactions of its own."""
-    assert call.operation.target is not None
+    target = call.operation.target
+    assert target is not None
+    target.ahead(call)
     with call.reading():
-        return call.operation.target.reached(call)
+        return target.reached(call)
 
 
 def _rest(call: Call) -> dict[str, str]:
