@@ -50,7 +50,7 @@ def server(cloud: Tenants) -> str:
 def shown(cloud: Tenants, server_id: str, **facts: Any) -> None:
     """The node says that the server has a screen."""
     with cloud.controller.store.read() as tx:
-        item = tx.where(tables.desired, ref=server_id)[0]
+        item = tx.rows_by_key(tables.desired, ref=server_id)[0]
     told = {"power_state": "running", "screen": True, **facts}
     report = {"host": item.host, "kind": "guest", "ref": server_id, "revision": item.revision, "state": "ready"}
     headers = {"x-cumulet-link": cloud.link_id, "x-cumulet-secret": cloud.link_secret}

@@ -78,7 +78,7 @@ def operator(cloud: Tenants) -> dict[str, str]:
 
 def row(cloud: Tenants, table: Any, **equal: Any) -> Any:
     with cloud.controller.store.read() as tx:
-        found = tx.where(table, **equal)
+        found = tx.rows_by_key(table, **equal)
     return found[0] if found else None
 
 
@@ -116,9 +116,9 @@ def test_a_token_is_good_once_and_for_an_hour(cloud: Tenants) -> None:
     assert joins(cloud, "once-2", token).status == 401
     late = token_for(cloud)
     with cloud.controller.store.transaction() as tx:
-        kept = tx.where(tables.join_tokens, token_hash=hosts.digest(late))[0]
+        kept = tx.rows_by_key(tables.join_tokens, token_hash=hosts.digest(late))[0]
         assert 3_500_000_000 < kept.expires_at - tx.now <= joining.TOKEN_S * 1_000_000
-        tx.change(tables.join_tokens, {"token_hash": kept.token_hash}, expires_at=tx.now - 1)
+        tx.update_by_key(tables.join_tokens, {"token_hash": kept.token_hash}, expires_at=tx.now - 1)
     assert joins(cloud, "late", late).status == 401
     assert token_for(cloud) and row(cloud, tables.join_tokens, token_hash=hosts.digest(late)) is None
 

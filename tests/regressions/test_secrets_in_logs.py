@@ -123,7 +123,7 @@ def consoles(cloud: LivingCloud, known: dict[str, str], server_id: str) -> None:
     where.chmod(0o777)
     with cloud.store.transaction() as tx:
         facts = {"power_state": "running", "screen": True}
-        tx.change(tables.desired, {"kind": "guest", "ref": server_id}, facts=facts)
+        tx.update_by_key(tables.desired, {"kind": "guest", "ref": server_id}, facts=facts)
     port = cloud.settings.ports.of("console")
     own = f"http://127.0.0.1:{port}"
     for number, origin in enumerate((own, "http://evil.example", None)):

@@ -170,12 +170,15 @@ def test_prepared_statements_mean_what_the_others_mean(store: Store) -> None:
         tx.insert(things, [{"id": name, "name": "n", "size": size} for size, name in enumerate("abc")])
         assert [tuple(row) for row in tx.rows(listed, {"ids": ["c", "a", "b"]})] == [("a", "n", 0), ("b", "n", 1)]
         assert tx.rows(listed, {"ids": []}) == [] and tx.scalar(listed, {"ids": ["c"]}) == "c"
-        assert tx.change(things, {"id": "a"}, name="x", size=7) == 1 and tx.change(things, {"id": "z"}, size=1) == 0
-        assert [(row.name, row._mapping["size"]) for row in tx.where(things, id="a")] == [("x", 7)]
+        assert (
+            tx.update_by_key(things, {"id": "a"}, name="x", size=7) == 1
+            and tx.update_by_key(things, {"id": "z"}, size=1) == 0
+        )
+        assert [(row.name, row._mapping["size"]) for row in tx.rows_by_key(things, id="a")] == [("x", 7)]
         tx.upsert(things, {"id": "a"}, size=8)
         tx.upsert(things, {"id": "d"}, size=9)
-        assert (tx.where(things, id="a")[0].name, tx.where(things, size=9)[0].id) == ("x", "d")
-        assert (tx.drop(things, id="d"), tx.drop(things, id="d")) == (1, 0)
+        assert (tx.rows_by_key(things, id="a")[0].name, tx.rows_by_key(things, size=9)[0].id) == ("x", "d")
+        assert (tx.delete_by_key(things, id="d"), tx.delete_by_key(things, id="d")) == (1, 0)
         with pytest.raises(KeyError):
             tx.rows(listed, {})
         with pytest.raises(IntegrityError):
@@ -197,8 +200,8 @@ def test_prepared_statements_carry_json_booleans_fractions_and_defaults(store: S
     with store.transaction() as tx:
         tx.insert(rich, {"id": "a", "data": {"x": [1]}})
         tx.upsert(rich, {"id": "b"}, data=None)
-        tx.change(rich, {"id": "b"}, on=False)
+        tx.update_by_key(rich, {"id": "b"}, on=False)
         plain = {row.id: tuple(row) for row in tx.rows(select(rich))}
         assert plain == {"a": ("a", {"x": [1]}, True, 1.5, {}), "b": ("b", None, False, 1.5, {})}
         assert {row.id: tuple(row) for row in tx.rows(Prepared(select(rich)))} == plain
-        assert [row.id for row in tx.where(rich, on=False)] == ["b"]
+        assert [row.id for row in tx.rows_by_key(rich, on=False)] == ["b"]

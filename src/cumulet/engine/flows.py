@@ -108,7 +108,7 @@ class Engine:
 
     def cancel(self, tx: Transaction, kind: str, subject: str) -> bool:
         """End a flow without its steps; whether there was one."""
-        return tx.drop(flows, kind=kind, subject=subject) > 0
+        return tx.delete_by_key(flows, kind=kind, subject=subject) > 0
 
     def waiting(self, tx: Transaction, subject: str) -> list[Flow]:
         """The flows of a subject, for ``explain``."""
@@ -119,7 +119,7 @@ class Engine:
 
         A step that raises is undone and tried again soon by the runner: what else the transaction does stands.
         """
-        rows = tx.where(flows, kind=kind, subject=subject)
+        rows = tx.rows_by_key(flows, kind=kind, subject=subject)
         if not rows:
             return False
         row = rows[0]
@@ -151,7 +151,7 @@ class Engine:
     def _keep(self, tx: Transaction, flow: Flow, pause_s: float) -> None:
         due_at = min(flow.deadline_at, tx.now + int(pause_s * SECOND))
         keys = {"kind": flow.kind, "subject": flow.subject}
-        tx.change(flows, keys, step=flow.step, state=flow.state, due_at=due_at, attempts=flow.attempts)
+        tx.update_by_key(flows, keys, step=flow.step, state=flow.state, due_at=due_at, attempts=flow.attempts)
         if pause_s < 60:
             tx.on_commit(self._poke.set)
 

@@ -93,15 +93,15 @@ _KEPT = Prepared(select(func.count(), func.min(timeline.c.at)).where(text(f"even
 def forget(tx: Transaction, before: int, most: int) -> int:
     """Let go of timelines that ended before that (µs), at most `most`, the oldest first, and their end last: who has
     made a million events in one must not hold up everybody else. Three statements."""
-    ended = [row[0] for row in tx.raw(_DEAD, {"before": before, "most": most})]
+    ended = [row[0] for row in tx.tuples(_DEAD, {"before": before, "most": most})]
     if ended:
-        if tx.run(_SOME_EVENTS, {"ids": ended, "most": most * PARTS}) == most * PARTS:
+        if tx.execute_prepared(_SOME_EVENTS, {"ids": ended, "most": most * PARTS}) == most * PARTS:
             return UNFINISHED
-        tx.run(_EVENTS, {"ids": ended})
+        tx.execute_prepared(_EVENTS, {"ids": ended})
     return len(ended)
 
 
 def kept(tx: Transaction) -> tuple[int, int | None]:
     """How many timelines have ended, and when the first of them did (µs)."""
-    ((count, oldest),) = tx.raw(_KEPT)
+    ((count, oldest),) = tx.tuples(_KEPT)
     return count, oldest

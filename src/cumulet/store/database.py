@@ -82,7 +82,7 @@ class Transaction:
         self.statements += 1
         return self._connection.execute(statement, parameters)
 
-    def run(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
+    def execute_prepared(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
         """Run a prepared statement that changes rows; how many it changed."""
         compiled = statement.compiled(self._connection.dialect)
         return int(self._driven(compiled, compiled.parameters(values or {})).rowcount)
@@ -106,7 +106,7 @@ class Transaction:
         found = self._driven(compiled, compiled.parameters(parameters or {}))
         return [*map(compiled.row, found.fetchall())]
 
-    def raw(self, statement: Prepared, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def tuples(self, statement: Prepared, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows as the driver gives them: for thousands of rows of texts and numbers."""
         compiled = statement.compiled(self._connection.dialect)
         return list(self._driven(compiled, compiled.parameters(parameters or {})).fetchall())
@@ -123,7 +123,7 @@ class Transaction:
         found = self.row(statement, parameters)
         return None if found is None else found[0]
 
-    def where(self, table: Table, **equal: Any) -> Sequence[Row[Any]]:
+    def rows_by_key(self, table: Table, **equal: Any) -> Sequence[Row[Any]]:
         """Whole rows of `table` by equality of columns."""
         return self.rows(prepared.selection(table, tuple(equal)), equal)
 
@@ -147,10 +147,10 @@ class Transaction:
         """Update the rows that match; how many there were. Zero is how a compare-and-set says no."""
         return self.execute(update(table).where(where).values(**values)).rowcount
 
-    def change(self, table: Table, keys: Mapping[str, Any], **values: Any) -> int:
+    def update_by_key(self, table: Table, keys: Mapping[str, Any], **values: Any) -> int:
         """Give plain values to the rows whose columns equal `keys`; how many there were."""
         bound = {f"k_{name}": value for name, value in keys.items()}
-        return self.run(prepared.change(table, tuple(keys), tuple(values)), {**values, **bound})
+        return self.execute_prepared(prepared.change(table, tuple(keys), tuple(values)), {**values, **bound})
 
     def count_on(self, column: Column[Any]) -> None:
         """After rows came with numbers of their own: the database's next number is above all of `column`."""
@@ -160,15 +160,15 @@ class Transaction:
         """Insert the row of `keys` with `values`, or give `values` to the one that is there."""
         names = (*keys, *values)
         row = prepared.complete(table, names, {**keys, **values})
-        self.run(prepared.upsertion(table, tuple(keys), tuple(values)), row)
+        self.execute_prepared(prepared.upsertion(table, tuple(keys), tuple(values)), row)
 
     def delete(self, table: Table, where: ColumnElement[bool]) -> int:
         """Delete the rows that match; how many there were."""
         return self.execute(table.delete().where(where)).rowcount
 
-    def drop(self, table: Table, **equal: Any) -> int:
+    def delete_by_key(self, table: Table, **equal: Any) -> int:
         """Delete rows by equality of columns; how many there were."""
-        return self.run(prepared.deletion(table, tuple(equal)), equal)
+        return self.execute_prepared(prepared.deletion(table, tuple(equal)), equal)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -77,7 +77,7 @@ def test_what_no_row_names_is_set_aside_and_comes_back_with_its_row(glance: Imag
     demo.delete(f"/v2/images/{deleted}")
     context.path(deleted).write_bytes(b"its process died before it was removed")
     with store.read() as tx:
-        rows = tx.where(images, id=image_id), tx.where(locations, image_id=image_id)
+        rows = tx.rows_by_key(images, id=image_id), tx.rows_by_key(locations, image_id=image_id)
     forget(glance, image_id)
     recover_uploads(store, context)
     assert not path.exists() and lost(context) == [image_id]
@@ -105,7 +105,7 @@ def test_a_folder_is_moved(tmp_path: Path) -> None:
     with served(ImageContext(tmp_path / "one"), tmp_path / "state.db") as before, before.client("demo") as client:
         image_id = uploaded(client)
         with before.running.store.read() as tx:
-            assert [row.url for row in tx.where(locations, image_id=image_id)] == [image_id]
+            assert [row.url for row in tx.rows_by_key(locations, image_id=image_id)] == [image_id]
         (tmp_path / "one").rename(tmp_path / "two")
         (tmp_path / "one").mkdir()
         for place_ in before.context.folders:

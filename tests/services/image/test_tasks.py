@@ -40,7 +40,7 @@ def test_expired_tasks_are_forgotten(glance: Images, admin: httpx.Client, monkey
     assert admin.get(f"/v2/tasks/{gone}").status_code == 404
     begun(glance)
     with glance.running.store.read() as tx:
-        assert [row.id for row in tx.where(table, id=gone)] == [], "the next task takes its place"
+        assert [row.id for row in tx.rows_by_key(table, id=gone)] == [], "the next task takes its place"
 
 
 def test_only_admins_see_tasks(glance: Images, admin: httpx.Client, demo: httpx.Client) -> None:

@@ -40,7 +40,7 @@ def start(tx: Transaction) -> tuple[Cloud, bool]:
         tx.insert(clouds, {"id": found.id, "epoch": 1, "run": run, "made_at": tx.now})
         return found, True
     _end_run(tx, row.run, row.epoch, row.value)
-    tx.change(clouds, {"id": row.id}, run=run)
+    tx.update_by_key(clouds, {"id": row.id}, run=run)
     return Cloud(id=row.id, epoch=row.epoch, run=run), False
 
 
@@ -96,10 +96,10 @@ def raise_epoch(tx: Transaction, *, cloud_id: str | None = None, above: int = 0)
     seen = tx.row(select(func.max(links.c.epoch), func.max(links.c.revision)).where(of_it))
     epoch, newest = (int(value or 0) for value in (seen or (0, 0)))
     raised = Cloud(id=cloud_id or was.id, epoch=max(was.epoch, epoch, above) + 1, run=secrets.token_hex(8))
-    tx.change(clouds, {"id": was.id}, id=raised.id, epoch=raised.epoch, run=raised.run)
+    tx.update_by_key(clouds, {"id": was.id}, id=raised.id, epoch=raised.epoch, run=raised.run)
     next_revision(tx)
     if newest >= number:
-        tx.change(revision, {"id": 1}, value=newest + 1)
+        tx.update_by_key(revision, {"id": 1}, value=newest + 1)
         tx.local["revision"] = newest + 1
     wake_all(tx)
     return raised

@@ -127,7 +127,7 @@ def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
     """(kind, ref) shall be absent from the link; the row stays until the node says that it is."""
     number = next_revision(tx)
     keys = {"link_id": link_id, "kind": kind, "ref": ref}
-    tx.change(desired, keys, revision=number, gone=True, touched_at=tx.now, state="wanted")
+    tx.update_by_key(desired, keys, revision=number, gone=True, touched_at=tx.now, state="wanted")
     tx.local.pop(("touched", link_id, kind, ref), None)
     tx.wake(topic(link_id, kind))
     return number
@@ -244,10 +244,10 @@ def keep_reports(
             continue
         fresh[report.kind].append(report)
         if report.state == "absent" and row.gone:
-            tx.drop(desired, **mine, kind=report.kind, ref=report.ref)
+            tx.delete_by_key(desired, **mine, kind=report.kind, ref=report.ref)
         else:
             keys = {**mine, "kind": report.kind, "ref": report.ref}
-            tx.change(desired, keys, **_reported(report, tx.now))
+            tx.update_by_key(desired, keys, **_reported(report, tx.now))
     for kind, about in fresh.items():
         handlers[kind](tx, about)
     return sum(map(len, fresh.values()))

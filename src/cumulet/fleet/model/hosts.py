@@ -205,7 +205,7 @@ def seen(tx: Transaction, link_id: str, newest: Seen | None = None, hold: str | 
     """The link is alive, and has the secret that it was given last. `newest`: what it has seen of clouds; `hold`: why
     it takes nothing from this controller."""
     values = {} if newest is None else {name: getattr(newest, name) for name in ("cloud_id", "epoch", "revision")}
-    tx.change(links, {"id": link_id}, last_seen=tx.now, previous_hash=None, hold=hold, **values)
+    tx.update_by_key(links, {"id": link_id}, last_seen=tx.now, previous_hash=None, hold=hold, **values)
 
 
 def held(tx: Transaction) -> list[Held]:

@@ -66,7 +66,7 @@ def answered(tx: Transaction, link_id: str, answers: Sequence[JobDone]) -> None:
             ok, result = False, "The answer is too long."
         if not ok:
             result = told.sentence(result)
-        tx.change(jobs, {"id": row.id}, state="done" if ok else "failed", result=result)
+        tx.update_by_key(jobs, {"id": row.id}, state="done" if ok else "failed", result=result)
         tx.wake(f"job:{row.id}")
 
 

@@ -90,7 +90,7 @@ def join(tx: Transaction, joiner: Joiner, shown: Credentials, facts: Sequence[Ho
     values = {"secret_hash": hosts.digest(secret), "joined_at": tx.now, "last_seen": tx.now}
     if joiner.link_id is not None:
         link_id = joiner.link_id
-        tx.change(links, {"id": link_id}, previous_hash=hosts.digest(shown.secret), **values)
+        tx.update_by_key(links, {"id": link_id}, previous_hash=hosts.digest(shown.secret), **values)
     else:
         if not tx.delete(join_tokens, join_tokens.c.token_hash == joiner.token_hash):
             raise hosts.RefusedError("the token has been used")
@@ -109,7 +109,7 @@ def _by_token(tx: Transaction, joiner: Joiner, values: dict[str, object]) -> str
         raise hosts.RefusedError(
             f"a node named {joiner.name} exists: it needs its own secret, or a token made for its name"
         )
-    tx.change(links, {"id": exists}, previous_hash=None, **values)
+    tx.update_by_key(links, {"id": exists}, previous_hash=None, **values)
     return str(exists)
 
 

@@ -47,7 +47,7 @@ class Told(Struct, frozen=True):
 
 def told(tx: Transaction) -> Told:
     """What nodes have been told until now. One query."""
-    return Told({row[:3]: (row[3], int(row[4]), bool(row[5]), int(row[6]), row[7]) for row in tx.raw(_ALL)})
+    return Told({row[:3]: (row[3], int(row[4]), bool(row[5]), int(row[6]), row[7]) for row in tx.tuples(_ALL)})
 
 
 def tell(tx: Transaction, before: Told) -> int:
@@ -59,7 +59,7 @@ def tell(tx: Transaction, before: Told) -> int:
     number = next_revision(tx)
     changed = [key for key, now in after.items() if before.items.get(key) != now]
     for link_id, kind, ref in changed:
-        tx.run(_AGAIN, {"a_link": link_id, "a_kind": kind, "a_ref": ref, "number": number, "now": tx.now})
+        tx.execute_prepared(_AGAIN, {"a_link": link_id, "a_kind": kind, "a_ref": ref, "number": number, "now": tx.now})
     gone = {key: was for key, was in before.items.items() if key not in after}
     tx.insert(
         desired,

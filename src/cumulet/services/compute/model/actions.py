@@ -62,7 +62,9 @@ def row(tx: Transaction, actor: Actor, server_id: str, action: str, host: str | 
 def finish(tx: Transaction, server_id: str, names: Sequence[str], error: str | None = None) -> None:
     """The newest unfinished action of these names ended; `error` is what went wrong."""
     values = {"result": "Error", "message": "Error", "details": error} if error else {"result": "Success"}
-    tx.run(_FINISH, {"server": server_id, "names": names, "now": tx.now, "message": None, "details": None, **values})
+    tx.execute_prepared(
+        _FINISH, {"server": server_id, "names": names, "now": tx.now, "message": None, "details": None, **values}
+    )
 
 
 def listed(

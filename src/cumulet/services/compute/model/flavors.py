@@ -74,7 +74,7 @@ def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: Wanted, pag
 def find(tx: Transaction, flavor_id: str, project_id: str, sees_all: bool) -> Row[Any] | None:
     """A flavor that the project may use."""
     if sees_all:
-        rows = tx.where(flavors, id=flavor_id)
+        rows = tx.rows_by_key(flavors, id=flavor_id)
         return rows[0] if rows else None
     return tx.row(select(flavors).where(flavors.c.id == flavor_id, *_visible(project_id, sees_all)))
 

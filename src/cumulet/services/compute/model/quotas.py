@@ -73,7 +73,7 @@ def reset(tx: Transaction, project_id: str) -> None:
 
 def usage(tx: Transaction, project_id: str) -> Usage:
     """What a project's servers use now."""
-    rows = tx.where(usages, project_id=project_id)
+    rows = tx.rows_by_key(usages, project_id=project_id)
     return Usage(rows[0].instances, rows[0].cores, rows[0].ram) if rows else Usage()
 
 

@@ -30,16 +30,16 @@ _KEPT = Prepared(select(func.count(), func.min(servers.c.deleted_at)).where(serv
 def forget(tx: Transaction, before: int, most: int) -> int:
     """Let go of the rows of at most `most` servers deleted before that (µs), the oldest first. Four statements. A
     server that has had very many actions loses them in several steps."""
-    ids = [row[0] for row in tx.raw(_DEAD, {"before": before, "most": most})]
+    ids = [row[0] for row in tx.tuples(_DEAD, {"before": before, "most": most})]
     if ids:
-        if tx.run(_ACTIONS, {"ids": ids, "most": most * PARTS}) == most * PARTS:
+        if tx.execute_prepared(_ACTIONS, {"ids": ids, "most": most * PARTS}) == most * PARTS:
             return UNFINISHED
         for part in _PARTS:
-            tx.run(part, {"ids": ids})
+            tx.execute_prepared(part, {"ids": ids})
     return len(ids)
 
 
 def kept(tx: Transaction) -> tuple[int, int | None]:
     """How many deleted servers have rows, and when the first of them was deleted (µs)."""
-    ((count, oldest),) = tx.raw(_KEPT)
+    ((count, oldest),) = tx.tuples(_KEPT)
     return count, oldest

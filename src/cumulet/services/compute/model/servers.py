@@ -54,7 +54,7 @@ def get_even_deleted(tx: Transaction, server_id: str, project_id: str, sees_all:
 
 def change(tx: Transaction, server_id: str, **values: Any) -> None:
     """Set columns of a server."""
-    tx.change(servers, {"id": server_id}, updated_at=tx.now, **values)
+    tx.update_by_key(servers, {"id": server_id}, updated_at=tx.now, **values)
 
 
 def require(row: Row[Any], action: str, words: str = "") -> None:

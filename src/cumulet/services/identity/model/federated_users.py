@@ -94,7 +94,7 @@ def _check(tx: Transaction, rows: Sequence[Mapping[str, str]], domain_id: str | 
 def find(tx: Transaction, idp_id: str, protocol_id: str, unique_id: str) -> str | None:
     """The id of the user whom the identity provider calls `unique_id`. One query."""
     key = {"idp_id": idp_id, "protocol_id": protocol_id, "unique_id": unique_id}
-    rows = tx.where(federated_users, **key)
+    rows = tx.rows_by_key(federated_users, **key)
     return str(rows[0].user_id) if rows else None
 
 

@@ -39,7 +39,7 @@ REJECTED_S = 600.0
 
 def is_cached(tx: Transaction, image_id: str) -> bool:
     """Whether the image's bytes are in the cache."""
-    return bool(tx.where(cached, image_id=image_id, state=CACHED))
+    return bool(tx.rows_by_key(cached, image_id=image_id, state=CACHED))
 
 
 def opened(store: Store, context: ImageContext, image_id: str) -> Reading | None:
@@ -48,7 +48,7 @@ def opened(store: Store, context: ImageContext, image_id: str) -> Reading | None
         reading = context.caching.open(image_id)
     except BytesMissing:
         with store.transaction() as tx:
-            tx.change(cached, {"image_id": image_id}, state=QUEUED)
+            tx.update_by_key(cached, {"image_id": image_id}, state=QUEUED)
         return None
     with store.transaction() as tx:
         tx.update(cached, cached.c.image_id == image_id, hits=cached.c.hits + 1, last_accessed=tx.now)
@@ -85,14 +85,14 @@ def listed(tx: Transaction) -> tuple[Sequence[Row[Any]], list[str]]:
 
 def queue(tx: Transaction, context: ImageContext, image_id: str) -> None:
     """Have the image's bytes brought near; nothing when they are, or are on their way."""
-    if not tx.where(cached, image_id=image_id):
+    if not tx.rows_by_key(cached, image_id=image_id):
         tx.insert(cached, {"image_id": image_id, "state": QUEUED, "size": None, "hits": 0, "created_at": tx.now})
     tx.on_commit(lambda: context.wishes.put(""))  # wakes the thread; a wish would queue again what it has thrown away
 
 
 def forget(tx: Transaction, context: ImageContext, image_id: str) -> bool:
     """Neither cached nor queued any more; whether it was."""
-    found = bool(tx.drop(cached, image_id=image_id))
+    found = bool(tx.delete_by_key(cached, image_id=image_id))
     locations.forget(tx, context.caching, image_id)
     return found
 
@@ -114,7 +114,7 @@ def grant(store: Store, context: ImageContext, image_id: str) -> None:
         return
     with store.transaction() as tx:
         row = tx.row(select(images.c.status).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
-        if row is not None and row.status == ACTIVE and not tx.where(cached, image_id=image_id):
+        if row is not None and row.status == ACTIVE and not tx.rows_by_key(cached, image_id=image_id):
             queue(tx, context, image_id)
 
 
@@ -199,7 +199,7 @@ def _keep(store: Store, image_id: str, size: int, writing: Writing) -> None:
     with store.transaction() as tx:
         values = {"state": CACHED, "size": size, "last_modified": tx.now}
         there = tx.row(select(images.c.id).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
-        if there is not None and tx.change(cached, {"image_id": image_id, "state": QUEUED}, **values):
+        if there is not None and tx.update_by_key(cached, {"image_id": image_id, "state": QUEUED}, **values):
             return
     writing.discard()
 

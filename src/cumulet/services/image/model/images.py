@@ -174,7 +174,7 @@ def destroy(tx: Transaction, image: Image, context: ImageContext) -> None:
     locations.remove_all(tx, context.stores, image.id)
     for place in (context.staging, context.caching):
         locations.forget(tx, place, image.id)
-    tx.drop(cached, image_id=image.id)
+    tx.delete_by_key(cached, image_id=image.id)
     timeline.record(tx, image.id, timeline.DELETED, "The image was deleted, and its bytes.")
 
 

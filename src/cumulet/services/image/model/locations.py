@@ -173,7 +173,7 @@ def claim(tx: Transaction, store: ImageStore, url: str) -> None:
 def give_up(tx: Transaction, store: ImageStore, url: str) -> None:
     """The writing is over and nothing is left of it."""
     if store.claims:
-        tx.drop(erasures, store=store.id, url=url)
+        tx.delete_by_key(erasures, store=store.id, url=url)
 
 
 def erase_due(store: Store, stores: Stores) -> int:
@@ -187,16 +187,16 @@ def erase_due(store: Store, stores: Stores) -> int:
         if place is None:
             continue
         with store.transaction() as tx:  # from here on nobody adopts it
-            if not tx.change(erasures, {"store": row.store, "url": row.url, "due_at": row.due_at}, due_at=0):
+            if not tx.update_by_key(erasures, {"store": row.store, "url": row.url, "due_at": row.due_at}, due_at=0):
                 continue
         try:
             place.erase(row.url)
         except Exception as error:
             log.warning("store %s could not erase an object, and is asked again: %s", row.store, error)
             with store.transaction() as tx:
-                tx.change(erasures, {"store": row.store, "url": row.url}, due_at=tx.now + 60 * SECOND)
+                tx.update_by_key(erasures, {"store": row.store, "url": row.url}, due_at=tx.now + 60 * SECOND)
             continue
         with store.transaction() as tx:
-            tx.drop(erasures, store=row.store, url=row.url)
+            tx.delete_by_key(erasures, store=row.store, url=row.url)
         gone += 1
     return gone

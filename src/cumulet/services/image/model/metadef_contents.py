@@ -35,7 +35,7 @@ class Kind(Struct, frozen=True):
         return row
 
     def _find(self, tx: Transaction, namespace: Row[Any], name: str) -> Row[Any] | None:
-        rows = tx.where(self.table, namespace_id=namespace.id, name=name)
+        rows = tx.rows_by_key(self.table, namespace_id=namespace.id, name=name)
         return rows[0] if rows else None
 
     def all(self, tx: Transaction, namespace: Row[Any]) -> Sequence[Row[Any]]:
@@ -82,11 +82,11 @@ class Kind(Struct, frozen=True):
             raise NotAllowed(
                 f"Metadata definition {self.noun} {row.name} is protected and cannot be deleted.", code="HTTPForbidden"
             )
-        tx.drop(self.table, id=row.id)
+        tx.delete_by_key(self.table, id=row.id)
 
     def delete_all(self, tx: Transaction, namespace: Row[Any]) -> None:
         """Delete all of them."""
-        tx.drop(self.table, namespace_id=namespace.id)
+        tx.delete_by_key(self.table, namespace_id=namespace.id)
 
     def _conflict(self, namespace: Row[Any], name: str) -> Conflict:
         return Conflict(f"{self.taken} with name={name} already exists in namespace={namespace.namespace}.")

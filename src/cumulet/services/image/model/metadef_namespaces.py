@@ -157,5 +157,5 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     """Delete the namespace with all that it holds. Raises 403."""
     refuse_protected(row)
     for table in (namespace_objects, namespace_properties, namespace_tags, resource_type_associations):
-        tx.drop(table, namespace_id=row.id)
-    tx.drop(namespaces, id=row.id)
+        tx.delete_by_key(table, namespace_id=row.id)
+    tx.delete_by_key(namespaces, id=row.id)

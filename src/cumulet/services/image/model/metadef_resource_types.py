@@ -20,7 +20,7 @@ def listed(tx: Transaction) -> Sequence[Row[Any]]:
 
 def get(tx: Transaction, namespace: Row[Any], name: str) -> Row[Any]:
     """The association of a type with a namespace. Raises 404."""
-    rows = tx.where(resource_type_associations, namespace_id=namespace.id, name=name)
+    rows = tx.rows_by_key(resource_type_associations, namespace_id=namespace.id, name=name)
     if not rows:
         raise NotFound(
             f"The metadata definition resource-type association of resource-type={name} to "
@@ -54,11 +54,11 @@ def associate(tx: Transaction, namespace: Row[Any], *given: Mapping[str, Any]) -
 
 def dissociate(tx: Transaction, namespace: Row[Any], name: str) -> None:
     """The namespace is for that type no more; the type stays known. Raises 403 and 404."""
-    if not tx.where(resource_type_associations, namespace_id=namespace.id, name=name):
+    if not tx.rows_by_key(resource_type_associations, namespace_id=namespace.id, name=name):
         raise NotFound(f"Failed to find resource type {name} to delete")
     if namespace.protected:
         raise NotAllowed(
             f"Metadata definition resource-type-association {name} is protected and cannot be deleted.",
             code="HTTPForbidden",
         )
-    tx.drop(resource_type_associations, namespace_id=namespace.id, name=name)
+    tx.delete_by_key(resource_type_associations, namespace_id=namespace.id, name=name)

@@ -113,7 +113,7 @@ def recover(store: Store, context: ImageContext) -> list[str]:
         _adopt_files(tx, stores)
         held: dict[str, Held] = {place.id: _held(tx, place) for place in stores}
         held[context.staging.id] = _staged(tx)
-        kept = {row.image_id for row in tx.where(cached, state="cached")}
+        kept = {row.image_id for row in tx.rows_by_key(cached, state="cached")}
     for place in (*stores, context.staging):
         done += _taken_back(place, held[place.id])
         done += _set_aside(store, place, held[place.id])

@@ -20,13 +20,13 @@ _KEPT = Prepared(select(func.count(), func.min(images.c.deleted_at)).where(image
 
 def forget(tx: Transaction, before: int, most: int) -> int:
     """Let go of the rows of at most `most` images deleted before that (µs), the oldest first. Two statements."""
-    ids = [row[0] for row in tx.raw(_DEAD, {"before": before, "most": most})]
+    ids = [row[0] for row in tx.tuples(_DEAD, {"before": before, "most": most})]
     if ids:
-        tx.run(_ROWS, {"ids": ids})
+        tx.execute_prepared(_ROWS, {"ids": ids})
     return len(ids)
 
 
 def kept(tx: Transaction) -> tuple[int, int | None]:
     """How many deleted images have rows, and when the first of them was deleted (µs)."""
-    ((count, oldest),) = tx.raw(_KEPT)
+    ((count, oldest),) = tx.tuples(_KEPT)
     return count, oldest

@@ -96,7 +96,7 @@ def next_free(tx: Transaction, subnet: Row[Any], promised: Sequence[str] = ()) -
     for first, last in (*ahead, *behind):
         if (found := _free_between(tx, subnet.id, first, last, promised)) is not None:
             after = _next(found) if int(found, 16) + 1 < 16 ** len(found) else ""
-            tx.change(subnets, {"id": subnet.id}, cursor=after)
+            tx.update_by_key(subnets, {"id": subnet.id}, cursor=after)
             tx.local["cursor", subnet.id] = after
             return Allocation(subnet.id, str(_ip(found)), found)
     return None

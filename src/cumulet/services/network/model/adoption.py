@@ -393,7 +393,7 @@ def _tell(tx: Transaction, world: World) -> None:
     """Each link with a new port wants its network, its groups and its routers, and those that have them hear of it."""
     highest = max((row["segmentation_id"] or 0 for row in world.rows[networks]), default=0)
     if highest:
-        last = next((row.value for row in tx.where(sequences, name="vni")), 0)
+        last = next((row.value for row in tx.rows_by_key(sequences, name="vni")), 0)
         tx.upsert(sequences, {"name": "vni"}, value=max(last, highest))
     groups_of: dict[str, set[str]] = {}
     links = {row["id"]: row["link_id"] for row in world.rows[ports] if row["link_id"]}

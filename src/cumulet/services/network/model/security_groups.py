@@ -31,7 +31,7 @@ RULE_FIELDS = (
 
 def default_group(tx: Transaction, project_id: str) -> str | None:
     """Id of the project's default group, when there is one."""
-    rows = tx.where(security_groups, project_id=project_id, is_default=True)
+    rows = tx.rows_by_key(security_groups, project_id=project_id, is_default=True)
     return str(rows[0].id) if rows else None
 
 

@@ -288,7 +288,7 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
     """Another host was chosen: the server's ports are bound there."""
     rows = rows_of(tx, [server_id])
     groups = ports.groups_of(tx, [row.id for row in rows])
-    tx.run(_REBIND, {"ids": [server_id], "to_host": host, "to_link": link_id, "now": tx.now})
+    tx.execute_prepared(_REBIND, {"ids": [server_id], "to_host": host, "to_link": link_id, "now": tx.now})
     for row in rows:
         if row.link_id == link_id:
             continue
@@ -301,7 +301,7 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
 
 def set_status(tx: Transaction, server_ids: Sequence[str], status: str) -> None:
     """The ports of these servers are ACTIVE or DOWN now."""
-    tx.run(_SET_STATUS, {"ids": server_ids, "new": status, "now": tx.now})
+    tx.execute_prepared(_SET_STATUS, {"ids": server_ids, "new": status, "now": tx.now})
 
 
 def brought_or_made(tx: Transaction, server_id: str, port_id: str) -> Row[Any] | None:

@@ -28,7 +28,7 @@ def fresh(tx: Transaction, project_id: str, description: str = "") -> dict[str, 
 
 def change(tx: Transaction, table: Table, id: str, **values: Any) -> None:
     """Change a row; its revision rises."""
-    tx.run(_changing(table, tuple(values)), {**values, "row_id": id, "now": tx.now})
+    tx.execute_prepared(_changing(table, tuple(values)), {**values, "row_id": id, "now": tx.now})
 
 
 def changed(row: Row[Any], values: Mapping[str, Any]) -> str:

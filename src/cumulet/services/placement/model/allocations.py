@@ -155,16 +155,16 @@ def _apply(tx: Transaction, change: Mapping[Key, int]) -> None:
     """`used` and the generations of all providers that the change touches."""
     for (p, c), d in sorted(change.items()):
         if d:
-            tx.run(_ADD, {"p": p, "c": c, "d": d})
+            tx.execute_prepared(_ADD, {"p": p, "c": c, "d": d})
     touched = {provider for provider, _ in change}
     if touched:
-        tx.run(_TOUCH, {"ids": list(touched)})
+        tx.execute_prepared(_TOUCH, {"ids": list(touched)})
 
 
 def _give_back(tx: Transaction, freed: Mapping[Key, int]) -> None:
     """Only `used`: what is freed spoils no plan that somebody made, so generations stay."""
     for (p, c), amount in sorted(freed.items()):
-        tx.run(_ADD, {"p": p, "c": c, "d": -amount})
+        tx.execute_prepared(_ADD, {"p": p, "c": c, "d": -amount})
 
 
 def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, Row[Any]]) -> None:
@@ -211,8 +211,8 @@ def release(tx: Transaction, consumer: str) -> bool:
     if not present:
         return False
     _give_back(tx, {(row.provider_uuid, row.resource_class): row.used for row in present})
-    tx.drop(allocations, consumer_uuid=consumer)
-    tx.drop(consumers, uuid=consumer)
+    tx.delete_by_key(allocations, consumer_uuid=consumer)
+    tx.delete_by_key(consumers, uuid=consumer)
     return True
 
 

@@ -109,7 +109,7 @@ def candidates(
     parameters = _parameters(names, resources, limit)
     if exclude:
         parameters["exclude"] = list(exclude)
-    found = tx.raw(_prepared(names, Form(excluding=bool(exclude), limited=limit is not None)), parameters)
+    found = tx.tuples(_prepared(names, Form(excluding=bool(exclude), limited=limit is not None)), parameters)
     return [Candidate(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in found]
 
 
@@ -119,7 +119,7 @@ def fitting(tx: Transaction, resources: Mapping[str, int], *, limit: int | None,
     parameters = _parameters(names, resources, limit)
     if filters != Filters():
         return [row[0] for row in tx.rows(_walk(names, form, filters), parameters)]
-    return [row[0] for row in tx.raw(_prepared(names, form), parameters)]
+    return [row[0] for row in tx.tuples(_prepared(names, form), parameters)]
 
 
 @lru_cache(maxsize=256)
@@ -139,7 +139,7 @@ def trees(tx: Transaction, resources: Mapping[str, int], limit: int) -> list[str
     """Roots of trees whose providers have room for `resources` together, enough of them for `limit` candidates: each
     provider of the first class that the walk comes to (see `_walk`) is in a candidate of its own. One query."""
     names = _ordered(resources)
-    return list(dict.fromkeys(row[0] for row in tx.raw(_tree_walk(names), _parameters(names, resources, limit))))
+    return list(dict.fromkeys(row[0] for row in tx.tuples(_tree_walk(names), _parameters(names, resources, limit))))
 
 
 def _ordered(resources: Mapping[str, int]) -> tuple[str, ...]:

@@ -60,11 +60,11 @@ def reshape(tx: Transaction, shapes: Mapping[str, Shape], holdings: Sequence[Hol
     for uuid, shape in shapes.items():
         if shape.inventories:
             stock.write(tx, uuid, shape.inventories, keep_others=True)
-            tx.run(_ADVANCE, {"uuid": uuid})
+            tx.execute_prepared(_ADVANCE, {"uuid": uuid})
     allocations.replace(tx, holdings)
     for uuid, shape in shapes.items():
         try:
             stock.write(tx, uuid, shape.inventories)
         except Conflict as used:
             raise Conflict(f"update conflict: {used.message}", code=IN_USE) from None
-        tx.run(_ADVANCE, {"uuid": uuid})
+        tx.execute_prepared(_ADVANCE, {"uuid": uuid})

@@ -123,7 +123,7 @@ _IN_TREES = Prepared(
 
 
 def _trees(tx: Transaction, roots: set[str]) -> dict[str, Summary]:
-    found = {uuid: Summary(parent, root) for uuid, parent, root in tx.raw(_IN_TREES, {"ids": roots})}
+    found = {uuid: Summary(parent, root) for uuid, parent, root in tx.tuples(_IN_TREES, {"ids": roots})}
     _fill(tx, found)
     return found
 
@@ -133,9 +133,9 @@ def _fill(tx: Transaction, summaries: dict[str, Summary]) -> None:
     if not summaries:
         return
     ids = {"ids": list(summaries)}
-    for uuid, name, capacity, used in tx.raw(_STOCK, ids):
+    for uuid, name, capacity, used in tx.tuples(_STOCK, ids):
         summaries[uuid].resources[name] = {"capacity": capacity, "used": used}
-    for uuid, name in tx.raw(_TRAITS, ids):
+    for uuid, name in tx.tuples(_TRAITS, ids):
         summaries[uuid].traits.append(name)
     for summary in summaries.values():
         if len(summary.traits) > 1:
@@ -198,16 +198,16 @@ class _Search:
         named = set().union(*(group.aggregates for group in request.groups.values()))
         self.members = self._sets(_MEMBERS, named) if named else {}
         self.anchors: dict[str, list[str]] = {}
-        for uuid, root in tx.raw(_ANCHORS) if sharing else ():
+        for uuid, root in tx.tuples(_ANCHORS) if sharing else ():
             self.anchors.setdefault(uuid, []).append(root)
 
     def look_only_at(self, roots: list[str]) -> None:
         """Leave all other trees out."""
-        self.among = [uuid for uuid, *_ in self.tx.raw(_IN_TREES, {"ids": roots})]
+        self.among = [uuid for uuid, *_ in self.tx.tuples(_IN_TREES, {"ids": roots})]
 
     def _sets(self, statement: Prepared, names: set[str]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {name: set() for name in names}
-        for name, uuid in self.tx.raw(statement, {"ids": sorted(names)}):
+        for name, uuid in self.tx.tuples(statement, {"ids": sorted(names)}):
             found[name].add(uuid)
         return found
 
@@ -219,7 +219,7 @@ class _Search:
             parts[suffix] = list(self._of_several(group) if several else self._of_one(group))
             if not parts[suffix]:
                 return []
-        parents = dict(self.tx.raw(_NESTED)) if self.request.subtrees else {}
+        parents = dict(self.tx.tuples(_NESTED)) if self.request.subtrees else {}
         found: list[Found] = []
         for taken, mappings in combined(self.request, parts, self.room, parents):
             if one_per_tree and len({self.roots[uuid] for uuid in taken}) < len(taken):
@@ -240,14 +240,14 @@ class _Search:
         if group.in_tree is not None:
             statement, values["root"] = _IN_TREE, self.tx.scalar(_ROOT_OF, {"uuid": group.in_tree})
         found: Rooted = {}
-        for uuid, root, free, most in self.tx.raw(statement, values):
+        for uuid, root, free, most in self.tx.tuples(statement, values):
             found[uuid] = root
             self.room[uuid, name] = free, most
         self.roots.update(found)
         return found
 
     def _everybody(self, group: Filters) -> Rooted:
-        found: Rooted = dict(self.tx.raw(_EVERYBODY))
+        found: Rooted = dict(self.tx.tuples(_EVERYBODY))
         if group.in_tree is not None:
             root = found.get(group.in_tree)
             found = {uuid: its for uuid, its in found.items() if its == root}

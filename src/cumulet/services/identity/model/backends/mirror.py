@@ -33,7 +33,7 @@ def local(tx: Transaction, kind: Kind, identifier: str) -> tuple[str, str] | Non
     """Domain and directory's id of what we know as `identifier`. One query, none for an id that is not of that form."""
     if len(identifier) != 64:
         return None
-    rows = tx.where(id_mappings, public_id=identifier, entity_type=kind)
+    rows = tx.rows_by_key(id_mappings, public_id=identifier, entity_type=kind)
     return (rows[0].domain_id, rows[0].local_id) if rows else None
 
 
