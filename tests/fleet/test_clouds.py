@@ -45,7 +45,7 @@ def join(store: Store, name: str = "node") -> str:
 
 def want(store: Store, link_id: str, ref: str) -> int:
     with store.transaction() as tx:
-        return door.touch(tx, link_id=link_id, kind="guest", ref=ref, host="node")
+        return door.publish(tx, link_id=link_id, kind="guest", ref=ref, host="node")
 
 
 def knows(store: Store, cloud: Cloud, revision: int) -> bool:
@@ -110,7 +110,7 @@ def test_what_a_copy_never_had_is_not_unwanted_though_its_numbers_are_lower(stor
     link = join(store)
     shared = want(store, link, REFS[0])
     with store.transaction() as tx:
-        desired.remove(tx, link_id=link, kind="guest", ref=REFS[0])
+        desired.withdraw(tx, link_id=link, kind="guest", ref=REFS[0])
     lost = shared + 2
     copy = start(store)
     while want(store, link, REFS[1]) < lost + 5:

@@ -94,13 +94,13 @@ class Cloud:
         link_id = self.link_id
         with self.store.transaction() as tx:
             self.guests[made.id] = made
-            return door.touch(tx, link_id=link_id, kind="guest", ref=made.id, host=host)
+            return door.publish(tx, link_id=link_id, kind="guest", ref=made.id, host=host)
 
     def drop(self, ref: str) -> None:
         link_id = self.link_id
         with self.store.transaction() as tx:
             self.guests.pop(ref, None)
-            door.remove(tx, link_id=link_id, kind="guest", ref=ref)
+            door.withdraw(tx, link_id=link_id, kind="guest", ref=ref)
 
     def states(self) -> dict[str, tuple[str, bool]]:
         with self.store.read() as tx:
@@ -192,7 +192,7 @@ def test_a_guest_does_not_wait_long_for_its_network(cloud: Cloud, node: Node) ->
     cloud.want(made)
     _until(lambda: ("guest", made.id) in node.agent._unready)
     with cloud.store.transaction() as tx:
-        door.touch(tx, link_id=door.hosts(tx)[0].link_id, kind="network", ref=NET)
+        door.publish(tx, link_id=door.hosts(tx)[0].link_id, kind="network", ref=NET)
     _until(lambda: cloud.states().get(made.id) == ("ready", True))
 
 
@@ -368,7 +368,7 @@ def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
     with pytest.raises(LinkError, match="404"):
         list(node.link.image("another's"))
     with cloud.store.transaction() as tx:
-        door.touch(tx, link_id=cloud.link, kind="network", ref=NET)
+        door.publish(tx, link_id=cloud.link, kind="network", ref=NET)
     asked = MetadataQuestion(method="GET", path="/latest/", address="10.0.0.5", network_id=NET)
     assert node.link.metadata(asked).body == f"hello {cloud.link}".encode()
     assert node.link.metadata(msgspec.structs.replace(asked, network_id=guest_id(1))).status == 404

@@ -75,7 +75,7 @@ def test_a_node_of_before_under_this_controller(cloud: Cloud) -> None:
     made = msgspec.convert(item["spec"], Guest)
     with cloud.store.transaction() as tx:
         cloud.guests[made.id] = made
-        revision = door.touch(tx, link_id=joined["link_id"], kind="guest", ref=made.id, host=item["host"])
+        revision = door.publish(tx, link_id=joined["link_id"], kind="guest", ref=made.id, host=item["host"])
     for heartbeat in of("/v1/heartbeat"):
         ask(cloud, heartbeat, own)
     first = of("/v1/desired?kinds=guest")[0]
@@ -92,7 +92,7 @@ def test_a_node_of_before_under_this_controller(cloud: Cloud) -> None:
         if state == "ready":
             with cloud.store.transaction() as tx:
                 cloud.guests.pop(made.id)
-                door.remove(tx, link_id=joined["link_id"], kind="guest", ref=made.id)
+                door.withdraw(tx, link_id=joined["link_id"], kind="guest", ref=made.id)
             (told,) = ask(cloud, first, own, f"/v1/desired?kinds=guest&since={revision}&wait=0")["items"]
             assert told["gone"] is True
             revision = told["revision"]

@@ -12,11 +12,11 @@ from cumulet.fleet.model.desired import (
     Renderer,
     ReportHandler,
     observed,
-    remove,
-    touch,
-    touch_all,
-    touch_everywhere,
+    publish,
+    publish_all,
+    republish,
     wanted_on,
+    withdraw,
 )
 from cumulet.fleet.model.heard import Heard
 from cumulet.fleet.model.hosts import (
@@ -81,18 +81,18 @@ __all__ = [
     "newest_revision",
     "newest_time",
     "observed",
+    "publish",
+    "publish_all",
     "raise_epoch",
-    "remove",
     "remove_hosts",
+    "republish",
     "switch",
     "switch_on",
     "tell",
     "told",
-    "touch",
-    "touch_all",
-    "touch_everywhere",
     "wait_job",
     "wanted_on",
+    "withdraw",
 ]
 
 

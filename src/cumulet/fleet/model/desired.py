@@ -101,7 +101,7 @@ def next_revision(tx: Transaction) -> int:
     return int(tx.local["revision"])
 
 
-def touch(tx: Transaction, *, link_id: str, kind: Kind, ref: str, host: str = "") -> int:
+def publish(tx: Transaction, *, link_id: str, kind: Kind, ref: str, host: str = "") -> int:
     """(kind, ref) is wanted on the link, or changed: its revision rises and the node is woken after the commit."""
     number = next_revision(tx)
     values = {"revision": number, "gone": False, "touched_at": tx.now, "state": "wanted"}
@@ -112,8 +112,8 @@ def touch(tx: Transaction, *, link_id: str, kind: Kind, ref: str, host: str = ""
     return number
 
 
-def touch_all(tx: Transaction, kind: Kind, wanted: Sequence[tuple[str, str, str]]) -> None:
-    """As `touch` for each (link id, ref, host), however many. Two statements."""
+def publish_all(tx: Transaction, kind: Kind, wanted: Sequence[tuple[str, str, str]]) -> None:
+    """As `publish` for each (link id, ref, host), however many. Two statements."""
     if not wanted:
         return
     values = {"kind": kind, "revision": next_revision(tx), "gone": False, "touched_at": tx.now, "state": "wanted"}
@@ -123,7 +123,7 @@ def touch_all(tx: Transaction, kind: Kind, wanted: Sequence[tuple[str, str, str]
         tx.wake(topic(link_id, kind))
 
 
-def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
+def withdraw(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
     """(kind, ref) shall be absent from the link; the row stays until the node says that it is."""
     number = next_revision(tx)
     keys = {"link_id": link_id, "kind": kind, "ref": ref}
@@ -133,7 +133,7 @@ def remove(tx: Transaction, *, link_id: str, kind: Kind, ref: str) -> int:
     return number
 
 
-def touch_everywhere(tx: Transaction, kind: Kind, ref: str) -> None:
+def republish(tx: Transaction, kind: Kind, ref: str) -> None:
     """(kind, ref) changed: every link that has it is told."""
     number = next_revision(tx)
     for row in tx.rows(_TOUCH, {"kind": kind, "ref": ref, "number": number, "now": tx.now}):

@@ -82,7 +82,7 @@ class Create:
         host = verdict.host
         assert host is not None
         if host.link_id != row.link_id:
-            fleet.remove(tx, link_id=row.link_id, kind="guest", ref=row.id)
+            fleet.withdraw(tx, link_id=row.link_id, kind="guest", ref=row.id)
         placement.claim(
             tx,
             consumer=row.id,
@@ -92,7 +92,7 @@ class Create:
             user_id=row.user_id,
         )
         network.rebind_server(tx, row.id, host.name, host.link_id)
-        fleet.touch(tx, link_id=host.link_id, kind="guest", ref=row.id, host=host.name)
+        fleet.publish(tx, link_id=host.link_id, kind="guest", ref=row.id, host=host.name)
         servers.change(tx, row.id, host=host.name, link_id=host.link_id)
         timeline.record(tx, row.id, "scheduled", f"Host {host.name} was chosen.", {"host": host.name})
 

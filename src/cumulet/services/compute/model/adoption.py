@@ -92,7 +92,7 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
     tx.count_on(servers.c.number)
     tx.insert(server_tags, tags)
     refused = _claim(tx, things, {row["id"]: row for row in rows})
-    fleet.touch_all(tx, "guest", [(thing.link_id, thing.ref, thing.host.name) for thing in things])
+    fleet.publish_all(tx, "guest", [(thing.link_id, thing.ref, thing.host.name) for thing in things])
     for project_id, mine in _by_project(rows).items():
         quotas.count(tx, project_id, len(mine), sum(r["vcpus"] for r in mine), sum(r["ram"] for r in mine))
     for thing in things:

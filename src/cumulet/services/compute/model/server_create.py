@@ -181,7 +181,7 @@ def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
             user_id=actor.user_id,
         )
         _plug(tx, actor, parts, row)
-        fleet.touch(tx, link_id=host.link_id, kind="guest", ref=server_id, host=host.name)
+        fleet.publish(tx, link_id=host.link_id, kind="guest", ref=server_id, host=host.name)
         actor.context.engine.start(
             tx,
             "create",

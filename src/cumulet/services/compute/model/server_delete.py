@@ -32,7 +32,7 @@ def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
     if row.host is None or row.link_id is None:
         finish(tx, row)
         return
-    fleet.remove(tx, link_id=row.link_id, kind="guest", ref=row.id)
+    fleet.withdraw(tx, link_id=row.link_id, kind="guest", ref=row.id)
     if not fleet.host_up(tx, row.host):
         finish(tx, row)
         return
@@ -44,7 +44,7 @@ def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
 def let_go(tx: Transaction, row: Row[Any]) -> None:
     """Nothing is held for the server any more: no guest wanted on a host, no port, no claim."""
     if row.link_id is not None:
-        fleet.remove(tx, link_id=row.link_id, kind="guest", ref=row.id)
+        fleet.withdraw(tx, link_id=row.link_id, kind="guest", ref=row.id)
     network.unplug_server(tx, row.id)
     placement.release(tx, row.id)
 

@@ -41,7 +41,7 @@ def _begin(tx: Transaction, actor: Actor, row: Row[Any], action: str, **values: 
     if row.host is None or row.link_id is None:
         raise Conflict(f"Instance {row.id} is not ready: it is on no host")
     servers.change(tx, row.id, **values)
-    fleet.touch(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
+    fleet.publish(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
     actions.begin(tx, actor, row.id, action, row.host)
     timeline.record(tx, row.id, action, f"A {action} was asked for.", {}, actor.request_id)
     actor.context.engine.start(
@@ -68,7 +68,7 @@ def went_off(tx: Transaction, row: Row[Any], power_state: int) -> None:
     """A guest that was to run stopped by itself: from now on that is what is wanted, as Nova's sync has it."""
     assert row.link_id is not None and row.host is not None
     servers.change(tx, row.id, vm_state=states.STOPPED, power_state=states.SHUTDOWN, power="off")
-    fleet.touch(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
+    fleet.publish(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
     what = "crashed" if power_state == states.CRASHED else "shut down"
     timeline.record(tx, row.id, "stopped", f"The guest {what} by itself.")
 

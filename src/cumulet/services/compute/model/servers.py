@@ -90,7 +90,7 @@ def set_metadata(tx: Transaction, row: Server, meta: Mapping[str, str], limit: i
         before = {name: text for name, text in row.meta.items() if name.startswith(simulation.METADATA)}
         changed = before != {f"{simulation.METADATA}{name}": text for name, text in orders(meta).items()}
         if changed and row.link_id is not None and row.task_state != states.DELETING:
-            fleet.touch(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
+            fleet.publish(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
 
 
 def orders(meta: Mapping[str, str]) -> dict[str, str]:

@@ -406,4 +406,4 @@ def _tell(tx: Transaction, world: World) -> None:
     for link_id, groups in sorted(groups_of.items()):
         reach.groups_used(tx, link_id, groups)
     for row in world.rows[routers]:
-        fleet.touch(tx, link_id=row["link_id"], kind="router", ref=row["id"])
+        fleet.publish(tx, link_id=row["link_id"], kind="router", ref=row["id"])

@@ -18,7 +18,7 @@ def router_changed(tx: Transaction, router_ids: Iterable[str | None]) -> None:
         return
     where = and_(routers.c.id.in_(ids), routers.c.link_id.is_not(None))
     for row in tx.rows(select(routers.c.id, routers.c.link_id).where(where)):
-        fleet.touch(tx, link_id=row.link_id, kind="router", ref=row.id)
+        fleet.publish(tx, link_id=row.link_id, kind="router", ref=row.id)
 
 
 def drop_ports(tx: Transaction, port_ids: Sequence[str], only: Collection[str] | None = None) -> None:

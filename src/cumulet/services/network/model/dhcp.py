@@ -90,7 +90,7 @@ def gateway_moved(tx: Transaction, network_id: str) -> None:
     """The gateway of an external subnet changed: routers that go through it learn it."""
     where = and_(routers.c.gateway_network_id == network_id, routers.c.link_id.is_not(None))
     for row in tx.rows(select(routers.c.id, routers.c.link_id).where(where)):
-        fleet.touch(tx, link_id=row.link_id, kind="router", ref=row.id)
+        fleet.publish(tx, link_id=row.link_id, kind="router", ref=row.id)
 
 
 def serves(tx: Transaction, network_id: str) -> bool:

@@ -45,10 +45,10 @@ def settle(tx: Transaction, router_id: str) -> None:
     if row is None or row.link_id is None:
         return
     if legs_of(tx, [router_id]):
-        fleet.touch(tx, link_id=row.link_id, kind="router", ref=router_id)
+        fleet.publish(tx, link_id=row.link_id, kind="router", ref=router_id)
     else:
         tx.update(routers, routers.c.id == router_id, link_id=None)
-        fleet.remove(tx, link_id=row.link_id, kind="router", ref=router_id)
+        fleet.withdraw(tx, link_id=row.link_id, kind="router", ref=router_id)
 
 
 def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None:
@@ -62,4 +62,4 @@ def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None
     tx.update(routers, routers.c.id == router_id, link_id=link_id)
     for row in waiting:
         reach.plugged(tx, row.network_id, link_id)
-    fleet.touch(tx, link_id=link_id, kind="router", ref=router_id)
+    fleet.publish(tx, link_id=link_id, kind="router", ref=router_id)

@@ -316,7 +316,7 @@ def _tell(tx: Transaction, row: Row[Any], binding: Binding, groups: Groups, *, m
         if moved:
             reach.members_changed(tx, {*before, *after})
     if row.plugged:
-        fleet.touch_everywhere(tx, "guest", row.device_id)
+        fleet.republish(tx, "guest", row.device_id)
     elif row.device_owner in ROUTER_OWNED:
         router_changed(tx, [row.device_id])
 
@@ -351,7 +351,7 @@ def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
             reach.dhcp_changed(tx, row.network_id)
             reach.members_changed(tx, groups[row.id])
         if row.plugged:
-            fleet.touch_everywhere(tx, "guest", row.device_id)
+            fleet.republish(tx, "guest", row.device_id)
 
 
 def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:

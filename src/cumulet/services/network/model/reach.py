@@ -54,12 +54,12 @@ _NAMED = Prepared(
 def dhcp_changed(tx: Transaction, network_id: str) -> None:
     """The hosts that the network's DHCP server answers changed: only its link has to know."""
     for row in tx.rows(_DHCP_LINKS, {"network": network_id}):
-        fleet.touch(tx, link_id=row.link_id, kind="network", ref=network_id)
+        fleet.publish(tx, link_id=row.link_id, kind="network", ref=network_id)
 
 
 def network_changed(tx: Transaction, network_id: str) -> None:
     """Something of the network changed that every link with it has to know: subnets, MTU, peers."""
-    fleet.touch_everywhere(tx, "network", network_id)
+    fleet.republish(tx, "network", network_id)
 
 
 def plugged(tx: Transaction, network_id: str, link_id: str) -> None:
@@ -70,7 +70,7 @@ def plugged(tx: Transaction, network_id: str, link_id: str) -> None:
         return
     if links:
         network_changed(tx, network_id)
-    fleet.touch(tx, link_id=link_id, kind="network", ref=network_id)
+    fleet.publish(tx, link_id=link_id, kind="network", ref=network_id)
 
 
 def unplugged(tx: Transaction, network_id: str, link_id: str) -> None:
@@ -78,7 +78,7 @@ def unplugged(tx: Transaction, network_id: str, link_id: str) -> None:
     if tx.row(_BOUND_PORT, {"network": network_id, "link": link_id}) is not None:
         dhcp_changed(tx, network_id)
         return
-    fleet.remove(tx, link_id=link_id, kind="network", ref=network_id)
+    fleet.withdraw(tx, link_id=link_id, kind="network", ref=network_id)
     network_changed(tx, network_id)
 
 
@@ -98,7 +98,7 @@ def members_changed(tx: Transaction, group_ids: Iterable[str]) -> None:
     groups = set(group_ids)
     if groups:
         for group_id in sorted(_remotes(tx, groups)[1]):
-            fleet.touch_everywhere(tx, "security_group", group_id)
+            fleet.republish(tx, "security_group", group_id)
 
 
 def groups_used(tx: Transaction, link_id: str, group_ids: Iterable[str]) -> None:
@@ -108,9 +108,9 @@ def groups_used(tx: Transaction, link_id: str, group_ids: Iterable[str]) -> None
         return
     named, watched = _remotes(tx, groups)
     for group_id in sorted(groups | named):
-        fleet.touch(tx, link_id=link_id, kind="security_group", ref=group_id)
+        fleet.publish(tx, link_id=link_id, kind="security_group", ref=group_id)
     for group_id in sorted(watched):
-        fleet.touch_everywhere(tx, "security_group", group_id)
+        fleet.republish(tx, "security_group", group_id)
 
 
 def groups_left(tx: Transaction, link_id: str, group_ids: Iterable[str]) -> None:
@@ -120,7 +120,7 @@ def groups_left(tx: Transaction, link_id: str, group_ids: Iterable[str]) -> None
         return
     named, watched = _remotes(tx, groups)
     for group_id in sorted(watched):
-        fleet.touch_everywhere(tx, "security_group", group_id)
+        fleet.republish(tx, "security_group", group_id)
     prune(tx, link_id, groups | named)
 
 
@@ -129,7 +129,7 @@ def prune(tx: Transaction, link_id: str, group_ids: Collection[str]) -> None:
     about = {"groups": list(group_ids), "link": link_id}
     needed = {row[0] for row in tx.rows(_USED, about)} | {row[0] for row in tx.rows(_NAMED, about)}
     for group_id in sorted(set(group_ids) - needed):
-        fleet.remove(tx, link_id=link_id, kind="security_group", ref=group_id)
+        fleet.withdraw(tx, link_id=link_id, kind="security_group", ref=group_id)
 
 
 def rules_changed(tx: Transaction, group_id: str, *, came: str | None = None, went: str | None = None) -> None:
@@ -137,7 +137,7 @@ def rules_changed(tx: Transaction, group_id: str, *, came: str | None = None, we
     if came or went:
         for link_id in fleet.wanted_on(tx, "security_group", group_id):
             if came:
-                fleet.touch(tx, link_id=link_id, kind="security_group", ref=came)
+                fleet.publish(tx, link_id=link_id, kind="security_group", ref=came)
             if went:
                 prune(tx, link_id, {went})
-    fleet.touch_everywhere(tx, "security_group", group_id)
+    fleet.republish(tx, "security_group", group_id)

@@ -70,7 +70,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(routers, routers.c.id == row.id)
     timeline.record(tx, row.id, timeline.DELETED, "The router is deleted.", {"name": row.name})
     if row.link_id:
-        fleet.remove(tx, link_id=row.link_id, kind="router", ref=row.id)
+        fleet.withdraw(tx, link_id=row.link_id, kind="router", ref=row.id)
 
 
 # ---- gateway

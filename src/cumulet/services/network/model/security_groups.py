@@ -100,9 +100,9 @@ def delete(tx: Transaction, row: Row[Any], caller: Caller) -> None:
     tx.delete(security_group_rules, or_(rule.security_group_id == row.id, rule.remote_group_id == row.id))
     tx.delete(security_groups, security_groups.c.id == row.id)
     for group_id in sorted(others):
-        fleet.touch_everywhere(tx, "security_group", group_id)
+        fleet.republish(tx, "security_group", group_id)
     for link_id in fleet.wanted_on(tx, "security_group", row.id):
-        fleet.remove(tx, link_id=link_id, kind="security_group", ref=row.id)
+        fleet.withdraw(tx, link_id=link_id, kind="security_group", ref=row.id)
 
 
 def create_rules(tx: Transaction, project_id: str, items: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -311,4 +311,4 @@ def brought_or_made(tx: Transaction, server_id: str, port_id: str) -> Row[Any] |
 
 def guest_changed(tx: Transaction, server_id: str) -> None:
     """The server's interfaces changed."""
-    fleet.touch_everywhere(tx, "guest", server_id)
+    fleet.republish(tx, "guest", server_id)
