@@ -24,9 +24,9 @@ from cumulet.services.network.model import (
     server_groups,
     servers,
 )
-from cumulet.services.network.model.legs import LEG
 from cumulet.services.network.model.ports import of_servers
 from cumulet.services.network.model.reach import DHCP
+from cumulet.services.network.model.router_ports import INTERFACE
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
 from cumulet.services.network.model.subjects import find
 from cumulet.services.network.service import NetworkContext
@@ -188,7 +188,7 @@ _BY_ADDRESS = Prepared(
         exists().where(
             _serving.c.network_id == bindparam("network"),
             _serving.c.link_id == bindparam("link"),
-            or_(_serving.c.device_owner == DHCP, _serving.c.device_owner == LEG),
+            or_(_serving.c.device_owner == DHCP, _serving.c.device_owner == INTERFACE),
         ),
     )
 )

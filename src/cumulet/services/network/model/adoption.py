@@ -18,8 +18,8 @@ from cumulet.services.network.model import dhcp, reach
 from cumulet.services.network.model.addresses import number
 from cumulet.services.network.model.adoption_rows import ADOPTED, Net, Range, World
 from cumulet.services.network.model.floatingips import OWNER as FLOATING
-from cumulet.services.network.model.legs import GATEWAY, LEG
 from cumulet.services.network.model.ports import COMPUTE, host_name
+from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE
 from cumulet.services.network.model.security_groups import RULE_FIELDS, meaning
 from cumulet.services.network.model.subnets import default_pools
 from cumulet.services.network.tables import (
@@ -272,7 +272,7 @@ def _router(world: World, adoption: Adoption, thing: Thing) -> None:
     spec: Router = thing.spec
     if spec.id in world.routers:
         return None
-    legs = [(leg, LEG) for leg in spec.ports] + ([(spec.gateway, GATEWAY)] if spec.gateway else [])
+    legs = [(leg, INTERFACE) for leg in spec.ports] + ([(spec.gateway, GATEWAY)] if spec.gateway else [])
     inside = next((world.nets[leg.network_id].project_id for leg in spec.ports if leg.network_id in world.nets), "")
     owner = spec.record.owner if spec.record else Owner(id=inside)
     for leg, _ in legs:
@@ -301,7 +301,7 @@ def _leg(world: World, thing: Thing, project_id: str, leg: RouterPort, kind: str
     row = {**world.standard(leg.port_id, owner, record, place), "network_id": leg.network_id, "mac_address": leg.mac}
     row.update(device_owner=kind, device_id=thing.ref, name=record.name if record else "")
     world.port({**row, "link_id": thing.link_id, "host": thing.host.name, **_names(world, record, None, place)})
-    return world.address(leg.port_id, leg.network_id, leg.addresses, gateway=kind == LEG)
+    return world.address(leg.port_id, leg.network_id, leg.addresses, gateway=kind == INTERFACE)
 
 
 def _unpluggable(world: World, network_id: str, project_id: str, port_id: str, mac: str) -> str:

@@ -16,8 +16,8 @@ from cumulet.desired.records import PortRecord
 from cumulet.fleet import door as fleet
 from cumulet.services.identity import door as identity
 from cumulet.services.network.model import reach, records
-from cumulet.services.network.model.legs import GATEWAY, LEG
 from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name, of_servers
+from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE
 from cumulet.services.network.tables import (
     addresses,
     floatingips,
@@ -247,7 +247,7 @@ def _rule(row: Row[Any]) -> shapes.Rule:
 
 def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.Router]:
     """Routers with their legs, gateways and floating ips."""
-    own = and_(ports.c.device_id.in_(refs), ports.c.device_owner.in_([LEG, GATEWAY]))
+    own = and_(ports.c.device_id.in_(refs), ports.c.device_owner.in_([INTERFACE, GATEWAY]))
     legs: defaultdict[str, list[Row[Any]]] = defaultdict(list)
     query = select(ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id)
     for row in tx.rows(query.where(own).order_by(ports.c.created_at, ports.c.id)):
@@ -266,7 +266,7 @@ def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mappi
         found[row.id] = shapes.Router(
             id=row.id,
             admin_state_up=row.admin_state_up,
-            ports=[_leg(r, fixed, row.project_id) for r in legs[row.id] if r.device_owner == LEG],
+            ports=[_leg(r, fixed, row.project_id) for r in legs[row.id] if r.device_owner == INTERFACE],
             gateway=gateway,
             gateway_ip=_next_hop(gateway, gateways),
             enable_snat=row.enable_snat,

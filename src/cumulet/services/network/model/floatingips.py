@@ -12,7 +12,7 @@ from cumulet.auth import Caller
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, legs, macs, networks, ports, tags
+from cumulet.services.network.model import addresses, macs, networks, ports, router_ports, tags
 from cumulet.services.network.model.associations import router_changed
 from cumulet.services.network.model.standard import change, fresh, standard
 from cumulet.services.network.tables import addresses as address_table
@@ -172,7 +172,7 @@ def _router(tx: Transaction, row: Row[Any], port: Row[Any], address: Row[Any]) -
         .join(networks_table, networks_table.c.id == subnets.c.network_id)
         .where(
             routers.c.gateway_network_id == row.floating_network_id,
-            port_table.c.device_owner == legs.LEG,
+            port_table.c.device_owner == router_ports.INTERFACE,
             address_table.c.subnet_id == address.subnet_id,
             or_(
                 address_table.c.ip_address == subnets.c.gateway_ip,

@@ -18,7 +18,7 @@ from cumulet.http.repeats import repeated
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, dhcp, macs, reach, routes, security_groups, tags
 from cumulet.services.network.model.associations import drop_ports, router_changed
-from cumulet.services.network.model.legs import LEG
+from cumulet.services.network.model.router_ports import INTERFACE
 from cumulet.services.network.model.standard import change, fresh, given, seconds
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
@@ -247,7 +247,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
         columns["status"] = "DOWN"
     change(tx, ports, row.id, **columns, host=binding.host, link_id=binding.link_id)
     moved = _readdress(tx, row, mac, values)
-    if moved and row.device_owner == LEG:
+    if moved and row.device_owner == INTERFACE:
         routes.check_moved(tx, row.device_id)
     if groups != before:
         tx.delete(port_groups, port_groups.c.port_id == row.id)

@@ -9,7 +9,7 @@ from sqlalchemy import and_, select, update
 from cumulet.desired.shapes import Report
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import dhcp, reach
-from cumulet.services.network.model.legs import GATEWAY, LEG, place_router
+from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE, place_router
 from cumulet.services.network.tables import floatingips, networks, ports, routers
 from cumulet.store import Transaction
 
@@ -31,7 +31,7 @@ def router_reports(tx: Transaction, reports: Sequence[Report]) -> None:
         ids = [report.ref for report in reports if report.state == state]
         if not ids:
             continue
-        legs = and_(ports.c.device_id.in_(ids), ports.c.device_owner.in_([LEG, GATEWAY]))
+        legs = and_(ports.c.device_id.in_(ids), ports.c.device_owner.in_([INTERFACE, GATEWAY]))
         tx.update(ports, and_(legs, ports.c.status != status), status=status)
         bound = and_(floatingips.c.router_id.in_(ids), floatingips.c.port_id.is_not(None))
         floating = "ACTIVE" if status == "ACTIVE" else "ERROR"

@@ -13,7 +13,7 @@ from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, legs, networks, ports, routes, tags
+from cumulet.services.network.model import addresses, networks, ports, router_ports, routes, tags
 from cumulet.services.network.model.standard import change, fresh, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
@@ -54,7 +54,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: dict[str, Any
     if "routes" in values:
         routes.check_routes(tx, row, values["routes"])
     change(tx, routers, row.id, **values)
-    legs.settle(tx, row.id)
+    router_ports.settle(tx, row.id)
 
 
 _NOTHING: Any = object()
@@ -62,8 +62,8 @@ _NOTHING: Any = object()
 
 def delete(tx: Transaction, row: Row[Any]) -> None:
     """Delete a router without interfaces; its gateway goes with it."""
-    own = legs.legs_of(tx, [row.id])
-    if any(port.device_owner == legs.LEG for port in own):
+    own = router_ports.router_ports_of(tx, [row.id])
+    if any(port.device_owner == router_ports.INTERFACE for port in own):
         raise faults.router_in_use(row.id)
     ports.erase(tx, own)
     tags.forget(tx, [row.id])
@@ -94,12 +94,12 @@ def set_gateway(tx: Transaction, caller: Caller, row: Row[Any], info: Mapping[st
             raise faults.malformed("router", f"Network {wanted} is not an external network")
         _check_outside(tx, row, wanted)
     if row.gateway_port_id:
-        ports.erase(tx, [port for port in legs.legs_of(tx, [row.id]) if port.id == row.gateway_port_id])
-    port_id = legs.make(tx, row, wanted, legs.GATEWAY, fixed) if wanted else None
+        ports.erase(tx, [port for port in router_ports.router_ports_of(tx, [row.id]) if port.id == row.gateway_port_id])
+    port_id = router_ports.make(tx, row, wanted, router_ports.GATEWAY, fixed) if wanted else None
     if port_id and not addresses.of_ports(tx, [port_id])[port_id]:
         raise faults.malformed("router", f"No IPs available for external network {wanted}")
     tx.update(routers, routers.c.id == row.id, gateway_port_id=port_id, gateway_network_id=wanted, enable_snat=snat)
-    legs.settle(tx, row.id)
+    router_ports.settle(tx, row.id)
     event = "The router has a gateway." if wanted else "The router has no gateway any more."
     timeline.record(tx, row.id, "gateway_changed", event, {"network_id": wanted, "enable_snat": snat})
 
@@ -136,7 +136,7 @@ def add_interface(tx: Transaction, caller: Caller, row: Row[Any], values: Mappin
     else:
         raise faults.malformed("router", "Either subnet_id or port_id must be specified")
     change(tx, routers, row.id)
-    legs.settle(tx, row.id)
+    router_ports.settle(tx, row.id)
     answer = _interface(tx, row, port_id)
     timeline.record(tx, row.id, "interface_added", "The router has an interface on a subnet.", answer)
     return answer
@@ -167,7 +167,7 @@ def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
         routes.check_new(subnet, others, row)
     values: dict[str, Any] = {"security_groups": [], "allowed_address_pairs": [], "port_security_enabled": False}
     ports.update(tx, caller, port, values)
-    change(tx, port_table, port_id, device_id=row.id, device_owner=legs.LEG)
+    change(tx, port_table, port_id, device_id=row.id, device_owner=router_ports.INTERFACE)
     return port_id
 
 
@@ -192,7 +192,7 @@ def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> s
         raise faults.malformed("router", "Subnet for router interface must have a gateway IP")
     routes.check_new(subnet, routes.subnets_of_legs(tx, row.id), row)
     fixed = [{"subnet_id": subnet_id, "ip_address": subnet.gateway_ip}]
-    return legs.make(tx, row, subnet.network_id, legs.LEG, fixed)
+    return router_ports.make(tx, row, subnet.network_id, router_ports.INTERFACE, fixed)
 
 
 def remove_interface(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def remove_interface(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) 
     port_id, subnet_id = values.get("port_id"), values.get("subnet_id")
     if not port_id and not subnet_id:
         raise faults.malformed("router", "Either subnet_id or port_id must be specified")
-    own = [port for port in legs.legs_of(tx, [row.id]) if port.device_owner == legs.LEG]
+    own = [port for port in router_ports.router_ports_of(tx, [row.id]) if port.device_owner == router_ports.INTERFACE]
     fixed = addresses.of_ports(tx, [port.id for port in own])
     if port_id:
         found = [port for port in own if port.id == port_id]
@@ -221,7 +221,7 @@ def remove_interface(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) 
         _check_unneeded(tx, row, address.subnet_id)
     ports.erase(tx, [port])
     change(tx, routers, row.id)
-    legs.settle(tx, row.id)
+    router_ports.settle(tx, row.id)
     timeline.record(tx, row.id, "interface_removed", "The router has lost an interface.", answer)
     return answer
 
@@ -251,7 +251,7 @@ def change_routes(tx: Transaction, row: Row[Any], *, add: Sequence[Any] = (), dr
     after = kept + [route for route in add if route not in kept]
     routes.check_routes(tx, row, after)
     change(tx, routers, row.id, routes=after)
-    legs.settle(tx, row.id)
+    router_ports.settle(tx, row.id)
 
 
 # ---- answers

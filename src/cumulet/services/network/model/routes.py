@@ -15,7 +15,7 @@ from sqlalchemy import Row, select
 
 from cumulet.http.faults import BadRequest
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, legs
+from cumulet.services.network.model import addresses, router_ports
 from cumulet.services.network.tables import routers, subnets
 from cumulet.store import Transaction
 
@@ -24,7 +24,7 @@ MOST_ROUTES = 30
 
 def subnets_of_legs(tx: Transaction, router_id: str, *, but: str | None = None) -> list[Row[Any]]:
     """Subnets that the router is connected to by its ports, its gateway among them, `but` this one. Three queries."""
-    own = [port for port in legs.legs_of(tx, [router_id]) if port.id != but]
+    own = [port for port in router_ports.router_ports_of(tx, [router_id]) if port.id != but]
     fixed = addresses.of_ports(tx, [port.id for port in own])
     ids = {address.subnet_id for rows in fixed.values() for address in rows}
     return list(tx.rows(select(subnets).where(subnets.c.id.in_(ids))))
@@ -77,7 +77,7 @@ def check_routes(tx: Transaction, row: Row[Any], routes: Sequence[Mapping[str, s
             f"Unable to complete operation for {row.id}. The number of routes exceeds the maximum {MOST_ROUTES}.",
             code="RoutesExhausted",
         )
-    own = legs.legs_of(tx, [row.id])
+    own = router_ports.router_ports_of(tx, [row.id])
     fixed = addresses.of_ports(tx, [port.id for port in own])
     taken = {address.ip_address for rows in fixed.values() for address in rows}
     nets = [ipaddress.ip_network(subnet.cidr) for subnet in subnets_of_legs(tx, row.id)]

@@ -13,13 +13,13 @@ from cumulet.services.network.model.standard import fresh
 from cumulet.services.network.tables import ports, routers
 from cumulet.store import Transaction
 
-LEG = "network:router_interface"
+INTERFACE = "network:router_interface"
 GATEWAY = "network:router_gateway"
 
 
-def legs_of(tx: Transaction, router_ids: Sequence[str]) -> Sequence[Row[Any]]:
+def router_ports_of(tx: Transaction, router_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Ports of routers, gateways among them."""
-    where = and_(ports.c.device_id.in_(router_ids), ports.c.device_owner.in_([LEG, GATEWAY]))
+    where = and_(ports.c.device_id.in_(router_ids), ports.c.device_owner.in_([INTERFACE, GATEWAY]))
     return tx.rows(select(ports).where(where).order_by(ports.c.created_at, ports.c.id))
 
 
@@ -44,7 +44,7 @@ def settle(tx: Transaction, router_id: str) -> None:
     row = tx.row(select(routers.c.link_id).where(routers.c.id == router_id))
     if row is None or row.link_id is None:
         return
-    if legs_of(tx, [router_id]):
+    if router_ports_of(tx, [router_id]):
         fleet.publish(tx, link_id=row.link_id, kind="router", ref=router_id)
     else:
         tx.update(routers, routers.c.id == router_id, link_id=None)
@@ -54,7 +54,9 @@ def settle(tx: Transaction, router_id: str) -> None:
 def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None:
     """Put the router's legs that are nowhere on the network host: (link id, host name)."""
     link_id, host = link
-    own = and_(ports.c.device_id == router_id, ports.c.device_owner.in_([LEG, GATEWAY]), ports.c.link_id.is_(None))
+    own = and_(
+        ports.c.device_id == router_id, ports.c.device_owner.in_([INTERFACE, GATEWAY]), ports.c.link_id.is_(None)
+    )
     waiting = tx.rows(select(ports.c.network_id).where(own).distinct())
     if not waiting:
         return
