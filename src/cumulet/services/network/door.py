@@ -24,11 +24,11 @@ from cumulet.services.network.model import (
     server_groups,
     servers,
 )
+from cumulet.services.network.model.explain import find
 from cumulet.services.network.model.ports import of_servers
-from cumulet.services.network.model.reach import DHCP
+from cumulet.services.network.model.propagation import DHCP
 from cumulet.services.network.model.router_ports import INTERFACE
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
-from cumulet.services.network.model.subjects import find
 from cumulet.services.network.service import NetworkContext
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports

@@ -14,7 +14,7 @@ from cumulet.desired.records import NetworkRecord, Owner, PortRecord
 from cumulet.desired.shapes import Address, DhcpHost, FloatingIp, Guest, Interface, Network, Router, RouterPort, Subnet
 from cumulet.fleet import door as fleet
 from cumulet.fleet.door import Adoption, Thing
-from cumulet.services.network.model import dhcp, reach
+from cumulet.services.network.model import dhcp, propagation
 from cumulet.services.network.model.addresses import number
 from cumulet.services.network.model.adoption_rows import ADOPTED, Net, Range, World
 from cumulet.services.network.model.floatingips import OWNER as FLOATING
@@ -174,7 +174,7 @@ def _dhcp(world: World, thing: Thing) -> None:
     if server is None or not net.new or not _free(world, spec.id, server.port_id, server.mac):
         return
     row = {**world.standard(server.port_id, net.project_id, None), "network_id": spec.id, "mac_address": server.mac}
-    row.update(device_owner=reach.DHCP, device_id=dhcp.device(thing.host.name, spec.id))
+    row.update(device_owner=propagation.DHCP, device_id=dhcp.device(thing.host.name, spec.id))
     world.port({**row, "link_id": thing.link_id, "host": thing.host.name})
     world.address(server.port_id, spec.id, server.addresses)
 
@@ -402,8 +402,8 @@ def _tell(tx: Transaction, world: World) -> None:
         if row["port_id"] in links:
             groups_of.setdefault(links[row["port_id"]], set()).add(row["group_id"])
     for network_id, link_id in sorted(nets):
-        reach.plugged(tx, network_id, link_id)
+        propagation.plugged(tx, network_id, link_id)
     for link_id, groups in sorted(groups_of.items()):
-        reach.groups_used(tx, link_id, groups)
+        propagation.groups_used(tx, link_id, groups)
     for row in world.rows[routers]:
         fleet.publish(tx, link_id=row["link_id"], kind="router", ref=row["id"])

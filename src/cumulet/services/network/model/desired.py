@@ -15,7 +15,7 @@ from cumulet.desired import shapes
 from cumulet.desired.records import PortRecord
 from cumulet.fleet import door as fleet
 from cumulet.services.identity import door as identity
-from cumulet.services.network.model import reach, records
+from cumulet.services.network.model import propagation, records
 from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name, of_servers
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE
 from cumulet.services.network.tables import (
@@ -117,7 +117,7 @@ def _peers(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, list
 
 def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shapes.Dhcp]:
     """DHCP servers that the link runs, with the ports that they answer."""
-    here = and_(ports.c.device_owner == reach.DHCP, ports.c.link_id == link_id)
+    here = and_(ports.c.device_owner == propagation.DHCP, ports.c.link_id == link_id)
     servers = tx.rows(select(ports).where(ports.c.network_id.in_(refs), here))
     if not servers:
         return {}

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Row, and_, select
 
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import addresses, macs, reach
-from cumulet.services.network.model.standard import change, fresh
+from cumulet.services.network.model import addresses, macs, propagation
+from cumulet.services.network.model.standard_attributes import change, fresh
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import ports, routers, subnets
 from cumulet.store import Transaction
@@ -27,7 +27,7 @@ def device(host: str, network_id: str) -> str:
 
 def port_of(tx: Transaction, network_id: str) -> Row[Any] | None:
     """The DHCP server's port."""
-    where = and_(ports.c.network_id == network_id, ports.c.device_owner == reach.DHCP)
+    where = and_(ports.c.network_id == network_id, ports.c.device_owner == propagation.DHCP)
     return tx.row(select(ports).where(where))
 
 
@@ -54,12 +54,12 @@ def serve(tx: Transaction, network: Row[Any]) -> None:
     if port is None and link is not None:
         bind(tx, port_id, network.id, link)
     else:
-        reach.dhcp_changed(tx, network.id)
+        propagation.dhcp_changed(tx, network.id)
 
 
 def _create(tx: Transaction, network: Row[Any], mac: str) -> str:
     row = {**fresh(tx, network.project_id), "network_id": network.id, "name": "", "mac_address": mac}
-    row.update(admin_state_up=True, status="DOWN", device_owner=reach.DHCP, device_id=UNHOSTED)
+    row.update(admin_state_up=True, status="DOWN", device_owner=propagation.DHCP, device_id=UNHOSTED)
     row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
     tx.insert(ports, row)
     return str(row["id"])
@@ -69,7 +69,7 @@ def bind(tx: Transaction, port_id: str, network_id: str, link: tuple[str, str]) 
     """Put the DHCP server's port on the network host: (link id, host name)."""
     link_id, host = link
     change(tx, ports, port_id, link_id=link_id, host=host, device_id=device(host, network_id), status="DOWN")
-    reach.plugged(tx, network_id, link_id)
+    propagation.plugged(tx, network_id, link_id)
 
 
 def leave(tx: Transaction, network: Row[Any], subnet_id: str) -> None:
@@ -79,11 +79,11 @@ def leave(tx: Transaction, network: Row[Any], subnet_id: str) -> None:
         return
     tx.delete(address_table, and_(address_table.c.port_id == port.id, address_table.c.subnet_id == subnet_id))
     if addresses.of_ports(tx, [port.id])[port.id]:
-        reach.dhcp_changed(tx, network.id)
+        propagation.dhcp_changed(tx, network.id)
         return
     tx.delete(ports, ports.c.id == port.id)
     if port.link_id:
-        reach.unplugged(tx, network.id, port.link_id)
+        propagation.unplugged(tx, network.id, port.link_id)
 
 
 def gateway_moved(tx: Transaction, network_id: str) -> None:

@@ -14,7 +14,7 @@ from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, macs, networks, ports, router_ports, tags
 from cumulet.services.network.model.associations import router_changed
-from cumulet.services.network.model.standard import change, fresh, standard
+from cumulet.services.network.model.standard_attributes import change, fresh, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import networks as networks_table

@@ -11,8 +11,8 @@ from cumulet.auth import Caller
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, reach, tags
-from cumulet.services.network.model.standard import change, changed, fresh, given, standard
+from cumulet.services.network.model import addresses, propagation, tags
+from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
 from cumulet.services.network.tables import floatingips, networks, ports, routers, sequences, subnets
 from cumulet.store import Transaction
 from cumulet.store.among import among
@@ -159,7 +159,7 @@ def update(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) -> None:
     change(tx, networks, row.id, **columns)
     timeline.record(tx, row.id, "updated", f"The network was changed: {changed(row, columns)}.")
     if "mtu" in columns or "admin_state_up" in columns:
-        reach.network_changed(tx, row.id)
+        propagation.network_changed(tx, row.id)
 
 
 def _check_not_external(tx: Transaction, id: str) -> None:
@@ -187,7 +187,7 @@ def _check_not_shared(tx: Transaction, row: Row[Any]) -> None:
 
 def delete(tx: Transaction, row: Row[Any]) -> None:
     """Delete a network that has no ports but its DHCP server's, with its subnets."""
-    where = and_(ports.c.network_id == row.id, ports.c.device_owner != reach.DHCP)
+    where = and_(ports.c.network_id == row.id, ports.c.device_owner != propagation.DHCP)
     if tx.row(select(ports.c.id).where(where).limit(1)) is not None:
         raise faults.network_in_use(row.id)
     own = tx.rows(select(ports.c.id, ports.c.link_id).where(ports.c.network_id == row.id))
@@ -202,7 +202,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     for subnet_id in nets:
         timeline.record(tx, subnet_id, timeline.DELETED, "The subnet was deleted with its network.")
     for link_id in {port.link_id for port in own if port.link_id}:
-        reach.unplugged(tx, row.id, link_id)
+        propagation.unplugged(tx, row.id, link_id)
 
 
 def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:

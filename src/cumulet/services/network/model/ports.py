@@ -16,10 +16,10 @@ from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.http.repeats import repeated
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, dhcp, macs, reach, routes, security_groups, tags
+from cumulet.services.network.model import addresses, dhcp, macs, propagation, routes, security_groups, tags
 from cumulet.services.network.model.associations import drop_ports, router_changed
 from cumulet.services.network.model.router_ports import INTERFACE
-from cumulet.services.network.model.standard import change, fresh, given, seconds
+from cumulet.services.network.model.standard_attributes import change, fresh, given, seconds
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
 from cumulet.store import Prepared, Transaction
@@ -27,7 +27,7 @@ from cumulet.store.among import among_bound
 
 COMPUTE = "compute:"
 ROUTER_OWNED = ("network:router_interface", "network:router_gateway", "network:floatingip", "network:ha_router")
-RESERVED = (*ROUTER_OWNED, reach.DHCP)
+RESERVED = (*ROUTER_OWNED, propagation.DHCP)
 DOMAIN = "openstacklocal"
 
 
@@ -157,11 +157,11 @@ def create(
     addresses.store(tx, row["id"], network.id, found)
     tx.insert(port_groups, [{"port_id": row["id"], "group_id": group} for group in groups])
     if binding.link_id:
-        reach.plugged(tx, network.id, binding.link_id)
-        reach.groups_used(tx, binding.link_id, groups)
+        propagation.plugged(tx, network.id, binding.link_id)
+        propagation.groups_used(tx, binding.link_id, groups)
     elif found:
-        reach.dhcp_changed(tx, network.id)
-        reach.members_changed(tx, groups)
+        propagation.dhcp_changed(tx, network.id)
+        propagation.members_changed(tx, groups)
     return Made(row["id"], mac, [address.ip_address for address in found])
 
 
@@ -303,18 +303,18 @@ def _tell(tx: Transaction, row: Row[Any], binding: Binding, groups: Groups, *, m
     """Links learn that the port `row` (as it was) changed; `groups` are those before and after."""
     before, after = groups
     if row.link_id and binding.link_id != row.link_id:
-        reach.unplugged(tx, row.network_id, row.link_id)
-        reach.groups_left(tx, row.link_id, before)
+        propagation.unplugged(tx, row.network_id, row.link_id)
+        propagation.groups_left(tx, row.link_id, before)
     if binding.link_id:
-        reach.plugged(tx, row.network_id, binding.link_id)
+        propagation.plugged(tx, row.network_id, binding.link_id)
         if moved or binding.link_id != row.link_id:
-            reach.groups_used(tx, binding.link_id, after)
+            propagation.groups_used(tx, binding.link_id, after)
         if binding.link_id == row.link_id and (left := set(before) - set(after)):
-            reach.groups_left(tx, row.link_id, left)
+            propagation.groups_left(tx, row.link_id, left)
     else:
-        reach.dhcp_changed(tx, row.network_id)
+        propagation.dhcp_changed(tx, row.network_id)
         if moved:
-            reach.members_changed(tx, {*before, *after})
+            propagation.members_changed(tx, {*before, *after})
     if row.plugged:
         fleet.republish(tx, "guest", row.device_id)
     elif row.device_owner in ROUTER_OWNED:
@@ -326,7 +326,7 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     if row.device_owner in ROUTER_OWNED:
         raise faults.service_port_in_use(row.id, f"has device owner {row.device_owner}")
     erase(tx, [row])
-    if row.device_owner == reach.DHCP:
+    if row.device_owner == propagation.DHCP:
         network = tx.row(select(networks).where(networks.c.id == row.network_id))
         if network is not None:
             dhcp.serve(tx, network)
@@ -345,11 +345,11 @@ def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
     tx.delete(ports, ports.c.id.in_(ids))
     for row in rows:
         if row.link_id:
-            reach.unplugged(tx, row.network_id, row.link_id)
-            reach.groups_left(tx, row.link_id, groups[row.id])
+            propagation.unplugged(tx, row.network_id, row.link_id)
+            propagation.groups_left(tx, row.link_id, groups[row.id])
         else:
-            reach.dhcp_changed(tx, row.network_id)
-            reach.members_changed(tx, groups[row.id])
+            propagation.dhcp_changed(tx, row.network_id)
+            propagation.members_changed(tx, groups[row.id])
         if row.plugged:
             fleet.republish(tx, "guest", row.device_id)
 
@@ -412,7 +412,7 @@ def _body(record: Mapping[str, Any], fixed: Sequence[Row[Any]], groups: list[str
 def _vif_type(link_id: str | None, host: str, owner: str) -> str:
     if link_id:
         return "bridge"
-    return "binding_failed" if host and owner != reach.DHCP else "unbound"
+    return "binding_failed" if host and owner != propagation.DHCP else "unbound"
 
 
 def host_name(dns_name: str, ip: str) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import and_, select, update
 
 from cumulet.desired.shapes import Report
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import dhcp, reach
+from cumulet.services.network.model import dhcp, propagation
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE, place_router
 from cumulet.services.network.tables import floatingips, networks, ports, routers
 from cumulet.store import Transaction
@@ -21,7 +21,9 @@ def network_reports(tx: Transaction, reports: Sequence[Report]) -> None:
     for state, status in _STATUS.items():
         ids = [report.ref for report in reports if report.state == state]
         if ids:
-            own = and_(ports.c.network_id.in_(ids), ports.c.device_owner == reach.DHCP, ports.c.link_id.is_not(None))
+            own = and_(
+                ports.c.network_id.in_(ids), ports.c.device_owner == propagation.DHCP, ports.c.link_id.is_not(None)
+            )
             tx.update(ports, and_(own, ports.c.status != status), status=status)
 
 
@@ -50,12 +52,12 @@ def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:
         _place(tx, link)
     query = select(ports.c.network_id).where(ports.c.host.in_(names), ports.c.link_id.is_not(None)).distinct()
     for network_id in tx.execute(query).scalars().all():
-        reach.network_changed(tx, network_id)
+        propagation.network_changed(tx, network_id)
 
 
 def link_gone(tx: Transaction, link_id: str) -> None:
     """A node was forgotten: DHCP servers and routers that it had go to the network host there is, or wait for one."""
-    own = and_(ports.c.link_id == link_id, ports.c.device_owner == reach.DHCP)
+    own = and_(ports.c.link_id == link_id, ports.c.device_owner == propagation.DHCP)
     tx.update(ports, own, link_id=None, status="DOWN")
     tx.update(ports, ports.c.link_id == link_id, link_id=None)
     tx.update(routers, routers.c.link_id == link_id, link_id=None)
@@ -66,7 +68,7 @@ def link_gone(tx: Transaction, link_id: str) -> None:
 
 def _place(tx: Transaction, link: tuple[str, str]) -> None:
     link_id, host = link
-    homeless = and_(ports.c.device_owner == reach.DHCP, ports.c.link_id.is_(None))
+    homeless = and_(ports.c.device_owner == propagation.DHCP, ports.c.link_id.is_(None))
     for row in tx.rows(select(ports.c.id, ports.c.network_id).where(homeless)):
         dhcp.bind(tx, row.id, row.network_id, link)
     for row in tx.rows(select(routers.c.id).where(routers.c.link_id.is_(None))):
@@ -76,4 +78,4 @@ def _place(tx: Transaction, link: tuple[str, str]) -> None:
     rows = tx.rows(select(ports.c.id, ports.c.network_id).where(named, ports.c.network_id.in_(known)))
     for row in rows:
         tx.execute(update(ports).where(ports.c.id == row.id).values(link_id=link_id))
-        reach.plugged(tx, row.network_id, link_id)
+        propagation.plugged(tx, row.network_id, link_id)

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, and_, select
 
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import addresses, macs, reach
-from cumulet.services.network.model.standard import fresh
+from cumulet.services.network.model import addresses, macs, propagation
+from cumulet.services.network.model.standard_attributes import fresh
 from cumulet.services.network.tables import ports, routers
 from cumulet.store import Transaction
 
@@ -63,5 +63,5 @@ def place_router(tx: Transaction, router_id: str, link: tuple[str, str]) -> None
     tx.update(ports, own, link_id=link_id, host=host)
     tx.update(routers, routers.c.id == router_id, link_id=link_id)
     for row in waiting:
-        reach.plugged(tx, row.network_id, link_id)
+        propagation.plugged(tx, row.network_id, link_id)
     fleet.publish(tx, link_id=link_id, kind="router", ref=router_id)

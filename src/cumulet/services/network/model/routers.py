@@ -14,7 +14,7 @@ from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, networks, ports, router_ports, routes, tags
-from cumulet.services.network.model.standard import change, fresh, standard
+from cumulet.services.network.model.standard_attributes import change, fresh, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import ports as port_table

@@ -11,8 +11,8 @@ from cumulet.auth import Caller
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
-from cumulet.services.network.model import reach, tags
-from cumulet.services.network.model.standard import change, fresh, standard
+from cumulet.services.network.model import propagation, tags
+from cumulet.services.network.model.standard_attributes import change, fresh, standard
 from cumulet.services.network.tables import port_groups, security_group_rules, security_groups
 from cumulet.services.network.wire.security_groups import number
 from cumulet.store import Transaction
@@ -120,7 +120,7 @@ def create_rules(tx: Transaction, project_id: str, items: Sequence[Mapping[str, 
     tx.insert(security_group_rules, rows)
     for row in rows:
         change(tx, security_groups, row["security_group_id"])
-        reach.rules_changed(tx, row["security_group_id"], came=row["remote_group_id"])
+        propagation.rules_changed(tx, row["security_group_id"], came=row["remote_group_id"])
     return ids
 
 
@@ -145,7 +145,7 @@ def delete_rule(tx: Transaction, row: Row[Any]) -> None:
     tx.delete(security_group_rules, security_group_rules.c.id == row.id)
     tags.forget(tx, [row.id])
     change(tx, security_groups, row.security_group_id)
-    reach.rules_changed(tx, row.security_group_id, went=row.remote_group_id)
+    propagation.rules_changed(tx, row.security_group_id, went=row.remote_group_id)
 
 
 def rule_bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:

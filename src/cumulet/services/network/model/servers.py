@@ -16,8 +16,8 @@ from cumulet.auth import Caller
 from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
-from cumulet.services.network.model import addresses, ports, quotas, reach, security_groups
-from cumulet.services.network.model.standard import change
+from cumulet.services.network.model import addresses, ports, propagation, quotas, security_groups
+from cumulet.services.network.model.standard_attributes import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
 from cumulet.store import Prepared, Transaction
@@ -208,8 +208,8 @@ def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, positio
     if not row.dns_name:
         values.update(dns_name=_label(server.hostname), named_at=tx.now)
     change(tx, port_table, row.id, **values)
-    reach.plugged(tx, row.network_id, server.link_id)
-    reach.groups_used(tx, server.link_id, ports.groups_of(tx, [row.id])[row.id])
+    propagation.plugged(tx, row.network_id, server.link_id)
+    propagation.groups_used(tx, server.link_id, ports.groups_of(tx, [row.id])[row.id])
     ips = [address.ip_address for address in addresses.of_ports(tx, [row.id])[row.id]]
     return PluggedPort(row.id, row.network_id, row.mac_address, ips)
 
@@ -280,8 +280,8 @@ def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
         values = {"device_id": "", "device_owner": "", "host": "", "link_id": None, "tag": None, "status": "DOWN"}
         change(tx, port_table, row.id, **values, plugged=False, position=0, dns_name="")
         if row.link_id:
-            reach.unplugged(tx, row.network_id, row.link_id)
-            reach.groups_left(tx, row.link_id, ports.groups_of(tx, [row.id])[row.id])
+            propagation.unplugged(tx, row.network_id, row.link_id)
+            propagation.groups_left(tx, row.link_id, ports.groups_of(tx, [row.id])[row.id])
 
 
 def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
@@ -293,10 +293,10 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
         if row.link_id == link_id:
             continue
         if row.link_id:
-            reach.unplugged(tx, row.network_id, row.link_id)
-            reach.groups_left(tx, row.link_id, groups[row.id])
-        reach.plugged(tx, row.network_id, link_id)
-        reach.groups_used(tx, link_id, groups[row.id])
+            propagation.unplugged(tx, row.network_id, row.link_id)
+            propagation.groups_left(tx, row.link_id, groups[row.id])
+        propagation.plugged(tx, row.network_id, link_id)
+        propagation.groups_used(tx, link_id, groups[row.id])
 
 
 def set_status(tx: Transaction, server_ids: Sequence[str], status: str) -> None:

@@ -13,8 +13,8 @@ from cumulet.auth import Caller
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, dhcp, reach, tags
-from cumulet.services.network.model.standard import change, changed, fresh, given, standard
+from cumulet.services.network.model import addresses, dhcp, propagation, tags
+from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, ports, subnets
 from cumulet.store import Transaction
@@ -60,7 +60,7 @@ def create(tx: Transaction, project_id: str, network: Row[Any], values: Mapping[
     timeline.record(tx, str(row["id"]), "created", f"The subnet was created, with {net}.", {"network_id": network.id})
     if row["enable_dhcp"]:
         dhcp.serve(tx, network)
-    reach.network_changed(tx, network.id)
+    propagation.network_changed(tx, network.id)
     return str(row["id"])
 
 
@@ -231,7 +231,7 @@ def update(tx: Transaction, row: Row[Any], network: Row[Any], values: dict[str, 
             dhcp.serve(tx, network)
         else:
             dhcp.leave(tx, network, row.id)
-    reach.network_changed(tx, network.id)
+    propagation.network_changed(tx, network.id)
     if "gateway_ip" in values and network.external:
         dhcp.gateway_moved(tx, network.id)
 
@@ -253,7 +253,7 @@ def _check_gateway_unused(tx: Transaction, row: Row[Any], gateway: str) -> None:
 
 def delete(tx: Transaction, row: Row[Any], network: Row[Any]) -> None:
     """Delete a subnet on which only the DHCP server still has an address."""
-    where = and_(address_table.c.subnet_id == row.id, ports.c.device_owner != reach.DHCP)
+    where = and_(address_table.c.subnet_id == row.id, ports.c.device_owner != propagation.DHCP)
     query = select(ports.c.id).join(address_table, address_table.c.port_id == ports.c.id).where(where).limit(1)
     if tx.row(query) is not None:
         raise faults.subnet_in_use(row.id)
@@ -261,7 +261,7 @@ def delete(tx: Transaction, row: Row[Any], network: Row[Any]) -> None:
     tags.forget(tx, [row.id])
     tx.delete(subnets, subnets.c.id == row.id)
     timeline.record(tx, row.id, timeline.DELETED, "The subnet was deleted.", {"name": row.name})
-    reach.network_changed(tx, network.id)
+    propagation.network_changed(tx, network.id)
 
 
 def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
