@@ -12,7 +12,7 @@ from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Wire
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.services.compute.api.subjects import SERVER
+from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import consoles
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service

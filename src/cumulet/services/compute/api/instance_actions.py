@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from cumulet.http import Call, Found
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
-from cumulet.services.compute.api.subjects import target
+from cumulet.services.compute.api.server_lookup import target
 from cumulet.services.compute.model import actions, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service

@@ -9,7 +9,7 @@ from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.compute.api import queries
-from cumulet.services.compute.api.subjects import PROJECT
+from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import quotas
 from cumulet.services.compute.service import service
 from cumulet.services.identity import door as identity

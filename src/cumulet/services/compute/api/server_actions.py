@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cumulet.http import Call, Wire
 from cumulet.http.operation import Handler
 from cumulet.services.compute.api import consoles
-from cumulet.services.compute.api.subjects import SERVER, actor
+from cumulet.services.compute.api.server_lookup import SERVER, actor
 from cumulet.services.compute.model import server_delete, server_power, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service

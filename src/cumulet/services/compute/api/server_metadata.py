@@ -7,7 +7,7 @@ from typing import Any
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute import states
-from cumulet.services.compute.api.subjects import SERVER
+from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import quotas, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service

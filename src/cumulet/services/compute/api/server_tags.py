@@ -6,7 +6,7 @@ from typing import Any
 
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest, NotFound
-from cumulet.services.compute.api.subjects import SERVER
+from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service

@@ -13,7 +13,7 @@ from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON
 from cumulet.services.compute.api import new_servers, queries, server_filters
-from cumulet.services.compute.api.subjects import SERVER, actor
+from cumulet.services.compute.api.server_lookup import SERVER, actor
 from cumulet.services.compute.model import server_create, server_delete, server_list, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service

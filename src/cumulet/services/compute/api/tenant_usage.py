@@ -7,7 +7,7 @@ from typing import Any
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute.api import queries
-from cumulet.services.compute.api.subjects import PROJECT
+from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import tenant_usage
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire.links import next_page
