@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import NotAllowed, Unauthorized
-from cumulet.services.identity.model import identity_providers, mapping_rules, password_rules, shadows
+from cumulet.services.identity.model import identity_providers, mapping_rules, password_rules, shadow_users
 from cumulet.services.identity.model.mapping_rules import Assertion, Mapped, Unmapped
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.payloads import Facts
@@ -40,10 +40,12 @@ def prove(attempt: Attempt, block: wire.Asserted) -> Proof:
         raise Unauthorized(str(reason)) from None
     if mapped.user["type"] == "local":
         with attempt.store.read() as tx:
-            local = shadows.local_user(tx, mapped.user)
+            local = shadow_users.local_user(tx, mapped.user)
         return Proof(local, settle=lambda tx: password_rules.active_today(tx, local))
-    entrant = shadows.Entrant(idp, protocol_id, mapping.id, mapping.schema_version, _named(mapped, attempt.assertion))
-    user_id, groups = shadows.admit(attempt.store, entrant)
+    entrant = shadow_users.Entrant(
+        idp, protocol_id, mapping.id, mapping.schema_version, _named(mapped, attempt.assertion)
+    )
+    user_id, groups = shadow_users.admit(attempt.store, entrant)
     facts = Facts(idp_id=idp_id, protocol_id=protocol_id, groups=groups)
     return Proof(user_id, facts=facts, settle=lambda tx: password_rules.active_today(tx, user_id))
 
