@@ -18,10 +18,10 @@ from sqlalchemy import Row, select
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import BadRequest, NotAllowed, Unauthorized
 from cumulet.services.identity.model import payloads, receipts, scopes
-from cumulet.services.identity.model.kinds import Scoped
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.methods.registry import METHODS, method
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
+from cumulet.services.identity.model.token_sources import Scoped
 from cumulet.services.identity.model.tokens import REFUSED, Record
 from cumulet.services.identity.tables import projects, users
 from cumulet.services.identity.wire import tokens as wire

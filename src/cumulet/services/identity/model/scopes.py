@@ -13,8 +13,8 @@ from sqlalchemy import bindparam, select
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import access, names
-from cumulet.services.identity.model.kinds import Scoped, trust
 from cumulet.services.identity.model.payloads import PLAIN
+from cumulet.services.identity.model.token_sources import Scoped, trust
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.tables import projects
 from cumulet.services.identity.wire import tokens as wire

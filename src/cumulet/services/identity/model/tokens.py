@@ -23,9 +23,9 @@ from sqlalchemy import select
 from cumulet.auth import Caller, Unauthenticated
 from cumulet.services.identity.model import access, catalog, generation, payloads, revocations, snapshot
 from cumulet.services.identity.model.keys import FernetKeys
-from cumulet.services.identity.model.kinds import NOTHING, Holding
-from cumulet.services.identity.model.kinds.registry import holdings
 from cumulet.services.identity.model.payloads import Payload
+from cumulet.services.identity.model.token_sources import NOTHING, Delegation
+from cumulet.services.identity.model.token_sources.registry import delegations
 from cumulet.services.identity.tables import projects, users
 from cumulet.store import Transaction, iso
 from cumulet.store.wakeups import Wakeups
@@ -65,7 +65,7 @@ class Record:
         return made
 
     def _described(self, with_catalog: bool) -> dict[str, Any]:
-        told: dict[str, Any] = {
+        body: dict[str, Any] = {
             "methods": list(self.payload.methods),
             "user": self.user,
             "audit_ids": list(self.payload.audit_ids),
@@ -74,12 +74,12 @@ class Record:
             **self.scope,
         }
         if self.payload.scope != "unscoped":
-            told["roles"] = [{"id": role_id, "name": name} for role_id, name in self.roles]
+            body["roles"] = [{"id": role_id, "name": name} for role_id, name in self.roles]
             if with_catalog:
-                told["catalog"] = self.catalog()
+                body["catalog"] = self.catalog()
         if self.snapshot.service_providers:
-            told["service_providers"] = self.snapshot.service_providers
-        return told
+            body["service_providers"] = self.snapshot.service_providers
+        return body
 
 
 class Tokens:
@@ -125,7 +125,7 @@ class Tokens:
         return _in_time(record, now_s, window_s)
 
     def _ticket(self, tx: Transaction) -> int | None:
-        """Where the generation stood before this transaction looked at anything; None when that cannot be told: the
+        """Where the generation stood before this transaction looked at anything; None when that cannot be body: the
         snapshot of a transaction that has read already may be older than the ticket."""
         if self._wakeups is None or tx.statements or tx.writes:
             return None
@@ -138,20 +138,20 @@ class Tokens:
         user = _living_user(tx, payload.user_id, payload.epochs[0])
         if revocations.is_revoked(tx, payload):
             raise Unauthenticated(REFUSED)
-        holding = _holding(tx, payload)
-        if holding.behind is not None:
-            behind = _living_user(tx, holding.behind, payload.epochs[2])
-            user = behind if holding.acts_as_behind else user
+        delegation = _delegation(tx, payload)
+        if delegation.behind is not None:
+            behind = _living_user(tx, delegation.behind, payload.epochs[2])
+            user = behind if delegation.acts_as_behind else user
         kept = self._current_snapshot(tx, current)
         scope = _scope(tx, payload)
-        role_ids = _role_ids(tx, payload) if holding.role_ids is None else holding.role_ids
-        roles = kept.effective(role_ids, implied=holding.implied)
+        role_ids = _role_ids(tx, payload) if delegation.role_ids is None else delegation.role_ids
+        roles = kept.effective(role_ids, implied=delegation.implied)
         if payload.scope != "unscoped" and not roles:
             raise Unauthenticated(REFUSED)
-        caller = _caller(payload, user, scope, roles, holding.access_rules)
-        told = {**_user(user), **holding.told_of_user}
-        told = {key: value for key, value in told.items() if value is not None or key not in holding.told_of_user}
-        return Record(payload, caller, told, {**scope, **holding.told}, roles, kept)
+        caller = _caller(payload, user, scope, roles, delegation.access_rules)
+        body = {**_user(user), **delegation.user_body}
+        body = {key: value for key, value in body.items() if value is not None or key not in delegation.user_body}
+        return Record(payload, caller, body, {**scope, **delegation.body}, roles, kept)
 
     def forget_all(self) -> None:
         """Drop what is remembered (tests, and a process that wants its memory back)."""
@@ -192,9 +192,9 @@ def _in_time(record: Record, now_s: float, window_s: int) -> Record:
     return record
 
 
-def _holding(tx: Transaction, payload: Payload) -> Holding:
+def _delegation(tx: Transaction, payload: Payload) -> Delegation:
     """What the kinds of the token make of it, together: the narrower one decides about roles."""
-    found = holdings(tx, payload)
+    found = delegations(tx, payload)
     if not found:
         return NOTHING
     whole = found[0]
@@ -206,8 +206,8 @@ def _holding(tx: Transaction, payload: Payload) -> Holding:
             whole,
             role_ids=ids,
             implied=whole.implied and more.implied,
-            told={**whole.told, **more.told},
-            told_of_user={**whole.told_of_user, **more.told_of_user},
+            body={**whole.body, **more.body},
+            user_body={**whole.user_body, **more.user_body},
             behind=whole.behind or more.behind,
             acts_as_behind=whole.acts_as_behind or more.acts_as_behind,
             access_rules=whole.access_rules if more.access_rules is None else more.access_rules,
@@ -285,10 +285,10 @@ def _project_scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
     if project is None or not project.enabled or not project.domain_enabled or project.epoch != payload.epochs[1]:
         raise Unauthenticated(REFUSED)
     domain = {"id": project.domain_id, "name": project.domain_name}
-    told: dict[str, Any] = {"project": {"domain": domain, "id": project.id, "name": project.name}}
+    body: dict[str, Any] = {"project": {"domain": domain, "id": project.id, "name": project.name}}
     if not payload.facts.trust_id:  # Keystone leaves it out for trusts
-        told["is_domain"] = False
-    return told
+        body["is_domain"] = False
+    return body
 
 
 def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]], rules: Rules) -> Caller:

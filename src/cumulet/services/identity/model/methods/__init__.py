@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from cumulet.services.identity.model.kinds import Scoped
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
+from cumulet.services.identity.model.token_sources import Scoped
 from cumulet.store import Store, Transaction
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from cumulet.auth import Unauthenticated
-from cumulet.services.identity.model.kinds import Holding
 from cumulet.services.identity.model.payloads import Payload
+from cumulet.services.identity.model.token_sources import Delegation
 from cumulet.services.identity.tables import federation_protocols, identity_providers
 from cumulet.store import Transaction
 
 
-def hold(tx: Transaction, payload: Payload) -> Holding:
+def hold(tx: Transaction, payload: Payload) -> Delegation:
     """What the token of `payload` is worth now. Raises `Unauthenticated`. One query."""
     facts = payload.facts
     wanted = (
@@ -28,9 +28,9 @@ def hold(tx: Transaction, payload: Payload) -> Holding:
     )
     if tx.row(wanted) is None:
         raise Unauthenticated("The request you have made requires authentication.")
-    told = {
+    body = {
         "groups": [{"id": group_id} for group_id in facts.groups],
         "identity_provider": {"id": facts.idp_id},
         "protocol": {"id": facts.protocol_id},
     }
-    return Holding(told_of_user={"OS-FEDERATION": told, "password_expires_at": None})
+    return Delegation(user_body={"OS-FEDERATION": body, "password_expires_at": None})

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cumulet.services.identity.model.kinds import Holding, access_token, application_credential, federation, trust
 from cumulet.services.identity.model.payloads import PLAIN, Payload
+from cumulet.services.identity.model.token_sources import (
+    Delegation,
+    access_token,
+    application_credential,
+    federation,
+    trust,
+)
 from cumulet.store import Transaction
 
-Hold = Callable[[Transaction, Payload], Holding]
+Hold = Callable[[Transaction, Payload], Delegation]
 
 KINDS: dict[str, Hold] = {
     "trust_id": trust.hold,
@@ -19,7 +25,7 @@ KINDS: dict[str, Hold] = {
 """Fact → what holds such a token."""
 
 
-def holdings(tx: Transaction, payload: Payload) -> list[Holding]:
+def delegations(tx: Transaction, payload: Payload) -> list[Delegation]:
     """What each kind of the token makes of it; empty for most. Raises `Unauthenticated`."""
     if payload.facts == PLAIN:
         return []

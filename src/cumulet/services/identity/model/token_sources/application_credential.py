@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from cumulet.auth import Unauthenticated
 from cumulet.services.identity.model import access, snapshot
-from cumulet.services.identity.model.kinds import Holding
 from cumulet.services.identity.model.payloads import Payload
+from cumulet.services.identity.model.token_sources import Delegation
 from cumulet.services.identity.tables import (
     access_rules,
     application_credential_access_rules,
@@ -19,7 +19,7 @@ from cumulet.services.identity.tables import (
 from cumulet.store import Transaction
 
 
-def hold(tx: Transaction, payload: Payload) -> Holding:
+def hold(tx: Transaction, payload: Payload) -> Delegation:
     """What the token of `payload` is worth now. Raises `Unauthenticated`. Five queries."""
     identifier = payload.facts.application_credential_id
     row = tx.row(select(application_credentials).where(application_credentials.c.id == identifier))
@@ -28,13 +28,13 @@ def hold(tx: Transaction, payload: Payload) -> Holding:
     if row.expires_at is not None and row.expires_at <= tx.now:
         raise Unauthenticated
     rules = _rules(tx, identifier)
-    told: dict[str, Any] = {"id": row.id, "name": row.name, "restricted": not row.unrestricted}
+    body: dict[str, Any] = {"id": row.id, "name": row.name, "restricted": not row.unrestricted}
     if rules:
-        told["access_rules"] = rules
-    return Holding(
+        body["access_rules"] = rules
+    return Delegation(
         role_ids=_role_ids(tx, payload),
         implied=False,  # what the roles implied was written down when the credential was made
-        told={"application_credential": told},
+        body={"application_credential": body},
         access_rules=tuple(rules) or None,
     )
 

@@ -10,8 +10,8 @@ from sqlalchemy import Row, func, select
 from cumulet.auth import Unauthenticated
 from cumulet.http.faults import NotAllowed
 from cumulet.services.identity.model import snapshot, trusts
-from cumulet.services.identity.model.kinds import Holding, Scoped
 from cumulet.services.identity.model.payloads import Facts, Payload
+from cumulet.services.identity.model.token_sources import Delegation, Scoped
 from cumulet.services.identity.tables import projects, trust_roles, users
 from cumulet.store import Transaction
 
@@ -43,7 +43,7 @@ def scope(tx: Transaction, user_id: str, trust_id: str) -> Scoped:
     return Scoped("project", row.project_id, epoch, **more)
 
 
-def hold(tx: Transaction, payload: Payload) -> Holding:
+def hold(tx: Transaction, payload: Payload) -> Delegation:
     """What the token of `payload` is worth now. Raises `Unauthenticated`. Six queries, however long the chain."""
     chain = trusts.chain(tx, payload.facts.trust_id)
     if not chain or any(row.expires_at is not None and row.expires_at <= tx.now for row in chain):
@@ -54,15 +54,15 @@ def hold(tx: Transaction, payload: Payload) -> Holding:
     role_ids = _role_ids(tx, chain)
     if role_ids is None or not _agents_live(tx, chain):
         raise Unauthenticated
-    told = {
+    body = {
         "id": row.id,
         "impersonation": row.impersonation,
         "trustor_user": {"id": row.trustor_user_id},
         "trustee_user": {"id": row.trustee_user_id},
     }
-    return Holding(
+    return Delegation(
         role_ids=role_ids,
-        told={"OS-TRUST:trust": told},
+        body={"OS-TRUST:trust": body},
         behind=row.trustor_user_id,
         acts_as_behind=bool(row.impersonation),
     )

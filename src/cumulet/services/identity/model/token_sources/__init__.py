@@ -4,7 +4,7 @@ A token whose facts name a trust, an application credential, an access token of 
 only as long as that thing lives, has the roles that the thing gives, and tells about it in its body. `Tokens.describe`
 asks the module of each fact:
 
-    def hold(tx: Transaction, payload: Payload) -> Holding
+    def hold(tx: Transaction, payload: Payload) -> Delegation
 
 which raises `auth.Unauthenticated` when the thing is gone, expired, disabled or its owner has lost what it hands on.
 It reads rows in `tx` and nothing else. `describe` itself has checked the token's user and, with `behind`, checks a
@@ -38,11 +38,11 @@ class Scoped(Struct, frozen=True):
     behind_epoch: int = 0
 
 
-class Holding(Struct, frozen=True):
+class Delegation(Struct, frozen=True):
     """What a kind makes of a token that holds.
 
     `role_ids`: the roles there instead of the user's own (None: the user's own, with `Facts.groups`); `implied`:
-    whether roles that these imply come with them. `told`: more keys of the token's body; `told_of_user`: more keys of
+    whether roles that these imply come with them. `body`: more keys of the token's body; `user_body`: more keys of
     its ``user``, where None takes a key away. `behind`: id of another user (a trustor) who has to be alive and of the
     epoch `payload.epochs[2]`; with `acts_as_behind` the token's user is that one. `access_rules`: what the token may be
     used for, as ``{"service", "method", "path"}`` (None: anything; an empty list of a credential means that too).
@@ -50,11 +50,11 @@ class Holding(Struct, frozen=True):
 
     role_ids: list[str] | None = None
     implied: bool = True
-    told: Mapping[str, Any] = field(default_factory=dict)
-    told_of_user: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    user_body: Mapping[str, Any] = field(default_factory=dict)
     behind: str | None = None
     acts_as_behind: bool = False
     access_rules: tuple[Mapping[str, str], ...] | None = None
 
 
-NOTHING = Holding()
+NOTHING = Delegation()
