@@ -9,7 +9,7 @@ from typing import Any
 from cumulet.auth import Forbidden
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import NotAllowed, UnsupportedMedia
-from cumulet.services.image.api import access, places
+from cumulet.services.image.api import access, location_views
 from cumulet.services.image.model import filters, imports, patches, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import Guard
@@ -30,7 +30,7 @@ def guard(call: Call) -> Guard:
 def views(call: Call, tx: Transaction, found: Sequence[model.Image]) -> list[dict[str, Any]]:
     """Images as this caller sees them: without the properties and the locations that are not for it."""
     properties = guard(call)
-    located = places.visible(call, tx, found)
+    located = location_views.visible(call, tx, found)
     shown = [wire.shown(one, properties.readable(one.row.properties), located.get(one.id, ())) for one in found]
     for made in shown:
         if "stores" in made:
@@ -112,12 +112,12 @@ def update(call: Call, image_id: str) -> dict[str, Any]:
             f"Image PATCH expects Content-Type one of: {accepted}", headers={"Accept-Patch": accepted}
         )
     changes = patch_wire.parse(call.body, kind)
-    sizes = places.sizes(call, image_id, changes)
+    sizes = location_views.sizes(call, image_id, changes)
     with call.transaction() as tx:
         found = model.get(tx, call.caller, image_id)
         _require_changes(call, found, changes)
         outcome = patches.apply(found, [one for one in changes if one.name != "locations"], guard(call))
-        moved = places.apply(call, tx, found, changes, sizes)
+        moved = location_views.apply(call, tx, found, changes, sizes)
         saved = patches.save(tx, found, outcome, moved)
         return view(call, tx, saved)
 

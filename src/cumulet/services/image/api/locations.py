@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http.call import Call, Reply
-from cumulet.services.image.api import access, places
+from cumulet.services.image.api import access, location_views
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations, registrations
 from cumulet.services.image.service import image as service
@@ -36,4 +36,4 @@ def add(call: Call, image_id: str) -> Reply:
 @service.get("/v2/images/{image_id}/locations", target=access.IMAGE, policy="fetch_image_location")
 def index(call: Call, found: model.Image) -> list[dict[str, Any]]:
     """List where an image's bytes are, for other services."""
-    return [places.shown(call, row) for row in locations.of(call.tx, found.id)]
+    return [location_views.shown(call, row) for row in locations.of(call.tx, found.id)]
