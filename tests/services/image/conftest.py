@@ -46,14 +46,14 @@ def served(context: ImageContext, database: Path) -> Iterator[Images]:
         runner = threading.Thread(target=engine.run, daemon=True, name=BEHIND)
         runner.start()
         ended = threading.Event()
-        tender = threading.Thread(target=door.tend, args=(serving.store, context, ended), daemon=True, name=BEHIND)
+        tender = threading.Thread(target=door.maintain, args=(serving.store, context, ended), daemon=True, name=BEHIND)
         tender.start()
         try:
             yield Images(serving, context, engine)
         finally:
             engine.stop()
             ended.set()
-            context.wishes.put("")
+            context.prefetch_queue.put("")
             runner.join(10)
             tender.join(10)
 

@@ -121,12 +121,12 @@ def test_a_bucket_that_does_not_lose_its_objects_yet(
     with monkeypatch.context() as patched:
         patched.setattr(s3, "erase", away)
         assert demo.delete(f"/v2/images/{image_id}").status_code == 204
-        glance.context.wishes.put("")
+        glance.context.prefetch_queue.put("")
         until(lambda: tried)
     assert len(objects(s3)) == 1
     with glance.running.store.transaction() as tx:
         tx.update(erasures, erasures.c.store == "s3", due_at=0)
-    glance.context.wishes.put("")
+    glance.context.prefetch_queue.put("")
     until(lambda: objects(s3) == [])
 
 
@@ -241,7 +241,7 @@ def test_bytes_that_changed_on_their_way(glance: Images, demo: httpx.Client, adm
     until(lambda: shown(admin) == ({}, []))
     until(lambda: near(glance) == [])
     time.sleep(0.3)
-    assert shown(admin) == ({}, []) and glance.context.wishes.empty(), "it is thrown away for good"
+    assert shown(admin) == ({}, []) and glance.context.prefetch_queue.empty(), "it is thrown away for good"
 
 
 def test_a_store_that_is_away_is_asked_later(

@@ -330,7 +330,7 @@ def test_a_full_disk_that_the_database_is_on(
     assert held and not any(held), "the file of the upload is open, and empty"
     assert glance.files() == [] and demo.get(f"/v2/images/{image['id']}").json()["status"] == "saving"
     full.clear()
-    glance.context.wishes.put("")  # its thread looks now, not in five seconds
+    glance.context.prefetch_queue.put("")  # its thread looks now, not in five seconds
     wait_for(lambda: demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, or_, select
 from cumulet.auth import Caller
 from cumulet.fleet.service import Subject
 from cumulet.services.image.flows.imports import register
-from cumulet.services.image.loops import recover_uploads, sow_definitions, tend
+from cumulet.services.image.loops import load_default_metadefs, maintain, recover_uploads
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.adoption import (
@@ -60,14 +60,14 @@ __all__ = [
     "hidden",
     "kept",
     "known_ids",
+    "load_default_metadefs",
     "lost",
+    "maintain",
     "marked_by",
     "names",
     "property_protections",
     "recover_uploads",
     "register",
-    "sow_definitions",
-    "tend",
 ]
 
 

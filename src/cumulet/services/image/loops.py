@@ -32,19 +32,19 @@ def recover_uploads(store: Store, context: ImageContext) -> None:
         imports.resume(tx, context)
 
 
-def sow_definitions(store: Store) -> None:
+def load_default_metadefs(store: Store) -> None:
     """When the controller starts: a fresh cloud has metadata definitions to begin with."""
     with store.transaction() as tx:
         metadef_seeds.sow(tx)
 
 
-def tend(store: Store, context: ImageContext, ended: Event) -> None:
+def maintain(store: Store, context: ImageContext, ended: Event) -> None:
     """Erase objects that belong to no image, bring near what is queued, forget old tasks; the body of a thread."""
     resting: dict[str, float] = {}
     swept = time.monotonic()
     while not ended.is_set():
         try:
-            wish = context.wishes.get(timeout=PAUSE_S)
+            wish = context.prefetch_queue.get(timeout=PAUSE_S)
         except Empty:
             wish = None
         try:

@@ -58,8 +58,8 @@ class ImageContext:
     hash, write and read image data, those of `uploads` wait for them, so that neither many uploads nor a store that is
     slow take a thread from other operations. `rules` say what imports may fetch, `endpoint` where a region's image
     service is (region, interface). `tokens` are those of imports from other regions that run, by task: they are kept
-    nowhere else. `wishes` are images that somebody wants to have near (an empty one only wakes who reads them),
-    `rejected` those whose bytes were not theirs, and until when wishes for them are not heard; `cache_bytes` is how
+    nowhere else. `prefetch_queue` are images that somebody wants to have near (an empty one only wakes who reads them),
+    `bad_until` those whose bytes were not theirs, and until when wishes for them are not heard; `cache_bytes` is how
     large the cache may be. `ending` is set when the process is about to end: imports stop where they are, and go on in
     the next one.
 
@@ -86,9 +86,9 @@ class ImageContext:
     lost_days: int = 7
     problems: list[str] = field(default_factory=list)
     unsettled: SimpleQueue[Callable[[Transaction], None]] = field(default_factory=SimpleQueue, repr=False)
-    rejected: dict[str, float] = field(default_factory=dict, repr=False)
+    bad_until: dict[str, float] = field(default_factory=dict, repr=False)
     ending: Event = field(default_factory=Event, repr=False)
-    wishes: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
+    prefetch_queue: SimpleQueue[str] = field(default_factory=SimpleQueue, repr=False)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(16, "image-data", initializer=_stand_back), repr=False
     )

@@ -70,7 +70,7 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
         return found.row, reading
     reading = _first(context, found.row, places)
     if far and found.row.size <= context.cache_bytes:
-        context.wishes.put(found.id)
+        context.prefetch_queue.put(found.id)
     return found.row, reading
 
 

@@ -50,7 +50,7 @@ def shown(call: Call, row: Row[Any]) -> dict[str, Any]:
     return _place(call, row).shown()
 
 
-def lender(call: Call, url: str) -> ImageStore:
+def readable_store(call: Call, url: str) -> ImageStore:
     """The store that may read an address which a caller gave. Raises 400."""
     store: ImageStore | None = call.context.stores.owner_of(url)
     if store is None or not store.read_only:
@@ -78,7 +78,7 @@ def _listed(change: Change) -> list[dict[str, Any]]:
 
 
 def _size(call: Call, url: str) -> int | None:
-    store = lender(call, url)
+    store = readable_store(call, url)
     try:
         reading = store.open(url)
     except (StoreFault, OSError):
@@ -111,7 +111,7 @@ def apply(
     for place in new:
         if place.url not in known:
             raise BadRequest("Invalid location")
-    stores = {place.url: lender(call, place.url).id for place in new}
+    stores = {place.url: readable_store(call, place.url).id for place in new}
     locations.rearrange(tx, call.context.stores, found.id, state.places, stores)
     size = next((known[place.url] for place in new if known[place.url] is not None), None)
     return {**state.facts, **({"size": size} if found.row.size is None and size is not None else {})}

@@ -1,7 +1,7 @@
 """Bytes of images that are kept near as well: what the cache API shows, and what feeds nodes and downloads when an
 image lies in a store across a network.
 
-A download of an image that lies far away, and a node that asks for it, queue it; one thread (`loops.tend`) brings what
+A download of an image that lies far away, and a node that asks for it, queue it; one thread (`loops.maintain`) brings what
 is queued, one image after the other, and looks at each byte's hash on the way. What nobody used for longest goes when
 the cache is larger than it may be.
 """
@@ -73,7 +73,7 @@ def near(tx: Transaction, context: ImageContext, image_id: str) -> Path | None:
     path = context.caching.folder / image_id
     if is_cached(tx, image_id) and path.exists():
         return path
-    context.wishes.put(image_id)
+    context.prefetch_queue.put(image_id)
     return None
 
 
@@ -87,7 +87,9 @@ def queue(tx: Transaction, context: ImageContext, image_id: str) -> None:
     """Have the image's bytes brought near; nothing when they are, or are on their way."""
     if not tx.rows_by_key(cached, image_id=image_id):
         tx.insert(cached, {"image_id": image_id, "state": QUEUED, "size": None, "hits": 0, "created_at": tx.now})
-    tx.on_commit(lambda: context.wishes.put(""))  # wakes the thread; a wish would queue again what it has thrown away
+    tx.on_commit(
+        lambda: context.prefetch_queue.put("")
+    )  # wakes the thread; a wish would queue again what it has thrown away
 
 
 def forget(tx: Transaction, context: ImageContext, image_id: str) -> bool:
@@ -110,7 +112,7 @@ def clear(tx: Transaction, context: ImageContext, states: Collection[str]) -> No
 
 def grant(store: Store, context: ImageContext, image_id: str) -> None:
     """Queue what somebody waits for, unless it is near already, or was found not long ago to be what it is not."""
-    if time.monotonic() < context.rejected.get(image_id, 0.0):
+    if time.monotonic() < context.bad_until.get(image_id, 0.0):
         return
     with store.transaction() as tx:
         row = tx.row(select(images.c.status).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
@@ -141,7 +143,7 @@ def fill(store: Store, context: ImageContext, image_id: str) -> bool:
         size = _copied(context, row, places, writing)
         if size is None:
             writing.discard()
-            context.rejected[image_id] = time.monotonic() + REJECTED_S
+            context.bad_until[image_id] = time.monotonic() + REJECTED_S
             _drop(store, context, image_id)
             return True
         _keep(store, image_id, size, writing)
