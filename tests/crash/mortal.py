@@ -34,7 +34,7 @@ from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network.tables import floatingips
 from cumulet.store import Store, Transaction
-from cumulet.store import kinds as databases
+from cumulet.store import dialects as databases
 from tests.services.compute.conftest import IMAGE, image_row
 from tests.services.guide_flavors import make_flavors
 from tests.services.serving import PROJECTS, authenticate

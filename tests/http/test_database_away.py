@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from cumulet.services.placement.service import load
-from cumulet.store.kinds import Postgresql
+from cumulet.store.dialects import Postgresql
 from tests.services.serving import running
 
 

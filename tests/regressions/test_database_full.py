@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from cumulet.store import kinds, metadata
+from cumulet.store import dialects, metadata
 from tests.assembled import Assembled
 
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assembled]:
-    monkeypatch.setattr(kinds, "_PRAGMAS", (*kinds._PRAGMAS, "PRAGMA max_page_count=450"))
+    monkeypatch.setattr(dialects, "_PRAGMAS", (*dialects._PRAGMAS, "PRAGMA max_page_count=450"))
     found = Assembled(tmp_path / "state")
     yield found
     found.close()

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cumulet.config import ConfigError, Settings
 from cumulet.store import Prepared, Store, Unstorable
-from cumulet.store.kinds import postgresql_url
+from cumulet.store.dialects import postgresql_url
 from cumulet.store.schema import SchemaError, prepare
-from cumulet.store.texts import place_in
+from cumulet.store.texts import instr
 from tests.databases import KINDS, place, url
 
 tables = MetaData()
@@ -169,7 +169,7 @@ def test_values_that_no_column_holds_are_told_apart() -> None:
 def test_a_place_in_a_text(kind: str, tmp_path: Path) -> None:
     store = Store(place(tmp_path / "db.sqlite", kind))
     with store.read() as tx:
-        places = [tx.scalar(select(place_in(*pair))) for pair in (("abc", "bc"), ("abc", "BC"), ("a%c", "%"))]
+        places = [tx.scalar(select(instr(*pair))) for pair in (("abc", "bc"), ("abc", "BC"), ("a%c", "%"))]
     store.close()
     assert places == [2, 0, 2]
 

@@ -14,7 +14,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, 
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.store import Page, Prepared, Store, iso, paged
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 from cumulet.store.paging import MarkerNotFound
 from cumulet.store.times import parse_iso
 from tests.databases import KINDS, place
@@ -165,7 +165,7 @@ def test_times_survive_their_text(us: int) -> None:
 
 
 def test_prepared_statements_mean_what_the_others_mean(store: Store) -> None:
-    listed = Prepared(select(things).where(among_bound(things.c.id, "ids")).order_by(things.c.id).limit(2))
+    listed = Prepared(select(things).where(in_bound_list(things.c.id, "ids")).order_by(things.c.id).limit(2))
     with store.transaction() as tx:
         tx.insert(things, [{"id": name, "name": "n", "size": size} for size, name in enumerate("abc")])
         assert [tuple(row) for row in tx.rows(listed, {"ids": ["c", "a", "b"]})] == [("a", "n", 0), ("b", "n", 1)]

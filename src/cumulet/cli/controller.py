@@ -42,7 +42,7 @@ from cumulet.services.image import door as image
 from cumulet.services.network import door as network
 from cumulet.space import Room
 from cumulet.store import Store, targets
-from cumulet.store.kinds import MissingPart
+from cumulet.store.dialects import MissingPart
 from cumulet.store.schema import AwayError, SchemaError, prepare
 from cumulet.store.trouble import SENTENCES
 

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, func, select, text
 from cumulet.engine.retention import PARTS, UNFINISHED
 from cumulet.engine.tables import timeline
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 from cumulet.store.times import SECOND
 
 DELETED = "deleted"
@@ -77,12 +77,12 @@ _DEAD = Prepared(
     .order_by(timeline.c.at)
     .limit(bindparam("most"))
 )
-_EVENTS = Prepared(delete(timeline).where(among_bound(timeline.c.subject, "ids")))
+_EVENTS = Prepared(delete(timeline).where(in_bound_list(timeline.c.subject, "ids")))
 _SOME_EVENTS = Prepared(
     delete(timeline).where(
         timeline.c.id.in_(
             select(timeline.c.id)
-            .where(among_bound(timeline.c.subject, "ids"), timeline.c.event != DELETED)
+            .where(in_bound_list(timeline.c.subject, "ids"), timeline.c.event != DELETED)
             .limit(bindparam("most"))
         )
     )

@@ -1,7 +1,7 @@
 """The database: one engine, short transactions on plain threads.
 
 Every thread keeps its connection. Writers of this process queue on one lock in the process, so that none of them
-sleeps in the database's; what begins a transaction on which database is in ``kinds.py``. Nothing here may do I/O
+sleeps in the database's; what begins a transaction on which database is in ``dialects.py``. Nothing here may do I/O
 other than the database's.
 """
 
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, IntegrityError
 
 from cumulet.store import prepared
-from cumulet.store.kinds import Kind, Postgresql, kind_of
+from cumulet.store.dialects import Kind, Postgresql, kind_of
 from cumulet.store.prepared import Prepared
 from cumulet.store.relay import relay
 from cumulet.store.reserve import Reserve

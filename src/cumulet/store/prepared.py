@@ -2,7 +2,7 @@
 
 Making a statement, keying it and setting up its result cost SQLAlchemy several times what the database needs to run it.
 A `Prepared` is compiled at its first run; after that a run is the driver's call and the rows. Values are named by
-bindparams; lists are bound with `among_bound`. Nothing here opens or ends a transaction.
+bindparams; lists are bound with `in_bound_list`. Nothing here opens or ends a transaction.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import threading
 import msgspec
 from sqlalchemy import URL
 
-from cumulet.store.kinds import CHANNEL
+from cumulet.store.dialects import CHANNEL
 from cumulet.store.wakeups import Wakeups
 
 log = logging.getLogger("cumulet.store")

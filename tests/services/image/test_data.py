@@ -28,7 +28,7 @@ from cumulet.services.image.model.stores.file import FileStore, _FileWriting
 from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
-from cumulet.store.kinds import Sqlite
+from cumulet.store.dialects import Sqlite
 from tests.services.image.conftest import OCTETS, RAW, Images, made
 from tests.services.serving import PROJECTS, caller
 

@@ -23,7 +23,7 @@ from cumulet.fleet.model.told import sentence
 from cumulet.fleet.tables import kept as keepings
 from cumulet.fleet.tables import links
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 Key = tuple[str, str]
 """Kind and id."""
@@ -207,7 +207,7 @@ def finish(tx: Transaction, cloud_id: str, done: Sequence[str], *, unsettled: bo
     """Nodes take these rows from now on: the new epoch, when there is a node that would not, or when these rows are not
     known to be right (`unsettled`). `done`: ids that are not kept any more."""
     if done:
-        tx.delete(keepings, among(keepings.c.ref, done))
+        tx.delete(keepings, in_list(keepings.c.ref, done))
     own = clouds.current(tx)
     if not unsettled and not hosts.held(tx) and own is not None and own.id == cloud_id:
         return None

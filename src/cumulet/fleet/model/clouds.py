@@ -20,7 +20,7 @@ from cumulet.fleet.model.desired import NOTHING_YET, next_revision
 from cumulet.fleet.tables import cloud as clouds
 from cumulet.fleet.tables import epochs, links, revision
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 MOST_EPOCHS, MOST_REVISIONS = 1_000, 10**12
 """So far beyond the database's own a node is believed: what it says cannot use up the numbers that there are."""
@@ -122,7 +122,7 @@ def once_had(tx: Transaction, strange: Sequence[Strange]) -> list[Strange]:
     own = tx.row(_CLOUD)
     if own is None:
         return []
-    past = tx.rows(select(epochs).where(among(epochs.c.run, {each.run for each in strange})))
+    past = tx.rows(select(epochs).where(in_list(epochs.c.run, {each.run for each in strange})))
     until = {(row.epoch, row.run): int(row.last_revision) for row in past}
     until[own.epoch, own.run] = own.value or NOTHING_YET
     return [each for each in strange if each.run and 0 < each.revision <= until.get((each.epoch, each.run), 0)]

@@ -18,7 +18,7 @@ from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, revision
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among, among_bound
+from cumulet.store.in_list import in_bound_list, in_list
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -45,7 +45,7 @@ _TOUCH = Prepared(
     .values(revision=bindparam("number"), touched_at=bindparam("now"), state="wanted")
     .returning(desired.c.link_id)
 )
-_REFS = among_bound(desired.c.ref, "refs")
+_REFS = in_bound_list(desired.c.ref, "refs")
 _OBSERVED = Prepared(
     select(desired)
     .where(desired.c.kind == bindparam("kind"), _REFS)
@@ -55,7 +55,7 @@ _CHANGED = Prepared(
     select(desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone).where(
         desired.c.link_id == bindparam("link_id"),
         desired.c.revision > bindparam("since"),
-        among_bound(desired.c.kind, "kinds"),
+        in_bound_list(desired.c.kind, "kinds"),
     )
 )
 _CURRENT = Prepared(
@@ -117,7 +117,7 @@ def publish_all(tx: Transaction, kind: Kind, wanted: Sequence[tuple[str, str, st
     if not wanted:
         return
     values = {"kind": kind, "revision": next_revision(tx), "gone": False, "touched_at": tx.now, "state": "wanted"}
-    tx.delete(desired, and_(desired.c.kind == kind, among(desired.c.ref, [ref for _, ref, _ in wanted])))
+    tx.delete(desired, and_(desired.c.kind == kind, in_list(desired.c.ref, [ref for _, ref, _ in wanted])))
     tx.insert(desired, [{**values, "link_id": link, "ref": ref, "host": host} for link, ref, host in wanted])
     for link_id in {link for link, _, _ in wanted}:
         tx.wake(topic(link_id, kind))

@@ -17,7 +17,7 @@ from cumulet.desired.shapes import HostFacts, Seen
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, hosts, join_tokens, links
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among, among_bound
+from cumulet.store.in_list import in_bound_list, in_list
 from cumulet.store.times import SECOND
 
 DOWN_AFTER_S = 60
@@ -65,8 +65,8 @@ def _query() -> Any:
     return select(*columns, hosts.c.facts, links.c.last_seen, links.c.hold).join(links, links.c.id == hosts.c.link_id)
 
 
-_BY_NAMES = Prepared(_query().where(among_bound(hosts.c.name, "names")))
-_BY_IDS = Prepared(_query().where(among_bound(hosts.c.id, "ids")))
+_BY_NAMES = Prepared(_query().where(in_bound_list(hosts.c.name, "names")))
+_BY_IDS = Prepared(_query().where(in_bound_list(hosts.c.id, "ids")))
 _SECRET = Prepared(select(links.c.secret_hash).where(links.c.id == bindparam("id")))
 _COUNT = Prepared(select(func.count()).select_from(hosts).where(hosts.c.link_id == bindparam("id")))
 _EVERY = Prepared(_query().order_by(hosts.c.number))
@@ -163,7 +163,7 @@ def keep_facts(tx: Transaction, link_id: str, facts: Sequence[HostFacts]) -> lis
     harmless = {fact.hostname: told.host(fact) for fact in facts}
     if len(harmless) < len(facts):
         raise told.FactsError("a host is named twice")
-    known = {row.name: row for row in tx.rows(select(hosts).where(among(hosts.c.name, harmless)))}
+    known = {row.name: row for row in tx.rows(select(hosts).where(in_list(hosts.c.name, harmless)))}
     taken = [name for name, row in known.items() if row.link_id != link_id]
     new = [name for name in harmless if name not in known]
     if new:
@@ -194,9 +194,9 @@ def keep_facts(tx: Transaction, link_id: str, facts: Sequence[HostFacts]) -> lis
 def _others_names(tx: Transaction, link_id: str, names: Sequence[str]) -> list[str]:
     """Which of `names` are those of other nodes, or of nodes that are about to join. One query."""
     own = select(links.c.name).where(links.c.id == link_id).scalar_subquery()
-    nodes = select(links.c.name).where(links.c.id != link_id, among(links.c.name, names))
+    nodes = select(links.c.name).where(links.c.id != link_id, in_list(links.c.name, names))
     coming = select(join_tokens.c.name).where(
-        join_tokens.c.expires_at > tx.now, among(join_tokens.c.name, names), join_tokens.c.name != own
+        join_tokens.c.expires_at > tx.now, in_list(join_tokens.c.name, names), join_tokens.c.name != own
     )
     return [row[0] for row in tx.rows(union_all(nodes, coming))]
 

@@ -14,7 +14,7 @@ from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import topic
 from cumulet.fleet.tables import jobs
 from cumulet.store import Store, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 from cumulet.store.times import SECOND, now_us
 
 JobKind = Literal["console_log", "diagnostics", "screenshot", "simulate"]
@@ -58,7 +58,7 @@ def answered(tx: Transaction, link_id: str, answers: Sequence[JobDone]) -> None:
     if not answers:
         return
     given = {answer.id: answer for answer in answers}
-    open_ones = and_(jobs.c.link_id == link_id, jobs.c.state.in_(("waiting", "asked")), among(jobs.c.id, given))
+    open_ones = and_(jobs.c.link_id == link_id, jobs.c.state.in_(("waiting", "asked")), in_list(jobs.c.id, given))
     for row in tx.rows(select(jobs.c.id).where(open_ones)):
         answer = given[row.id]
         ok, result = answer.ok, answer.result

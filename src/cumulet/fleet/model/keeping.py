@@ -20,7 +20,7 @@ from cumulet.fleet.model.desired import next_revision, topic
 from cumulet.fleet.tables import desired, hosts
 from cumulet.fleet.tables import kept as keepings
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -53,7 +53,7 @@ def keep(tx: Transaction, link_id: str, said: Keeping) -> int:
     things = {(each.kind, each.ref): each for each in _sensible(said.kept, own, link_id)}
     mine = keepings.c.link_id == link_id
     if things:
-        again = and_(mine, among(keepings.c.ref, {ref for _, ref in things}))
+        again = and_(mine, in_list(keepings.c.ref, {ref for _, ref in things}))
         before = tx.rows(select(keepings.c.kind, keepings.c.ref, keepings.c.since).where(again))
         since = {(row.kind, row.ref): row.since for row in before}
         tx.delete(keepings, and_(again, keepings.c.kind.in_({kind for kind, _ in things})))
@@ -126,10 +126,12 @@ def forget(tx: Transaction, refs: Sequence[str]) -> list[tuple[Kind, str]]:
 
     For nodes that hold it counts once they take this controller's word again (see `clouds.raise_epoch`).
     """
-    there = tx.rows(select(keepings).where(among(keepings.c.ref, refs)))
+    there = tx.rows(select(keepings).where(in_list(keepings.c.ref, refs)))
     if not there:
         return []
-    wanted = select(desired.c.link_id, desired.c.kind, desired.c.ref, desired.c.gone).where(among(desired.c.ref, refs))
+    wanted = select(desired.c.link_id, desired.c.kind, desired.c.ref, desired.c.gone).where(
+        in_list(desired.c.ref, refs)
+    )
     known = {(row.link_id, row.kind, row.ref): row.gone for row in tx.rows(wanted)}
     number = next_revision(tx)
     gone = [row for row in there if known.get((row.link_id, row.kind, row.ref)) is not False]
@@ -142,9 +144,9 @@ def forget(tx: Transaction, refs: Sequence[str]) -> list[tuple[Kind, str]]:
             if (row.link_id, row.kind, row.ref) not in known
         ],
     )
-    again = and_(desired.c.gone.is_(True), among(desired.c.ref, {row.ref for row in gone}))
+    again = and_(desired.c.gone.is_(True), in_list(desired.c.ref, {row.ref for row in gone}))
     tx.update(desired, again, revision=number)
-    tx.delete(keepings, among(keepings.c.ref, {row.ref for row in gone}))
+    tx.delete(keepings, in_list(keepings.c.ref, {row.ref for row in gone}))
     for row in gone:
         tx.wake(topic(row.link_id, row.kind))
     return sorted({(row.kind, row.ref) for row in gone})

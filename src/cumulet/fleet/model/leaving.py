@@ -13,7 +13,7 @@ from sqlalchemy import and_, func, select, update
 from cumulet.fleet.model.hosts import DOWN_AFTER_S, Host
 from cumulet.fleet.tables import desired, hosts, jobs, kept, links
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 from cumulet.store.times import SECOND
 
 
@@ -25,7 +25,7 @@ def others_left(tx: Transaction, link_id: str, names: Sequence[str]) -> list[str
     gone = [row for row in tx.rows(own) if row.name not in there]
     fresh = [row.name for row in gone if row.left_at is None]
     if fresh:
-        change = update(hosts).where(and_(hosts.c.link_id == link_id, among(hosts.c.name, fresh)))
+        change = update(hosts).where(and_(hosts.c.link_id == link_id, in_list(hosts.c.name, fresh)))
         tx.execute(change.values(left_at=tx.now, updated_at=tx.now))
     return [row.name for row in gone]
 
@@ -42,8 +42,8 @@ def remove(tx: Transaction, gone: Sequence[Host]) -> list[str]:
     link_id, last_seen = gone[0].link_id, gone[0].last_seen
     names = [host.name for host in gone]
     for table in (desired, kept, jobs):
-        tx.delete(table, and_(table.c.link_id == link_id, among(table.c.host, names)))
-    tx.delete(hosts, among(hosts.c.id, [host.id for host in gone]))
+        tx.delete(table, and_(table.c.link_id == link_id, in_list(table.c.host, names)))
+    tx.delete(hosts, in_list(hosts.c.id, [host.id for host in gone]))
     left = tx.scalar(select(func.count()).select_from(hosts).where(hosts.c.link_id == link_id))
     if left or last_seen > tx.now - DOWN_AFTER_S * SECOND:
         return []

@@ -20,7 +20,7 @@ from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.service import ComputeContext, Deadlines
 from cumulet.services.compute.tables import flavors, servers
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 __all__ = [
     "ComputeContext",
@@ -83,7 +83,7 @@ def server_counts(tx: Transaction) -> dict[str, int]:
 def ended(tx: Transaction, link_id: str, refs: Sequence[str]) -> set[str]:
     """Which of these servers were deleted, or live on another node: on this one they are unwanted."""
     over = or_(servers.c.deleted_at.is_not(None), servers.c.link_id != link_id)
-    return {row.id for row in tx.rows(select(servers.c.id).where(among(servers.c.id, refs), over))}
+    return {row.id for row in tx.rows(select(servers.c.id).where(in_list(servers.c.id, refs), over))}
 
 
 def metadata(context: ComputeContext) -> Callable[[Transaction, str, MetadataQuestion], Reply]:

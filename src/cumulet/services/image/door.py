@@ -36,7 +36,7 @@ from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images, members
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 __all__ = [
     "LIMITED",
@@ -166,9 +166,9 @@ def hidden(tx: Transaction, wanted: Iterable[tuple[str, str]]) -> set[tuple[str,
     pairs = set(wanted)
     ids = {image_id for _, image_id in pairs}
     columns = (images.c.id, images.c.owner, images.c.visibility)
-    rows = {row.id: row for row in tx.rows(select(*columns).where(among(images.c.id, ids)))}
+    rows = {row.id: row for row in tx.rows(select(*columns).where(in_list(images.c.id, ids)))}
     shared = {id for id, row in rows.items() if row.visibility == "shared"}
-    member = {(row.member, row.image_id) for row in tx.rows(select(members).where(among(members.c.image_id, shared)))}
+    member = {(row.member, row.image_id) for row in tx.rows(select(members).where(in_list(members.c.image_id, shared)))}
     return {
         (project_id, id)
         for project_id, id in pairs

@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, bindparam, select, update
 from cumulet.services.compute.service import Actor
 from cumulet.services.compute.tables import actions
 from cumulet.store import Page, Prepared, Transaction, paged
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 from cumulet.store.paging import MarkerNotFound
 
 EVENTS = {
@@ -26,7 +26,7 @@ _FINISH = Prepared(
     update(actions)
     .where(
         actions.c.server_id == bindparam("server"),
-        among_bound(actions.c.action, "names"),
+        in_bound_list(actions.c.action, "names"),
         actions.c.finished_at.is_(None),
     )
     .values(

@@ -25,7 +25,7 @@ from cumulet.services.compute.tables import quotas as quota_rows
 from cumulet.services.image import door as image
 from cumulet.services.placement import door as placement
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 MOST_NUMBER = 1 << 30
 """Numbers of guests beyond are nobody's: as many must be left for servers to come."""
@@ -34,7 +34,7 @@ MOST_NUMBER = 1 << 30
 def vet(tx: Transaction, adoption: Adoption) -> None:
     """Leave the guests that cannot become servers. Four queries."""
     things = adoption.of_kind("guest")
-    rows = tx.rows(select(servers.c.id, servers.c.deleted_at).where(among(servers.c.id, [t.ref for t in things])))
+    rows = tx.rows(select(servers.c.id, servers.c.deleted_at).where(in_list(servers.c.id, [t.ref for t in things])))
     known = {row.id: "was deleted; forget it, to be rid of it" if row.deleted_at else "has a row" for row in rows}
     of_number = {row.number: row for row in tx.rows(select(servers.c.number, servers.c.host, servers.c.deleted_at))}
     adoption.busy |= set(tx.execute(select(servers.c.project_id).distinct()).scalars())

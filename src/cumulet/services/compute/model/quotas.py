@@ -11,7 +11,7 @@ from sqlalchemy import and_, select, update
 from cumulet.http.faults import NotAllowed
 from cumulet.services.compute.tables import quotas, usages
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 DEFAULT_CLASS = "class:default"
 """The row of `quotas` that holds what an operator changed for every project."""
@@ -34,7 +34,7 @@ DEFAULTS: Mapping[str, int] = {
 }
 
 
-_LIMITS = Prepared(select(quotas).where(among_bound(quotas.c.project_id, "projects")))
+_LIMITS = Prepared(select(quotas).where(in_bound_list(quotas.c.project_id, "projects")))
 
 
 class Usage(Struct, frozen=True):

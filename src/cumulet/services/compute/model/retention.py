@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, func, select
 from cumulet.engine.retention import PARTS, UNFINISHED
 from cumulet.services.compute.tables import actions, server_tags, servers
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 _DEAD = Prepared(
     select(servers.c.id)
@@ -17,12 +17,12 @@ _DEAD = Prepared(
 )
 _ACTIONS = Prepared(
     delete(actions).where(
-        actions.c.id.in_(select(actions.c.id).where(among_bound(actions.c.server_id, "ids")).limit(bindparam("most")))
+        actions.c.id.in_(select(actions.c.id).where(in_bound_list(actions.c.server_id, "ids")).limit(bindparam("most")))
     )
 )
 _PARTS = [
-    Prepared(delete(server_tags).where(among_bound(server_tags.c.server_id, "ids"))),
-    Prepared(delete(servers).where(among_bound(servers.c.id, "ids"))),
+    Prepared(delete(server_tags).where(in_bound_list(server_tags.c.server_id, "ids"))),
+    Prepared(delete(servers).where(in_bound_list(servers.c.id, "ids"))),
 ]
 _KEPT = Prepared(select(func.count(), func.min(servers.c.deleted_at)).where(servers.c.deleted_at.is_not(None)))
 

@@ -18,9 +18,9 @@ from cumulet.services.compute import states
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.tables import server_tags, servers
 from cumulet.store import Page, Transaction, paged
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 from cumulet.store.paging import MarkerNotFound
-from cumulet.store.texts import place_in
+from cumulet.store.texts import instr
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "access_ip_v4": servers.c.access_ip_v4,
@@ -118,7 +118,7 @@ def _where(tx: Transaction, filters: Filters) -> list[ColumnElement[bool]]:
     if filters.locked is not None:
         where.append(servers.c.locked_by.is_not(None) if filters.locked else servers.c.locked_by.is_(None))
     if filters.ids is not None:
-        where.append(among(servers.c.id, filters.ids))
+        where.append(in_list(servers.c.id, filters.ids))
     where += _tagged(filters)
     return _matching(tx, where, filters.patterns)
 
@@ -141,7 +141,7 @@ def _matching(
     for place, pattern in enumerate(rest.values(), 1):
         search = pattern.search
         rows = [row for row in rows if row[place] is not None and search(row[place])]
-    return [among(servers.c.id, [row[0] for row in rows])]
+    return [in_list(servers.c.id, [row[0] for row in rows])]
 
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_- :@/=")
@@ -158,7 +158,7 @@ def _words_of(lowered: ColumnElement[str], text: str) -> ColumnElement[bool] | N
     word = word.replace("\\.", ".").replace("\\-", "-")
     if ends:
         return lowered == word
-    return place_in(lowered, word) == 1 if begins else place_in(lowered, word) > 0
+    return instr(lowered, word) == 1 if begins else instr(lowered, word) > 0
 
 
 def _in_status(statuses: Sequence[str]) -> ColumnElement[bool]:

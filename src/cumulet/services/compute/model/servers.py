@@ -13,12 +13,12 @@ from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import server_tags, servers
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 Server = Row[Any]
 """A row of the table of servers."""
 
-_BY_IDS = Prepared(select(servers).where(among_bound(servers.c.id, "ids"), servers.c.deleted_at.is_(None)))
+_BY_IDS = Prepared(select(servers).where(in_bound_list(servers.c.id, "ids"), servers.c.deleted_at.is_(None)))
 
 
 def not_found(server_id: str) -> NotFound:

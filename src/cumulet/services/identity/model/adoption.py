@@ -37,7 +37,7 @@ from cumulet.services.identity.tables import (
     users,
 )
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 _PROJECT_IN = (
     (assignments, "target_id"),
@@ -81,12 +81,12 @@ def adopt(tx: Transaction, adoption: Adoption) -> None:
 def _domains(tx: Transaction, adoption: Adoption, owners: Iterable[Owner]) -> None:
     owners = list(owners)
     plain = select(projects.c.id).where(projects.c.is_domain.is_(False))
-    no_domains = {"", *tx.execute(plain.where(among(projects.c.id, {one.domain_id for one in owners}))).scalars()}
+    no_domains = {"", *tx.execute(plain.where(in_list(projects.c.id, {one.domain_id for one in owners}))).scalars()}
     for owner in owners:
         if owner.domain_id in no_domains:
             owner.domain_id = DOMAIN
     named = {owner.domain_id: owner.domain for owner in owners}
-    known = set(tx.execute(select(projects.c.id).where(among(projects.c.id, named))).scalars())
+    known = set(tx.execute(select(projects.c.id).where(in_list(projects.c.id, named))).scalars())
     taken = set(tx.execute(select(projects.c.name_key).where(projects.c.is_domain)).scalars())
     for id in sorted(named.keys() - known):
         name = named[id] if named[id] and folded(named[id]) not in taken else f"adopted-{id[:8]}"
@@ -99,7 +99,7 @@ def _owners(tx: Transaction, adoption: Adoption, kind: str, owners: Iterable[Own
     """Whether anything was written."""
     table = projects if kind == "project" else users
     wanted = {owner.id: owner for owner in owners if owner.id}
-    known = set(tx.execute(select(table.c.id).where(among(table.c.id, wanted))).scalars())
+    known = set(tx.execute(select(table.c.id).where(in_list(table.c.id, wanted))).scalars())
     missing = [wanted[id] for id in sorted(wanted.keys() - known)]
     if not missing:
         return False

@@ -1,7 +1,7 @@
 """Application credentials: a part of a user's roles on one project, proven by a secret that is hashed, never kept.
 
 What one may be used for can be narrowed by access rules, which belong to the user and outlive it. A deleted one ends
-its tokens: `kinds/application_credential.py` looks for the row.
+its tokens: `token_sources/application_credential.py` looks for the row.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from cumulet.services.identity.tables import (
     users,
 )
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 FILTERS = ("idp_id", "protocol_id", "unique_id")
 
@@ -41,7 +41,7 @@ def condition(query: Mapping[str, list[str]]) -> ColumnElement[bool] | None:
 
 def of_users(tx: Transaction, ids: Collection[str]) -> dict[str, Objects]:
     """User id → what is federated of it, of those of whom something is. One query."""
-    wanted = select(federated_users).where(among(federated_users.c.user_id, ids))
+    wanted = select(federated_users).where(in_list(federated_users.c.user_id, ids))
     found: dict[str, dict[str, list[dict[str, str]]]] = {}
     for row in tx.rows(wanted.order_by(federated_users.c.idp_id, federated_users.c.protocol_id)):
         protocols = found.setdefault(row.user_id, {}).setdefault(row.idp_id, [])
@@ -63,7 +63,7 @@ def replace(tx: Transaction, user_id: str, objects: Sequence[Mapping[str, Any]],
     ]
     _check(tx, rows, domain_id)
     tx.delete(federated_users, federated_users.c.user_id == user_id)
-    others = select(federated_users).where(among(federated_users.c.unique_id, [row["unique_id"] for row in rows]))
+    others = select(federated_users).where(in_list(federated_users.c.unique_id, [row["unique_id"] for row in rows]))
     keys = {(row.idp_id, row.protocol_id, row.unique_id) for row in tx.rows(others)} if rows else set()
     for row in rows:
         if _key(row) in keys:

@@ -1,7 +1,7 @@
 """From proofs to a token: who is it, what for, and for how long.
 
-`methods/` proves, `scopes` settles what for, `Tokens.describe` with `kinds/` says what the new token is worth: it is
-issued only when that is something. Hashing happens outside every transaction. Every refusal is the same 401.
+`methods/` proves, `scopes` settles what for, `Tokens.describe` with `token_sources/` says what the new token is worth:
+it is issued only when that is something. Hashing happens outside every transaction. Every refusal is the same 401.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from sqlalchemy import false, literal, select, union_all
 from cumulet.desired.records import Owner
 from cumulet.services.identity.tables import LOCAL, projects, users
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 DEFAULT_DOMAIN = "default"
 
@@ -17,12 +17,12 @@ _domains = projects.alias()
 _PROJECTS = (
     select(projects.c.id, projects.c.name, projects.c.domain_id, _domains.c.name.label("domain"), literal(LOCAL))
     .outerjoin(_domains, _domains.c.id == projects.c.domain_id)
-    .where(among_bound(projects.c.id, "projects"), projects.c.is_domain == false())
+    .where(in_bound_list(projects.c.id, "projects"), projects.c.is_domain == false())
 )
 _USERS = (
     select(users.c.id, users.c.name, users.c.domain_id, _domains.c.name.label("domain"), users.c.origin)
     .outerjoin(_domains, _domains.c.id == users.c.domain_id)
-    .where(among_bound(users.c.id, "users"))
+    .where(in_bound_list(users.c.id, "users"))
 )
 _BOTH = Prepared(union_all(_PROJECTS, _USERS))
 _ONLY_PROJECTS = Prepared(_PROJECTS)

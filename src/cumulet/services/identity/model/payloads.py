@@ -40,8 +40,8 @@ class Invalid(Exception):
 
 
 class Facts(Struct, frozen=True):
-    """What a token has been made by, beside its user: ids, empty for most tokens. Each has a module in `kinds/`.
-    `groups` are those that a mapping gave a federated user."""
+    """What a token has been made by, beside its user: ids, empty for most tokens. Each has a module in
+    `token_sources/`. `groups` are those that a mapping gave a federated user."""
 
     trust_id: str = ""
     application_credential_id: str = ""

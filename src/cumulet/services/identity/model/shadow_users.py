@@ -32,7 +32,7 @@ from cumulet.services.identity.tables import (
 )
 from cumulet.services.identity.tables import federated_users as table
 from cumulet.store import Store, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 MOST_GROUPS = 100  # a token names its groups, and has to fit into a header
 _LONGEST_ID, _LONGEST_NAME, _LONGEST_PROJECT = 255, 255, 64
@@ -164,7 +164,7 @@ def _domain_id(tx: Transaction, domain: dict[str, str]) -> str:
 def _groups(tx: Transaction, entrant: Entrant) -> tuple[str, ...]:
     """Ids of the groups of the mapping; names that no group has are passed over, as Keystone does. Two queries."""
     mapped = entrant.mapped
-    there = {row.id for row in tx.rows(select(groups.c.id).where(among(groups.c.id, mapped.group_ids)))}
+    there = {row.id for row in tx.rows(select(groups.c.id).where(in_list(groups.c.id, mapped.group_ids)))}
     missing = [group_id for group_id in mapped.group_ids if group_id not in there]
     if missing:
         raise Unauthorized(f"Group {missing[0]} returned by mapping {entrant.mapping_id} was not found in the backend.")
@@ -176,7 +176,7 @@ def _groups(tx: Transaction, entrant: Entrant) -> tuple[str, ...]:
                 groups.c.id, groups.c.name, groups.c.namesake, groups.c.domain_id, domain.c.name.label("domain_name")
             )
             .join(domain, domain.c.id == groups.c.domain_id)
-            .where(among(groups.c.name_key, [folded(name) for name, _ in mapped.groups]))
+            .where(in_list(groups.c.name_key, [folded(name) for name, _ in mapped.groups]))
             .order_by(domain.c.namesake.desc())
         )
         by_id: names.Book[str] = names.Book()
@@ -267,7 +267,7 @@ def _grant(tx: Transaction, entrant: Entrant, user_id: str, wanted: Sequence[_Ro
 def _project_ids(tx: Transaction, wanted: Sequence[_Roles]) -> dict[tuple[str, str], str]:
     """(name, domain id) → id of the projects, which are there afterwards. Raises 401 for one that cannot be made."""
     named = select(projects.c.id, projects.c.name, projects.c.namesake, projects.c.domain_id).where(
-        ~projects.c.is_domain, among(projects.c.name_key, [folded(each.name) for each in wanted])
+        ~projects.c.is_domain, in_list(projects.c.name_key, [folded(each.name) for each in wanted])
     )
     there: names.Book[str] = names.Book()
     for row in tx.rows(named) if wanted else ():

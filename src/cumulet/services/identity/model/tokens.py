@@ -1,8 +1,8 @@
 """Tokens: from the sealed statement to a caller and Keystone's description of it, and back.
 
 A token holds as long as its user, the user's domain and what it is scoped to are enabled, their epochs are those it
-was issued at, it is not revoked, it still has a role, and whatever it was made by (`kinds/`: a trust, an application
-credential, OAuth1, an identity provider) lives.
+was issued at, it is not revoked, it still has a role, and whatever it was made by (`token_sources/`: a trust, an
+application credential, OAuth1, an identity provider) lives.
 
 The answer is kept in memory with the generation it was
 found at; one query of the generation then decides. Nothing found inside a write transaction is kept.

@@ -26,7 +26,7 @@ from cumulet.services.image.states import ACTIVE, QUEUED
 from cumulet.services.image.tables import images, members
 from cumulet.services.image.tables import locations as placed
 from cumulet.store import Store, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 if TYPE_CHECKING:
     from cumulet.services.image.service import ImageContext
@@ -64,8 +64,8 @@ def lost(tx: Transaction, context: ImageContext) -> list[LostImage]:
         for kept in place.lost:
             found[kept.id] = LostImage(kept.id, place.id, kept.size, kept.since)
         found |= {name: LostImage(name, place.id, size, None) for name, size in place.names().items()}
-    known = select(placed.c.url).where(among(placed.c.url, found), placed.c.store.is_not(None))
-    rows = tx.rows(select(images.c.id).where(among(images.c.id, found), _not_waiting()))
+    known = select(placed.c.url).where(in_list(placed.c.url, found), placed.c.store.is_not(None))
+    rows = tx.rows(select(images.c.id).where(in_list(images.c.id, found), _not_waiting()))
     for name in {row.url for row in tx.rows(known)} | {row.id for row in rows}:
         found.pop(name, None)
     return [found[name] for name in sorted(found)]

@@ -1,9 +1,9 @@
 """Bytes of images that are kept near as well: what the cache API shows, and what feeds nodes and downloads when an
 image lies in a store across a network.
 
-A download of an image that lies far away, and a node that asks for it, queue it; one thread (`loops.maintain`) brings what
-is queued, one image after the other, and looks at each byte's hash on the way. What nobody used for longest goes when
-the cache is larger than it may be.
+A download of an image that lies far away, and a node that asks for it, queue it; one thread (`loops.maintain`) brings
+what is queued, one image after the other, and looks at each byte's hash on the way. What nobody used for longest goes
+when the cache is larger than it may be.
 """
 
 from __future__ import annotations

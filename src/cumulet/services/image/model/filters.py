@@ -17,7 +17,7 @@ from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.tables import images, tags
 from cumulet.services.image.wire import pages
 from cumulet.store import Page, Prepared, Transaction, paged
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 from cumulet.store.paging import MarkerNotFound, first_page
 from cumulet.store.times import parse_iso
 
@@ -144,7 +144,7 @@ def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[Row[Any]]:
 
 def _tagged(wanted: set[str]) -> ColumnElement[bool]:
     """Images with all of these tags."""
-    having = select(tags.c.image_id).where(among(tags.c.value, wanted)).group_by(tags.c.image_id)
+    having = select(tags.c.image_id).where(in_list(tags.c.value, wanted)).group_by(tags.c.image_id)
     return images.c.id.in_(having.having(func.count() == len(wanted)))
 
 

@@ -15,7 +15,7 @@ from cumulet.services.image.model import locations
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, DELETED, QUEUED, allowed
 from cumulet.services.image.tables import cached, images, members, tags
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 if TYPE_CHECKING:
     from cumulet.services.image.service import ImageContext
@@ -107,7 +107,7 @@ def get(tx: Transaction, caller: Caller, image_id: str, *, missing: str = "No im
     return Image(row, tags_of(tx, [image_id]).get(image_id, []), shared)
 
 
-_TAGS = Prepared(select(tags).where(among_bound(tags.c.image_id, "ids")).order_by(tags.c.value))
+_TAGS = Prepared(select(tags).where(in_bound_list(tags.c.image_id, "ids")).order_by(tags.c.value))
 
 
 def tags_of(tx: Transaction, ids: Collection[str]) -> dict[str, list[str]]:

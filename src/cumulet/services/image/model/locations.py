@@ -19,7 +19,7 @@ from cumulet.services.image.model.stores import ImageStore, Stores
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import erasures, images, locations
 from cumulet.store import Prepared, Store, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 from cumulet.store.times import SECOND
 
 log = logging.getLogger("cumulet.image")
@@ -34,7 +34,7 @@ def of(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
     return tx.rows(select(locations).where(locations.c.image_id == image_id).order_by(locations.c.id))
 
 
-_OF_MANY = Prepared(select(locations).where(among_bound(locations.c.image_id, "ids")).order_by(locations.c.id))
+_OF_MANY = Prepared(select(locations).where(in_bound_list(locations.c.image_id, "ids")).order_by(locations.c.id))
 
 
 def of_many(tx: Transaction, ids: Collection[str]) -> dict[str, list[Row[Any]]]:

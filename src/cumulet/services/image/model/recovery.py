@@ -24,7 +24,7 @@ from cumulet.services.image.states import ACTIVE, DEACTIVATED, IMPORTING, QUEUED
 from cumulet.services.image.tables import cached, erasures, images
 from cumulet.services.image.tables import locations as placed
 from cumulet.store import Store, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 if TYPE_CHECKING:
     from cumulet.services.image.service import ImageContext
@@ -159,7 +159,7 @@ def _trying(act: Callable[..., T], *arguments: Any) -> T | None:
 
 def deleted_among(tx: Transaction, ids: Iterable[str]) -> set[str]:
     """Those of these images whose rows say that they were deleted. One query."""
-    query = select(images.c.id).where(among(images.c.id, ids), images.c.deleted_at.is_not(None))
+    query = select(images.c.id).where(in_list(images.c.id, ids), images.c.deleted_at.is_not(None))
     return {row.id for row in tx.rows(query)}
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, func, select
 
 from cumulet.services.image.tables import images
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 _DEAD = Prepared(
     select(images.c.id)
@@ -14,7 +14,7 @@ _DEAD = Prepared(
     .order_by(images.c.deleted_at)
     .limit(bindparam("most"))
 )
-_ROWS = Prepared(delete(images).where(among_bound(images.c.id, "ids")))
+_ROWS = Prepared(delete(images).where(in_bound_list(images.c.id, "ids")))
 _KEPT = Prepared(select(func.count(), func.min(images.c.deleted_at)).where(images.c.deleted_at.is_not(None)))
 
 

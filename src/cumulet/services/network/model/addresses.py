@@ -17,7 +17,7 @@ from sqlalchemy import Row, and_, bindparam, select
 from cumulet.services.network import faults
 from cumulet.services.network.tables import addresses, subnets
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among, among_bound
+from cumulet.store.in_list import in_bound_list, in_list
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 AUTOMATIC = ("slaac", "dhcpv6-stateless")
@@ -35,7 +35,9 @@ _TAKEN = Prepared(
     .order_by(addresses.c.number)
     .limit(_BATCH)
 )
-_OF_PORTS = Prepared(select(addresses).where(among_bound(addresses.c.port_id, "ports")).order_by(addresses.c.position))
+_OF_PORTS = Prepared(
+    select(addresses).where(in_bound_list(addresses.c.port_id, "ports")).order_by(addresses.c.position)
+)
 
 
 class Allocation(Struct, frozen=True):
@@ -238,7 +240,7 @@ def release(tx: Transaction, port_ids: Sequence[str]) -> None:
 def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     """Addresses of ports, in their order."""
     found: dict[str, list[Row[Any]]] = {id: [] for id in port_ids}
-    query = select(addresses).where(among(addresses.c.port_id, port_ids)).order_by(addresses.c.position)
+    query = select(addresses).where(in_list(addresses.c.port_id, port_ids)).order_by(addresses.c.position)
     for row in tx.rows(query):
         found[row.port_id].append(row)
     return found

@@ -26,7 +26,7 @@ from cumulet.services.network.tables import (
     subnets,
 )
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 ADOPTED = "Made of what a node kept."
 """The description of a port that only its network's DHCP server knew."""
@@ -168,9 +168,9 @@ class World:
 
     def replace(self, port_ids: Collection[str]) -> None:
         """Ports of which only a DHCP server had told are made anew."""
-        self.tx.delete(addresses, among(addresses.c.port_id, port_ids))
-        self.tx.delete(port_groups, among(port_groups.c.port_id, port_ids))
-        self.tx.delete(ports, among(ports.c.id, port_ids))
+        self.tx.delete(addresses, in_list(addresses.c.port_id, port_ids))
+        self.tx.delete(port_groups, in_list(port_groups.c.port_id, port_ids))
+        self.tx.delete(ports, in_list(ports.c.id, port_ids))
 
     def write(self) -> None:
         """Insert the rows. One statement for each table."""

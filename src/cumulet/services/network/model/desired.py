@@ -30,7 +30,7 @@ from cumulet.services.network.tables import (
     subnets,
 )
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 
 def _prefix(cidr: str) -> int:
@@ -156,7 +156,7 @@ def _loose(tx: Transaction, ids: Sequence[str]) -> dict[str, PortRecord]:
 
 
 def _select_ports(ids: Sequence[str]) -> Select[Any]:
-    return select(ports).where(among(ports.c.id, ids))
+    return select(ports).where(in_list(ports.c.id, ids))
 
 
 def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[shapes.Address]]) -> dict[str, str]:
@@ -310,7 +310,7 @@ def _floating(
     query = select(ports.c.id, ports.c.mac_address, addresses.c.subnet_id).join(
         addresses, addresses.c.port_id == ports.c.id
     )
-    outside = {row.id: row for row in tx.rows(query.where(among(ports.c.id, [r.floating_port_id for r in rows])))}
+    outside = {row.id: row for row in tx.rows(query.where(in_list(ports.c.id, [r.floating_port_id for r in rows])))}
     for row in rows:
         ip = shapes.FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address)
         if row.floating_port_id in outside:

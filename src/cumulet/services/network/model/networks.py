@@ -15,7 +15,7 @@ from cumulet.services.network.model import addresses, propagation, tags
 from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
 from cumulet.services.network.tables import floatingips, networks, ports, routers, sequences, subnets
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 ZONE = "nova"
 PHYSICAL_MTU = 1500
@@ -210,7 +210,7 @@ def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     ids = [row.id for row in rows]
     tagged = tags.of(tx, ids)
     own: dict[str, list[str]] = {id: [] for id in ids}
-    query = select(subnets.c.id, subnets.c.network_id).where(among(subnets.c.network_id, ids))
+    query = select(subnets.c.id, subnets.c.network_id).where(in_list(subnets.c.network_id, ids))
     for subnet in tx.rows(query.order_by(subnets.c.created_at, subnets.c.id)):
         own[subnet.network_id].append(subnet.id)
     return [

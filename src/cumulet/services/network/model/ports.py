@@ -23,7 +23,7 @@ from cumulet.services.network.model.standard_attributes import change, fresh, gi
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 COMPUTE = "compute:"
 ROUTER_OWNED = ("network:router_interface", "network:router_gateway", "network:floatingip", "network:ha_router")
@@ -48,7 +48,7 @@ def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
 
 
 _GROUPS_OF = Prepared(
-    select(port_groups).where(among_bound(port_groups.c.port_id, "ports")).order_by(port_groups.c.group_id)
+    select(port_groups).where(in_bound_list(port_groups.c.port_id, "ports")).order_by(port_groups.c.group_id)
 )
 
 
@@ -87,7 +87,7 @@ def binding_to(tx: Transaction, host: str) -> Binding:
 def of_servers(name: str) -> ColumnElement[bool]:
     """The one condition for "ports of servers": those that compute plugged into them. A port that only says so (its
     device is its owner's to write) is nobody's. `name` is the parameter with the servers' ids."""
-    return and_(among_bound(ports.c.device_id, name), ports.c.plugged)
+    return and_(in_bound_list(ports.c.device_id, name), ports.c.plugged)
 
 
 _PLUGGED_ELSEWHERE = Prepared(

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, exists, or_, select
 from cumulet.fleet import door as fleet
 from cumulet.services.network.tables import port_groups, ports, security_group_rules, security_groups
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 DHCP = "network:dhcp"
 
@@ -22,7 +22,7 @@ _REMOTES = Prepared(
     select(_rule.security_group_id, _rule.remote_group_id)
     .where(
         _rule.remote_group_id.is_not(None),
-        or_(among_bound(_rule.security_group_id, "groups"), among_bound(_rule.remote_group_id, "groups")),
+        or_(in_bound_list(_rule.security_group_id, "groups"), in_bound_list(_rule.remote_group_id, "groups")),
     )
     .distinct()
 )
@@ -38,7 +38,7 @@ _bound = select(port_groups.c.group_id).join(ports, ports.c.id == port_groups.c.
 _bound = _bound.where(ports.c.link_id == bindparam("link"))
 _USED = Prepared(
     select(security_groups.c.id).where(
-        among_bound(security_groups.c.id, "groups"),
+        in_bound_list(security_groups.c.id, "groups"),
         exists()
         .where(port_groups.c.group_id == security_groups.c.id)
         .where(ports.c.id == port_groups.c.port_id, ports.c.link_id == bindparam("link")),
@@ -46,7 +46,7 @@ _USED = Prepared(
 )
 _NAMED = Prepared(
     select(_rule.remote_group_id)
-    .where(among_bound(_rule.remote_group_id, "groups"), _rule.security_group_id.in_(_bound))
+    .where(in_bound_list(_rule.remote_group_id, "groups"), _rule.security_group_id.in_(_bound))
     .distinct()
 )
 

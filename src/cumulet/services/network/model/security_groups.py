@@ -16,7 +16,7 @@ from cumulet.services.network.model.standard_attributes import change, fresh, st
 from cumulet.services.network.tables import port_groups, security_group_rules, security_groups
 from cumulet.services.network.wire.security_groups import number
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 RULE_FIELDS = (
     "direction",
@@ -164,7 +164,7 @@ def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     """Groups as clients see them, with their rules. Two queries."""
     ids = [row.id for row in rows]
     rule = security_group_rules.c
-    query = select(security_group_rules).where(among(rule.security_group_id, ids)).order_by(rule.created_at, rule.id)
+    query = select(security_group_rules).where(in_list(rule.security_group_id, ids)).order_by(rule.created_at, rule.id)
     rules = tx.rows(query)
     tagged = tags.of(tx, [*ids, *(row.id for row in rules)])
     by_group: dict[str, list[dict[str, Any]]] = {id: [] for id in ids}

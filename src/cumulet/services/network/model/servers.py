@@ -21,10 +21,10 @@ from cumulet.services.network.model.standard_attributes import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 _SERVED = exists().where(subnets.c.network_id == networks.c.id).label("served")
-_NETWORKS = Prepared(select(networks, _SERVED).where(among_bound(networks.c.id, "ids")))
+_NETWORKS = Prepared(select(networks, _SERVED).where(in_bound_list(networks.c.id, "ids")))
 _LAST_POSITION = Prepared(
     select(port_table.c.position)
     .where(port_table.c.device_id == bindparam("server"), port_table.c.plugged)

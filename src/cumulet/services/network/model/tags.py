@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, exists, false, not_, select, true
 
 from cumulet.services.network.tables import tags
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 MOST = 50
 """Tags of one resource, as in Neutron."""
@@ -17,7 +17,7 @@ MOST = 50
 def of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
     """Tags of resources: id → tags, in order."""
     found: dict[str, list[str]] = {}
-    for row in tx.rows(select(tags).where(among(tags.c.resource_id, ids)).order_by(tags.c.tag)):
+    for row in tx.rows(select(tags).where(in_list(tags.c.resource_id, ids)).order_by(tags.c.tag)):
         found.setdefault(row.resource_id, []).append(row.tag)
     return found
 
@@ -52,7 +52,7 @@ def condition(id: ColumnElement[str], name: str, values: Sequence[str]) -> Colum
         return true()
     own = exists().where(tags.c.resource_id == id)
     if name.endswith("-any"):
-        combined: ColumnElement[bool] = own.where(among(tags.c.tag, wanted))
+        combined: ColumnElement[bool] = own.where(in_list(tags.c.tag, wanted))
     elif len(wanted) > MOST:
         combined = false()  # a resource has no room for so many
     else:

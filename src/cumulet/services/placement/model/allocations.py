@@ -15,11 +15,11 @@ from sqlalchemy import Row, bindparam, func, select, update
 
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 # The statements of every claim are made once: making and keying them costs more than running them.
-_CONSUMERS = Prepared(select(consumers).where(among_bound(consumers.c.uuid, "ids")))
-_HELD = Prepared(select(allocations).where(among_bound(allocations.c.consumer_uuid, "ids")))
+_CONSUMERS = Prepared(select(consumers).where(in_bound_list(consumers.c.uuid, "ids")))
+_HELD = Prepared(select(allocations).where(in_bound_list(allocations.c.consumer_uuid, "ids")))
 _STOCK = Prepared(
     select(
         providers.c.uuid,
@@ -31,14 +31,14 @@ _STOCK = Prepared(
         inventories.c.used,
     )
     .select_from(providers.outerjoin(inventories, inventories.c.provider_uuid == providers.c.uuid))
-    .where(among_bound(providers.c.uuid, "ids"))
+    .where(in_bound_list(providers.c.uuid, "ids"))
     .with_for_update(of=providers)
 )
 _TOUCH = Prepared(
-    update(providers).where(among_bound(providers.c.uuid, "ids")).values(generation=providers.c.generation + 1)
+    update(providers).where(in_bound_list(providers.c.uuid, "ids")).values(generation=providers.c.generation + 1)
 )
 _USED = select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.used).where(
-    among_bound(inventories.c.provider_uuid, "ids")
+    in_bound_list(inventories.c.provider_uuid, "ids")
 )
 
 Resources = Mapping[str, int]

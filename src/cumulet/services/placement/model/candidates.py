@@ -13,7 +13,7 @@ from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.model.providers import of_id
 from cumulet.services.placement.tables import inventories, providers
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 
 class Candidate(Struct, frozen=True):
@@ -80,7 +80,7 @@ def _walk(names: tuple[str, ...], form: Form, filters: Filters | None = None) ->
     if filters is not None:
         query = query.where(*of_id(first.c.provider_uuid, filters))
     if form.excluding:
-        query = query.where(not_(among_bound(first.c.provider_uuid, "exclude")))
+        query = query.where(not_(in_bound_list(first.c.provider_uuid, "exclude")))
     query = query.order_by(first.c.free.desc(), first.c.provider_uuid.desc())
     return query.limit(bindparam("most")) if form.limited else query
 

@@ -18,7 +18,7 @@ from cumulet.services.placement.tables import (
     providers,
 )
 from cumulet.store import Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 
 def get(tx: Transaction, uuid: str) -> Row[Any]:
@@ -162,8 +162,8 @@ def delete(tx: Transaction, uuid: str) -> None:
 def delete_unused(tx: Transaction, uuids: Sequence[str]) -> None:
     """Delete providers without allocations and children."""
     for table in (inventories, provider_traits, provider_aggregates):
-        tx.delete(table, among(table.c.provider_uuid, uuids))
-    tx.delete(providers, among(providers.c.uuid, uuids))
+        tx.delete(table, in_list(table.c.provider_uuid, uuids))
+    tx.delete(providers, in_list(providers.c.uuid, uuids))
 
 
 def aggregates(tx: Transaction, uuid: str) -> list[str]:

@@ -22,7 +22,7 @@ from cumulet.services.placement.model.filters import Filters, Request
 from cumulet.services.placement.tables import inventories, provider_aggregates, provider_traits
 from cumulet.services.placement.tables import providers as rows
 from cumulet.store import Prepared, Transaction
-from cumulet.store.among import among_bound
+from cumulet.store.in_list import in_bound_list
 
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
 """The trait of a provider that shares its inventory with the members of its aggregates."""
@@ -109,16 +109,16 @@ def _flat(tx: Transaction, request: Request) -> tuple[list[Found], dict[str, Sum
 
 _STOCK = Prepared(
     select(inventories.c.provider_uuid, inventories.c.resource_class, inventories.c.capacity, inventories.c.used).where(
-        among_bound(inventories.c.provider_uuid, "ids")
+        in_bound_list(inventories.c.provider_uuid, "ids")
     )
 )
 _TRAITS = Prepared(
     select(provider_traits.c.provider_uuid, provider_traits.c.trait)
-    .where(among_bound(provider_traits.c.provider_uuid, "ids"))
+    .where(in_bound_list(provider_traits.c.provider_uuid, "ids"))
     .order_by(provider_traits.c.provider_uuid, provider_traits.c.trait)
 )
 _IN_TREES = Prepared(
-    select(rows.c.uuid, rows.c.parent_uuid, rows.c.root_uuid).where(among_bound(rows.c.root_uuid, "ids"))
+    select(rows.c.uuid, rows.c.parent_uuid, rows.c.root_uuid).where(in_bound_list(rows.c.root_uuid, "ids"))
 )
 
 
@@ -158,15 +158,17 @@ _HAVING = (
 )
 _IN_CLOUD = Prepared(_HAVING)
 _IN_TREE = Prepared(_HAVING.where(rows.c.root_uuid == bindparam("root")))
-_AMONG = Prepared(_HAVING.where(among_bound(inventories.c.provider_uuid, "ids")), by_values=True)
+_AMONG = Prepared(_HAVING.where(in_bound_list(inventories.c.provider_uuid, "ids")), by_values=True)
 _EVERYBODY = Prepared(select(rows.c.uuid, rows.c.root_uuid).order_by(rows.c.uuid))
 _NESTED = Prepared(select(rows.c.uuid, rows.c.parent_uuid).where(_HAS_PARENT))
 _WITH_TRAITS = Prepared(
-    select(provider_traits.c.trait, provider_traits.c.provider_uuid).where(among_bound(provider_traits.c.trait, "ids"))
+    select(provider_traits.c.trait, provider_traits.c.provider_uuid).where(
+        in_bound_list(provider_traits.c.trait, "ids")
+    )
 )
 _MEMBERS = Prepared(
     select(provider_aggregates.c.aggregate_uuid, provider_aggregates.c.provider_uuid).where(
-        among_bound(provider_aggregates.c.aggregate_uuid, "ids")
+        in_bound_list(provider_aggregates.c.aggregate_uuid, "ids")
     )
 )
 _sharer, _member = provider_aggregates.alias(), provider_aggregates.alias()

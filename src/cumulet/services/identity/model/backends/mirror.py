@@ -17,7 +17,7 @@ from cumulet.services.identity.model import generation
 from cumulet.services.identity.model.backends import Entry
 from cumulet.services.identity.tables import LDAP, folded, groups, id_mappings, memberships, users
 from cumulet.store import Store, Transaction
-from cumulet.store.among import among
+from cumulet.store.in_list import in_list
 
 Kind = Literal["user", "group"]
 _TABLES: dict[str, Table] = {"user": users, "group": groups}
@@ -46,7 +46,7 @@ def follow(store: Store, domain_id: str, kind: Kind, entries: Sequence[Entry], a
     with store.read() as tx:
         mine = select(table).where(table.c.domain_id == domain_id, table.c.origin == LDAP)
         if asked is not None:
-            mine = mine.where(among(table.c.id, {*asked, *wanted}))
+            mine = mine.where(in_list(table.c.id, {*asked, *wanted}))
         there = {row.id: row for row in tx.rows(mine)}
     values = {identifier: _values(kind, each) for identifier, each in wanted.items()}
     new = [identifier for identifier in wanted if identifier not in there]
@@ -59,7 +59,7 @@ def follow(store: Store, domain_id: str, kind: Kind, entries: Sequence[Entry], a
         if changed:
             _change(tx, table, {i: values[i] for i in changed})
         if gone:
-            tx.delete(table, among(table.c.id, gone))
+            tx.delete(table, in_list(table.c.id, gone))
         generation.bump(tx)
 
 
@@ -75,8 +75,8 @@ def _called(name: str) -> dict[str, str]:
 
 def _insert(tx: Transaction, domain_id: str, kind: Kind, new: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
     table = _TABLES[kind]
-    known = {row.public_id for row in tx.rows(select(id_mappings).where(among(id_mappings.c.public_id, new)))}
-    also = {row.id for row in tx.rows(select(table.c.id).where(among(table.c.id, new)))}  # somebody was faster
+    known = {row.public_id for row in tx.rows(select(id_mappings).where(in_list(id_mappings.c.public_id, new)))}
+    also = {row.id for row in tx.rows(select(table.c.id).where(in_list(table.c.id, new)))}  # somebody was faster
     key = {"domain_id": domain_id, "entity_type": kind}
     tx.insert(id_mappings, [{**key, "public_id": i, "local_id": each[0]} for i, each in new.items() if i not in known])
     row: dict[str, Any] = {"domain_id": domain_id, "origin": LDAP}
@@ -96,7 +96,7 @@ def _change(tx: Transaction, table: Table, changed: Mapping[str, dict[str, Any]]
     )
     disabled = [i for i, each in changed.items() if each.get("enabled") is False]
     if disabled:
-        tx.update(users, among(users.c.id, disabled), epoch=users.c.epoch + 1)
+        tx.update(users, in_list(users.c.id, disabled), epoch=users.c.epoch + 1)
 
 
 def follow_memberships(store: Store, *, user_id: str = "", group_id: str = "", others: Iterable[str]) -> None:

@@ -6,7 +6,7 @@
 whatever else takes long happens outside of them. It raises `auth.Unauthenticated` with `tokens.REFUSED` for every proof
 that fails, whatever the reason (an unknown user must cost and read as a wrong secret does), 400 for a block that makes
 no sense, 403 for a proof that is right and must not be used so. It issues nothing: `model/login.py` puts the proofs of
-a request together, settles the scope, and describes the token, which asks `kinds/` for what `facts` name.
+a request together, settles the scope, and describes the token, which asks `token_sources/` for what `facts` name.
 
 New methods: write the module, its shape in `wire/tokens.py`, its line in `methods/registry.py`, its bit in
 `payloads.METHODS`.

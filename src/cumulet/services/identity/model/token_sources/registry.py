@@ -1,4 +1,4 @@
-"""Which kinds a token is of."""
+"""Which sources a token has."""
 
 from __future__ import annotations
 

@@ -43,13 +43,13 @@ def _postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
-def among(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+def in_list(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
     """Whether the text `column` is one of `values`."""
     return _one_of(column, literal(values, Texts()))
 
 
-def among_bound(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
-    """As `among`, for a prepared statement: the values are bound as `name`."""
+def in_bound_list(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """As `in_list`, for a prepared statement: the values are bound as `name`."""
     return _one_of(column, bindparam(name, type_=Texts()))
 
 
