@@ -28,7 +28,8 @@ import uvicorn
 from sqlalchemy import text
 
 from cumulet.auth import Caller, Policy
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
+from cumulet.http.mount import Mount
 from cumulet.http.server import listen
 from cumulet.services.placement.service import load
 from cumulet.services.placement.tables import inventories, provider_traits, providers

@@ -31,7 +31,8 @@ import sys
 from pathlib import Path
 import uvloop
 from cumulet.auth import Policy
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
+from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
 from cumulet.services.image.service import ImageContext, load
 from cumulet.store import Store, metadata

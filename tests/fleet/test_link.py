@@ -29,7 +29,8 @@ from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
 from cumulet.fleet.model import clouds, desired, joining, keeping
 from cumulet.http import Reply
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
+from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal

@@ -18,8 +18,9 @@ from typing import TypeVar
 
 import uvloop
 
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.connections import Connections
+from cumulet.http.mount import Mount
 from cumulet.http.server import Secured, Server, listen, server
 from cumulet.http.tls import Certificate
 

@@ -16,8 +16,9 @@ from sqlalchemy import text
 
 from cumulet.auth import Caller, Policy, Rule, Unauthenticated
 from cumulet.http import Call, Microversions, Reply, Service, Wire
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.faults import Conflict, nova_body
+from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
 from cumulet.store import Store, Transaction
 

@@ -15,9 +15,10 @@ from websockets.sync.client import connect
 from cumulet.auth import Policy
 from cumulet.http import Call, Reply, Service, connections, protocol
 from cumulet.http import app as app_module
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.connections import ANSWER_S, BODY_S, HEAD_S, KEEP_ALIVE_S, LINGER_S, LONG_BODY_S, share_of
 from cumulet.http.faults import Unauthorized, nova_body
+from cumulet.http.mount import Mount
 from cumulet.store import Store
 from tests.http.served import Client, Served, request
 from tests.http.test_app import authenticate

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from cumulet.auth import Policy
 from cumulet.http import Call, Reply, Service, encoding, reading
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.faults import BadRequest, webob_body
+from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
 from cumulet.store import Store
 from tests.http.test_app import authenticate, made

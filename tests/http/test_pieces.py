@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from cumulet.auth import Policy
 from cumulet.http import Call, Service
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.faults import nova_body
+from cumulet.http.mount import Mount
 from cumulet.http.protocol import MOST_HEAD, MOST_HEADERS, MOST_QUEUED
 from cumulet.store import Store
 from tests.http.served import Served, cut, headed, request

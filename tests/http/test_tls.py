@@ -21,8 +21,9 @@ from cumulet.cli.problems import Seen, running
 from cumulet.cli.problems import certificates as certificate_problems
 from cumulet.config import Settings
 from cumulet.http import Call, Service, tls
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.faults import nova_body
+from cumulet.http.mount import Mount
 from cumulet.store import Store
 from tests.http.served import Served, request
 from tests.http.test_app import authenticate

@@ -16,7 +16,8 @@ import httpx
 import uvicorn
 
 from cumulet.auth import Caller, Policy, Unauthenticated
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
+from cumulet.http.mount import Mount
 from cumulet.http.operation import Service
 from cumulet.http.server import listen
 from cumulet.store import Store, Transaction, metadata

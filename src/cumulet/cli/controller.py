@@ -30,8 +30,9 @@ from cumulet.engine.retention import Forgets, Retention
 from cumulet.fleet import door as fleet_door
 from cumulet.fleet import service as fleet
 from cumulet.http import Service
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
 from cumulet.http.audit import AuditLog
+from cumulet.http.mount import Mount
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.server import Secured, listen, serve
 from cumulet.http.tls import Certificate, CertificateError
@@ -217,6 +218,7 @@ def _mount(settings: Settings, name: str, load: Callable[[], Service], context: 
         public=settings.public_urls.get(kind, ""),
         proxied=name not in NEVER_OUTSIDE,
         type=kind,
+        request_id_header="x-compute-request-id" if kind == "compute" else "",
     )
 
 

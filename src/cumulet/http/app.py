@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import msgspec
 
 from cumulet import __version__
-from cumulet.auth import Caller, Forbidden, Policy, Unauthenticated
+from cumulet.auth import Caller, Forbidden, Unauthenticated
 from cumulet.auth.access_rules import allows
 from cumulet.http import encoding, forwarded, health, measures, openapi, reading, running
 from cumulet.http.call import Call, Reply
@@ -38,6 +38,7 @@ from cumulet.http.faults import (
     keystone_body,
 )
 from cumulet.http.measures import Measures
+from cumulet.http.mount import Mount
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.operation import Choice, Operation, Service
 from cumulet.http.shapes import Invalid, parse, trimmed
@@ -67,38 +68,6 @@ _SMALL_BODY = 8192
 _MOST_UNPROVEN = 1 << 26  # bytes of larger bodies that come at the same time from callers whom nobody has checked yet
 _MISSING_TOKEN = "The request you have made requires authentication."  # noqa: S105 - Keystone's sentence
 _SHORT_RETRY_S = "60"
-
-
-class Mount:
-    """A service as one process serves it: on which port, with which context for its handlers. `service` may be what
-    declares it when the first request comes. `public`: where clients find it who come through a proxy; `proxied`:
-    whether any may."""
-
-    def __init__(
-        self,
-        service: Service | Callable[[], Service],
-        context: Any,
-        policy: Policy,
-        auth_url: str = "",
-        *,
-        public: str = "",
-        proxied: bool = False,
-        type: str = "",
-    ) -> None:
-        self._service = service
-        self.type = service.type if isinstance(service, Service) else type
-        self.context = context
-        self.policy = policy
-        self.auth_url = auth_url
-        self.public = forwarded.Public(public)
-        self.proxied = proxied
-
-    @property
-    def service(self) -> Service:
-        """The service with its operations."""
-        if not isinstance(self._service, Service):
-            self._service = self._service()
-        return self._service
 
 
 class App:
@@ -156,8 +125,8 @@ class Exchange:
         self.request_id = f"req-{uuid.uuid4()}"
         self.global_id: str | None = None
         self.answer_headers: HeaderList = [("x-openstack-request-id", self.request_id)]
-        if mount.type == "compute":
-            self.answer_headers.append(("x-compute-request-id", self.request_id))
+        if mount.request_id_header:
+            self.answer_headers.append((mount.request_id_header, self.request_id))
         self.started = False
         self.status = 0
         self.operation: Operation | None = None

@@ -24,7 +24,7 @@ import msgspec
 
 from cumulet import space
 from cumulet.auth import Caller
-from cumulet.http.operation import Choice, Operation
+from cumulet.http.operation import LOGIN, Choice, Operation
 from cumulet.problem import Problem
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ _READS = ("GET", "HEAD", "OPTIONS")
 _ACTIONS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 _VERSION = re.compile(r"v\d[\d.]*")
 _escaped = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_LOGINS = ("tokens.issue", "federation.", "signed_requests.", "oauth2.token", "version2.")
 
 
 _SCARCE = "its disk is full but for a rest that is kept for deleting"
@@ -87,7 +86,7 @@ class AuditLog:
         operation = exchange.operation
         if operation is None or operation.name in self._quiet:
             return False
-        return exchange.scope["method"] not in _READS or _is_login(operation.name)
+        return exchange.scope["method"] not in _READS or _is_login(operation)
 
     def _within_bounds(self, status: int, user: str) -> bool:
         """Whether this one is written; what was not is said when the minute is over."""
@@ -183,13 +182,13 @@ def event(exchange: Exchange, clean: Callable[[str], str] = str) -> dict[str, An
     target: dict[str, Any] = {"typeURI": "/".join(["service", service, *words])}
     ids = [clean(str(values[name]))[:_MOST_LETTERS] for name in params if name in values]
     made = _made(call.made) if call and method == "POST" and status < 300 and call.params.keys() <= set(params) else []
-    if made and not (operation and _is_login(operation.name)):
+    if made and not _is_login(operation):
         target |= {"id": made[0]} | ({"ids": made} if len(made) > 1 else {})
         if ids:
             target["within"] = ids
     elif not ids and call and (about := [clean(each)[:_MOST_LETTERS] for each in call.about[:_MOST_IDS]]):
         target |= {"id": about[0]} | ({"ids": about} if len(about) > 1 else {})
-    elif not ids and caller and operation and _is_login(operation.name):
+    elif not ids and caller and _is_login(operation):
         target["id"] = caller.user_id
     else:
         target["id"] = ids[-1] if ids else "unknown"
@@ -229,18 +228,14 @@ def _more(user: str, count: int) -> dict[str, Any]:
     return found
 
 
-def _is_login(name: str) -> bool:
-    service, _, rest = name.partition(".")
-    return service == "identity" and rest.startswith(_LOGINS)
+def _is_login(operation: Operation | None) -> bool:
+    return operation is not None and operation.audit == LOGIN
 
 
 def _action(method: str, operation: Operation | None) -> str:
     """CADF's word, and of an action on a server, say, which."""
-    name = operation.name if operation else ""
-    if _is_login(name):
-        return "authenticate"
-    if name == "identity.tokens.revoke":
-        return "revoke"
+    if operation and operation.audit:
+        return operation.audit
     if operation and operation.action:
         return f"update/{operation.action}"
     if isinstance(operation, Choice):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _BRACES = re.compile(r"\{(\*?\w+)\}")
 
 TransactionKind = Literal["read", "write", "none"]
+LOGIN = "authenticate"
+"""What an operation is to the audit log by which somebody proves who he is."""
 Handler = Callable[..., Any]
 
 
@@ -80,7 +82,8 @@ class Operation:
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
     `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
     refused while its disks are nearly full; all that `writes`, when hardly anything is free. What is `quiet` has its
-    line in the access log when it fails, or at the level DEBUG.
+    line in the access log when it fails, or at the level DEBUG. `audit` is CADF's word for what it does, where the
+    method does not say it; `LOGIN` is written even when nothing is changed.
     """
 
     service: str
@@ -108,6 +111,7 @@ class Operation:
     consumes: tuple[str, ...] = ()
     grows: bool = False
     quiet: bool = False
+    audit: str = ""
     admit: Callable[[Any], None] | None = None
 
     @property
@@ -227,7 +231,8 @@ class Service:
     kinds of tokens that its rules take, where a rule does not say itself. `admit` sees the call of an authenticated
     request before its body is read, and raises the fault of one that it does not take.
     Without `slash_ends` a path below a version that ends in a slash names something without an id: it is not there.
-    `no_room`: the fault of what a disk has no room for.
+    `no_room`: the fault of what a disk has no room for. `request_id_header`: an older header beside the common one that
+    tells the id of each request. `rule_prefix`: the word that the names of its rules begin with.
     """
 
     def __init__(
@@ -243,6 +248,8 @@ class Service:
         admit: Callable[[Any], None] | None = None,
         slash_ends: bool = True,
         no_room: type[Fault] = Unavailable,
+        request_id_header: str = "",
+        rule_prefix: str = "",
     ) -> None:
         self.type = type
         self.faults = faults
@@ -254,6 +261,8 @@ class Service:
         self.admit = admit
         self.slash_ends = slash_ends
         self.no_room = no_room
+        self.request_id_header = request_id_header
+        self.rule_prefix = rule_prefix
         self.rules: list[Rule] = []
         self.operations: list[Operation] = []
         self.websocket: Callable[..., Any] | None = None

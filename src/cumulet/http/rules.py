@@ -32,12 +32,17 @@ def described(service: Service) -> Iterator[Described]:
             inside.setdefault(name, []).append(rule.name)
     for rule in rules.values():
         operations = tuple(using.get(rule.name, ()))
-        yield Described(rule, rule.description or _sentence(rule.name, operations, using, inside), operations)
+        text = rule.description or _sentence(rule.name, operations, using, inside)
+        if not text:
+            words = rule.name.removeprefix(f"{service.rule_prefix}:").replace("_", " ").replace(":", ", ")
+            text = f"Decides inside other operations on: {words}."
+        yield Described(rule, text, operations)
 
 
 def _sentence(
     name: str, operations: tuple[Operation, ...], using: dict[str, list[Operation]], inside: dict[str, list[str]]
 ) -> str:
+    """What the operations say of the rule; empty when none does."""
     if operations:
         return " ".join(dict.fromkeys(operation.summary for operation in operations))
     if users := inside.get(name):
@@ -48,7 +53,4 @@ def _sentence(
             return f"{using[outer][0].summary} What concerns {part} in it."
         outer, _, more = outer.rpartition(":")
         part = f"{more}:{part}"
-    words = name
-    for service in ("os_compute_api", "identity", "placement"):
-        words = words.removeprefix(f"{service}:")
-    return f"Decides inside other operations on: {words.replace('_', ' ').replace(':', ', ')}."
+    return ""

@@ -13,7 +13,7 @@ import pytest
 
 from cumulet.auth import Policy
 from cumulet.desired.shapes import MetadataQuestion
-from cumulet.http.app import Mount
+from cumulet.http.mount import Mount
 from cumulet.services.compute import door
 from cumulet.services.compute.metadata import service as metadata_service
 from cumulet.services.network.model import dhcp

@@ -15,7 +15,8 @@ import pytest
 import uvicorn
 
 from cumulet.auth import Policy
-from cumulet.http.app import App, Mount
+from cumulet.http.app import App
+from cumulet.http.mount import Mount
 from cumulet.http.server import listen
 from cumulet.services.identity import door
 from cumulet.services.identity.service import load

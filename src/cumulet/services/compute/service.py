@@ -22,6 +22,7 @@ from cumulet.http.shapes import Invalid
 from cumulet.http.versions import Version
 from cumulet.services.compute.policies import RULES
 
+REQUEST_ID_HEADER = "x-compute-request-id"
 MICROVERSIONS = Microversions("compute", (2, 1), (2, 96), "X-OpenStack-Nova-API-Version")
 
 _IN_PROJECT = re.compile(r"^/v2(?:\.1)?(?:/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?(?=/|\Z)")
@@ -100,7 +101,13 @@ def _shown(value: Any) -> str:
 
 
 service = ComputeService(
-    "compute", faults=nova_body, microversions=MICROVERSIONS, invalidity=_invalidity, scope_types=("project",)
+    "compute",
+    faults=nova_body,
+    microversions=MICROVERSIONS,
+    invalidity=_invalidity,
+    scope_types=("project",),
+    request_id_header=REQUEST_ID_HEADER,
+    rule_prefix="os_compute_api",
 )
 service.add_rules(RULES)
 

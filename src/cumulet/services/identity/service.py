@@ -31,7 +31,14 @@ def _not_found() -> Fault:
     )
 
 
-identity = Service("identity", faults=keystone_body, invalidity=_invalidity, forbidden=_forbidden, not_found=_not_found)
+identity = Service(
+    "identity",
+    faults=keystone_body,
+    invalidity=_invalidity,
+    forbidden=_forbidden,
+    not_found=_not_found,
+    rule_prefix="identity",
+)
 identity.add_rules(scoped(RULES))
 
 

@@ -98,6 +98,7 @@ placement = Service(
     forbidden=_forbidden,
     admit=_admit,
     scope_types=("project",),
+    rule_prefix="placement",
 )
 placement.add_rules(RULES)
 

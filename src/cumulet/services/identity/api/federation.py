@@ -10,6 +10,7 @@ from typing import Any
 
 from cumulet.http import Call, Reply
 from cumulet.http.faults import NotFound
+from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api import auth
 from cumulet.services.identity.api.tokens import attempt, reply
 from cumulet.services.identity.api.turns import in_turn
@@ -24,13 +25,13 @@ _NO_WEBSSO = (
 )
 
 
-@identity.get(f"/v3{_PROTOCOL}/auth", auth=False, status=201)
+@identity.get(f"/v3{_PROTOCOL}/auth", audit=LOGIN, auth=False, status=201)
 async def authenticate(call: Call, idp_id: str, protocol_id: str) -> Reply:
     """Get an unscoped token for a bearer token of an identity provider."""
     return await _authenticated(call, idp_id, protocol_id)
 
 
-@identity.post(f"/v3{_PROTOCOL}/auth", auth=False, status=201)
+@identity.post(f"/v3{_PROTOCOL}/auth", audit=LOGIN, auth=False, status=201)
 async def authenticate_by_post(call: Call, idp_id: str, protocol_id: str) -> Reply:
     """Get an unscoped token for a bearer token of an identity provider."""
     return await _authenticated(call, idp_id, protocol_id)
@@ -59,37 +60,37 @@ def saml2_metadata(call: Call) -> Any:
     raise NotFound(_NO_SAML)
 
 
-@identity.post("/v3/auth/OS-FEDERATION/saml2", auth=False, faults=(404,), transaction="none")
+@identity.post("/v3/auth/OS-FEDERATION/saml2", audit=LOGIN, auth=False, faults=(404,), transaction="none")
 def saml2_assertion(call: Call) -> Any:
     """Say that there are no SAML assertions."""
     raise NotFound(_NO_SAML)
 
 
-@identity.post("/v3/auth/OS-FEDERATION/saml2/ecp", auth=False, faults=(404,), transaction="none")
+@identity.post("/v3/auth/OS-FEDERATION/saml2/ecp", audit=LOGIN, auth=False, faults=(404,), transaction="none")
 def saml2_ecp_assertion(call: Call) -> Any:
     """Say that there are no SAML assertions, wrapped or not."""
     raise NotFound(_NO_SAML)
 
 
-@identity.get("/v3/auth/OS-FEDERATION/websso/{protocol_id}", auth=False)
+@identity.get("/v3/auth/OS-FEDERATION/websso/{protocol_id}", audit=LOGIN, auth=False)
 def websso(call: Call, protocol_id: str) -> Any:
     """Say that there is no login by a browser."""
     raise NotFound(_NO_WEBSSO)
 
 
-@identity.post("/v3/auth/OS-FEDERATION/websso/{protocol_id}", auth=False, transaction="none")
+@identity.post("/v3/auth/OS-FEDERATION/websso/{protocol_id}", audit=LOGIN, auth=False, transaction="none")
 def websso_by_post(call: Call, protocol_id: str) -> Any:
     """Say that there is no login by a browser."""
     raise NotFound(_NO_WEBSSO)
 
 
-@identity.get(f"/v3/auth{_PROTOCOL}/websso", auth=False)
+@identity.get(f"/v3/auth{_PROTOCOL}/websso", audit=LOGIN, auth=False)
 def websso_of_provider(call: Call, idp_id: str, protocol_id: str) -> Any:
     """Say that there is no login by a browser."""
     raise NotFound(_NO_WEBSSO)
 
 
-@identity.post(f"/v3/auth{_PROTOCOL}/websso", auth=False, transaction="none")
+@identity.post(f"/v3/auth{_PROTOCOL}/websso", audit=LOGIN, auth=False, transaction="none")
 def websso_of_provider_by_post(call: Call, idp_id: str, protocol_id: str) -> Any:
     """Say that there is no login by a browser."""
     raise NotFound(_NO_WEBSSO)

@@ -14,6 +14,7 @@ from typing import Any
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
 from cumulet.http.faults import Fault
+from cumulet.http.operation import LOGIN
 from cumulet.http.reading import parameters
 from cumulet.services.identity.api.tokens import logged_in
 from cumulet.services.identity.model.receipts import Incomplete
@@ -26,7 +27,9 @@ _REFUSED = "Client authentication failed."
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "Vary": "X-Auth-Token"}
 
 
-@identity.post("/v3/OS-OAUTH2/token", auth=False, faults=(401, 403, 503), consumes=(_FORM,), transaction="none")
+@identity.post(
+    "/v3/OS-OAUTH2/token", audit=LOGIN, auth=False, faults=(401, 403, 503), consumes=(_FORM,), transaction="none"
+)
 async def token(call: Call) -> Reply:
     """Get a bearer token for an application credential, as an OAuth 2.0 client."""
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON
+from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api.tokens import attempt, reply
 from cumulet.services.identity.model import ec2_login, ec2_signatures
 from cumulet.services.identity.service import identity
@@ -16,6 +17,7 @@ from cumulet.services.identity.wire import signatures as wire
 
 @identity.post(
     "/v3/ec2tokens",
+    audit=LOGIN,
     policy="identity:ec2tokens_validate",
     request=wire.SignedRequest,
     transaction="none",
@@ -29,6 +31,7 @@ def ec2(call: Call) -> Reply:
 
 @identity.post(
     "/v3/s3tokens",
+    audit=LOGIN,
     policy="identity:s3tokens_validate",
     request=wire.SignedRequest,
     transaction="none",

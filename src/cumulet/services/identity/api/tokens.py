@@ -8,6 +8,7 @@ from typing import Any
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON, Fault, NotFound
+from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api.turns import account_of, in_turn
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.model import login
@@ -20,7 +21,7 @@ from cumulet.services.identity.wire import tokens as wire
 from cumulet.store import Transaction
 
 
-@identity.post("/v3/auth/tokens", auth=False, faults=(401, 403, 503), request=wire.AuthRequest, status=201)
+@identity.post("/v3/auth/tokens", audit=LOGIN, auth=False, faults=(401, 403, 503), request=wire.AuthRequest, status=201)
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
     try:
@@ -55,7 +56,7 @@ async def show(call: Call) -> Reply:
         return reply(call, token, record)
 
 
-@identity.delete("/v3/auth/tokens", faults=(404,), policy_in_handler="identity:revoke_token")
+@identity.delete("/v3/auth/tokens", audit="revoke", faults=(404,), policy_in_handler="identity:revoke_token")
 def revoke(call: Call) -> None:
     """Revoke a token and what was made from it; with ``?cascade=false`` only the token."""
     _, record = _subject(call, call.tx)

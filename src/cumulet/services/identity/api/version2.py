@@ -7,6 +7,7 @@ from typing import Any
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
 from cumulet.http.faults import NotFound
+from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api.auth import own_actor
 from cumulet.services.identity.api.tokens import logged_in
 from cumulet.services.identity.model import projects
@@ -33,7 +34,7 @@ def version(call: Call) -> Reply:
     return Reply({"version": description(call)}, headers={"Vary": "X-Auth-Token"})
 
 
-@identity.post("/v2.0/tokens", auth=False, request=wire.AuthRequest, faults=(401, 403, 503))
+@identity.post("/v2.0/tokens", audit=LOGIN, auth=False, request=wire.AuthRequest, faults=(401, 403, 503))
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token, as clients of v2.0 do."""
     auth = wire.as_version3(call.body.auth)
