@@ -31,7 +31,7 @@ from cumulet.auth import Caller, Policy
 from cumulet.http.app import App
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen
-from cumulet.services.placement.service import load
+from cumulet.services.placement.api import load
 from cumulet.services.placement.tables import inventories, provider_traits, providers
 from cumulet.store import Store, Transaction, metadata
 

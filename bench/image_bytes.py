@@ -34,7 +34,8 @@ from cumulet.auth import Policy
 from cumulet.http.app import App
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
-from cumulet.services.image.service import ImageContext, load
+from cumulet.services.image.api import load
+from cumulet.services.image.context import ImageContext
 from cumulet.store import Store, metadata
 from tests.services.serving import authenticate
 folder, service = Path(sys.argv[1]), load()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from cumulet.services.placement.service import load
+from cumulet.services.placement.api import load
 from cumulet.store.dialects import Postgresql
 from tests.services.serving import running
 

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import fetching
 from cumulet.services.image.model.fetching import Refused, Rules, allowed_addresses, fetch, judge
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.model.stores.http import HttpStore
-from cumulet.services.image.service import ImageContext
 from tests.regressions.test_image_advisories import MIB, qcow2
 from tests.services.image.conftest import OCTETS, Images, admin, demo, ended, made, served, until  # noqa: F401
 from tests.services.image.webserver import Page, Web, web_server

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from cumulet.services.image.service import ImageContext
-from cumulet.services.image.service import load as load_image
-from cumulet.services.placement.service import load as load_placement
+from cumulet.services.image.api import load as load_image
+from cumulet.services.image.context import ImageContext
+from cumulet.services.placement.api import load as load_placement
 from tests.databases import KINDS
 from tests.services.identity.conftest import cloud_in
 from tests.services.serving import running

@@ -72,11 +72,11 @@ def _loader(module: str) -> Callable[[], Service]:
 
 
 LOADERS: dict[str, Callable[[], Service]] = {
-    "identity": _loader("identity.service"),
-    "image": _loader("image.service"),
-    "placement": _loader("placement.service"),
-    "network": _loader("network.service"),
-    "compute": _loader("compute.service"),
+    "identity": _loader("identity.api"),
+    "image": _loader("image.api"),
+    "placement": _loader("placement.api"),
+    "network": _loader("network.api"),
+    "compute": _loader("compute.api"),
 }
 """OpenStack's services, which have operations for its clients and rules of policy."""
 

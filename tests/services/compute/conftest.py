@@ -16,7 +16,7 @@ from cumulet.desired.shapes import Changes, Guest, HostFacts, Item, JobDone, Rep
 from cumulet.engine import Engine
 from cumulet.fleet.model import desired, hosts, jobs
 from cumulet.services.compute import door
-from cumulet.services.compute.service import load
+from cumulet.services.compute.api import load
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network import door as network

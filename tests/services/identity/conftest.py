@@ -19,7 +19,7 @@ from cumulet.http.app import App
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen
 from cumulet.services.identity import door
-from cumulet.services.identity.service import load
+from cumulet.services.identity.api import load
 from cumulet.store import Store, metadata
 from tests.databases import place
 from tests.services.serving import PLAIN

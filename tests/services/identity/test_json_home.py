@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cumulet.services.identity.service import load
+from cumulet.services.identity.api import load
 from cumulet.services.identity.wire import json_home
 
 from .conftest import Cloud

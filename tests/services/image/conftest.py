@@ -15,7 +15,8 @@ import pytest
 
 from cumulet.engine import Engine
 from cumulet.services.image import door
-from cumulet.services.image.service import ImageContext, load
+from cumulet.services.image.api import load
+from cumulet.services.image.context import ImageContext
 from tests.services.serving import BEHIND, Running, running
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.stores import StoreAway, Stores, Writing
 from cumulet.services.image.model.stores.file import FileStore
-from cumulet.services.image.service import ImageContext
 from tests.services.image.conftest import OCTETS, Images, made, served, until
 from tests.services.image.webserver import Page, Web, web_server
 

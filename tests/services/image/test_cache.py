@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from cumulet.services.image import door
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.loops import recover_uploads, tend_once
 from cumulet.services.image.model import cache, locations
 from cumulet.services.image.model.fetching import Rules
@@ -21,7 +22,6 @@ from cumulet.services.image.model.stores import StoreAway, Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.model.stores.http import HttpStore
 from cumulet.services.image.model.stores.s3 import S3Store
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import cached, erasures
 from tests.services.image.buckets import bucket, objects
 from tests.services.image.conftest import OCTETS, Images, made, served, until

@@ -22,10 +22,10 @@ import pytest
 
 from cumulet.services.image import door
 from cumulet.services.image.api import data
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model.stores import StoreFull
 from cumulet.services.image.model.stores.file import FileStore, _FileWriting
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images
 from cumulet.store import Store, metadata
 from cumulet.store.dialects import Sqlite
@@ -164,7 +164,8 @@ def test_a_second_upload_is_refused_while_one_runs(glance: Images, demo: httpx.C
 SERVER = """
 import sys, time
 from pathlib import Path
-from cumulet.services.image.service import ImageContext, load
+from cumulet.services.image.api import load
+from cumulet.services.image.context import ImageContext
 from tests.services.serving import running
 folder = Path(sys.argv[1])
 with running(load(), ImageContext(folder / "images"), folder / "state.db") as served:

@@ -18,7 +18,8 @@ KEYS = ["name", "size", "disk_format", "status", "created_at", "updated_at", "co
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    from cumulet.services.image.service import ImageContext, load
+    from cumulet.services.image.api import load
+    from cumulet.services.image.context import ImageContext
     from tests.services.serving import running
 
     folder = tmp_path_factory.mktemp("many")

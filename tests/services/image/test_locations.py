@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, ReadOnly, Stores, Writing
 from cumulet.services.image.model.stores.file import FileStore
-from cumulet.services.image.service import ImageContext
 from tests.services.image.conftest import OCTETS, Images, made, served
 
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}

@@ -15,13 +15,13 @@ import pytest
 
 from cumulet.node.guest import qcow2
 from cumulet.services.image import door
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.loops import recover_uploads, tend_once
 from cumulet.services.image.model import recovery, stores
 from cumulet.services.image.model.stores import Stores, marks
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.model.stores.lost import LostFolder, today
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.tables import images, locations
 from cumulet.store import Store, metadata
 from tests.databases import place

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cumulet.services.image.api import load
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model.protections import POLICIES_FILE, ROLES_FILE, Protections
 from cumulet.services.image.model.protections import load as load_protections
-from cumulet.services.image.service import ImageContext, load
 from tests.services.image.conftest import Images, made, served
 from tests.services.serving import running
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from cumulet.services.image import door
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.model.stores.http import HttpStore
-from cumulet.services.image.service import ImageContext
 from tests.services.image.conftest import OCTETS, Images, ended, made, served, until
 from tests.services.image.webserver import Page, Web, web_server
 

@@ -9,7 +9,8 @@ from cumulet.engine import tables as _engine_tables  # noqa: F401 - declares its
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.desired import changes
 from cumulet.services.network import door
-from cumulet.services.network.service import NetworkContext, load
+from cumulet.services.network.api import load
+from cumulet.services.network.context import NetworkContext
 from tests.services.network.conftest import Cloud
 from tests.services.serving import running
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cumulet.services.network import door
-from cumulet.services.network.service import load
+from cumulet.services.network.api import load
 from tests.services.network.conftest import Cloud, Json
 
 OPEN = {

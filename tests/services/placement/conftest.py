@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cumulet.services.placement.service import load
+from cumulet.services.placement.api import load
 from cumulet.store import Store, metadata
 from tests.databases import KINDS, place
 from tests.services.serving import Running, running

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cumulet.services.placement.service import load
+from cumulet.services.placement.api import load
 from tests.databases import KINDS
 from tests.services.placement.conversation import ABSENT, Say, claim, held, provider
 from tests.services.serving import PROJECTS, Running, running

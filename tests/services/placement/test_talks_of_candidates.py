@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cumulet.services.placement.service import load
+from cumulet.services.placement.api import load
 from tests.databases import KINDS
 from tests.services.placement.conversation import ABSENT, Say, aggregates, claim, filled, held, provider, traits
 from tests.services.serving import Running, running

@@ -11,13 +11,13 @@ from cumulet.engine import Engine
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import Subject
 from cumulet.http import Reply
+from cumulet.services.compute.context import ComputeContext, Deadlines
 from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.service import place_of
 from cumulet.services.compute.model import guests, hosts
 from cumulet.services.compute.model.adoption import adopt, follow, vet
 from cumulet.services.compute.model.retention import forget, kept
-from cumulet.services.compute.service import ComputeContext, Deadlines
 from cumulet.services.compute.tables import flavors, servers
 from cumulet.store import Transaction
 from cumulet.store.in_list import in_list

@@ -40,11 +40,3 @@ identity = Service(
     rule_prefix="identity",
 )
 identity.add_rules(scoped(RULES))
-
-
-def load() -> Service:
-    """The service with all its operations."""
-    from cumulet.services.identity import api
-
-    assert api.LOADED
-    return identity

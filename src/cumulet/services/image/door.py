@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, or_, select
 
 from cumulet.auth import Caller
 from cumulet.fleet.service import Subject
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.flows.imports import register
 from cumulet.services.image.loops import load_default_metadefs, maintain, recover_uploads
 from cumulet.services.image.model import cache
@@ -32,7 +33,6 @@ from cumulet.services.image.model.retention import forget, kept
 from cumulet.services.image.model.screening import screened
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
 from cumulet.services.image.model.stores.marks import MarkError
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images, members
 from cumulet.store import Prepared, Transaction

@@ -7,8 +7,8 @@ import time
 from queue import Empty
 from threading import Event
 
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import cache, imports, locations, metadef_seeds, recovery, tasks
-from cumulet.services.image.service import ImageContext
 from cumulet.store import Store
 
 log = logging.getLogger("cumulet.image")

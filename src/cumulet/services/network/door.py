@@ -15,6 +15,7 @@ from cumulet.auth import Caller
 from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
+from cumulet.services.network.context import NetworkContext
 from cumulet.services.network.model import (
     adoption,
     desired,
@@ -29,7 +30,6 @@ from cumulet.services.network.model.ports import of_servers
 from cumulet.services.network.model.propagation import DHCP
 from cumulet.services.network.model.router_ports import INTERFACE
 from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
-from cumulet.services.network.service import NetworkContext
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table

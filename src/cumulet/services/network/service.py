@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from cumulet.http import Service
 from cumulet.http.faults import BadRequest, Fault, NotAllowed, NotFound, neutron_body
 from cumulet.http.shapes import Invalid
 from cumulet.services.network.policies import RULES
-
-
-class NetworkContext(Struct, frozen=True):
-    """What the process hands to the service's operations."""
-
-    region: str = "RegionOne"
 
 
 def _invalid(_invalid: Invalid) -> Fault:
@@ -38,11 +30,3 @@ network = Service(
     scope_types=("project",),
 )
 network.add_rules(RULES)
-
-
-def load() -> Service:
-    """The service with all its operations."""
-    from cumulet.services.network import api
-
-    assert api.LOADED
-    return network

@@ -101,10 +101,3 @@ placement = Service(
     rule_prefix="placement",
 )
 placement.add_rules(RULES)
-
-
-def load() -> Service:
-    """The service with all its operations registered."""
-    from cumulet.services.placement import api  # noqa: F401
-
-    return placement

@@ -1,9 +1,13 @@
-"""Compute's operations, one file per noun."""
+"""Operations of compute, one file per noun."""
+
+from __future__ import annotations
+
+from cumulet.http import Service
 
 
-def load() -> None:
-    """Declare every operation."""
-    from cumulet.services.compute.api import (  # noqa: F401 - importing declares them
+def load() -> Service:
+    """The service with all its operations: importing their modules declares them."""
+    from cumulet.services.compute.api import (  # noqa: F401
         aggregates,
         availability_zones,
         consoles,
@@ -25,3 +29,6 @@ def load() -> None:
         tenant_usage,
         versions,
     )
+    from cumulet.services.compute.service import service
+
+    return service

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call, Found
+from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import servers
-from cumulet.services.compute.service import Actor
 
 
 def actor(call: Call) -> Actor:

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cumulet.services.compute.console import screens, still
+from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import consoles
-from cumulet.services.compute.service import ComputeContext
 from cumulet.store import Store
 
 log = logging.getLogger("cumulet.console")

@@ -12,8 +12,8 @@ from sqlalchemy import Row
 from cumulet.engine import Done, Flow, Outcome, Wait, timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
+from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import actions, scheduling, server_delete, servers
-from cumulet.services.compute.service import ComputeContext
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
 from cumulet.store import Transaction

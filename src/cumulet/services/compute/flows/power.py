@@ -5,8 +5,8 @@ from __future__ import annotations
 from cumulet.engine import Done, Flow, Outcome, Wait, timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
+from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import actions, server_power, servers
-from cumulet.services.compute.service import ComputeContext
 from cumulet.store import Transaction
 
 KIND = "power"

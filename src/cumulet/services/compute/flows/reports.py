@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from cumulet.desired.shapes import Report
 from cumulet.engine import Engine, timeline
 from cumulet.services.compute import states
+from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.flows import create, delete, power
 from cumulet.services.compute.model import server_power, servers
-from cumulet.services.compute.service import ComputeContext
 from cumulet.store import Transaction
 
 

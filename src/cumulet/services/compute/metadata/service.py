@@ -8,9 +8,9 @@ from cumulet.desired.shapes import MetadataQuestion
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, NotAllowed, webob_body
+from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.facts import Place
-from cumulet.services.compute.service import ComputeContext
 
 service = Service("metadata", faults=webob_body)
 

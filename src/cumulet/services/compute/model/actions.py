@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, select, update
 
-from cumulet.services.compute.service import Actor
+from cumulet.services.compute.context import Actor
 from cumulet.services.compute.tables import actions
 from cumulet.store import Page, Prepared, Transaction, paged
 from cumulet.store.in_list import in_bound_list

@@ -24,8 +24,8 @@ from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.compute import states
+from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, flavors, keypairs, quotas, scheduling, servers
-from cumulet.services.compute.service import Actor
 from cumulet.services.compute.tables import actions as actions_table
 from cumulet.services.compute.tables import server_tags
 from cumulet.services.compute.tables import servers as servers_table

@@ -9,8 +9,8 @@ from sqlalchemy import Row
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
+from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, quotas, servers
-from cumulet.services.compute.service import Actor
 from cumulet.services.compute.tables import server_tags
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement

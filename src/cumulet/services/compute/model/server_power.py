@@ -10,8 +10,8 @@ from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
 from cumulet.services.compute import states
+from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, servers
-from cumulet.services.compute.service import Actor
 from cumulet.store import Transaction
 
 

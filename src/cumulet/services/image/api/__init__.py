@@ -1,43 +1,32 @@
-"""Operations of image; importing this package registers them all."""
+"""Operations of image, one file per noun."""
 
-from cumulet.services.image.api import (
-    cache,
-    data,
-    downloads,
-    images,
-    imports,
-    info,
-    locations,
-    members,
-    metadef_namespaces,
-    metadef_objects,
-    metadef_properties,
-    metadef_resource_types,
-    metadef_tags,
-    schemas,
-    stores,
-    tags,
-    tasks,
-    versions,
-)
+from __future__ import annotations
 
-__all__ = [
-    "cache",
-    "data",
-    "downloads",
-    "images",
-    "imports",
-    "info",
-    "locations",
-    "members",
-    "metadef_namespaces",
-    "metadef_objects",
-    "metadef_properties",
-    "metadef_resource_types",
-    "metadef_tags",
-    "schemas",
-    "stores",
-    "tags",
-    "tasks",
-    "versions",
-]
+from cumulet.http import Service
+
+
+def load() -> Service:
+    """The service with all its operations: importing their modules declares them."""
+    from cumulet.services.image.api import (  # noqa: F401
+        cache,
+        data,
+        downloads,
+        images,
+        imports,
+        info,
+        locations,
+        members,
+        metadef_namespaces,
+        metadef_objects,
+        metadef_properties,
+        metadef_resource_types,
+        metadef_tags,
+        schemas,
+        stores,
+        tags,
+        tasks,
+        versions,
+    )
+    from cumulet.services.image.service import image
+
+    return image

@@ -12,11 +12,11 @@ from typing import Any
 from cumulet.http.call import Call
 from cumulet.http.faults import BadRequest, Fault, TooLarge, Unavailable, UnsupportedMedia
 from cumulet.services.image.api import access
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import content, quota
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.intake import BLOCK, Intake, Stored
 from cumulet.services.image.model.stores import ImageStore, ReadOnly, StoreAway, StoreFault, StoreFull, UnknownStore
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.service import image as service
 
 IDLE_S = 60.0

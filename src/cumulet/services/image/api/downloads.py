@@ -12,10 +12,10 @@ from typing import Any
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Fault, Unavailable
 from cumulet.services.image.api import access
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import cache, content, locations
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, UnknownStore
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.service import image as service
 
 log = logging.getLogger("cumulet.image")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http.call import Call
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import imports, quota
 from cumulet.services.image.model.stores import ImageStore
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.service import image as service
 
 

@@ -20,11 +20,11 @@ from typing import Any
 from cumulet.engine import Engine
 from cumulet.engine.flows import Done, Flow, Outcome, Wait
 from cumulet.http.faults import Fault
+from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import content, imports, locations, quota, remote, tasks
 from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetch
 from cumulet.services.image.model.intake import BLOCK, HASH, Intake, Stored
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
-from cumulet.services.image.service import ImageContext
 from cumulet.services.image.states import ACTIVE, IMPORTING
 from cumulet.services.image.tables import images
 from cumulet.store import Store, Transaction

@@ -28,7 +28,7 @@ from cumulet.services.image.tables import cached, images
 from cumulet.store import Store, Transaction
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 
 log = logging.getLogger("cumulet.image")

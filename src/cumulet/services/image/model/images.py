@@ -18,7 +18,7 @@ from cumulet.store import Prepared, Transaction
 from cumulet.store.in_list import in_bound_list
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 BASE = (
     "name",

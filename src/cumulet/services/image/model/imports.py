@@ -28,7 +28,7 @@ from cumulet.services.image.tables import locations as placed
 from cumulet.store import Transaction
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 KIND = "image_import"
 DIRECT, WEB, COPY, REMOTE = "glance-direct", "web-download", "copy-image", "glance-download"

@@ -17,7 +17,7 @@ from cumulet.services.image.tables import images, locations
 from cumulet.store import Transaction
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 SIZE, STAGED, COUNT, UPLOADS = "image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"
 RESOURCES = (SIZE, STAGED, COUNT, UPLOADS)

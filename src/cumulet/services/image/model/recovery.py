@@ -27,7 +27,7 @@ from cumulet.store import Store, Transaction
 from cumulet.store.in_list import in_list
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 log = logging.getLogger("cumulet.image")
 

@@ -21,7 +21,7 @@ from cumulet.services.image.states import QUEUED
 from cumulet.store import Transaction
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 
 def require_possible(image: model.Image, url: str, validation: Mapping[str, str], context: ImageContext) -> ImageStore:

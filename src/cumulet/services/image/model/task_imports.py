@@ -21,7 +21,7 @@ from cumulet.services.image.tables import tasks as table
 from cumulet.store import Transaction
 
 if TYPE_CHECKING:
-    from cumulet.services.image.service import ImageContext
+    from cumulet.services.image.context import ImageContext
 
 
 class Wanted(Struct, frozen=True):
