@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
-from tests import databases, order
+from tests import answers, databases, order
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -32,6 +33,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """In workers alone: who runs tests in one process gets them in the order of the files."""
     if hasattr(config, "workerinput"):
         items[:] = [items[place] for place in order.ordered([item.nodeid for item in items])]
+
+
+def pytest_configure() -> None:
+    answers.watch()
+
+
+@pytest.fixture(autouse=True)
+def answers_fit_their_declarations() -> Iterator[None]:
+    """Fails a test during which an operation answered what it does not declare."""
+    yield
+    assert answers.taken() == []
 
 
 def pytest_unconfigure() -> None:

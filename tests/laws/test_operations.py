@@ -16,9 +16,13 @@ from cumulet.cli import state_folder
 from cumulet.cli.controller import Controller, assemble
 from cumulet.config import Settings
 from cumulet.http import Operation, Service
+from cumulet.http.bodies import schema_of
 from tests.laws.source import PACKAGE
 
 HANDLER_LINES = 20
+MOST_SILENT = 1000
+MOST_WITHOUT_QUERY = 1000
+OPENSTACKS = {"identity", "image", "compute", "placement", "network"}
 MOST_BY_HAND = 49
 NO_RULE = {
     # Keystone has no rule for these: whoever has a valid token may look at what the token gives, or end it.
@@ -106,6 +110,30 @@ def test_every_key_that_says_what_is_meant_is_declared(controller: Controller) -
     """A path whose body says which of several things is done has no operation that takes it apart by hand."""
     apart = [o.name for _, o, _ in operations(controller) if o.path.endswith("/action") and not o.action]
     assert apart == []
+
+
+def test_operations_say_what_they_answer(controller: Controller) -> None:
+    """The number may only fall. Each body that a test sees is held against what is declared (`tests/answers.py`)."""
+    silent = [o.name for _, o, _ in operations(controller) if o.service in OPENSTACKS and o.answers and not o.response]
+    assert len(silent) <= MOST_SILENT
+
+
+def test_lists_say_what_can_be_asked(controller: Controller) -> None:
+    """A list is what answers an array; its query is declared, even when there is none. The number may only fall."""
+    silent = [
+        o.name
+        for _, o, _ in operations(controller)
+        if o.service in OPENSTACKS and o.method == "GET" and o.query is None and _lists(o)
+    ]
+    assert len(silent) <= MOST_WITHOUT_QUERY
+
+
+def _lists(operation: Operation) -> bool:
+    if operation.response is None:
+        return operation.answers and not operation.path.endswith("}")
+    held = schema_of(operation.response, None)
+    kinds = [field.get("type") for field in held.get("properties", {}).values()]
+    return held.get("type") == "array" or kinds.count("array") == 1
 
 
 def test_handlers_are_short(controller: Controller) -> None:

@@ -24,6 +24,7 @@ from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Unauthenticated
 from cumulet.auth.access_rules import allows
 from cumulet.http import encoding, forwarded, health, measures, openapi, reading, running
+from cumulet.http.bodies import Body, QueryStruct
 from cumulet.http.call import Call, Reply
 from cumulet.http.cors import Cors
 from cumulet.http.faults import (
@@ -41,7 +42,7 @@ from cumulet.http.measures import Measures
 from cumulet.http.mount import Mount
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.operation import Choice, Operation, Service
-from cumulet.http.shapes import Invalid, parse, trimmed
+from cumulet.http.shapes import Invalid, trimmed
 from cumulet.http.versions import Version
 from cumulet.space import Room
 from cumulet.store import Store, Unstorable
@@ -291,11 +292,9 @@ class Exchange:
     async def _read(self, call: Call) -> None:
         """Body and query of the request into the call."""
         operation = call.operation
-        query = reading.parameters(call.raw_query)
-        call.query = query
-        if operation.query is not None:
-            last = {name: values[-1] for name, values in query.items()}
-            call.query = self._parsed(operation.query, last, call.version, lax=True)
+        call.query = reading.parameters(call.raw_query)
+        if isinstance(operation.query, type):
+            call.query = self._parsed(QueryStruct(operation.query), call.query, call.version)
         if operation.asynchronous and operation.request is None:
             return
         if operation.request is None and not operation.raw_body and call.method in ("GET", "HEAD", "DELETE"):
@@ -308,7 +307,7 @@ class Exchange:
             await self._choose(call, operation.chosen(call.raw, call.version))
         elif operation.request is not None:
             call.raw = reading.decoded(body)
-            call.body = self._parsed(operation.request, call.raw, call.version)
+            call.body = self._parsed(operation.body, call.raw, call.version)
 
     async def _choose(self, call: Call, operation: Operation) -> None:
         """The action that the body has named takes the place of the path's choice."""
@@ -316,13 +315,11 @@ class Exchange:
         await self._foresee(operation)
         self._check_room(operation)
         assert operation.request is not None
-        call.body = self._parsed(operation.request, call.raw, call.version)
+        call.body = self._parsed(operation.body, call.raw, call.version)
 
-    def _parsed(self, shape: type, raw: Any, version: Version, *, lax: bool = False) -> Any:
+    def _parsed(self, body: Body, raw: Any, version: Version) -> Any:
         try:
-            return msgspec.convert(raw, shape, strict=False) if lax else parse(shape, raw, version)
-        except msgspec.ValidationError as error:
-            raise self.mount.service.invalidity(Invalid("", raw, str(error))) from None
+            return body.parse(raw, version)
         except Invalid as invalid:
             raise self.mount.service.invalidity(invalid) from None
 

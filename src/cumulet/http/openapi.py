@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from cumulet.http import schemas
+from cumulet.http.bodies import Media, Query
 from cumulet.http.faults import TITLES, Fault
 from cumulet.http.operation import Operation, Service
 from cumulet.http.versions import text
@@ -31,7 +32,10 @@ def document(service: Service, release: str = "") -> Document:
     """The service's document. `release` is the package's version."""
     newest = text(service.microversions.maximum) if service.microversions else release
     bodies, components = schemas.schemas(
-        shape for operation in service.operations for shape in (operation.request, operation.response) if shape
+        shape
+        for operation in service.operations
+        for shape in (operation.request, operation.response)
+        if shape is not None
     )
     statuses = sorted({s for operation in service.operations for s in operation.statuses if s >= 400})
     return {
@@ -130,7 +134,9 @@ def _parameters(service: Service, operation: Operation, path: str) -> list[Docum
         {"name": name[1:-1], "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _NAME.findall(path)
     ]
-    if operation.query is not None:
+    if isinstance(operation.query, Query):
+        found += operation.query.parameters()
+    elif operation.query is not None:
         found += schemas.parameters(operation.query)
     found += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.parameters]
     if service.microversions is not None:
@@ -145,14 +151,20 @@ def _responses(operation: Operation, bodies: dict[Any, Document]) -> Document:
     for status in operation.statuses:
         if status >= 400:
             found[str(status)] = {"$ref": f"#/components/responses/{status}"}
-        elif status in (204, 304) or operation.method == "HEAD":
-            found[str(status)] = {"description": _TITLES.get(status, "Success")}
-        else:
-            content = (
-                {"application/json": {"schema": bodies[operation.response]}} if operation.response else {"*/*": {}}
-            )
-            found[str(status)] = {"description": _TITLES.get(status, "Success"), "content": content}
+            continue
+        found[str(status)] = {"description": _TITLES.get(status, "Success")}
+        if status not in (204, 304) and operation.answers:
+            found[str(status)]["content"] = _content(operation, bodies)
     return found
+
+
+def _content(operation: Operation, bodies: dict[Any, Document]) -> Document:
+    """What an answer holds, by media type."""
+    if isinstance(operation.response, Media):
+        return {kind: {} for kind in operation.response.types}
+    if operation.response is None:
+        return {"*/*": {}}
+    return {"application/json": {"schema": bodies[operation.response]}}
 
 
 def _fault(service: Service, status: int) -> Document:

@@ -12,11 +12,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
 
 from cumulet.auth import Rule
+from cumulet.http.bodies import EMPTY, Body, body_of
 from cumulet.http.faults import BadRequest, Fault, NotFound, Renderer, Unavailable
 from cumulet.http.shapes import Invalid, only
 from cumulet.http.versions import Microversions, Version
@@ -78,6 +80,9 @@ class Operation:
     raises the fault of a caller that it does not know by the head alone. It runs on the event loop: a short read, and
     nothing that waits.
 
+    `request` is a struct of msgspec's or a `bodies.Body`, `query` a struct that http parses or a `bodies.Query` for
+    what the handler reads itself, `response` the shape of the body that it answers when it succeeds.
+
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
     (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
     `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
@@ -96,9 +101,9 @@ class Operation:
     action: str = ""
     target: Target | None = None
     auth: bool = True
-    request: type | None = None
+    request: Any = None
     response: Any = None
-    query: type | None = None
+    query: Any = None
     transaction: TransactionKind = "read"
     since: Version | None = None
     until: Version | None = None
@@ -113,6 +118,19 @@ class Operation:
     quiet: bool = False
     audit: str = ""
     admit: Callable[[Any], None] | None = None
+
+    @cached_property
+    def body(self) -> Body:
+        """How its request's body is checked."""
+        return body_of(self.request)
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers a body when it succeeds: as `response` says, or the annotation of the handler."""
+        if self.response is not None:
+            return self.response is not EMPTY
+        nothing = self.handler.__annotations__.get("return") in (None, "None")
+        return self.method != "HEAD" and self.status not in (204, 304) and not nothing
 
     @property
     def writes(self) -> bool:
