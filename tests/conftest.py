@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import answers, databases, order
+from tests import answers, databases, order, typed_rows
+
+typed_rows.look_at_every_statement()
 
 
 @pytest.hookimpl(optionalhook=True)

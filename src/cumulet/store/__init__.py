@@ -8,6 +8,7 @@ from cumulet.store import marks
 from cumulet.store.database import Actor, Store, Transaction, Unstorable, metadata
 from cumulet.store.paging import Page, paged
 from cumulet.store.prepared import Prepared
+from cumulet.store.rows import TypedRow, TypedSelect, select_as
 from cumulet.store.times import iso, now_us
 from cumulet.store.wakeups import Wakeups
 
@@ -17,6 +18,8 @@ __all__ = [
     "Prepared",
     "Store",
     "Transaction",
+    "TypedRow",
+    "TypedSelect",
     "Unstorable",
     "Wakeups",
     "iso",
@@ -24,4 +27,5 @@ __all__ = [
     "metadata",
     "now_us",
     "paged",
+    "select_as",
 ]

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -34,9 +34,10 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from cumulet.store import prepared
 from cumulet.store.dialects import Kind, Postgresql, kind_of
-from cumulet.store.prepared import Prepared
+from cumulet.store.prepared import Prepared, Row_co
 from cumulet.store.relay import relay
 from cumulet.store.reserve import Reserve
+from cumulet.store.rows import R, TypedSelect
 from cumulet.store.times import now_us
 from cumulet.store.trouble import Why, of_system
 from cumulet.store.wakeups import Wakeups
@@ -82,7 +83,7 @@ class Transaction:
         self.statements += 1
         return self._connection.execute(statement, parameters)
 
-    def execute_prepared(self, statement: Prepared, values: Mapping[str, Any] | None = None) -> int:
+    def execute_prepared(self, statement: Prepared[Any], values: Mapping[str, Any] | None = None) -> int:
         """Run a prepared statement that changes rows; how many it changed."""
         compiled = statement.compiled(self._connection.dialect)
         return int(self._driven(compiled, compiled.parameters(values or {})).rowcount)
@@ -98,7 +99,13 @@ class Transaction:
         except self._kind.data_error as error:
             raise DataError(compiled.text, None, error) from error
 
-    def rows(self, statement: Executable | Prepared, parameters: Any = None) -> Sequence[Row[Any]]:
+    @overload
+    def rows(self, statement: Prepared[Row_co], parameters: Any = None) -> Sequence[Row_co]: ...
+    @overload
+    def rows(self, statement: TypedSelect[R], parameters: Any = None) -> Sequence[R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]: ...
+    def rows(self, statement: Executable | Prepared[Any], parameters: Any = None) -> Sequence[Any]:
         """All rows."""
         if not isinstance(statement, Prepared):
             return self.execute(statement, parameters).fetchall()
@@ -106,25 +113,36 @@ class Transaction:
         found = self._driven(compiled, compiled.parameters(parameters or {}))
         return [*map(compiled.row, found.fetchall())]
 
-    def tuples(self, statement: Prepared, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def tuples(self, statement: Prepared[Any], parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows as the driver gives them: for thousands of rows of texts and numbers."""
         compiled = statement.compiled(self._connection.dialect)
         return list(self._driven(compiled, compiled.parameters(parameters or {})).fetchall())
 
-    def row(self, statement: Executable | Prepared, parameters: Any = None) -> Row[Any] | None:
+    @overload
+    def row(self, statement: Prepared[Row_co], parameters: Any = None) -> Row_co | None: ...
+    @overload
+    def row(self, statement: TypedSelect[R], parameters: Any = None) -> R | None: ...  # type: ignore[overload-overlap]
+    @overload
+    def row(self, statement: Executable, parameters: Any = None) -> Row[Any] | None: ...
+    def row(self, statement: Executable | Prepared[Any], parameters: Any = None) -> Any:
         """The first row, or None."""
         if not isinstance(statement, Prepared):
             return self.execute(statement, parameters).first()
         rows = self.rows(statement, parameters)
         return rows[0] if rows else None
 
-    def scalar(self, statement: Executable | Prepared, parameters: Any = None) -> Any:
+    def scalar(self, statement: Executable | Prepared[Any], parameters: Any = None) -> Any:
         """The first column of the first row, or None."""
         found = self.row(statement, parameters)
         return None if found is None else found[0]
 
-    def rows_by_key(self, table: Table, **equal: Any) -> Sequence[Row[Any]]:
-        """Whole rows of `table` by equality of columns."""
+    @overload
+    def rows_by_key(self, table: type[R], **equal: Any) -> Sequence[R]: ...
+    @overload
+    def rows_by_key(self, table: Table, **equal: Any) -> Sequence[Row[Any]]: ...
+    def rows_by_key(self, table: Any, **equal: Any) -> Sequence[Any]:
+        """Whole rows of a table, or of a typed row's table, by equality of columns."""
+        table = table if isinstance(table, Table) else table.__table__
         return self.rows(prepared.selection(table, tuple(equal)), equal)
 
     def insert(self, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:

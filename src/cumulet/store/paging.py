@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, literal, or_
 
 from cumulet.store.database import Transaction
+from cumulet.store.rows import R, TypedSelect
+
+S = TypeVar("S", bound=Select[Any])
 
 
 class Page(Struct, frozen=True):
@@ -28,6 +31,16 @@ class MarkerNotFound(Exception):
         self.marker = marker
 
 
+@overload
+def paged(  # type: ignore[overload-overlap]
+    tx: Transaction,
+    statement: TypedSelect[R],
+    columns: Mapping[str, ColumnElement[Any]],
+    page: Page,
+    identity: ColumnElement[Any],
+    seen: Select[Any],
+) -> Sequence[R]: ...
+@overload
 def paged(
     tx: Transaction,
     statement: Select[Any],
@@ -35,7 +48,15 @@ def paged(
     page: Page,
     identity: ColumnElement[Any],
     seen: Select[Any],
-) -> Sequence[Row[Any]]:
+) -> Sequence[Row[Any]]: ...
+def paged(
+    tx: Transaction,
+    statement: Select[Any],
+    columns: Mapping[str, ColumnElement[Any]],
+    page: Page,
+    identity: ColumnElement[Any],
+    seen: Select[Any],
+) -> Sequence[Any]:
     """Rows of `statement` in the page's order; `columns` maps sort keys to columns, `identity` breaks ties.
 
     `seen` are the rows that the caller may see, whether they fit the filters or not: the marker is one of them, as a
@@ -57,11 +78,11 @@ def paged(
 
 
 def first_page(
-    statement: Select[Any],
+    statement: S,
     columns: Mapping[str, ColumnElement[Any]],
     sort: tuple[tuple[str, bool], ...],
     identity: ColumnElement[Any],
-) -> Select[Any]:
+) -> S:
     """`statement` in the order of a page without a marker, as many rows as are bound as ``limit``: to be prepared."""
     ordered = _ordered(statement, _order(columns, Page(sort=sort), identity))
     return ordered.limit(bindparam("limit", type_=Integer))
@@ -77,7 +98,7 @@ def _order(columns: Mapping[str, ColumnElement[Any]], page: Page, identity: Colu
     return [*((columns[key], down) for key, down in first.items()), (identity, page.reverse)]
 
 
-def _ordered(statement: Select[Any], order: _Order) -> Select[Any]:
+def _ordered(statement: S, order: _Order) -> S:
     for column, down in order:
         statement = statement.order_by(column.desc().nulls_last() if down else column.asc().nulls_first())
     return statement

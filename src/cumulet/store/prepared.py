@@ -9,22 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from sqlalchemy import ClauseElement, Executable, Float, Row, Table, and_, bindparam, insert, select, update
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.types import TypeEngine
 
+from cumulet.store.rows import R, TypedSelect
+
 Process = Callable[[Any], Any]
+Row_co = TypeVar("Row_co", covariant=True)
 
 
-class Prepared:
+class Prepared(Generic[Row_co]):
     """A statement of SQLAlchemy Core with bindparams, to be kept in a module and run many times. One whose words differ
-    between databases is a function: dialect's name → statement. `by_values`: PostgreSQL plans each run anew, because
-    the values decide which way is short; otherwise it soon keeps one plan for all values."""
+    between databases is a function: dialect's name → statement. Its rows are those of ``select_as``, if that made it.
+    `by_values`: PostgreSQL plans each run anew, because the values decide which way is short; otherwise it soon keeps
+    one plan for all values."""
 
-    def __init__(self, statement: Executable | Callable[[str], Executable], *, by_values: bool = False) -> None:
-        self._statement: Any = statement
+    @overload
+    def __init__(
+        self: Prepared[R], statement: TypedSelect[R] | Callable[[str], TypedSelect[R]], *, by_values: bool = False
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Prepared[Row[Any]], statement: Executable | Callable[[str], Executable], *, by_values: bool = False
+    ) -> None: ...
+    def __init__(self, statement: Any, *, by_values: bool = False) -> None:
+        self._statement = statement
         self._by_values = by_values
         self._compiled: dict[str, Compiled] = {}
 
@@ -110,7 +122,7 @@ class _Context:
 @lru_cache(maxsize=2000)
 def _missing(table: Table, names: tuple[str, ...]) -> dict[str, Any]:
     left = [column for column in table.columns if column.name not in names and column.default is not None]
-    return {column.name: cast(Any, column.default).arg for column in left}
+    return {column.name: cast("Any", column.default).arg for column in left}
 
 
 def _value(table: Table, name: str, prefix: str = "") -> Any:
@@ -118,14 +130,14 @@ def _value(table: Table, name: str, prefix: str = "") -> Any:
 
 
 @lru_cache(maxsize=2000)
-def insertion(table: Table, names: tuple[str, ...]) -> Prepared:
+def insertion(table: Table, names: tuple[str, ...]) -> Prepared[Any]:
     """Insert a row with these columns, and the defaults of those that have one."""
     columns = (*names, *_missing(table, names))
     return Prepared(insert(table).values({name: _value(table, name) for name in columns}))
 
 
 @lru_cache(maxsize=2000)
-def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared[Any]:
     """Insert the row of `keys`, or give the other columns to the one that is there."""
     columns = (*keys, *names, *_missing(table, (*keys, *names)))
 
@@ -142,19 +154,19 @@ def upsertion(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Pr
 
 
 @lru_cache(maxsize=2000)
-def change(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared:
+def change(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Prepared[Any]:
     """Update the rows of `keys`; they are bound as k_…, the values by their names."""
     where = and_(*[table.c[key] == _value(table, key, "k_") for key in keys])
     return Prepared(update(table).where(where).values({name: _value(table, name) for name in names}))
 
 
 @lru_cache(maxsize=2000)
-def selection(table: Table, keys: tuple[str, ...]) -> Prepared:
+def selection(table: Table, keys: tuple[str, ...]) -> Prepared[Any]:
     """Whole rows by equality of columns."""
     return Prepared(select(table).where(and_(*[table.c[key] == _value(table, key) for key in keys])))
 
 
 @lru_cache(maxsize=2000)
-def deletion(table: Table, keys: tuple[str, ...]) -> Prepared:
+def deletion(table: Table, keys: tuple[str, ...]) -> Prepared[Any]:
     """Delete rows by equality of columns."""
     return Prepared(table.delete().where(and_(*[table.c[key] == _value(table, key) for key in keys])))

@@ -14,8 +14,8 @@ from cumulet.services.placement.model import inventories as stock
 from cumulet.services.placement.model import providers as model
 from cumulet.services.placement.model.allocations import NoRoom
 from cumulet.services.placement.model.candidates import Candidate, Shortfall
-from cumulet.services.placement.tables import inventories, providers
-from cumulet.store import Transaction
+from cumulet.services.placement.tables import ProviderRow, inventories, providers
+from cumulet.store import Transaction, select_as
 
 __all__ = [
     "Candidate",
@@ -51,7 +51,7 @@ def ensure_provider(
     the defaults. A class that is left out goes, unless it is in use: then it stays and gives nothing new.
     """
     wanted = {kind: _inventory(values) for kind, values in inventories.items()}
-    row = tx.row(select(providers).where(providers.c.uuid == uuid))
+    row = tx.row(select_as(ProviderRow).where(providers.c.uuid == uuid))
     if row is None:
         model.create(tx, uuid=uuid, name=name, parent=None)
         generation = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table
 
-from cumulet.store import metadata
+from cumulet.store import TypedRow, metadata
 
 providers = Table(
     "placement_providers",
@@ -22,6 +22,19 @@ providers = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
+
+
+class ProviderRow(TypedRow, table=providers):
+    """A row of `providers`."""
+
+    uuid: str
+    name: str
+    generation: int
+    parent_uuid: str | None
+    root_uuid: str
+    created_at: int
+    updated_at: int
+
 
 inventories = Table(
     "placement_inventories",
@@ -43,6 +56,24 @@ inventories = Table(
     sqlite_with_rowid=False,
 )
 
+
+class InventoryRow(TypedRow, table=inventories):
+    """A row of `inventories`."""
+
+    resource_class: str
+    provider_uuid: str
+    total: int
+    reserved: int
+    min_unit: int
+    max_unit: int
+    step_size: int
+    allocation_ratio: float
+    capacity: int
+    used: int
+    free: int
+    updated_at: int
+
+
 consumers = Table(
     "placement_consumers",
     metadata,
@@ -56,6 +87,19 @@ consumers = Table(
     Index("placement_consumers_project", "project_id", "user_id"),
 )
 
+
+class ConsumerRow(TypedRow, table=consumers):
+    """A row of `consumers`."""
+
+    uuid: str
+    project_id: str
+    user_id: str
+    generation: int
+    consumer_type: str | None
+    created_at: int
+    updated_at: int
+
+
 allocations = Table(
     "placement_allocations",
     metadata,
@@ -67,6 +111,17 @@ allocations = Table(
     Index("placement_allocations_provider", "provider_uuid", "resource_class"),
     sqlite_with_rowid=False,
 )
+
+
+class AllocationRow(TypedRow, table=allocations):
+    """A row of `allocations`."""
+
+    consumer_uuid: str
+    provider_uuid: str
+    resource_class: str
+    used: int
+    updated_at: int
+
 
 resource_classes = Table(
     "placement_resource_classes",

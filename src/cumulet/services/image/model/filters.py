@@ -120,7 +120,9 @@ def _plainly(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[An
 
 
 @lru_cache(maxsize=200)
-def _plain(admin: bool, visibility: str | None, member_status: str, sort: tuple[tuple[str, bool], ...]) -> Prepared:
+def _plain(
+    admin: bool, visibility: str | None, member_status: str, sort: tuple[tuple[str, bool], ...]
+) -> Prepared[Any]:
     project = bindparam("project", type_=String)
     status = None if member_status == "all" else member_status
     shown = _shown(true() if admin else model.visible_to(project, status), project, visibility)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, func, select
 
@@ -77,7 +78,7 @@ def reserve(tx: Transaction, project_id: str, wanted: Mapping[str, int]) -> None
 
 
 @lru_cache(maxsize=100)
-def _room(resources: tuple[str, ...]) -> Prepared:
+def _room(resources: tuple[str, ...]) -> Prepared[Any]:
     """What the project has of each resource, and its limit: two columns for each."""
     columns = []
     for resource in resources:

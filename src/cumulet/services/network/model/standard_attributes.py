@@ -37,7 +37,7 @@ def changed(row: Row[Any], values: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=500)
-def _changing(table: Table, names: tuple[str, ...]) -> Prepared:
+def _changing(table: Table, names: tuple[str, ...]) -> Prepared[Any]:
     values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in names}
     values.update(updated_at=bindparam("now"), revision_number=table.c.revision_number + 1)
     return Prepared(update(table).where(table.c.id == bindparam("row_id")).values(values))

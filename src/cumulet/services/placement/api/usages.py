@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from cumulet.http.call import Call, Reply
 from cumulet.services.placement.model import allocations, providers
@@ -49,14 +48,16 @@ def _check_lengths(given: Mapping[str, str]) -> None:
             raise words.query(name, text, f"{text!r} is too {'long' if text else 'short'}")
 
 
-def _summed(rows: Any) -> dict[str, int]:
+def _summed(rows: Sequence[allocations.UsageRow]) -> dict[str, int]:
     total: dict[str, int] = {}
     for row in rows:
         total[row.resource_class] = total.get(row.resource_class, 0) + int(row.used)
     return total
 
 
-def _by_type(rows: Any, counts: Mapping[str | None, int], *, together: bool) -> dict[str, dict[str, int]]:
+def _by_type(
+    rows: Sequence[allocations.UsageRow], counts: Mapping[str | None, int], *, together: bool
+) -> dict[str, dict[str, int]]:
     if together:
         return {"all": {"consumer_count": sum(counts.values()), **_summed(rows)}} if counts else {}
     found = {kind or "unknown": {"consumer_count": count} for kind, count in counts.items()}

@@ -11,17 +11,58 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from cumulet.services.placement.tables import allocations, consumers, inventories, providers
-from cumulet.store import Prepared, Transaction
+from cumulet.services.placement.tables import (
+    AllocationRow,
+    ConsumerRow,
+    allocations,
+    consumers,
+    inventories,
+    providers,
+)
+from cumulet.store import Prepared, Transaction, TypedRow, select_as
 from cumulet.store.in_list import in_bound_list
 
+
+class StockRow(TypedRow):
+    """What a provider has of a class, and in which units. One without any inventory has a row of NULLs, of no class."""
+
+    uuid: str
+    resource_class: str | None
+    min_unit: int
+    max_unit: int
+    step_size: int
+    capacity: int
+    used: int
+
+
+class HeldByRow(AllocationRow):
+    """An allocation with its provider's generation."""
+
+    generation: int
+
+
+class HeldOnRow(AllocationRow):
+    """An allocation with its consumer's generation."""
+
+    consumer_generation: int
+
+
+class UsageRow(TypedRow):
+    """How much of a class all consumers of a type hold."""
+
+    consumer_type: str | None
+    resource_class: str
+    used: int
+
+
 # The statements of every claim are made once: making and keying them costs more than running them.
-_CONSUMERS = Prepared(select(consumers).where(in_bound_list(consumers.c.uuid, "ids")))
-_HELD = Prepared(select(allocations).where(in_bound_list(allocations.c.consumer_uuid, "ids")))
+_CONSUMERS = Prepared(select_as(ConsumerRow).where(in_bound_list(consumers.c.uuid, "ids")))
+_HELD = Prepared(select_as(AllocationRow).where(in_bound_list(allocations.c.consumer_uuid, "ids")))
 _STOCK = Prepared(
-    select(
+    select_as(
+        StockRow,
         providers.c.uuid,
         inventories.c.resource_class,
         inventories.c.min_unit,
@@ -126,14 +167,14 @@ def _check(tx: Transaction, holdings: Sequence[Holding], change: Mapping[Key, in
     missing = wanted - {row.uuid for row in found}
     if missing:
         raise NoProvider(min(missing))
-    stock = {(row.uuid, row.resource_class): row for row in found}
+    stock = {(row.uuid, row.resource_class): row for row in found if row.resource_class is not None}
     for holding in holdings:
         for provider, resources in holding.resources.items():
             for name, amount in resources.items():
                 _check_one(provider, name, amount, stock, change)
 
 
-def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, Row[Any]], change: Mapping[Key, int]) -> None:
+def _check_one(provider: str, name: str, amount: int, stock: Mapping[Key, StockRow], change: Mapping[Key, int]) -> None:
     row = stock.get((provider, name))
     if row is None:
         raise NoInventory(provider, name)
@@ -167,7 +208,7 @@ def _give_back(tx: Transaction, freed: Mapping[Key, int]) -> None:
         tx.execute_prepared(_ADD, {"p": p, "c": c, "d": -amount})
 
 
-def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, Row[Any]]) -> None:
+def _write_consumers(tx: Transaction, holdings: Sequence[Holding], known: Mapping[str, ConsumerRow]) -> None:
     new, kept, gone = [], [], []
     for holding in holdings:
         row = known.get(holding.consumer)
@@ -216,30 +257,30 @@ def release(tx: Transaction, consumer: str) -> bool:
     return True
 
 
-def consumer(tx: Transaction, uuid: str) -> Row[Any] | None:
+def consumer(tx: Transaction, uuid: str) -> ConsumerRow | None:
     """The consumer's row; None when it holds nothing."""
-    return tx.row(select(consumers).where(consumers.c.uuid == uuid))
+    return tx.row(select_as(ConsumerRow).where(consumers.c.uuid == uuid))
 
 
-def consumers_of(tx: Transaction, uuids: Collection[str]) -> dict[str, Row[Any]]:
+def consumers_of(tx: Transaction, uuids: Collection[str]) -> dict[str, ConsumerRow]:
     """Consumers' rows by id."""
     return {row.uuid: row for row in tx.rows(_CONSUMERS, {"ids": list(uuids)})}
 
 
-def held_by(tx: Transaction, uuid: str) -> Sequence[Row[Any]]:
+def held_by(tx: Transaction, uuid: str) -> Sequence[HeldByRow]:
     """Allocations of a consumer, with each provider's generation."""
     query = (
-        select(allocations, providers.c.generation.label("generation"))
+        select_as(HeldByRow, allocations, providers.c.generation.label("generation"))
         .join(providers, providers.c.uuid == allocations.c.provider_uuid)
         .where(allocations.c.consumer_uuid == uuid)
     )
     return tx.rows(query)
 
 
-def held_on(tx: Transaction, provider: str) -> Sequence[Row[Any]]:
+def held_on(tx: Transaction, provider: str) -> Sequence[HeldOnRow]:
     """Allocations on a provider, with each consumer's generation."""
     query = (
-        select(allocations, consumers.c.generation.label("consumer_generation"))
+        select_as(HeldOnRow, allocations, consumers.c.generation.label("consumer_generation"))
         .join(consumers, consumers.c.uuid == allocations.c.consumer_uuid)
         .where(allocations.c.provider_uuid == provider)
     )
@@ -256,7 +297,7 @@ def usages(tx: Transaction, provider_uuids: Collection[str]) -> dict[str, dict[s
 
 def project_usages(
     tx: Transaction, project_id: str, user_id: str | None, kind: str | None = None
-) -> tuple[Sequence[Row[Any]], dict[str | None, int]]:
+) -> tuple[Sequence[UsageRow], dict[str | None, int]]:
     """Rows (consumer_type, resource_class, used) of what a project's consumers hold, and how many consumers there are
     of each type. `kind`: one type only, or "unknown" for those that have none. Two queries."""
     where = [consumers.c.project_id == project_id]
@@ -266,7 +307,12 @@ def project_usages(
         where.append(consumers.c.consumer_type.is_(None) if kind == "unknown" else consumers.c.consumer_type == kind)
     joined = consumers.join(allocations, allocations.c.consumer_uuid == consumers.c.uuid)
     rows = tx.rows(
-        select(consumers.c.consumer_type, allocations.c.resource_class, func.sum(allocations.c.used).label("used"))
+        select_as(
+            UsageRow,
+            consumers.c.consumer_type,
+            allocations.c.resource_class,
+            func.sum(allocations.c.used).label("used"),
+        )
         .select_from(joined)
         .where(*where)
         .group_by(consumers.c.consumer_type, allocations.c.resource_class)

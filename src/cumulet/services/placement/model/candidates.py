@@ -43,7 +43,7 @@ class Shortfall(Struct, frozen=True):
 
 
 @lru_cache(maxsize=256)
-def _prepared(names: tuple[str, ...], form: Form) -> Prepared:
+def _prepared(names: tuple[str, ...], form: Form) -> Prepared[Any]:
     walk = _walk(names, form)
     return Prepared(walk if form.ids_alone else _described(names, walk), by_values=True)
 
@@ -123,7 +123,7 @@ def fitting(tx: Transaction, resources: Mapping[str, int], *, limit: int | None,
 
 
 @lru_cache(maxsize=256)
-def _tree_walk(names: tuple[str, ...]) -> Prepared:
+def _tree_walk(names: tuple[str, ...]) -> Prepared[Any]:
     first, its = inventories.alias("first"), providers.alias("its")
     joined = first.join(its, its.c.uuid == first.c.provider_uuid)
     query = select(its.c.root_uuid).select_from(joined).where(*_fits_in(first, names[0], 0))

@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.model import classes
-from cumulet.services.placement.tables import inventories, providers
-from cumulet.store import Transaction
+from cumulet.services.placement.tables import InventoryRow, inventories, providers
+from cumulet.store import Transaction, select_as
 
 MAX_INT = 2**31 - 1
 MAX_CAPACITY = 2**62
@@ -43,13 +43,13 @@ def _columns(inventory: Inventory) -> dict[str, Any]:
     return {**asdict(inventory), "capacity": inventory.capacity}
 
 
-def of(tx: Transaction, provider: str) -> dict[str, Row[Any]]:
+def of(tx: Transaction, provider: str) -> dict[str, InventoryRow]:
     """The provider's inventories by class."""
-    rows = tx.rows(select(inventories).where(inventories.c.provider_uuid == provider))
+    rows = tx.rows(select_as(InventoryRow).where(inventories.c.provider_uuid == provider))
     return {row.resource_class: row for row in rows}
 
 
-def same(row: Row[Any], inventory: Inventory) -> bool:
+def same(row: InventoryRow, inventory: Inventory) -> bool:
     """Whether the row says what `inventory` says."""
     return all(getattr(row, name) == value for name, value in asdict(inventory).items())
 
@@ -85,7 +85,7 @@ _UPDATE = (
 )
 
 
-def refuse_used(provider: str, present: Mapping[str, Row[Any]], going: Collection[str]) -> None:
+def refuse_used(provider: str, present: Mapping[str, InventoryRow], going: Collection[str]) -> None:
     """Raises 409 when one of the classes that go is in use."""
     used = classes.ordered(name for name in going if present[name].used)
     if used:

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.model import inventories as stock
 from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.tables import (
+    ProviderRow,
     allocations,
     inventories,
     provider_aggregates,
     provider_traits,
     providers,
 )
-from cumulet.store import Transaction
+from cumulet.store import Transaction, select_as
 from cumulet.store.in_list import in_list
 
 
-def get(tx: Transaction, uuid: str) -> Row[Any]:
+def get(tx: Transaction, uuid: str) -> ProviderRow:
     """The provider's row. Raises 404."""
-    row = tx.row(select(providers).where(providers.c.uuid == uuid))
+    row = tx.row(select_as(ProviderRow).where(providers.c.uuid == uuid))
     if row is None:
         raise NotFound(f"No resource provider with uuid {uuid} found", code="placement.resource_provider.not_found")
     return row
 
 
-def listed(tx: Transaction, filters: Filters) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, filters: Filters) -> Sequence[ProviderRow]:
     """Providers that match, by name. One query, two with `in_tree`."""
-    return tx.rows(select(providers).where(*conditions(tx, filters)).order_by(providers.c.name))
+    return tx.rows(select_as(ProviderRow).where(*conditions(tx, filters)).order_by(providers.c.name))
 
 
 def conditions(tx: Transaction, filters: Filters) -> list[ColumnElement[bool]]:
@@ -82,7 +82,7 @@ def _with_trait(names: Collection[str]) -> Select[tuple[str]]:
 
 def create(tx: Transaction, *, uuid: str, name: str, parent: str | None) -> None:
     """A new provider at generation 0. Raises 409 for a name or uuid that is taken, 400 for an unknown parent."""
-    taken = tx.row(select(providers).where(or_(providers.c.uuid == uuid, providers.c.name == name)))
+    taken = tx.row(select_as(ProviderRow).where(or_(providers.c.uuid == uuid, providers.c.name == name)))
     if taken is not None:
         which = f"uuid: {uuid}" if taken.uuid == uuid else f"name: {name}"
         raise Conflict(f"Conflicting resource provider {which} already exists.", code="placement.duplicate_name")
@@ -105,7 +105,7 @@ def _root_of(tx: Transaction, parent: str, what: str, action: str) -> str:
     return str(root)
 
 
-def rename(tx: Transaction, row: Row[Any], name: str, parent: str | None, *, reparent: bool) -> None:
+def rename(tx: Transaction, row: ProviderRow, name: str, parent: str | None, *, reparent: bool) -> None:
     """Another name, and another parent: where there was none, or anywhere with `reparent`. Raises 409 for a name
     that is taken, 400 for a parent that cannot be."""
     if tx.row(select(providers.c.uuid).where(providers.c.name == name, providers.c.uuid != row.uuid)) is not None:
@@ -114,13 +114,13 @@ def rename(tx: Transaction, row: Row[Any], name: str, parent: str | None, *, rep
     tx.update(providers, providers.c.uuid == row.uuid, name=name, parent_uuid=parent, root_uuid=root, updated_at=tx.now)
 
 
-def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -> str:
+def _moved(tx: Transaction, row: ProviderRow, parent: str | None, reparent: bool) -> str:
     """Move the provider with all below it under another parent; the root of the tree it is in then."""
     what = f"Unable to save resource provider {row.uuid}"
     if (row.parent_uuid is not None or parent is None) and not reparent:
         how = "un-parenting" if parent is None else "re-parenting"
         raise BadRequest(f"{what}: Object action update failed because: {how} a provider is not currently allowed.")
-    root = str(row.uuid) if parent is None else _root_of(tx, parent, what, "update")
+    root = row.uuid if parent is None else _root_of(tx, parent, what, "update")
     tree = tx.rows(select(providers.c.uuid, providers.c.parent_uuid).where(providers.c.root_uuid == row.root_uuid))
     below = {row.uuid}
     while more := {one.uuid for one in tree if one.parent_uuid in below} - below:
@@ -133,7 +133,7 @@ def _moved(tx: Transaction, row: Row[Any], parent: str | None, reparent: bool) -
     return root
 
 
-def require_generation(row: Row[Any], seen: int) -> None:
+def require_generation(row: ProviderRow, seen: int) -> None:
     """Raises 409 unless the client saw the provider's current generation."""
     if row.generation != seen:
         raise Conflict(
@@ -172,9 +172,9 @@ def aggregates(tx: Transaction, uuid: str) -> list[str]:
     return sorted(row.aggregate_uuid for row in tx.rows(query))
 
 
-def set_aggregates(tx: Transaction, row: Row[Any], uuids: Iterable[str], generation: int | None) -> int:
+def set_aggregates(tx: Transaction, row: ProviderRow, uuids: Iterable[str], generation: int | None) -> int:
     """Replace the provider's aggregates; its generation afterwards. With `generation`, only at that one."""
-    after = int(row.generation)
+    after = row.generation
     if generation is not None:
         require_generation(row, generation)
         after = stock.advance(tx, row.uuid, generation)

@@ -207,7 +207,7 @@ class _Search:
         """Leave all other trees out."""
         self.among = [uuid for uuid, *_ in self.tx.tuples(_IN_TREES, {"ids": roots})]
 
-    def _sets(self, statement: Prepared, names: set[str]) -> dict[str, set[str]]:
+    def _sets(self, statement: Prepared[Any], names: set[str]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {name: set() for name in names}
         for name, uuid in self.tx.tuples(statement, {"ids": sorted(names)}):
             found[name].add(uuid)

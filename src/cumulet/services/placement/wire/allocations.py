@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Since, Wire
+from cumulet.services.placement.model.allocations import HeldByRow, HeldOnRow
+from cumulet.services.placement.tables import ConsumerRow
 
 Amount = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Resources = Annotated[dict[Annotated[str, Meta(pattern=r"^[A-Z0-9_]+\Z", max_length=255)], Amount], Meta(min_length=1)]
@@ -55,7 +58,9 @@ class Allocations(Wire):
     mappings: Annotated[Mappings | UnsetType, Since("1.34")] = UNSET
 
 
-def shown_for_consumer(rows: Any, consumer: Any, version: tuple[int, int]) -> dict[str, Any]:
+def shown_for_consumer(
+    rows: Sequence[HeldByRow], consumer: ConsumerRow | None, version: tuple[int, int]
+) -> dict[str, Any]:
     """A consumer's allocations as JSON."""
     taken: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -71,7 +76,7 @@ def shown_for_consumer(rows: Any, consumer: Any, version: tuple[int, int]) -> di
     return body
 
 
-def shown_on_provider(rows: Any, generation: int, version: tuple[int, int]) -> dict[str, Any]:
+def shown_on_provider(rows: Sequence[HeldOnRow], generation: int, version: tuple[int, int]) -> dict[str, Any]:
     """The allocations on a provider as JSON, by consumer."""
     taken: dict[str, dict[str, Any]] = {}
     for row in rows:

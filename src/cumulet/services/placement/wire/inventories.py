@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Row
 
 from cumulet.http import Wire
 from cumulet.services.placement.model.inventories import MAX_INT, Inventory
+from cumulet.services.placement.tables import InventoryRow
 
 Positive = Annotated[int, Meta(ge=1, le=MAX_INT)]
 Name = Annotated[str, Meta(pattern=r"^[A-Z0-9_]+\Z", max_length=255)]
@@ -57,7 +57,7 @@ def parsed(fields: Fields) -> Inventory:
     )
 
 
-def shown(row: Row[Any]) -> dict[str, Any]:
+def shown(row: InventoryRow) -> dict[str, Any]:
     """An inventory's JSON."""
     return {
         "total": row.total,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Row
 
 from cumulet.http import Since, Wire
 from cumulet.http.versions import Version
+from cumulet.services.placement.tables import ProviderRow
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _RELS = (
@@ -42,7 +42,7 @@ class AggregatesUpdate(Wire):
     resource_provider_generation: int
 
 
-def shown(row: Row[Any], version: Version) -> dict[str, Any]:
+def shown(row: ProviderRow, version: Version) -> dict[str, Any]:
     """A provider's JSON."""
     path = f"/resource_providers/{row.uuid}"
     links = [{"rel": "self", "href": path}]
