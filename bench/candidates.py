@@ -28,12 +28,12 @@ import uvicorn
 from sqlalchemy import text
 
 from cumulet.auth import Caller, Policy
+from cumulet.db import Database, Transaction, metadata
 from cumulet.http.app import App
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen
 from cumulet.services.placement.api import load
 from cumulet.services.placement.tables import inventories, provider_traits, providers
-from cumulet.store import Store, Transaction, metadata
 
 PLAIN = "resources=VCPU:1,MEMORY_MB:512,DISK_GB:1"
 ROWS = {
@@ -44,13 +44,13 @@ ROWS = {
 TOTALS = {"VCPU": 64, "MEMORY_MB": 131_072, "DISK_GB": 2048}
 
 
-def fill(store: Store, count: int) -> None:
+def fill(db: Database, count: int) -> None:
     """That many compute hosts, used to different degrees."""
-    metadata.create_all(store.engine)
+    metadata.create_all(db.engine)
     now = time.time_ns() // 1000
     stamps = {"created_at": now, "updated_at": now}
     hosts = [str(uuid.UUID(int=(n * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128)) for n in range(1, count + 1)]
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         rows = [{"uuid": host, "name": f"host-{n}", "root_uuid": host, **stamps} for n, host in enumerate(hosts)]
         tx.insert(providers, rows)
         tx.insert(inventories, [_stock(host, name, n, now) for n, host in enumerate(hosts) for name in TOTALS])
@@ -66,9 +66,9 @@ def _stock(host: str, name: str, n: int, now: int) -> dict[str, Any]:
     return {"provider_uuid": host, "resource_class": name, "updated_at": now, **units, **sums}
 
 
-def one_nested(store: Store) -> None:
+def one_nested(db: Database) -> None:
     """Give one host a child."""
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         root = tx.rows(text("SELECT uuid FROM placement_providers WHERE name = 'host-0'"))[0].uuid
         row = {"uuid": str(uuid.uuid4()), "name": "numa", "parent_uuid": root, "root_uuid": root}
         tx.insert(providers, {**row, "created_at": 0, "updated_at": 0})
@@ -84,7 +84,7 @@ def serve(where: Path | str, sock: socket.socket) -> None:
     gc.freeze()  # as the controller does
     gc.set_threshold(20_000, 50, 50)
     sys.setswitchinterval(0.001)
-    app = App(Store(where), {int(sock.getsockname()[1]): Mount(service, None, Policy(service.rules))}, _admin)
+    app = App(Database(where), {int(sock.getsockname()[1]): Mount(service, None, Policy(service.rules))}, _admin)
     config = uvicorn.Config(app, http="httptools", loop="uvloop", lifespan="off", access_log=False, log_config=None)
     asyncio.run(uvicorn.Server(config).serve(sockets=[sock]))
 
@@ -148,12 +148,12 @@ def main() -> None:
             from tests.databases import url
 
             where = url()
-        store = Store(where)
-        fill(store, options.providers)
-        if not store.alone:
-            with store.engine.connect() as connection:  # what its own housekeeping does within a minute
+        db = Database(where)
+        fill(db, options.providers)
+        if not db.alone:
+            with db.engine.connect() as connection:  # what its own housekeeping does within a minute
                 connection.execute(text("ANALYZE"))
-        print(f"{options.providers} providers on {store.engine.dialect.name}")
+        print(f"{options.providers} providers on {db.engine.dialect.name}")
         print(f"{'request':44s} {'clients':>7s} {'p50 ms':>8s} {'p99 ms':>8s} {'per s':>8s} {'CPU ms':>8s} {'KiB':>8s}")
         sock = listen("127.0.0.1", 0)
         served = multiprocessing.get_context("fork").Process(target=serve, args=(where, sock))
@@ -161,13 +161,13 @@ def main() -> None:
         try:
             base = f"http://127.0.0.1:{sock.getsockname()[1]}"
             report(base, ROWS, options.seconds, served.pid or 0)
-            one_nested(store)
+            one_nested(db)
             nested = {"plain, limit=1000, one provider has a child": ROWS["plain, limit=1000"]}
             report(base, nested, options.seconds, served.pid or 0)
         finally:
             served.terminate()
             served.join()
-            store.close()
+            db.close()
 
 
 if __name__ == "__main__":

@@ -36,17 +36,17 @@ from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
 from cumulet.services.image.api import load
 from cumulet.services.image.context import ImageContext
-from cumulet.store import Store, metadata
+from cumulet.db import Database, metadata
 from tests.services.serving import authenticate
 folder, service = Path(sys.argv[1]), load()
-store = Store(folder / "state.db")
-metadata.create_all(store.engine)
+db = Database(folder / "state.db")
+metadata.create_all(db.engine)
 sock = listen("127.0.0.1", 0)
 port = sock.getsockname()[1]
 mount = Mount(service, ImageContext(folder / "images"), Policy(service.rules))
 print(port, flush=True)
 sys.setswitchinterval(0.001)
-uvloop.run(serve(App(store, {port: mount}, authenticate), [sock]))
+uvloop.run(serve(App(db, {port: mount}, authenticate), [sock]))
 """
 
 

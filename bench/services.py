@@ -242,7 +242,7 @@ def running(name: str, checkout: Path, hosts: int, port_base: int) -> Iterator[C
 class Static:
     """An answer that stands ready, as an ASGI app."""
 
-    store = SimpleNamespace(wakeups=SimpleNamespace(close=lambda: None))
+    db = SimpleNamespace(wakeups=SimpleNamespace(close=lambda: None))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = [(b"content-type", b"text/plain"), (b"content-length", b"2")]

@@ -20,8 +20,8 @@ from cumulet.auth.policy_file import NAME as POLICY
 from cumulet.cli import state_folder
 from cumulet.cli.controller import LOADERS, Controller, assemble
 from cumulet.config import Settings
+from cumulet.db import Transaction
 from cumulet.http import Service
-from cumulet.store import Transaction
 
 PORT_BASE = 30000
 KEYSTONES_LETTER = '"cloud_admin": "role:admin"'
@@ -55,7 +55,7 @@ class Assembled:
 
     def close(self) -> None:
         self.runner.close()
-        self.controller.store.close()
+        self.controller.db.close()
 
     @cached_property
     def services(self) -> dict[str, Service]:
@@ -167,8 +167,8 @@ class Assembled:
     @contextmanager
     def keeps_nothing(self) -> Iterator[None]:
         """Meanwhile every transaction ends with its writes undone, whatever the handler answers."""
-        store = self.controller.store
-        opener = store.transaction
+        db = self.controller.db
+        opener = db.transaction
 
         @contextmanager
         def undone() -> Iterator[Transaction]:
@@ -179,11 +179,11 @@ class Assembled:
             except _UndoneError:
                 pass
 
-        store.transaction = undone  # type: ignore[method-assign]
+        db.transaction = undone  # type: ignore[method-assign]
         try:
             yield
         finally:
-            store.transaction = opener  # type: ignore[method-assign]
+            db.transaction = opener  # type: ignore[method-assign]
 
 
 class _UndoneError(Exception):

@@ -16,10 +16,10 @@ from alembic.autogenerate import render_python_code
 from alembic.operations import ops
 from sqlalchemy import Column, Index, MetaData, Table
 
-from cumulet.store import metadata
-from cumulet.store.partial import settled
-from cumulet.store.schema import HEAD, MIGRATIONS
-from tests.store import shapes
+from cumulet.db import metadata
+from cumulet.db.partial import settled
+from cumulet.db.schema import HEAD, MIGRATIONS
+from tests.db import shapes
 
 COMMAND = "PYTHONPATH=src python -m tests.revise"
 MARK = "    # From here on by `python -m tests.revise`.\n"

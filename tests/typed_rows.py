@@ -11,7 +11,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, Integer, LargeBinary, Selec
 from sqlalchemy.sql.elements import Label
 from sqlalchemy.types import NullType, TypeEngine
 
-from cumulet.store import TypedRow, rows
+from cumulet.db import TypedRow, rows
 
 _PYTHON: list[tuple[type[TypeEngine[Any]], type]] = [
     (Boolean, bool),

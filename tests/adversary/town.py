@@ -18,9 +18,9 @@ from typing import Any
 from sqlalchemy import select, update
 
 from cumulet.cli.controller import declared
+from cumulet.db import Transaction, metadata
 from cumulet.http import Operation
 from cumulet.services.compute.tables import servers
-from cumulet.store import Transaction, metadata
 from tests.adversary.fields import SECRET
 from tests.assembled import Answer, Assembled
 from tests.matrix.asking import Ask, filled
@@ -130,9 +130,9 @@ class Town:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Meanwhile nothing is kept, and each write is looked at before it is undone."""
-        store = self.cloud.controller.store
+        db = self.cloud.controller.db
         with self.cloud.keeps_nothing():
-            undone = store.transaction
+            undone = db.transaction
 
             @contextmanager
             def looked_at() -> Iterator[Transaction]:
@@ -142,21 +142,21 @@ class Town:
                     if _changes(tx) != before:
                         self.changed += self.differences(tx)
 
-            store.transaction = looked_at  # type: ignore[method-assign]
+            db.transaction = looked_at  # type: ignore[method-assign]
             try:
                 yield
             finally:
-                store.transaction = undone  # type: ignore[method-assign]
+                db.transaction = undone  # type: ignore[method-assign]
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
         """Meanwhile what is written stays, though others are being `watched`."""
-        store = self.cloud.controller.store
-        watching = store.__dict__.pop("transaction")
+        db = self.cloud.controller.db
+        watching = db.__dict__.pop("transaction")
         try:
             yield
         finally:
-            store.transaction = watching  # type: ignore[method-assign]
+            db.transaction = watching  # type: ignore[method-assign]
 
     def differences(self, tx: Transaction) -> list[str]:
         """What is not as it was in alice's rows, and what is new in her name."""
@@ -177,7 +177,7 @@ class Town:
 
     def remember(self) -> None:
         """Take down what alice has now."""
-        with self.cloud.controller.store.read() as tx:
+        with self.cloud.controller.db.read() as tx:
             self._everything = _all_rows(tx)
         self.rows = {key: row for key, row in self._everything.items() if _names(row) & self.marks}
 
@@ -235,14 +235,14 @@ def _open_a_host(town: Town) -> None:
     """A host that servers are placed on; nobody works there."""
     controller = town.cloud.controller
     facts = {"vcpus": 64, "memory_mb": 1 << 18, "disk_gb": 4000, "cpu_info": {"model": "max"}}
-    Node(controller.store, controller.engine, None, ["host"]).join(facts)  # type: ignore[arg-type]
+    Node(controller.db, controller.engine, None, ["host"]).join(facts)  # type: ignore[arg-type]
 
 
 def _running(town: Town, who: str, **fields: Any) -> str:
     """A server that runs, as far as the services know."""
     server = {"flavorRef": town.ids("compute")["flavor_id"], **fields}
     made = str(town.make("compute", "/v2.1/servers", "server", server, who=who)["id"])
-    with town.cloud.controller.store.transaction() as tx:
+    with town.cloud.controller.db.transaction() as tx:
         tx.execute(
             update(servers).where(servers.c.id == made).values(vm_state="active", task_state=None, power_state=1)
         )

@@ -52,7 +52,7 @@ def test_what_the_operator_does_is_about_something(
 
 
 def test_what_is_let_go_of_is_named(cloud: Assembled) -> None:
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         link_id, _ = hosts.join(tx, "keeper", [HostFacts(hostname="keeper", vcpus=1, memory_mb=1, disk_gb=1)])
         thing = Kept(host="keeper", kind="guest", ref=str(uuid.uuid4()), why="strange")
         keeping.keep(tx, link_id, Keeping(round=1, kept=[thing], last=True))

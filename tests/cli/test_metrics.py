@@ -89,7 +89,7 @@ def test_what_a_cloud_has_is_told(cloud: Assembled) -> None:
 
 
 def test_restarts_of_a_node_are_counted_as_it_says_them(cloud: Assembled) -> None:
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         link_id, secret = hosts.join(tx, "a-node", [])
     headers = {"X-Cumulet-Link": link_id, "X-Cumulet-Secret": secret}
     body = {"restarts": 3, "clock_us": 1}
@@ -127,8 +127,8 @@ def test_a_database_that_is_away_is_told(cloud: Assembled, monkeypatch: pytest.M
     def away() -> None:
         raise OSError("gone")
 
-    monkeypatch.setattr(cloud.controller.store, "read", away)
-    monkeypatch.setattr(type(cloud.controller.store), "trouble", lambda self, error: "away")
+    monkeypatch.setattr(cloud.controller.db, "read", away)
+    monkeypatch.setattr(type(cloud.controller.db), "trouble", lambda self, error: "away")
     found = scraped(cloud)
     assert found["cumulet_database_up"] == [({}, 0.0)] and "cumulet_hosts" not in found
     assert found["cumulet_http_requests_total"]

@@ -19,8 +19,8 @@ from tests.laws.source import ROOT
 
 OPTIONAL = ("boto3", "ldap3", "psycopg")
 DATA = (
-    *("cumulet/store/migrations/env.py", "cumulet/store/migrations/script.py.mako"),
-    *("cumulet/store/migrations/versions/0001_initial.py", "cumulet/store/migrations/shapes/0001.txt"),
+    *("cumulet/db/migrations/env.py", "cumulet/db/migrations/script.py.mako"),
+    *("cumulet/db/migrations/versions/0001_initial.py", "cumulet/db/migrations/shapes/0001.txt"),
     *("cumulet/node/packages.txt", "cumulet/node/imagebuild/initrd/init.sh", "cumulet/cli/upstream/compute.txt"),
     *("cumulet/node/imagebuild/rootfs/etc/inittab", "cumulet/node/imagebuild/rootfs/etc/acpi/PWRF/00000080"),
     "cumulet/node/imagebuild/debian_rootfs/rootfs/etc/cloud/cloud.cfg.d/90_cumulet.cfg",

@@ -18,12 +18,12 @@ from cumulet.cli.problems import disk, restarts, within
 from cumulet.cli.processes import ProcessRow
 from cumulet.cli.readiness import Endpoint
 from cumulet.config import Settings
+from cumulet.db import Database, metadata
 from cumulet.engine.clock import Clock
 from cumulet.fleet.door import Heard
 from cumulet.fleet.model import hosts
 from cumulet.fleet.tables import links
 from cumulet.space import Space
-from cumulet.store import Store, metadata
 from tests.laws.source import ROOT
 
 GIB = 1 << 30
@@ -157,16 +157,16 @@ def test_what_the_controller_alone_sees(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, ahead = Store(tmp_path / "db.sqlite"), {"s": 0.0}
-    metadata.create_all(store.engine)
+    db, ahead = Database(tmp_path / "db.sqlite"), {"s": 0.0}
+    metadata.create_all(db.engine)
     now_ns, boot = time.time_ns, time.clock_gettime
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + int(ahead["s"] * 1e9))
     clock = Clock()
-    find = within.clock(store, clock)
+    find = within.clock(db, clock)
     assert (clock.step()[0], find()) == (0, [])
     ahead["s"] = 600
     assert abs(clock.step()[0] - 600_000_000) < 1_000_000
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         row = {"id": "l", "name": "n", "secret_hash": "x", "joined_at": tx.now, "last_seen": tx.now}
         tx.execute(links.insert(), row)
     assert [(p.code, "ahead by 600 s" in p.sentence) for p in find()] == [("clock-stepped", True)]
@@ -177,7 +177,7 @@ def test_a_clock_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert [p.code for p in find()] == ["clock-wrong"]
     ahead["s"] = 600
     assert find() == []
-    store.close()
+    db.close()
 
 
 def test_a_database_whose_end_is_missing(settings: Settings) -> None:
@@ -203,12 +203,12 @@ def test_options_that_are_gone_are_said_to_be(settings: Settings) -> None:
 
 def test_a_nodes_clock_that_is_another(tmp_path: Path) -> None:
     """One heartbeat that waited says nothing of a clock."""
-    store, heard = Store(tmp_path / "db.sqlite"), Heard()
-    metadata.create_all(store.engine)
-    with store.transaction() as tx:
+    db, heard = Database(tmp_path / "db.sqlite"), Heard()
+    metadata.create_all(db.engine)
+    with db.transaction() as tx:
         first, _ = hosts.join(tx, "one", [])
         second, _ = hosts.join(tx, "two", [])
-    find = within.clocks(store, heard)
+    find = within.clocks(db, heard)
 
     def beat(link_id: str, ahead_s: float) -> None:
         heard.note(link_id, time.time_ns() // 1000 + int(ahead_s * 1e6), 2)
@@ -229,7 +229,7 @@ def test_a_nodes_clock_that_is_another(tmp_path: Path) -> None:
     assert [problem.sentence for problem in find()] == ["the clock of the node one is 70 s behind the controller's"]
     heard.note(first, None, 0)  # a node of before says no time
     assert len(find()) == 1 and heard.restarts() == 2
-    store.close()
+    db.close()
 
 
 def test_what_the_controller_advises_is_typed_for_this_cloud(settings: Settings) -> None:

@@ -19,26 +19,26 @@ from cumulet.cli.main import main
 from cumulet.cli.processes import ChildSpec
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings
-from cumulet.store import Store
-from cumulet.store.schema import HEAD, SchemaError, migrate, prepare
+from cumulet.db import Database
+from cumulet.db.schema import HEAD, SchemaError, migrate, prepare
 from tests.databases import KINDS, place
-from tests.store.shapes import declare_everything
+from tests.db.shapes import declare_everything
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Store:
+def old(tmp_path: Path) -> Database:
     """A database of SQLite as the first version left it, with a row."""
     declare_everything()
     (tmp_path / "db").mkdir()
     return first(tmp_path / "db" / "cumulet.sqlite")
 
 
-def first(where: Path | str) -> Store:
-    store = Store(where, durable=False)
-    migrate(store, to="0001")
-    with store.transaction() as tx:
+def first(where: Path | str) -> Database:
+    db = Database(where, durable=False)
+    migrate(db, to="0001")
+    with db.transaction() as tx:
         tx.execute(text("INSERT INTO fleet_join_tokens VALUES ('before', NULL, 1)"))
-    return store
+    return db
 
 
 def revision(where: Path) -> str:
@@ -46,7 +46,7 @@ def revision(where: Path) -> str:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
-def test_the_database_is_copied_first(old: Store, tmp_path: Path) -> None:
+def test_the_database_is_copied_first(old: Database, tmp_path: Path) -> None:
     said: list[str] = []
     prepare(old, said.append)
     copy = tmp_path / "db" / f"before-{HEAD}.sqlite"
@@ -61,13 +61,13 @@ def test_the_database_is_copied_first(old: Store, tmp_path: Path) -> None:
     assert len(said) == 1
 
 
-def test_the_copy_is_the_way_back(old: Store, tmp_path: Path) -> None:
+def test_the_copy_is_the_way_back(old: Database, tmp_path: Path) -> None:
     prepare(old, print)
     old.close()
     for path in (tmp_path / "db").glob("cumulet.sqlite*"):
         path.unlink()
     shutil.copy(tmp_path / "db" / f"before-{HEAD}.sqlite", old.where)
-    again = Store(old.where, durable=False)
+    again = Database(old.where, durable=False)
     prepare(again, print)
     assert revision(again.where) == HEAD
 
@@ -75,58 +75,58 @@ def test_the_copy_is_the_way_back(old: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_newer_one_is_refused_and_stays(kind: str, tmp_path: Path) -> None:
     declare_everything()
-    store = Store(place(tmp_path / "db.sqlite", kind), durable=False)
-    prepare(store)
-    with store.transaction() as tx:
+    db = Database(place(tmp_path / "db.sqlite", kind), durable=False)
+    prepare(db)
+    with db.transaction() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '0099'"))
         tx.execute(text("UPDATE store_upgrades SET version = '3.1.4'"))
     with pytest.raises(SchemaError, match=rf"newer Cumulet \(schema 0099 by 3\.1\.4; .*knows {HEAD}\); install that"):
-        prepare(store)
-    with store.read() as tx:
+        prepare(db)
+    with db.read() as tx:
         assert tx.scalar(text("SELECT version_num FROM alembic_version")) == "0099"
-    store.close()
+    db.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_that_fails_has_changed_nothing(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declare_everything()
-    store = first(place(tmp_path / "db.sqlite", kind))
+    db = first(place(tmp_path / "db.sqlite", kind))
 
     def fails(_tx: object) -> None:
         raise OSError("out of luck")
 
-    monkeypatch.setattr("cumulet.store.schema._remember", fails)  # after the last step
+    monkeypatch.setattr("cumulet.db.schema._remember", fails)  # after the last step
     with pytest.raises(SchemaError, match="as it was: out of luck"):
-        prepare(store)
+        prepare(db)
     monkeypatch.undo()
-    with store.read() as tx:
+    with db.read() as tx:
         assert tx.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
     with pytest.raises(SchemaError, match=r"as it was: .*Start the cloud with the version that it had before"):
-        breaks(store)
-    prepare(store)
-    store.close()
+        breaks(db)
+    prepare(db)
+    db.close()
 
 
-def breaks(store: Store) -> None:
+def breaks(db: Database) -> None:
     """Give the database a table that a step of the revision trips over, try, and take it away again."""
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.execute(text("CREATE TABLE store_upgrades (number INTEGER)"))
     try:
-        prepare(store)
+        prepare(db)
     finally:
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             tx.execute(text("DROP TABLE store_upgrades"))
 
 
-def test_no_room_for_the_copy(old: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_the_copy(old: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("cumulet.store.aside.shutil.disk_usage", lambda _: usage(1, 1, 1_000_000))
+    monkeypatch.setattr("cumulet.db.aside.shutil.disk_usage", lambda _: usage(1, 1, 1_000_000))
     with pytest.raises(SchemaError, match=r"no room for a copy .* MB are needed in .*, 1 MB are free\. Nothing was"):
         prepare(old)
     assert revision(old.where) == "0001"
 
 
-def test_a_damaged_one_is_not_upgraded(old: Store) -> None:
+def test_a_damaged_one_is_not_upgraded(old: Database) -> None:
     old.close()
     with closing(sqlite3.connect(old.where)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -135,7 +135,7 @@ def test_a_damaged_one_is_not_upgraded(old: Store) -> None:
         file.seek((pages[0] - 1) * 4096)
         file.write(b"\x7f" * 4096)
     with pytest.raises(SchemaError, match=r"damaged|malformed"):
-        prepare(Store(old.where, durable=False))
+        prepare(Database(old.where, durable=False))
     assert revision(old.where) == "0001"
     assert not [*old.where.parent.glob("*before*")]
 
@@ -143,9 +143,9 @@ def test_a_damaged_one_is_not_upgraded(old: Store) -> None:
 SLOWLY = """
 import os, signal, sys
 from pathlib import Path
-import cumulet.store.schema as schema
-from cumulet.store import Store
-from tests.store.shapes import declare_everything
+import cumulet.db.schema as schema
+from cumulet.db import Database
+from tests.db.shapes import declare_everything
 declare_everything()
 place, step = sys.argv[2].rsplit(".", 1)
 owner = schema.aside if place == "aside" else schema
@@ -154,17 +154,17 @@ def dies(*args):
     kept(*args)
     os.kill(os.getpid(), signal.SIGKILL)
 setattr(owner, step, dies)
-schema.prepare(Store(Path(sys.argv[1])), print)
+schema.prepare(Database(Path(sys.argv[1])), print)
 """
 
 
 @pytest.mark.parametrize("step", ["schema._refuse", "aside.keep", "schema._announce", "schema._remember"])
-def test_whoever_is_killed_starts_over(old: Store, step: str) -> None:
+def test_whoever_is_killed_starts_over(old: Database, step: str) -> None:
     old.close()
     done = subprocess.run([sys.executable, "-c", SLOWLY, str(old.where), step], check=False)
     assert done.returncode == -9
     assert revision(old.where) == "0001"
-    again = Store(old.where, durable=False)
+    again = Database(old.where, durable=False)
     prepare(again, print)
     assert revision(old.where) == HEAD
     again.close()
@@ -176,10 +176,10 @@ def test_two_at_once(kind: str, tmp_path: Path) -> None:
     where = place(tmp_path / "db.sqlite", kind)
     first(where).close()
     code = (
-        "import sys; from pathlib import Path; from cumulet.store import Store;"
-        "from cumulet.store.schema import prepare;"
-        "from tests.store.shapes import declare_everything; declare_everything();"
-        "prepare(Store(sys.argv[1] if '://' in sys.argv[1] else Path(sys.argv[1])), print)"
+        "import sys; from pathlib import Path; from cumulet.db import Database;"
+        "from cumulet.db.schema import prepare;"
+        "from tests.db.shapes import declare_everything; declare_everything();"
+        "prepare(Database(sys.argv[1] if '://' in sys.argv[1] else Path(sys.argv[1])), print)"
     )
     command = [sys.executable, "-c", code, str(where)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -19,13 +19,13 @@ import pytest
 from sqlalchemy import select, update
 
 from cumulet.cli.controller import declared
+from cumulet.db import Transaction
 from cumulet.desired.shapes import Guest, Item
 from cumulet.http import Operation
 from cumulet.services.compute import door as compute
 from cumulet.services.compute.tables import servers
 from cumulet.services.network import door as network
 from cumulet.services.network.tables import networks, ports, routers, security_groups
-from cumulet.store import Transaction
 from tests import node_side
 from tests.assembled import Answer, Assembled
 from tests.contract import text_requests as requests
@@ -61,8 +61,8 @@ class Looker:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        store = self.world.cloud.controller.store
-        opener = store.transaction
+        db = self.world.cloud.controller.db
+        opener = db.transaction
 
         @contextmanager
         def undone() -> Iterator[Transaction]:
@@ -74,11 +74,11 @@ class Looker:
             except _UndoneError:
                 pass
 
-        store.transaction = undone  # type: ignore[method-assign]
+        db.transaction = undone  # type: ignore[method-assign]
         try:
             yield
         finally:
-            store.transaction = opener  # type: ignore[method-assign]
+            db.transaction = opener  # type: ignore[method-assign]
 
     def look(self, tx: Transaction) -> None:
         self.seen += 1

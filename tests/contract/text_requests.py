@@ -397,7 +397,7 @@ def build(cloud: Assembled) -> World:
     """Networks, ports, a router, a group, a server, on a host that has joined."""
     facts = HostFacts(hostname=HOST, vcpus=64, memory_mb=1 << 18, disk_gb=4096, tunnel_ip="10.255.0.1")
     link = cloud.controller.app.mounts[cloud.settings.ports.of("link")].context
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         link_id, _ = hosts.join(tx, HOST, [facts])
         for changed in link.hosts_changed:
             changed(tx, [HOST])

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table, select
 
+from cumulet.db import Database, Transaction
+from cumulet.db.times import SECOND
 from cumulet.engine.tables import flows
 from cumulet.fleet.tables import desired, links
 from cumulet.node.simulated import SimulatedGuest
@@ -23,8 +25,6 @@ from cumulet.services.compute.model import scheduling
 from cumulet.services.compute.tables import actions, servers, usages
 from cumulet.services.network.tables import addresses, floatingips, networks, port_groups, ports, routers
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
-from cumulet.store import Store, Transaction
-from cumulet.store.times import SECOND
 
 FLOW_OF = {
     states.DELETING: "delete",
@@ -64,9 +64,9 @@ def guests_of(folder: Path) -> list[SimulatedGuest]:
     return [msgspec.json.decode(path.read_bytes(), type=SimulatedGuest) for path in sorted(folder.glob("*.json"))]
 
 
-def disagreements(store: Store, guests: Sequence[SimulatedGuest] | None, *, settled: bool = True) -> list[str]:
+def disagreements(db: Database, guests: Sequence[SimulatedGuest] | None, *, settled: bool = True) -> list[str]:
     """What disagrees. Without `guests` only the tables are compared."""
-    with store.read() as tx:
+    with db.read() as tx:
         snapshot = _look(tx, guests, settled)
     checks = (_servers, _flows, _claims, _stock, _quotas, _ports, _addresses, _wanted, _floating, _world, _actions)
     return [sentence for check in checks for sentence in check(snapshot)]

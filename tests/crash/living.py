@@ -17,7 +17,7 @@ from typing import Any
 from cumulet.cli import state_folder
 from cumulet.cli.api_client import ApiError, Session
 from cumulet.config import Settings
-from cumulet.store import Store
+from cumulet.db import Database
 from tests.crash.consistency import disagreements, guests_of
 from tests.ports import free_ports
 
@@ -31,7 +31,7 @@ class LivingCloud:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.settings = Settings.load(state)
-        self.store = Store(self.settings.database, durable=False)
+        self.db = Database(self.settings.database, durable=False)
         self.admin, self.demo = (self._session(name) for name in ("admin", "demo"))
         unlimited = {"quota_set": {"instances": -1, "cores": -1, "ram": -1}}
         self.admin.request("PUT", "compute", f"/os-quota-sets/{self.demo.project_id}", unlimited)
@@ -80,7 +80,7 @@ class LivingCloud:
 
     def disagreements(self) -> list[str]:
         """What does not fit together, at rest."""
-        return disagreements(self.store, guests_of(self.settings.node_dir / "world"))
+        return disagreements(self.db, guests_of(self.settings.node_dir / "world"))
 
     def at_rest(self, bound_s: float = 60) -> None:
         """Wait until everything agrees."""
@@ -147,7 +147,7 @@ def living(script: dict[str, Any], **env: str) -> Iterator[LivingCloud]:
             yield cloud
         finally:
             cloud.signal("node", signal.SIGCONT)
-            cloud.store.close()
+            cloud.db.close()
     finally:
         cumulet(state, "down", "--purge")
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,6 +21,8 @@ from sqlalchemy import select, update
 
 from cumulet.cli import controller, state_folder
 from cumulet.config import Settings
+from cumulet.db import Database, Transaction
+from cumulet.db import dialects as databases
 from cumulet.engine.tables import flows
 from cumulet.fleet.model import joining
 from cumulet.fleet.tables import desired, links
@@ -33,8 +35,6 @@ from cumulet.services.compute.tables import servers
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network.tables import floatingips
-from cumulet.store import Store, Transaction
-from cumulet.store import dialects as databases
 from tests.services.compute.conftest import IMAGE, image_row
 from tests.services.guide_flavors import make_flavors
 from tests.services.serving import PROJECTS, authenticate
@@ -116,7 +116,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         return engine
 
     monkeypatch.setattr(databases, "create_engine", warm)
-    execute, driven, transaction = Transaction.execute, Transaction._driven, Store.transaction
+    execute, driven, transaction = Transaction.execute, Transaction._driven, Database.transaction
 
     def counted(self: Transaction, statement: Any, parameters: Any = None) -> Any:
         WIRE.reach("controller", f"before statement {self.statements + 1}")
@@ -128,7 +128,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         return driven(self, *words, **options)
 
     @contextmanager
-    def watched(self: Store) -> Iterator[Transaction]:
+    def watched(self: Database) -> Iterator[Transaction]:
         with transaction(self) as tx:
             tx._topics = _Topics()
             yield tx
@@ -137,7 +137,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Transaction, "execute", counted)
     monkeypatch.setattr(Transaction, "_driven", counted_too)
-    monkeypatch.setattr(Store, "transaction", watched)
+    monkeypatch.setattr(Database, "transaction", watched)
 
 
 class MortalParts(SimulatedParts):
@@ -250,20 +250,20 @@ class MortalCloud:
         self._stock()
 
     @property
-    def store(self) -> Store:
+    def db(self) -> Database:
         """The living controller's store."""
         assert self.controller is not None
-        return self.controller.store
+        return self.controller.db
 
     def close(self) -> None:
         """Free what the processes hold."""
         if self.controller is not None:
-            self.store.close()
+            self.db.close()
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
 
     def _stock(self) -> None:
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             for name in ("demo", "admin"):
                 tx.insert(
                     projects,
@@ -285,7 +285,7 @@ class MortalCloud:
             link = DirectLink(self, self.settings.node_dir / "link.json")
             parts = MortalParts(self.hosts, self.script, self.settings.node_dir / "world")
             if not link.joined:
-                with self.store.transaction() as tx:
+                with self.db.transaction() as tx:
                     token, _ = joining.issue(tx, "node")
                 link.join("node", parts.facts(), token)
             journal = Journal(self.settings.node_dir / "journal")
@@ -301,7 +301,7 @@ class MortalCloud:
         if who == "node" or self.together:
             self.node = None
         if (who == "controller" or self.together) and self.controller is not None:
-            self.controller.store.close()
+            self.controller.db.close()
             self.controller = None
 
     def world(self) -> list[SimulatedGuest]:
@@ -370,7 +370,7 @@ class MortalCloud:
             return
         try:
             armed, WIRE.armed = WIRE.armed, False
-            with self.store.transaction() as tx:
+            with self.db.transaction() as tx:
                 tx.execute(update(flows).values(due_at=tx.now))
             WIRE.armed = armed
             self.controller.engine.run_due()
@@ -380,14 +380,14 @@ class MortalCloud:
     def pass_deadlines(self) -> None:
         """Every deadline has passed."""
         armed, WIRE.armed = WIRE.armed, False
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             tx.execute(update(flows).values(deadline_at=tx.now - 1, due_at=tx.now - 1))
         WIRE.armed = armed
 
     def heartbeat(self) -> None:
         """The node was heard just now; not for long when it is `silent`."""
         armed, WIRE.armed = WIRE.armed, False
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             tx.execute(update(links).values(last_seen=1 if self.silent else tx.now))
         WIRE.armed = armed
 
@@ -424,5 +424,5 @@ class MortalCloud:
             select(desired.c.ref, desired.c.revision, desired.c.reported_revision, desired.c.state),
             select(floatingips.c.id, floatingips.c.status),
         )
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             return [[tuple(row) for row in tx.rows(query)] for query in queries]

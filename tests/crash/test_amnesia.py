@@ -23,13 +23,13 @@ from sqlalchemy.exc import DatabaseError
 
 from cumulet.cli import controller, state_folder
 from cumulet.config import ConfigError, Settings
+from cumulet.db.schema import SchemaError
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import joining
 from cumulet.node.agent import STREAMS
 from cumulet.node.keeper import Keeper
 from cumulet.node.link import LinkError
 from cumulet.node.simulated import Script
-from cumulet.store.schema import SchemaError
 from tests.crash.consistency import disagreements
 from tests.crash.mortal import MortalCloud, _Inline, install
 from tests.crash.operations import body, furnish, listed
@@ -111,7 +111,7 @@ class Revived(MortalCloud):
         except LinkError as error:
             if error.status != 401:
                 return
-            with self.store.transaction() as tx:
+            with self.db.transaction() as tx:
                 token, _ = joining.issue(tx, "node")
             link.join("node", self.node.agent.parts.facts(), token)
 
@@ -243,8 +243,8 @@ def test_nothing_that_ran_goes_and_all_comes_back(clouds: Clouds, tmp_path: Path
     assert cloud.node is not None
     assert cloud.node.agent.hold is None
     assert {server["status"] for server in listed(cloud)} == {"ACTIVE"} and len(listed(cloud)) == 2
-    assert disagreements(cloud.store, world) == []
-    with cloud.store.read() as tx:
+    assert disagreements(cloud.db, world) == []
+    with cloud.db.read() as tx:
         assert fleet.held(tx) == [] and fleet.kept(tx) == []
     if len(case) == 1:
         _works(cloud, clouds)
@@ -273,12 +273,12 @@ def test_a_copy_whose_epoch_was_raised_works_at_once(clouds: Clouds, tmp_path: P
     assert cloud.start()
     cloud.live()
     assert cloud.node is not None and cloud.node.agent.hold is not None
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         assert {each.ref for each in fleet.kept(tx) if each.kind == "guest"} == set(clouds.ids)
         fleet.raise_epoch(tx)
     cloud.live(3)
     assert cloud.node.agent.hold is None
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert [(each.ref, each.why) for each in fleet.kept(tx) if each.kind == "guest"] == [(second, "strange")]
         (kept,) = [each for each in fleet.kept(tx) if each.kind == "guest"]
     assert kept.spec["id"] == second and kept.host
@@ -290,11 +290,11 @@ def test_a_copy_whose_epoch_was_raised_works_at_once(clouds: Clouds, tmp_path: P
     assert cloud.start()
     cloud.live(3)
     assert {guest.id for guest in cloud.world()} == set(clouds.ids), "nor is it forgotten at the next start"
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         assert ("guest", second) in fleet.forget(tx, [second])
     cloud.live()
     assert [guest.id for guest in cloud.world()] == [first]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert [each for each in fleet.kept(tx) if each.kind == "guest"] == []
     cloud.stop()
     cloud.close()

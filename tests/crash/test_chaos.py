@@ -99,7 +99,7 @@ def test_anything_at_any_time(patched: None, tmp_path: Path, seed: int) -> None:
         cloud.revive()
         if draw.random() < 0.1:
             cloud.pass_deadlines()
-        found = disagreements(cloud.store, cloud.world(), settled=False)
+        found = disagreements(cloud.db, cloud.world(), settled=False)
         assert not [line for line in found if "past its deadline" not in line], found
     rest(cloud)
     count = len(listed(cloud))
@@ -120,4 +120,4 @@ def rest(cloud: MortalCloud) -> None:
             break
         for kind, ref in list(agent._failures):
             agent.observe(kind, ref)
-    assert disagreements(cloud.store, cloud.world()) == []
+    assert disagreements(cloud.db, cloud.world()) == []

@@ -75,7 +75,7 @@ def test_parallel_creates_overcommit_no_host_and_double_no_address(cloud: Living
     found = cloud.servers()
     assert Counter(server["status"] for server in found) == {"ACTIVE": 200, "ERROR": 10}
     assert set(Counter(guest.host for guest in guests_of(cloud.settings.node_dir / "world")).values()) == {2}
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         total = tx.scalar(select(func.count()).select_from(addresses))
         assert tx.scalar(select(func.count(func.distinct(addresses.c.ip_address)))) == total > 200
     cloud.delete_all()

@@ -67,7 +67,7 @@ def cloud(shared: Shared, tmp_path: Path) -> Iterator[tuple[MortalCloud, Lab]]:
 
 def agree(cloud: MortalCloud, where: str, *, settled: bool = True) -> None:
     """Nothing disagrees, anywhere."""
-    found = disagreements(cloud.store, cloud.world(), settled=settled)
+    found = disagreements(cloud.db, cloud.world(), settled=settled)
     assert not found, f"{where}:\n" + "\n".join(found)
 
 

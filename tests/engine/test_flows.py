@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from cumulet.db import Database, Transaction
 from cumulet.engine import Done, Engine, Flow, Next, Outcome, Wait, timeline
 from cumulet.engine.tables import flows
 from cumulet.engine.tables import timeline as timeline_table
-from cumulet.store import Store, Transaction
 from tests.databases import place
 
 
@@ -20,16 +20,16 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    made = Store(place(tmp_path / "db.sqlite"), durable=False)
+def db(tmp_path: Path) -> Database:
+    made = Database(place(tmp_path / "db.sqlite"), durable=False)
     with made.engine.connect() as connection:
         flows.metadata.create_all(connection, tables=[flows, timeline_table])
     return made
 
 
-def walk(store: Store, trouble: Callable[[str], None]) -> Engine:
+def walk(db: Database, trouble: Callable[[str], None]) -> Engine:
     """A flow of three steps that each leave an entry; `trouble(step)` may raise before the step's transaction ends."""
-    engine = Engine(store)
+    engine = Engine(db)
 
     def step(name: str, outcome: Outcome) -> Callable[[Transaction, Flow], Outcome]:
         def run(tx: Transaction, flow: Flow) -> Outcome:
@@ -52,38 +52,38 @@ def walk(store: Store, trouble: Callable[[str], None]) -> Engine:
     return engine
 
 
-def entries(store: Store) -> list[str]:
-    with store.read() as tx:
+def entries(db: Database) -> list[str]:
+    with db.read() as tx:
         return [entry.event for entry in timeline.history(tx, "s")]
 
 
-def left(store: Store) -> list[str]:
-    with store.read() as tx:
+def left(db: Database) -> list[str]:
+    with db.read() as tx:
         return [row.step for row in tx.rows(select(flows))]
 
 
 def drive(engine: Engine, rounds: int = 40) -> None:
     for _ in range(rounds):
-        with engine.store.transaction() as tx:
+        with engine.db.transaction() as tx:
             tx.execute(flows.update().values(due_at=0).where(flows.c.deadline_at > tx.now))
         engine.run_due()
 
 
 def begin(engine: Engine, deadline_s: float = 60) -> None:
-    with engine.store.transaction() as tx:
+    with engine.db.transaction() as tx:
         engine.start(tx, "walk", "s", "one", deadline_s=deadline_s, after_s=0)
 
 
-def test_steps_run_once_each_and_the_row_goes(store: Store) -> None:
-    engine = walk(store, lambda step: None)
+def test_steps_run_once_each_and_the_row_goes(db: Database) -> None:
+    engine = walk(db, lambda step: None)
     begin(engine)
     drive(engine)
-    assert (entries(store), left(store)) == (["one", "two", "three"], [])
+    assert (entries(db), left(db)) == (["one", "two", "three"], [])
 
 
 @pytest.mark.parametrize("at", ["one", "two", "three"])
 @pytest.mark.parametrize("error", [RuntimeError, Killed])
-def test_a_step_that_breaks_leaves_nothing_and_is_done_again(store: Store, at: str, error: type[BaseException]) -> None:
+def test_a_step_that_breaks_leaves_nothing_and_is_done_again(db: Database, at: str, error: type[BaseException]) -> None:
     broken: list[str] = []
 
     def trouble(step: str) -> None:
@@ -91,41 +91,41 @@ def test_a_step_that_breaks_leaves_nothing_and_is_done_again(store: Store, at: s
             broken.append(step)
             raise error
 
-    engine = walk(store, trouble)
+    engine = walk(db, trouble)
     begin(engine)
     for _ in range(3):
         try:
             drive(engine)
         except Killed:
-            engine = walk(store, trouble)  # a new process finds the row
-    assert (broken, entries(store), left(store)) == ([at, at], ["one", "two", "three"], [])
+            engine = walk(db, trouble)  # a new process finds the row
+    assert (broken, entries(db), left(db)) == ([at, at], ["one", "two", "three"], [])
 
 
-def test_advance_is_part_of_the_callers_transaction(store: Store) -> None:
-    engine = walk(store, lambda step: None)
+def test_advance_is_part_of_the_callers_transaction(db: Database) -> None:
+    engine = walk(db, lambda step: None)
     begin(engine)
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), db.transaction() as tx:
         assert engine.advance(tx, "walk", "s")
         raise RuntimeError
-    assert (entries(store), left(store)) == ([], ["one"])
-    with store.transaction() as tx:
+    assert (entries(db), left(db)) == ([], ["one"])
+    with db.transaction() as tx:
         engine.advance(tx, "walk", "s")
         assert not engine.advance(tx, "walk", "somebody else")
-    assert (entries(store), left(store)) == (["one"], ["two"])
+    assert (entries(db), left(db)) == (["one"], ["two"])
 
 
-def test_the_deadline_ends_what_only_fails(store: Store) -> None:
+def test_the_deadline_ends_what_only_fails(db: Database) -> None:
     def trouble(step: str) -> None:
         raise RuntimeError
 
-    engine = walk(store, trouble)
+    engine = walk(db, trouble)
     begin(engine, deadline_s=0)
     drive(engine, 2)
-    assert (entries(store), left(store)) == (["late"], [])
+    assert (entries(db), left(db)) == (["late"], [])
 
 
-def test_a_wait_is_over_when_somebody_advances(store: Store) -> None:
-    engine = Engine(store)
+def test_a_wait_is_over_when_somebody_advances(db: Database) -> None:
+    engine = Engine(db)
     seen: list[str] = []
 
     def waiting(tx: Transaction, flow: Flow) -> Outcome:
@@ -133,27 +133,27 @@ def test_a_wait_is_over_when_somebody_advances(store: Store) -> None:
         return Done() if len(seen) == 2 else Wait()
 
     engine.register("wait", {"waiting": waiting}, lambda tx, flow: None)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         engine.start(tx, "wait", "s", "waiting", deadline_s=3600, after_s=0)
     engine.run_due()
-    assert (seen, left(store)) == (["looked"], ["waiting"])
+    assert (seen, left(db)) == (["looked"], ["waiting"])
     engine.run_due()  # not due
     assert seen == ["looked"]
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         engine.advance(tx, "wait", "s")
-    assert left(store) == []
+    assert left(db) == []
 
 
-def test_starting_again_begins_anew(store: Store) -> None:
-    engine = walk(store, lambda step: None)
+def test_starting_again_begins_anew(db: Database) -> None:
+    engine = walk(db, lambda step: None)
     begin(engine)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         engine.advance(tx, "walk", "s")
     begin(engine)
-    assert left(store) == ["one"]
+    assert left(db) == ["one"]
 
 
-def test_a_step_that_raises_harms_nothing_else_of_the_callers_transaction(store: Store) -> None:
+def test_a_step_that_raises_harms_nothing_else_of_the_callers_transaction(db: Database) -> None:
     """Else one server's broken step would refuse the reports of a whole node, for ever."""
     broken = ["one"]
 
@@ -161,16 +161,16 @@ def test_a_step_that_raises_harms_nothing_else_of_the_callers_transaction(store:
         if step in broken:
             raise RuntimeError
 
-    engine = walk(store, trouble)
+    engine = walk(db, trouble)
     begin(engine)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         timeline.record(tx, "s", "before", "kept")
         assert engine.advance(tx, "walk", "s")
         timeline.record(tx, "s", "after", "kept")
-    assert (entries(store), left(store)) == (["before", "after"], ["one"])
-    with store.read() as tx:
+    assert (entries(db), left(db)) == (["before", "after"], ["one"])
+    with db.read() as tx:
         row = tx.row(select(flows.c.due_at, flows.c.attempts))
         assert row is not None and row.attempts == 1 and row.due_at < tx.now + 2_000_000
     broken.clear()
     drive(engine)
-    assert (entries(store), left(store)) == (["before", "after", "one", "two", "three"], [])
+    assert (entries(db), left(db)) == (["before", "after", "one", "two", "three"], [])

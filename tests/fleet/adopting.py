@@ -30,7 +30,7 @@ class Cloud:
             shutil.copytree(secrets, folder / "secrets", dirs_exist_ok=True)
         self.side = Assembled(folder)
         self.links: dict[str, str] = {}
-        with self.side.controller.store.transaction() as tx:
+        with self.side.controller.db.transaction() as tx:
             if clouds.current(tx) is None:
                 clouds.start(tx)
             self.cloud_id = fleet.cloud(tx).id
@@ -68,7 +68,7 @@ class Cloud:
     def journals(self) -> Journal:
         """All that the nodes are told, after its way over the wire."""
         found: Journal = {}
-        with self.side.controller.store.read() as tx:
+        with self.side.controller.db.read() as tx:
             for name, link_id in self.links.items():
                 told = desired.changes(tx, link_id, 0, KINDS, self.renderers)
                 data = msgspec.json.encode([item for item in told.items if not item.gone])
@@ -77,7 +77,7 @@ class Cloud:
 
     def keep(self, journal: Journal, cloud_id: str, *, why: Any = "hold") -> None:
         """The nodes say what they keep."""
-        with self.side.controller.store.transaction() as tx:
+        with self.side.controller.db.transaction() as tx:
             for name, items in journal.items():
                 runs = {"power_state": "running"}
                 kept = [
@@ -137,7 +137,7 @@ def furnished(cloud: Cloud) -> dict[str, str]:
         servers.append(server["server"]["id"])
     body = {"floating_network_id": outside}
     floating = cloud.call("network", "POST", "/v2.0/floatingips", {"floatingip": body})["floatingip"]["id"]
-    with cloud.side.controller.store.read() as tx:
+    with cloud.side.controller.db.read() as tx:
         port_id = network.interfaces(tx, servers)[servers[0]][0].port_id
     cloud.call("network", "PUT", f"/v2.0/floatingips/{floating}", {"floatingip": {"port_id": port_id}})
     return {

@@ -25,12 +25,12 @@ def test_what_is_adopted_is_what_was(lost: Any, fresh: Cloud) -> None:
     shown = fresh.operator("adopt", show=True)
     assert shown.status == 200, shown.body
     assert shown.json["left"] == [] and shown.json["foreign"]
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         assert len(fleet.kept(tx)) == sum(map(len, journal.values())) and fleet.cloud(tx).id == fresh.cloud_id
     done = fresh.operator("adopt", seen=shown.json["seen"])
     assert done.status == 200 and done.json["adopted"] == shown.json["adopted"]
     assert specs(fresh.journals()) == specs(journal)
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         assert (fleet.cloud(tx).id, fleet.kept(tx)) == (old.cloud_id, [])
         assert fleet.cloud(tx).epoch > 1
     again = fresh.operator("adopt")
@@ -100,7 +100,7 @@ def _ports(cloud: Cloud, net: str) -> list[dict[str, str]]:
 def _report_absent(cloud: Cloud) -> None:
     """The nodes say that the deleted guests are gone."""
     context = cloud.side.controller.app.mounts[cloud.side.settings.ports.of("link")].context
-    with cloud.side.controller.store.transaction() as tx:
+    with cloud.side.controller.db.transaction() as tx:
         for link_id in cloud.links.values():
             told = desired.changes(tx, link_id, 0, ("guest",), cloud.renderers)
             reports = [
@@ -151,7 +151,7 @@ def test_rows_that_are_there_stay_as_they_are(lost: Any, fresh: Cloud) -> None:
                 item.spec["interfaces"][0] |= {"port_id": str(uuid.uuid4()), "mac": "fa:16:3e:00:00:77", "record": None}
             elif item.kind in ("network", "router", "security_group"):
                 item.spec |= {"mtu": 1300} if item.kind == "network" else {"rules": []} if "rules" in item.spec else {}
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         own = fleet.cloud(tx).id
     fresh.keep(lies, own, why="strange")
     done = fresh.operator("adopt").json
@@ -197,11 +197,11 @@ def test_forgetting_is_an_act(lost: Any, fresh: Cloud) -> None:
     shown = fresh.operator("forget", ids=[ids["server"]], show=True).json
     assert [line["id"] for line in shown["forgotten"]] == [ids["server"]]
     assert shown["forgotten"][0]["name"] == "vm-0"
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         before = len(fleet.kept(tx))
     assert fresh.operator("forget", ids=[ids["server"]], seen="0" * 64).status == 409
     assert fresh.operator("forget", ids=[ids["server"]], seen=shown["seen"]).status == 200
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         assert len(fleet.kept(tx)) == before - 1
         tombs = [i for link in fresh.links.values() for i in desired.changes(tx, link, 0, KINDS, fresh.renderers).items]
     assert [(item.ref, item.gone) for item in tombs if item.kind == "guest"] == [(ids["server"], True)]

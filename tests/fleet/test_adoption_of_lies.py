@@ -21,7 +21,7 @@ def test_one_node_cannot_make_the_cloud_another(lost: Any, fresh: Cloud) -> None
     else does not thereby hand the others' cloud to that id: they would take nothing from this controller any more."""
     _, _, journal = lost
     foreign = str(uuid.uuid4())
-    with fresh.side.controller.store.transaction() as tx:
+    with fresh.side.controller.db.transaction() as tx:
         hosts.seen(tx, fresh.links["one"], Seen(cloud_id=fresh.cloud_id, epoch=1, revision=1))
     fresh.keep({"one": journal["one"][:1]}, fresh.cloud_id, why="strange")
     fresh.keep({"two": journal["two"]}, foreign, why="strange")
@@ -29,10 +29,10 @@ def test_one_node_cannot_make_the_cloud_another(lost: Any, fresh: Cloud) -> None
     for verb, wish in (("adopt", {}), ("forget", {"ids": [mine]}), ("forget", {})):
         answer = fresh.operator(verb, **wish)
         assert answer.status == 400 and "--cloud" in answer.body.decode(), answer.body
-        with fresh.side.controller.store.read() as tx:
+        with fresh.side.controller.db.read() as tx:
             assert fleet.cloud(tx).id == fresh.cloud_id
     assert fresh.operator("forget", ids=[mine], cloud=fresh.cloud_id).status == 200
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         assert fleet.cloud(tx).id == fresh.cloud_id
 
 
@@ -48,7 +48,7 @@ def test_a_private_image_is_not_read_through_a_guest_that_a_node_made_up(lost: A
     path = f"/v2/images/{private}/file"
     assert fresh.side.ask("image", "PUT", path, body=b"secret", token=fresh.side.admin, headers=head).status == 204
     context = fresh.side.controller.app.mounts[fresh.side.settings.ports.of("link")].context
-    with fresh.side.controller.store.read() as tx:
+    with fresh.side.controller.db.read() as tx:
         own = fleet.cloud(tx).id
     real = next(item for item in journal["one"] + journal["two"] if item.ref == ids["server"])
     for number, where in enumerate(("id", "kernel", "ramdisk")):
@@ -63,7 +63,7 @@ def test_a_private_image_is_not_read_through_a_guest_that_a_node_made_up(lost: A
         assert [(line["kind"], line["id"]) for line in done["adopted"] if line["kind"] == "guest"] == [
             ("guest", lie.ref)
         ], done
-        with fresh.side.controller.store.read() as tx:
+        with fresh.side.controller.db.read() as tx:
             assert context.image_path(tx, fresh.links["two"], private) is None, where
 
 

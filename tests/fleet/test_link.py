@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from cumulet.auth import Policy
+from cumulet.db import Database, Transaction, metadata
 from cumulet.desired.shapes import (
     Changes,
     Guest,
@@ -37,7 +38,6 @@ from cumulet.node.journal import Journal
 from cumulet.node.link import Link, LinkError
 from cumulet.node.simulated import SimulatedParts, host_names
 from cumulet.node.simulation import Behaviour, Script
-from cumulet.store import Store, Transaction, metadata
 from tests.databases import place
 
 NET = "0e000000-0000-4000-8000-000000000000"
@@ -57,10 +57,10 @@ class Cloud:
     """A fleet with one fake service: guests by id, networks by id."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store(place(folder / "db.sqlite"), durable=False)
-        with self.store.engine.connect() as connection:
+        self.db = Database(place(folder / "db.sqlite"), durable=False)
+        with self.db.engine.connect() as connection:
             metadata.create_all(connection)
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             clouds.start(tx)
         self.guests: dict[str, Guest] = {}
         self.reports: list[Report] = []
@@ -71,7 +71,7 @@ class Cloud:
         self.url = f"http://127.0.0.1:{self.port}"
         context = fleet_service.LinkContext(
             operator_secret=lambda: "operator",
-            engine=Engine(self.store),
+            engine=Engine(self.db),
             renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
             reports={"guest": self.keep, "network": lambda tx, reports: None},
             hosts_changed=[],
@@ -82,7 +82,7 @@ class Cloud:
             find=[],
         )
         service = fleet_service.load()
-        app = App(self.store, {self.port: Mount(service, context, Policy([]))}, lambda tx, token: None)  # type: ignore[arg-type,return-value]
+        app = App(self.db, {self.port: Mount(service, context, Policy([]))}, lambda tx, token: None)  # type: ignore[arg-type,return-value]
         threading.Thread(target=lambda: asyncio.run(serve(app, [sock])), daemon=True).start()
 
     def render(self, tx: Transaction, link_id: str, refs: Any) -> dict[str, Guest]:
@@ -93,28 +93,28 @@ class Cloud:
 
     def want(self, made: Guest, host: str = "sim-0001") -> int:
         link_id = self.link_id
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             self.guests[made.id] = made
             return door.publish(tx, link_id=link_id, kind="guest", ref=made.id, host=host)
 
     def drop(self, ref: str) -> None:
         link_id = self.link_id
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             self.guests.pop(ref, None)
             door.withdraw(tx, link_id=link_id, kind="guest", ref=ref)
 
     def states(self) -> dict[str, tuple[str, bool]]:
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             found = door.observed(tx, "guest", [guest_id(n) for n in range(300)])
         return {ref: (one.state, one.current) for ref, one in found.items()}
 
     def token(self, name: str | None = None) -> str:
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             return joining.issue(tx, name)[0]
 
     @property
     def link_id(self) -> str:
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             return door.hosts(tx)[0].link_id
 
 
@@ -192,7 +192,7 @@ def test_a_guest_does_not_wait_long_for_its_network(cloud: Cloud, node: Node) ->
     made.interfaces = [Interface(port_id=NET, network_id=NET, mac="fa:16:3e:00:00:01", addresses=[], mtu=1500)]
     cloud.want(made)
     _until(lambda: ("guest", made.id) in node.agent._unready)
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         door.publish(tx, link_id=door.hosts(tx)[0].link_id, kind="network", ref=NET)
     _until(lambda: cloud.states().get(made.id) == ("ready", True))
 
@@ -260,7 +260,7 @@ def test_a_node_that_missed_a_delete_cleans_up_when_it_is_back(cloud: Cloud, nod
     _until(lambda: _settled(cloud, 5))
     node.kill()
     cloud.drop(guest_id(0))
-    with cloud.store.transaction() as tx:  # even when the controller has forgotten that it ever was
+    with cloud.db.transaction() as tx:  # even when the controller has forgotten that it ever was
         tx.delete(desired.desired, desired.desired.c.ref == guest_id(1))
         del cloud.guests[guest_id(1)]
     assert len(node.parts.guests()) == 5
@@ -330,7 +330,7 @@ def test_nothing_is_unwanted_because_nobody_mentions_it(cloud: Cloud, node: Node
     silent = Agent(link, parts, Journal(None), strange_s=0)
     silent.sweep()
     assert [g.id for g in parts.guests()] == [guest_id(1)]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         own = clouds.current(tx)
     assert silent.judge(own)
     silent.take(Changes(revision=5, full=True, cloud=own), ("guest",))
@@ -338,7 +338,7 @@ def test_nothing_is_unwanted_because_nobody_mentions_it(cloud: Cloud, node: Node
     silent.take(Changes(revision=5, full=True, cloud=own), ("network", "router", "security_group"))
     silent.sweep()
     assert [g.id for g in parts.guests()] == [guest_id(1)]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert [(one.ref, one.why, one.spec) for one in keeping.every(tx)] == [(guest_id(1), "strange", None)]
 
 
@@ -348,18 +348,18 @@ def test_jobs_are_answered(cloud: Cloud, node: Node) -> None:
 
     async def ask(kind: Any, ref: str) -> Any:
         link_id = cloud.link_id
-        with cloud.store.transaction() as tx:
+        with cloud.db.transaction() as tx:
             job = door.ask(tx, link_id=link_id, host="sim-0001", kind=kind, args={"guest": ref})
-        return await door.wait_job(cloud.store, job, 5)
+        return await door.wait_job(cloud.db, job, 5)
 
     assert asyncio.run(ask("console_log", guest_id(1))).state == "done"
     failed = asyncio.run(ask("console_log", guest_id(2)))
     assert (failed.state, failed.result) == ("failed", "The host has no such server.")
     node.kill()
     link_id = cloud.link_id
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         job = door.ask(tx, link_id=link_id, host="sim-0001", kind="diagnostics", args={}, deadline_s=0.1)
-    assert asyncio.run(door.wait_job(cloud.store, job, 0.1)).state == "waiting"
+    assert asyncio.run(door.wait_job(cloud.db, job, 0.1)).state == "waiting"
 
 
 def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
@@ -368,7 +368,7 @@ def test_least_privilege_of_a_node(cloud: Cloud, node: Node) -> None:
     assert b"".join(node.link.image("mine")) == b"image" * 1000
     with pytest.raises(LinkError, match="404"):
         list(node.link.image("another's"))
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         door.publish(tx, link_id=cloud.link, kind="network", ref=NET)
     asked = MetadataQuestion(method="GET", path="/latest/", address="10.0.0.5", network_id=NET)
     assert node.link.metadata(asked).body == f"hello {cloud.link}".encode()

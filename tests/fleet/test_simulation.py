@@ -31,13 +31,13 @@ def tell(cloud: Cloud, order: Any, secret: str = "operator") -> tuple[int, Any]:
 
 
 def up(cloud: Cloud) -> dict[str, bool]:  # noqa: F811
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         return {host.name: host.up for host in door.hosts(tx)}
 
 
 def counted(cloud: Cloud) -> tuple[int, int]:  # noqa: F811
     """How many hosts are up and how many are down, as ``/metrics`` says it."""
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         found = door.host_counts(tx)
     return found["up"], found["down"]
 

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import text
 
 from cumulet.auth import Caller, Policy, Rule, Unauthenticated
+from cumulet.db import Database, Transaction
 from cumulet.http import Call, Microversions, Reply, Service, Wire
 from cumulet.http.app import App
 from cumulet.http.faults import Conflict, nova_body
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
-from cumulet.store import Store, Transaction
 
 
 class Thing(Wire):
@@ -80,7 +80,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     port = sock.getsockname()[1]
     service = made()
     app = App(
-        Store(folder / "db.sqlite"),
+        Database(folder / "db.sqlite"),
         {port: Mount(service, None, Policy(service.rules), "http://identity/v3")},
         authenticate,
     )

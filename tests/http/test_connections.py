@@ -13,13 +13,13 @@ import pytest
 from websockets.sync.client import connect
 
 from cumulet.auth import Policy
+from cumulet.db import Database
 from cumulet.http import Call, Reply, Service, connections, protocol
 from cumulet.http import app as app_module
 from cumulet.http.app import App
 from cumulet.http.connections import ANSWER_S, BODY_S, HEAD_S, KEEP_ALIVE_S, LINGER_S, LONG_BODY_S, share_of
 from cumulet.http.faults import Unauthorized, nova_body
 from cumulet.http.mount import Mount
-from cumulet.store import Store
 from tests.http.served import Client, Served, request
 from tests.http.test_app import authenticate
 
@@ -85,7 +85,7 @@ def service(doors: Doors) -> Service:
     return found
 
 
-async def echo(context: Any, store: Store, scope: Any, receive: Any, send: Any) -> None:
+async def echo(context: Any, db: Database, scope: Any, receive: Any, send: Any) -> None:
     assert (await receive())["type"] == "websocket.connect"
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
@@ -105,7 +105,7 @@ def doors() -> Doors:
 @pytest.fixture
 def served(tmp_path: Any, doors: Doors) -> Iterator[Served]:
     made = service(doors)
-    app = App(Store(tmp_path / "db.sqlite"), {}, authenticate)
+    app = App(Database(tmp_path / "db.sqlite"), {}, authenticate)
     found = Served(app, {"compute": Mount(made, None, Policy(made.rules))}, most=MOST)
     yield found
     doors.open.set()

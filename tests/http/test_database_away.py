@@ -6,15 +6,15 @@ from pathlib import Path
 
 import psycopg
 
+from cumulet.db.dialects import Postgresql
 from cumulet.services.placement.api import load
-from cumulet.store.dialects import Postgresql
 from tests.services.serving import running
 
 
 def test_a_database_that_is_away_is_a_503(tmp_path: Path) -> None:
     with running(load(), None, tmp_path / "state.db", "postgresql") as served, served.client("admin") as client:
         assert client.get("/resource_providers").status_code == 200
-        kind = served.store.kind
+        kind = served.db.kind
         assert isinstance(kind, Postgresql)
         url = kind.url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
         name = kind.url.database

@@ -20,12 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cumulet.auth import Policy
+from cumulet.db import Database
 from cumulet.http import Call, Reply, Service, encoding, reading
 from cumulet.http.app import App
 from cumulet.http.faults import BadRequest, webob_body
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen, serve
-from cumulet.store import Store
 from tests.http.test_app import authenticate, made
 from tests.services.serving import PLAIN
 
@@ -65,7 +65,7 @@ class Running:
         self.state = folder
         made = service()
         mounts = {self.port: Mount(made, None, Policy(made.rules), "http://identity/v3")}
-        self.app = App(Store(folder / "db.sqlite"), mounts, authenticate, origins=(ORIGIN,), state=folder)
+        self.app = App(Database(folder / "db.sqlite"), mounts, authenticate, origins=(ORIGIN,), state=folder)
         self.app.compresses_for = lambda asked, kind, size, _client: encoding.wanted(asked, kind, size, "192.0.2.1")
         threading.Thread(target=lambda: asyncio.run(serve(self.app, [sock])), daemon=True).start()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", verify=PLAIN)

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cumulet.auth import Policy
+from cumulet.db import Database
 from cumulet.http import Call, Service
 from cumulet.http.app import App
 from cumulet.http.faults import nova_body
 from cumulet.http.mount import Mount
 from cumulet.http.protocol import MOST_HEAD, MOST_HEADERS, MOST_QUEUED
-from cumulet.store import Store
 from tests.http.served import Served, cut, headed, request
 from tests.http.test_app import authenticate
 
@@ -45,7 +45,7 @@ def service() -> Service:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     made = service()
-    app = App(Store(tmp_path_factory.mktemp("pieces") / "db.sqlite"), {}, authenticate)
+    app = App(Database(tmp_path_factory.mktemp("pieces") / "db.sqlite"), {}, authenticate)
     found = Served(app, {"compute": Mount(made, None, Policy(made.rules))})
     yield found
     found.close()

@@ -20,11 +20,11 @@ from cumulet.cli.errors import CliError
 from cumulet.cli.problems import Seen, running
 from cumulet.cli.problems import certificates as certificate_problems
 from cumulet.config import Settings
+from cumulet.db import Database
 from cumulet.http import Call, Service, tls
 from cumulet.http.app import App
 from cumulet.http.faults import nova_body
 from cumulet.http.mount import Mount
-from cumulet.store import Store
 from tests.http.served import Served, request
 from tests.http.test_app import authenticate
 from tests.http.test_connections import echo
@@ -51,7 +51,7 @@ def served(tmp_path: Path, settings: Settings) -> Iterator[Served]:
     def empty(call: Call) -> dict[str, str]:
         return {"from": call.base_url}
 
-    app = App(Store(tmp_path / "db.sqlite"), {}, authenticate)
+    app = App(Database(tmp_path / "db.sqlite"), {}, authenticate)
     certificate = tls.Certificate(*trust.files(settings))
     found = Served(app, {"compute": Mount(service, None, Policy(service.rules))}, certificate=certificate)
     yield found

@@ -146,7 +146,7 @@ def test_handlers_are_short(controller: Controller) -> None:
 def test_operations_write_in_the_name_of_their_caller() -> None:
     """`call.transaction()` knows who asked; the store's own would write a timeline that does not say who did it."""
     apis = (PACKAGE / "services").glob("*/api/**/*.py")
-    nameless = [str(path.relative_to(PACKAGE)) for path in apis if "store.transaction()" in path.read_text()]
+    nameless = [str(path.relative_to(PACKAGE)) for path in apis if "db.transaction()" in path.read_text()]
     assert nameless == []
 
 

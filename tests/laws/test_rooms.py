@@ -8,11 +8,11 @@ import pytest
 
 from tests.laws.source import imports, modules, path_of, room
 
-KNOW_NO_SERVICE = {"http", "store", "engine", "auth", "desired", "fleet"}
+KNOW_NO_SERVICE = {"http", "db", "engine", "auth", "desired", "fleet"}
 ASSEMBLY = {"cumulet.cli.controller", "cumulet.cli.node"}
 MAY_RUN_COMMANDS = {"node", "cli", "testing"}
 WORLD = ("subprocess", "libvirt", "pyroute2")
-SQL_ROOMS = {"store", "engine"}
+SQL_ROOMS = {"db", "engine"}
 
 
 def breaches(check) -> list[str]:
@@ -38,7 +38,7 @@ def test_http_store_engine_and_fleet_know_no_service() -> None:
 
 
 def test_the_node_knows_neither_store_nor_services() -> None:
-    rooms = {"store", "engine", "http", "fleet", "auth"}
+    rooms = {"db", "engine", "http", "fleet", "auth"}
 
     def check(name: str, target: str) -> bool:
         return (

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from cumulet.store import TypedRow, rows, select_as
+from cumulet.db import TypedRow, rows, select_as
 from tests import typed_rows
+from tests.db import shapes
 from tests.laws.source import ROOT, modules
-from tests.store import shapes
 
 MOST_UNTYPED = 504
 """How many parameters and results of functions are rows of which nothing is known. The number may only fall."""
@@ -40,7 +40,7 @@ def untyped() -> list[str]:
 
 
 def test_rows_of_which_nothing_is_known_become_fewer() -> None:
-    found = [name for name in untyped() if not name.startswith("cumulet.store.")]
+    found = [name for name in untyped() if not name.startswith("cumulet.db.")]
     assert len(found) <= MOST_UNTYPED, found
 
 
@@ -93,7 +93,7 @@ def test_lies_are_seen() -> None:
 
 SNIPPET = """
 from cumulet.services.placement.tables import ProviderRow, providers
-from cumulet.store import Prepared, Transaction, select_as
+from cumulet.db import Prepared, Transaction, select_as
 
 _PREPARED = Prepared(select_as(ProviderRow).where(providers.c.uuid == "1"))
 

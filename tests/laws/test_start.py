@@ -26,10 +26,10 @@ LATER = {
         *("prometheus_client", "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "websockets", "yaml"),
         *(f"cumulet.services.{name}.api" for name in ("compute", "identity", "image", "network", "placement")),
     ),
-    "cumulet.cli.node": ("cryptography", "cumulet.http", "cumulet.node.real", "cumulet.store", "libvirt", "sqlalchemy"),
+    "cumulet.cli.node": ("cryptography", "cumulet.http", "cumulet.node.real", "cumulet.db", "libvirt", "sqlalchemy"),
 }
 """By the module that a process begins with: what it does without until there is a reason."""
-ROOMS = ("auth", "engine", "fleet", "http", "services", "store")
+ROOMS = ("auth", "engine", "fleet", "http", "services", "db")
 FROZEN = {
     "Caller": "keeps what follows from its roles when it is made",
     "Choice": "it is an operation",
@@ -81,5 +81,5 @@ def _imported(words: str) -> set[str]:
 
 
 def test_the_controller_has_all_tables_without_its_operations() -> None:
-    words = "from cumulet.cli import controller; from cumulet.store import metadata; some = set(metadata.tables); "
+    words = "from cumulet.cli import controller; from cumulet.db import metadata; some = set(metadata.tables); "
     _imported(words + "controller.declared(); assert some == set(metadata.tables) and len(some) > 90")

@@ -42,7 +42,7 @@ class Stage:
     def _join(self, name: str, roles: list[str]) -> tuple[str, str]:
         facts = HostFacts(hostname=name, vcpus=64, memory_mb=65536, disk_gb=1000, tunnel_ip="10.255.0.1", roles=roles)
         controller = self.cloud.controller
-        with controller.store.transaction() as tx:
+        with controller.db.transaction() as tx:
             link = hosts.join(tx, name, [facts])
             for mount in controller.app.mounts.values():
                 for changed in getattr(mount.context, "hosts_changed", ()):

@@ -71,7 +71,7 @@ class Tenants(Assembled):
     def __init__(self, state: Path, hosts: int = 1) -> None:
         super().__init__(state)
         names = [f"sim-{number:04d}" for number in range(1, hosts + 1)]
-        with self.controller.store.transaction() as tx:
+        with self.controller.db.transaction() as tx:
             facts = [HostFacts(hostname=name, vcpus=64, memory_mb=1 << 19, disk_gb=4000) for name in names]
             self.link_id, self.link_secret = fleet.join(tx, "sim", facts)
             compute.hosts_changed(tx, names)
@@ -113,7 +113,7 @@ class Tenants(Assembled):
     def guest(self, server_id: str) -> Guest:
         """What the node is told of a server, as it crosses the link."""
         renderers = self.controller.app.mounts[self.settings.ports.of("link")].context.renderers
-        with self.controller.store.read() as tx:
+        with self.controller.db.read() as tx:
             items = desired.changes(tx, self.link_id, 0, ["guest"], renderers).items
         raw = next(msgspec.json.encode(item.spec) for item in items if item.ref == server_id)
         return msgspec.json.decode(raw, type=Guest)

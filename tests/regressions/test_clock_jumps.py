@@ -92,7 +92,7 @@ def test_58_what_was_revoked_stays_revoked(cloud: Assembled, clock: Clock, jump:
 
 def heartbeat(nova: Nova) -> None:  # noqa: F811 - the fixture
     """The node has just been heard."""
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.execute(update(links).values(last_seen=tx.now))
 
 
@@ -121,5 +121,5 @@ def test_58_a_server_that_is_being_built(
     nova.node.work()
     nova.run_flows()
     assert held(nova) == NOTHING
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         assert tx.rows(select(flows.c.kind)) == []

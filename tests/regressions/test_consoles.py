@@ -49,7 +49,7 @@ def server(cloud: Tenants) -> str:
 
 def shown(cloud: Tenants, server_id: str, **facts: Any) -> None:
     """The node says that the server has a screen."""
-    with cloud.controller.store.read() as tx:
+    with cloud.controller.db.read() as tx:
         item = tx.rows_by_key(tables.desired, ref=server_id)[0]
     told = {"power_state": "running", "screen": True, **facts}
     report = {"host": item.host, "kind": "guest", "ref": server_id, "revision": item.revision, "state": "ready"}
@@ -178,17 +178,17 @@ def test_42_a_token_that_was_refused_is_used_up(cloud: Tenants, server: str, fol
 
 def test_guesses_change_no_row(cloud: Tenants) -> None:
     """Who invents tokens holds up no writer."""
-    store, begun = cloud.controller.store, []
-    opener = store.transaction
+    db, begun = cloud.controller.db, []
+    opener = db.transaction
 
     def counted() -> Any:
         begun.append(1)
         return opener()
 
-    store.transaction = counted  # type: ignore[method-assign]
+    db.transaction = counted  # type: ignore[method-assign]
     try:
         for token in (new_id(), "", "x" * 10_000):
             assert opens(cloud, token) == (REFUSED, b"")
     finally:
-        store.transaction = opener  # type: ignore[method-assign]
+        db.transaction = opener  # type: ignore[method-assign]
     assert begun == []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from cumulet.store import dialects, metadata
+from cumulet.db import dialects, metadata
 from tests.assembled import Assembled
 
 
@@ -27,7 +27,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assembled
 
 
 def counted(cloud: Assembled) -> dict[str, int]:
-    with cloud.controller.store.read() as tx:
+    with cloud.controller.db.read() as tx:
         return {name: tx.scalar(select(func.count()).select_from(table)) for name, table in metadata.tables.items()}
 
 

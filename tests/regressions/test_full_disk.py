@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from cumulet import space
-from cumulet.store import Store, trouble
-from cumulet.store.reserve import Reserve
+from cumulet.db import Database, trouble
+from cumulet.db.reserve import Reserve
 from tests.again import FEW_PLUGINS, PYTEST
 from tests.assembled import Assembled
 
@@ -178,7 +178,7 @@ def test_a_write_that_is_refused(
     problem: str,
 ) -> None:
     """A 503 with a sentence in every service's own words, a problem until a write goes through, and no traceback."""
-    token, store = cloud.admin, cloud.controller.store
+    token, db = cloud.admin, cloud.controller.db
 
     def refuse(_driver: Any, *, writes: bool) -> None:
         if writes:
@@ -187,8 +187,8 @@ def test_a_write_that_is_refused(
             raise error
         begin(_driver, writes=writes)
 
-    begin = store.kind.begin
-    monkeypatch.setattr(store.kind, "begin", refuse)
+    begin = db.kind.begin
+    monkeypatch.setattr(db.kind, "begin", refuse)
     project = cloud.ask("identity", "POST", "/v3/projects", token=token, body={"project": {"name": "p"}})
     network = cloud.ask("network", "POST", "/v2.0/networks", token=token, body={"network": {}})
     image = cloud.ask("image", "POST", "/v2/images", token=token, body={}, headers={"accept": "application/json"})
@@ -220,15 +220,15 @@ def test_errors_of_files_and_of_postgresql() -> None:
 
 
 def test_the_reserve_is_given_up_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path / "db.sqlite")
+    db = Database(tmp_path / "db.sqlite")
     held = {"room": space.Space(1 << 30, 1 << 30)}
     monkeypatch.setattr(space, "of", lambda _folder: held["room"])
     for room, there in ((held["room"], True), (space.Space(0, 1 << 30), False), (held["room"], True)):
         held["room"] = room
-        assert isinstance(store._reserve, Reserve)
-        store._reserve._looked = 0.0
-        with store.transaction():
+        assert isinstance(db._reserve, Reserve)
+        db._reserve._looked = 0.0
+        with db.transaction():
             pass
         assert (tmp_path / "reserve").exists() is there
     assert (tmp_path / "reserve").stat().st_blocks * 512 >= 2 * MB
-    store.close()
+    db.close()

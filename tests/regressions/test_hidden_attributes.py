@@ -65,11 +65,11 @@ def items(body: Any) -> list[dict[str, Any]]:
     return [item for value in found for item in value if isinstance(item, dict)]
 
 
-def columns(service: str, store: Any) -> dict[str, list[str]]:
+def columns(service: str, db: Any) -> dict[str, list[str]]:
     """Every column of a service's tables with some of its values."""
     module = importlib.import_module(f"cumulet.services.{service}.tables")
     found: dict[str, list[str]] = {}
-    with store.read() as tx:
+    with db.read() as tx:
         for table in {value for value in vars(module).values() if isinstance(value, Table)}:
             for column in table.c:
                 rows = tx.rows(select(column).where(column.is_not(None)).distinct().limit(3))
@@ -116,7 +116,7 @@ def leaks_of(cloud: Tenants, service: str, path: str, names: dict[str, list[str]
 def test_no_list_answers_to_what_it_does_not_show(cloud: Tenants, service: str) -> None:
     """Finding S15: each name that a member's answers lack narrows and orders nothing, or is refused."""
     leaks, asked = [], 0
-    by_column, by_kind = columns(service, cloud.controller.store), shown(cloud, service)
+    by_column, by_kind = columns(service, cloud.controller.db), shown(cloud, service)
     for path in lists(service):
         status, body = told(cloud.bob, service, path)
         kinds = [kind for kind in by_kind if status == 200 and kind in json.loads(body)]

@@ -206,7 +206,7 @@ def test_ossa_2024_003_unscreened_bytes_reach_no_converter(glance: Images, demo:
     """Containers whose inside is not looked at are kept, and never handed to a node."""
     for container in ("ova", "ovf", "docker", "compressed"):
         image = taken(demo, qcow2(backing=b"/etc/passwd"), container_format=container)
-        with glance.running.store.read() as tx:
+        with glance.running.db.read() as tx:
             assert door.data_path(tx, glance.context, image["id"]) is None
         patch = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
         change = [{"op": "replace", "path": "/container_format", "value": "bare"}]

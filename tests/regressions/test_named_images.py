@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from cumulet.db import Database, metadata
 from cumulet.services.compute import door as compute
 from cumulet.services.compute.tables import servers
 from cumulet.services.image.tables import images
-from cumulet.store import Store, metadata
 from tests.databases import KINDS, place
 from tests.regressions.tenants import Tenants, new_id, words
 
@@ -106,7 +106,7 @@ def test_shared_public_and_community_images_are_seen_as_in_glance(cloud: Tenants
 def test_no_kernel_is_neither(cloud: Tenants) -> None:
     """Nova's word for an image that wants neither kernel nor ramdisk; the API's schema does not take it any more."""
     mine = cloud.bob.image(**AMI)
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         values = {"kernel_id": "nokernel", "ramdisk_id": new_id()}
         tx.update(images, images.c.id == mine, properties=values)
     server_id = cloud.bob.server(mine).json["server"]["id"]
@@ -155,8 +155,8 @@ def test_scheduler_hints_tell_nothing_of_other_servers(cloud: Tenants, hint: str
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_node_may_fetch(tmp_path: Path, kind: str) -> None:
     """Finding S3: what the server's row holds, on either database; the properties kept beside it open nothing."""
-    store = Store(place(tmp_path / "x.db", kind), durable=False)
-    metadata.create_all(store.engine)
+    db = Database(place(tmp_path / "x.db", kind), durable=False)
+    metadata.create_all(db.engine)
     parts = {
         "kernel": {"id": "k", "size": 1, "os_hash_value": ""},
         "ramdisk": {"id": "r", "size": 1, "os_hash_value": ""},
@@ -173,10 +173,10 @@ def test_what_a_node_may_fetch(tmp_path: Path, kind: str) -> None:
     row |= {"name": "n", "hostname": "h", "meta": {}, "personality": [], "reservation_id": "r", "seed": "s"}
     row |= {"created_at": 1, "updated_at": 1, "link_id": "link", "launched_at": None, "power_state": 1}
     kept = {"id": "i", "properties": {"kernel_id": "secret", "ramdisk_id": "secret"}}
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.insert(servers, {**row, "id": "1", "image_id": "i", "image": {**kept, **parts}})
         tx.insert(servers, {**row, "id": "2", "image_id": "j", "image": {**kept, "kernel": None, "ramdisk": None}})
-    with store.read() as tx:
+    with db.read() as tx:
         assert [one for one in "ijkrx" if compute.boots_from(tx, "link", one)] == ["i", "j", "k", "r"]
         assert not compute.boots_from(tx, "link", "secret") and not compute.boots_from(tx, "other", "k")
-    store.close()
+    db.close()

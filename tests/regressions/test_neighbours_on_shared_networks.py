@@ -82,7 +82,7 @@ def test_a_name_that_a_neighbour_has(stage: Stage) -> None:
     address = database["fixed_ips"][0]["ip_address"].replace(".", "-")
     names = [("bob", "db"), ("bob", "DB"), ("bob", f"host-{address}"), ("bob", "web"), ("alice", "db"), ("bob", "web")]
     ports = [stage.make("port", who, network_id=shared, dns_name=name)["id"] for who, name in names]
-    with stage.cloud.controller.store.read() as tx:
+    with stage.cloud.controller.db.read() as tx:
         told: Any = network_door.RENDERERS["network"](tx, stage.home[0], [shared])[shared]
     served = {host.port_id: host.hostname for host in told.dhcp.hosts}
     own = [host.addresses[0].ip.replace(".", "-") for host in told.dhcp.hosts if host.port_id in ports]
@@ -92,7 +92,7 @@ def test_a_name_that_a_neighbour_has(stage: Stage) -> None:
 
 def names_on(stage: Stage, network_id: str) -> dict[str, str]:
     """What the network's DHCP server is told to call its ports: port id → name, "" for one that goes by its address."""
-    with stage.cloud.controller.store.read() as tx:
+    with stage.cloud.controller.db.read() as tx:
         told: Any = network_door.RENDERERS["network"](tx, stage.home[0], [network_id])[network_id]
     byaddress = {host.port_id: f"host-{host.addresses[0].ip.replace('.', '-')}" for host in told.dhcp.hosts}
     return {h.port_id: "" if h.hostname == byaddress[h.port_id] else h.hostname for h in told.dhcp.hosts}

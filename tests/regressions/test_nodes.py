@@ -52,7 +52,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
 @pytest.fixture
 def evil(cloud: Tenants) -> Evil:
     name = f"evil-{new_id()[:8]}"
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         link_id, secret = hosts.join(tx, name, [])
     return Evil(cloud, link_id, secret)
 
@@ -77,7 +77,7 @@ def operator(cloud: Tenants) -> dict[str, str]:
 
 
 def row(cloud: Tenants, table: Any, **equal: Any) -> Any:
-    with cloud.controller.store.read() as tx:
+    with cloud.controller.db.read() as tx:
         found = tx.rows_by_key(table, **equal)
     return found[0] if found else None
 
@@ -115,7 +115,7 @@ def test_a_token_is_good_once_and_for_an_hour(cloud: Tenants) -> None:
     assert joins(cloud, "once-1", token).status == 200
     assert joins(cloud, "once-2", token).status == 401
     late = token_for(cloud)
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         kept = tx.rows_by_key(tables.join_tokens, token_hash=hosts.digest(late))[0]
         assert 3_500_000_000 < kept.expires_at - tx.now <= joining.TOKEN_S * 1_000_000
         tx.update_by_key(tables.join_tokens, {"token_hash": kept.token_hash}, expires_at=tx.now - 1)
@@ -441,7 +441,7 @@ def test_a_flood_of_reports_leaves_a_line(cloud: Tenants) -> None:
 def test_answers_count_only_for_ones_own_questions(cloud: Tenants, evil: Evil) -> None:
     """Finding S8: a job's id is not enough; an answer beyond any picture is none."""
     made = server(cloud)
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         job = fleet.ask(tx, link_id=cloud.link_id, host="sim-0001", kind="console_log", args={"guest": made})
     forged = {"jobs": [{"id": job, "ok": True, "result": "Zm9yZ2Vk"}, {"id": "x\x1b", "ok": True}]}
     assert evil.ask("POST", "/v1/reports", forged).status == 200
@@ -456,7 +456,7 @@ def test_answers_count_only_for_ones_own_questions(cloud: Tenants, evil: Evil) -
 
 def test_nothing_of_it_makes_a_link_or_host(cloud: Tenants) -> None:
     """All that was refused above has left nothing behind."""
-    with cloud.controller.store.read() as tx:
+    with cloud.controller.db.read() as tx:
         names = {found.name for found in tx.rows(select(tables.links.c.name))}
     assert not names & {"thief", "late", "once-2", "other", "coming"}
 

@@ -20,12 +20,12 @@ from sqlalchemy import event
 
 from cumulet import patterns
 from cumulet.auth.access_rules import _form, fits
+from cumulet.db import Database, Page, metadata
+from cumulet.db.paging import _order
 from cumulet.http.repeats import repeated
 from cumulet.services.compute.model import server_list
 from cumulet.services.compute.tables import servers
 from cumulet.services.identity.model import mapping_rules
-from cumulet.store import Page, Store, metadata
-from cumulet.store.paging import _order
 from tests.databases import KINDS, place
 from tests.regressions.tenants import Tenants, words
 
@@ -138,19 +138,19 @@ def test_bombs_in_mappings(cloud: Tenants, watched: list[str]) -> None:
 
 def test_sqlites_regexp_is_gone(tmp_path: Path) -> None:
     """Finding S2: SQLAlchemy brings a REGEXP to SQLite that runs Python's `re` for each row."""
-    store = Store(place(tmp_path / "x.db", "sqlite"), durable=False)
-    with pytest.raises(sqlite3.OperationalError), store.read() as tx:
+    db = Database(place(tmp_path / "x.db", "sqlite"), durable=False)
+    with pytest.raises(sqlite3.OperationalError), db.read() as tx:
         tx.driver.execute("SELECT 'aaa' REGEXP 'a'").fetchall()
-    store.close()
+    db.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_databases_see_no_pattern(tmp_path: Path, kind: str) -> None:
     """Finding S2: the same rows on both, without an expression in any statement."""
-    store = Store(place(tmp_path / "x.db", kind), durable=False)
-    metadata.create_all(store.engine)
+    db = Database(place(tmp_path / "x.db", kind), durable=False)
+    metadata.create_all(db.engine)
     statements: list[str] = []
-    event.listen(store.engine, "before_cursor_execute", lambda c, cursor, text, *rest: statements.append(text))
+    event.listen(db.engine, "before_cursor_execute", lambda c, cursor, text, *rest: statements.append(text))
     row = {
         "project_id": "p",
         "user_id": "u",
@@ -162,7 +162,7 @@ def test_databases_see_no_pattern(tmp_path: Path, kind: str) -> None:
     }
     row |= {"meta": {}, "personality": [], "reservation_id": "r", "seed": "s", "image_id": "i", "created_at": 1}
     names = ["web-1", "Web-2", "db.example", "dbxexample", "Ärger", "a%b_c"]
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         values = {"updated_at": 1, "launched_at": None, "power_state": 1}
         tx.insert(
             servers, [{**row, **values, "id": str(n), "name": each, "hostname": "h"} for n, each in enumerate(names)]
@@ -182,12 +182,12 @@ def test_databases_see_no_pattern(tmp_path: Path, kind: str) -> None:
         "(web|db).*[1e]$": {"web-1", "db.example", "dbxexample"},
         "(a+)+$|web-1": {"web-1"},
     }
-    with store.read() as tx:
+    with db.read() as tx:
         for text, expected in cases.items():
             wanted = server_list.Filters(patterns={"name": patterns.compiled(text, ignore_case=True)}, deleted=None)
             assert {one.name for one in server_list.listed(tx, wanted, Page())} == expected, text
             assert len(server_list.ids_of(tx, wanted)) == len(expected)
-    store.close()
+    db.close()
     assert not [text for text in statements if "REGEXP" in text.upper() or " ~" in text or " LIKE " in text.upper()]
 
 

@@ -26,10 +26,10 @@ from sqlalchemy.exc import StatementError
 
 from cumulet.cli import logs
 from cumulet.cli.api_client import ApiError, Session
+from cumulet.db import Database
 from cumulet.desired.shapes import HostFacts
 from cumulet.fleet import tables
 from cumulet.node.link import Link
-from cumulet.store import Store
 from tests.crash.living import LivingCloud, cumulet, living
 from tests.e2e import leaks
 
@@ -121,7 +121,7 @@ def consoles(cloud: LivingCloud, known: dict[str, str], server_id: str) -> None:
     threading.Thread(target=_echo, args=(where,), daemon=True).start()
     cloud.until(where.exists, "the screen is there")
     where.chmod(0o777)
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         facts = {"power_state": "running", "screen": True}
         tx.update_by_key(tables.desired, {"kind": "guest", "ref": server_id}, facts=facts)
     port = cloud.settings.ports.of("console")
@@ -303,10 +303,10 @@ def test_libraries_do_not_tell_of_requests() -> None:
 
 def test_an_error_of_the_database_does_not_repeat_values(tmp_path: Path) -> None:
     """Case 40: a statement that fails is logged with its traceback, and held the password's hash, or the user data."""
-    store = Store(tmp_path / "db.sqlite", durable=False)
+    db = Database(tmp_path / "db.sqlite", durable=False)
     try:
-        with pytest.raises(StatementError) as caught, store.transaction() as tx:
+        with pytest.raises(StatementError) as caught, db.transaction() as tx:
             tx.execute(text("INSERT INTO nothing VALUES (:secret)"), {"secret": "hunter2-4711"})
         assert "hunter2-4711" not in str(caught.value)
     finally:
-        store.close()
+        db.close()

@@ -153,7 +153,7 @@ def test_s9_what_a_claim_does_not_get(stage: Stage) -> None:
     path = f"/v2.1/servers/{server}"
     interfaces = stage.ask("compute", "GET", f"{path}/os-interface", None, "alice", 200)["interfaceAttachments"]
     assert [each["net_id"] for each in interfaces] == [stage.shared]
-    with stage.cloud.controller.store.transaction() as tx:
+    with stage.cloud.controller.db.transaction() as tx:
         network_door.unplug_server(tx, server)
     kept = stage.ask("network", "GET", f"/v2.0/ports/{port['id']}", None, "alice", 200)["port"]
     assert kept["device_id"] == server
@@ -177,7 +177,7 @@ def test_s9_case_32_a_plugged_port_stays_what_it_is(stage: Stage) -> None:
     unbound = {"port": {"binding:host_id": ""}}
     stage.ask("network", "PUT", f"/v2.0/ports/{port['id']}", unbound, "admin", 200)
     assert stage.refused("PUT", f"ports/{port['id']}", {"port": {"device_id": ""}}, 409, "alice")["type"] == "PortInUse"
-    with stage.cloud.controller.store.transaction() as tx:
+    with stage.cloud.controller.db.transaction() as tx:
         network_door.unplug_server(tx, server)
     assert stage.answer("network", "GET", f"/v2.0/ports/{port['id']}", None, "alice").status == 404
 

@@ -327,7 +327,7 @@ def test_options_of_ipv6_are_not_told_as_those_of_ipv4(cloud: Tenants) -> None:
     assert answer.status == 201, answer.body
     from cumulet.services.network import door
 
-    with cloud.world.cloud.controller.store.read() as tx:
+    with cloud.world.cloud.controller.db.read() as tx:
         [spec] = door.RENDERERS["network"](tx, cloud.world.link_id, [cloud.world.ids["network"]]).values()
     [host] = [each for each in spec.dhcp.hosts if each.port_id == answer.json["port"]["id"]]
     assert host.extra_opts == [("66", "a")]
@@ -382,7 +382,7 @@ class _Said:
 def test_the_operator_sees_what_was_left_out(cloud: Tenants) -> None:
     """Findings S1 and S6: in ``status`` without being a problem of the cloud, and in ``explain``."""
     ref, link_id = cloud.world.ids["network"], cloud.world.link_id
-    with cloud.world.cloud.controller.store.transaction() as tx:
+    with cloud.world.cloud.controller.db.transaction() as tx:
         [item] = desired.of_ref(tx, ref)
         detail = "DHCP option left out: not a DHCP option: '9999'"
         report = Report(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cumulet.cli.first_user import FLAVORS
+from cumulet.db import Transaction
 from cumulet.services.compute.model import flavors
-from cumulet.store import Transaction
 
 
 def make_flavors(tx: Transaction) -> None:

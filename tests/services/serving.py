@@ -16,11 +16,11 @@ import httpx
 import uvicorn
 
 from cumulet.auth import Caller, Policy, Unauthenticated
+from cumulet.db import Database, Transaction, metadata
 from cumulet.http.app import App
 from cumulet.http.mount import Mount
 from cumulet.http.operation import Service
 from cumulet.http.server import listen
-from cumulet.store import Store, Transaction, metadata
 from tests.databases import place
 
 PROJECTS = {"demo": "d" * 32, "other": "0" * 32, "admin": "a" * 32, "service": "5" * 32, "reader": "d" * 32}
@@ -63,7 +63,7 @@ class Running:
 
     url: str
     port: int
-    store: Store
+    db: Database
     statements: list[int]
 
     def client(self, token: str, **headers: str) -> httpx.Client:
@@ -78,35 +78,35 @@ BEHIND = "behind"
 @contextmanager
 def running(service: Service, context: Any, database: Path | str, kind: str | None = None) -> Iterator[Running]:
     """Serve `service` until the block ends. `statements` grows by the number of statements of each transaction."""
-    store = Store(place(database, kind), durable=False)
-    metadata.create_all(store.engine)
-    counts = counting(store)
+    db = Database(place(database, kind), durable=False)
+    metadata.create_all(db.engine)
+    counts = counting(db)
     sock = listen("127.0.0.1", 0)
     port = int(sock.getsockname()[1])
-    app = App(store, {port: Mount(service, context, Policy(service.rules))}, authenticate)
+    app = App(db, {port: Mount(service, context, Policy(service.rules))}, authenticate)
     config = uvicorn.Config(app, http="httptools", lifespan="off", access_log=False, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=_serve, args=(server, sock), daemon=True)
     thread.start()
     try:
-        yield Running(f"http://127.0.0.1:{port}", port, store, counts)
+        yield Running(f"http://127.0.0.1:{port}", port, db, counts)
     finally:
         server.should_exit = server.force_exit = True
         thread.join(10)
         sock.close()
-        store.close()
+        db.close()
 
 
 def _serve(server: uvicorn.Server, sock: socket.socket) -> None:
     asyncio.run(server.serve(sockets=[sock]))
 
 
-def counting(store: Store) -> list[int]:
+def counting(db: Database) -> list[int]:
     """Record how many statements each transaction of `store` ran, except the token check's (which runs none) and those
     of threads `BEHIND`, which nobody asked for."""
     counts: list[int] = []
     for name in ("transaction", "read"):
-        setattr(store, name, _counted(getattr(store, name), counts))
+        setattr(db, name, _counted(getattr(db, name), counts))
     return counts
 
 

@@ -19,7 +19,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assembled]:
 
 
 def told(cloud: Assembled, subject: str) -> list[tuple[str, str | None, str]]:
-    with cloud.controller.store.read() as tx:
+    with cloud.controller.db.read() as tx:
         return [(entry.event, entry.user_name, entry.message) for entry in timeline.history(tx, subject)]
 
 

@@ -62,7 +62,7 @@ def ask(cloud: Cloud, said: dict[str, Any], headers: dict[str, str], path: str =
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     made = Cloud(tmp_path)
     yield made
-    made.store.wakeups.close()
+    made.db.wakeups.close()
 
 
 def test_a_node_of_before_under_this_controller(cloud: Cloud) -> None:
@@ -73,7 +73,7 @@ def test_a_node_of_before_under_this_controller(cloud: Cloud) -> None:
     own = {"X-Cumulet-Link": joined["link_id"], "X-Cumulet-Secret": joined["secret"]}
     item = wanted()
     made = msgspec.convert(item["spec"], Guest)
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         cloud.guests[made.id] = made
         revision = door.publish(tx, link_id=joined["link_id"], kind="guest", ref=made.id, host=item["host"])
     for heartbeat in of("/v1/heartbeat"):
@@ -90,13 +90,13 @@ def test_a_node_of_before_under_this_controller(cloud: Cloud) -> None:
         said = {**said, "body": {"reports": [{**report, "revision": revision}]}}
         assert ask(cloud, said, own) == {"kept": 1}
         if state == "ready":
-            with cloud.store.transaction() as tx:
+            with cloud.db.transaction() as tx:
                 cloud.guests.pop(made.id)
                 door.withdraw(tx, link_id=joined["link_id"], kind="guest", ref=made.id)
             (told,) = ask(cloud, first, own, f"/v1/desired?kinds=guest&since={revision}&wait=0")["items"]
             assert told["gone"] is True
             revision = told["revision"]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert door.observed(tx, "guest", [made.id]) == {}
         (host,) = hosts.every(tx)
     note = f"its node is Cumulet 0.1.0, the controller is {cumulet.__version__}"

@@ -25,6 +25,10 @@ from cumulet.cli.backups.snapshots import RunningSnapshots
 from cumulet.cli.problems import within
 from cumulet.cli.standing import find as found_standing
 from cumulet.config import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Settings, metadata_secrets
+from cumulet.db import Database, targets
+from cumulet.db.dialects import MissingPart
+from cumulet.db.schema import AwayError, SchemaError, prepare
+from cumulet.db.trouble import SENTENCES
 from cumulet.engine import Engine, timeline
 from cumulet.engine.retention import Forgets, Retention
 from cumulet.fleet import door as fleet_door
@@ -42,10 +46,6 @@ from cumulet.services.identity import door as identity
 from cumulet.services.image import door as image
 from cumulet.services.network import door as network
 from cumulet.space import Room
-from cumulet.store import Store, targets
-from cumulet.store.dialects import MissingPart
-from cumulet.store.schema import AwayError, SchemaError, prepare
-from cumulet.store.trouble import SENTENCES
 
 log = logging.getLogger("cumulet.controller")
 
@@ -57,7 +57,7 @@ class Controller:
     """Everything that one controller process holds."""
 
     settings: Settings
-    store: Store
+    db: Database
     engine: Engine
     app: App
     policies: Policies
@@ -109,36 +109,36 @@ def _rules(load: Callable[[], Service]) -> Sequence[Rule]:
 
 def assemble(settings: Settings) -> Controller:
     """Prepare the database and put the services together. Opens no socket. Raises SchemaError."""
-    store = Store(settings.database, durable=settings.simulated is None)
+    db = Database(settings.database, durable=settings.simulated is None)
     try:
-        return _assembled(settings, store)
+        return _assembled(settings, db)
     except Exception as error:
-        why = store.trouble(error)
+        why = db.trouble(error)
         if why is None:
             raise
         raise (SchemaError if why == "damaged" else AwayError)(SENTENCES[why]) from error
 
 
-def _assembled(settings: Settings, store: Store) -> Controller:
-    prepare(store)
-    standing = found_standing(settings, store)
+def _assembled(settings: Settings, db: Database) -> Controller:
+    prepare(db)
+    standing = found_standing(settings, db)
     endpoints = {name: settings.url(name) + path for name, path in PATHS.items()}
     simulated = settings.simulated is not None
     region, secrets = settings.region, settings.secrets_dir
-    identity.bootstrap(store, secrets=secrets, endpoints=endpoints, region=region, alternate=simulated)
-    engine = Engine(store)
-    who = _identity(settings, store)
+    identity.bootstrap(db, secrets=secrets, endpoints=endpoints, region=region, alternate=simulated)
+    engine = Engine(db)
+    who = _identity(settings, db)
     images = _images(settings, standing)
-    image.register(engine, images, store)
-    image.recover_uploads(store, images)
-    image.load_default_metadefs(store)
+    image.register(engine, images, db)
+    image.recover_uploads(db, images)
+    image.load_default_metadefs(db)
     computing = _computing(settings, engine)
     compute.register(engine, computing)
     link = _link(settings, engine, computing, images)
-    retention = Retention(store, settings.keep_deleted_days, FORGETS)
+    retention = Retention(db, settings.keep_deleted_days, FORGETS)
     link.facts = retention.facts
-    link.actions = _actions(store, who)
-    link.problems = [*link.problems, identity.AdminsPassword(store, settings.secrets_dir).problems]
+    link.actions = _actions(db, who)
+    link.problems = [*link.problems, identity.AdminsPassword(db, settings.secrets_dir).problems]
     link.standing = standing
     contexts: dict[str, tuple[Callable[[], Service], Any]] = {
         "identity": (LOADERS["identity"], who),
@@ -153,18 +153,18 @@ def _assembled(settings: Settings, store: Store) -> Controller:
     }
     rules = policies(settings.state)
     engine.when_set.append(fleet_door.clock_was_set)
-    clocks = within.clocks(store, link.heard)
-    link.problems = [*link.problems, *_problems(settings, store, engine, rules), clocks]
+    clocks = within.clocks(db, link.heard)
+    link.problems = [*link.problems, *_problems(settings, db, engine, rules), clocks]
     mounts = {
         settings.ports.of(name): _mount(settings, name, load, context, rules)
         for name, (load, context) in contexts.items()
     }
     room, origins, proxies = _room(settings), settings.cors_origins, settings.trusted_proxies
-    app = App(store, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
+    app = App(db, mounts, who.authenticate, origins=origins, proxies=proxies, state=settings.state, room=room)
     app.on_demand = link.on_demand = _on_demand(settings)
     _audit(settings, app, link)
-    app.exposition = metrics.Metrics(settings, store, app.measures, link.heard).answer
-    return Controller(settings, store, engine, app, rules, images, retention)
+    app.exposition = metrics.Metrics(settings, db, app.measures, link.heard).answer
+    return Controller(settings, db, engine, app, rules, images, retention)
 
 
 def _audit(settings: Settings, app: App, link: fleet.LinkContext) -> None:
@@ -177,27 +177,27 @@ def _audit(settings: Settings, app: App, link: fleet.LinkContext) -> None:
     link.problems = [*link.problems, audit.problems]
 
 
-def _identity(settings: Settings, store: Store) -> identity.IdentityContext:
+def _identity(settings: Settings, db: Database) -> identity.IdentityContext:
     """How identity issues and checks, as the options say."""
     return identity.IdentityContext(
         settings.secrets_dir,
         settings.region,
         settings.limit_model,
         token_seconds=settings.token_seconds,
-        wakeups=store.wakeups if store.alone else None,
+        wakeups=db.wakeups if db.alone else None,
         password_rules=identity.PasswordRules(
             **{name: getattr(settings, name) for name in identity.PasswordRules.__struct_fields__}
         ),
     )
 
 
-def _problems(settings: Settings, store: Store, engine: Engine, rules: Policies) -> list[fleet.FindProblems]:
+def _problems(settings: Settings, db: Database, engine: Engine, rules: Policies) -> list[fleet.FindProblems]:
     """What only this process sees of what is wrong."""
     return [
-        within.database(store),
+        within.database(db),
         within.policy(rules),
         within.stores(settings.state / "image.toml"),
-        within.clock(store, engine.clock),
+        within.clock(db, engine.clock),
     ]
 
 
@@ -300,12 +300,12 @@ def _link(
     )
 
 
-def _actions(store: Store, who: identity.IdentityContext) -> fleet.Actions:
+def _actions(db: Database, who: identity.IdentityContext) -> fleet.Actions:
     """What the operator may have done without being a user."""
     return fleet.Actions(
         token=who.command_line.token,
-        put_password=lambda secret, password: identity.put_password(store, who.password_rules, secret, password),
-        seal_anew=lambda: who.vault.rotate(store),
+        put_password=lambda secret, password: identity.put_password(db, who.password_rules, secret, password),
+        seal_anew=lambda: who.vault.rotate(db),
     )
 
 
@@ -343,9 +343,9 @@ def run(settings: Settings) -> int:
     runner.start()
     ended = threading.Event()
     threading.Thread(target=controller.policies.watch, args=(ended,), name="policy", daemon=True).start()
-    tending = (controller.store, controller.images, ended)
+    tending = (controller.db, controller.images, ended)
     threading.Thread(target=image.maintain, args=tending, name="images", daemon=True).start()
-    threading.Thread(target=controller.store.listen, args=(ended,), name="wake-ups", daemon=True).start()
+    threading.Thread(target=controller.db.listen, args=(ended,), name="wake-ups", daemon=True).start()
     threading.Thread(target=controller.retention.run, args=(ended,), name="retention", daemon=True).start()
     keeper = (settings.secrets_dir, ended)
     threading.Thread(target=identity.keep_keys_fresh, args=keeper, name="keys", daemon=True).start()
@@ -364,7 +364,7 @@ def run(settings: Settings) -> int:
         controller.images.ending.set()
         controller.engine.stop()
         runner.join(5)
-        targets.checkpoint(controller.store)  # all rows are in one file from now on
+        targets.checkpoint(controller.db)  # all rows are in one file from now on
     return 0
 
 

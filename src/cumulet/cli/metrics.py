@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 from cumulet import __version__
 from cumulet.cli import supervise, trust
 from cumulet.config import ConfigError, Settings
+from cumulet.db import Database, Transaction
+from cumulet.db.times import SECOND
 from cumulet.engine import waiting
 from cumulet.fleet import door as fleet
 from cumulet.http.measures import BUCKETS, Measures
 from cumulet.services.compute import door as compute
 from cumulet.services.placement import door as placement
-from cumulet.store import Store, Transaction
-from cumulet.store.times import SECOND
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -37,8 +37,8 @@ BEARER = "Bearer "
 class Metrics:
     """Answers ``/metrics``; also a collector, as the library has them."""
 
-    def __init__(self, settings: Settings, store: Store, measures: Measures, heard: fleet.Heard) -> None:
-        self._settings, self._store, self._measures, self._heard = settings, store, measures, heard
+    def __init__(self, settings: Settings, db: Database, measures: Measures, heard: fleet.Heard) -> None:
+        self._settings, self._store, self._measures, self._heard = settings, db, measures, heard
 
     async def answer(self, authorization: str, accept: str) -> tuple[bytes, str] | None:
         """Everything as text and its content type; None without the token of ``secrets/metrics_token``."""
@@ -104,7 +104,7 @@ class _Seen:
         return self._metrics.families(self._measures)
 
 
-def _process(store: Store, heard: fleet.Heard) -> Iterator[Metric]:
+def _process(db: Database, heard: fleet.Heard) -> Iterator[Metric]:
     """What this process knows of itself, and nodes say of theirs."""
     from prometheus_client.core import CounterMetricFamily, SummaryMetricFamily
 
@@ -112,7 +112,7 @@ def _process(store: Store, heard: fleet.Heard) -> Iterator[Metric]:
     yield CounterMetricFamily("cumulet_controller_restarts", "Since the supervisor began.", value=restarts)
     again = heard.restarts()
     yield CounterMetricFamily("cumulet_node_restarts", "Of all nodes, since their supervisors began.", value=again)
-    waits, waited = store.writes, store.waited_s
+    waits, waited = db.writes, db.waited_s
     yield SummaryMetricFamily("cumulet_database_write_wait_seconds", "Wait of a writer for its turn.", waits, waited)
 
 

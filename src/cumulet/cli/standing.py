@@ -16,21 +16,21 @@ from typing import Any
 
 from cumulet import files
 from cumulet.config import Settings
+from cumulet.db import Database
 from cumulet.desired.shapes import Cloud, Seen
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import Standing
 from cumulet.services.image import door as image
-from cumulet.store import Store
 
 log = logging.getLogger("cumulet.controller")
 
 FILE = "cloud"
 
 
-def find(settings: Settings, store: Store) -> Standing:
+def find(settings: Settings, db: Database) -> Standing:
     """A controller starts: whose rows these are is written into them, and compared with the file."""
     known = _read(settings.secrets_dir / FILE)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         cloud, empty = fleet.begin_run(tx)
         past = known is None or fleet.knows(tx, known)
         newest = fleet.newest_revision(tx)

@@ -185,8 +185,8 @@ def make_store_folders(state: Path, owner: pwd.struct_passwd | None) -> None:
         declared = tomllib.loads((state / "image.toml").read_text(encoding="utf-8")).get("stores")
     except (OSError, ValueError):
         return
-    for store in declared.values() if isinstance(declared, dict) else ():
-        name = store.get("folder") if isinstance(store, dict) and store.get("type") == "file" else None
+    for db in declared.values() if isinstance(declared, dict) else ():
+        name = db.get("folder") if isinstance(db, dict) and db.get("type") == "file" else None
         if isinstance(name, str) and _OWN_NAME.fullmatch(name) and not os.path.lexists(state / name):
             (state / name).mkdir(mode=0o700)
             if owner is not None:

@@ -81,19 +81,19 @@ def _run(settings: Settings, controller: processes.ChildSpec, progress: Progress
 def main(argv: list[str]) -> int:
     """Exit status 2 with a sentence when the database cannot be upgraded."""
     from cumulet.cli import controller  # which knows all services, and so all tables
-    from cumulet.store import Store
-    from cumulet.store.schema import SchemaError, prepare
+    from cumulet.db import Database
+    from cumulet.db.schema import SchemaError, prepare
 
     settings = Settings.load(Path(argv[0]))
     controller.declared()
-    store = Store(settings.database)
+    db = Database(settings.database)
     try:
-        prepare(store, say=lambda line: print(line, flush=True))
+        prepare(db, say=lambda line: print(line, flush=True))
     except SchemaError as error:
         print(error, file=sys.stderr)
         return 2
     finally:
-        store.close()
+        db.close()
     return 0
 
 

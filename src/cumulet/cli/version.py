@@ -20,7 +20,7 @@ class Version(argparse.Action):
 
 def text() -> str:
     """The version in full: ``0.2.0.dev0 (commit 5dfb141, with changes; schema 0002)``."""
-    from cumulet.store.schema import HEAD
+    from cumulet.db.schema import HEAD
 
     found = commit()
     return f"{cumulet.__version__} ({f'commit {found}; ' if found else ''}schema {HEAD})"

@@ -16,10 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import and_, func, not_, select, update
 
+from cumulet.db import Database, Transaction
+from cumulet.db.times import SECOND
 from cumulet.engine.clock import Clock
 from cumulet.engine.tables import flows
-from cumulet.store import Store, Transaction
-from cumulet.store.times import SECOND
 
 log = logging.getLogger("cumulet.engine")
 
@@ -72,8 +72,8 @@ class Engine:
     `when_set`: called with (transaction, by, since) in µs when the clock was set, as `_move_deadlines` is.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, db: Database) -> None:
+        self.db = db
         self.clock = Clock()
         self.when_set: list[Callable[[Transaction, int, int], None]] = []
         self._plans: dict[str, Plan] = {}
@@ -178,7 +178,7 @@ class Engine:
         by, since = self.clock.step()
         if by:
             self._clock_was_set(by, since)
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             query = select(flows.c.kind, flows.c.subject, flows.c.due_at).order_by(flows.c.due_at).limit(_BATCH)
             rows = tx.rows(query)
             now = tx.now
@@ -190,14 +190,14 @@ class Engine:
 
     def _clock_was_set(self, by_us: int, since_us: int) -> None:
         log.warning("the clock was set by %.1f s: deadlines move with it", by_us / SECOND)
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             _move_deadlines(tx, by_us, since_us)
             for moved in self.when_set:
                 moved(tx, by_us, since_us)
 
     def _run_one(self, kind: str, subject: str) -> None:
         try:
-            with self.store.transaction() as tx:
+            with self.db.transaction() as tx:
                 row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
                 if row is None or row.due_at > tx.now:
                     return
@@ -212,7 +212,7 @@ class Engine:
             self._again(kind, subject)
 
     def _again(self, kind: str, subject: str) -> None:
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
             if row is not None:
                 self._put_off(tx, row)

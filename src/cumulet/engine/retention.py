@@ -16,8 +16,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from cumulet.store import Store, Transaction, iso, now_us
-from cumulet.store.times import SECOND
+from cumulet.db import Database, Transaction, iso, now_us
+from cumulet.db.times import SECOND
 
 log = logging.getLogger("cumulet.retention")
 
@@ -53,7 +53,7 @@ class Kept:
 class Retention:
     """`days` that what is deleted is kept; 0: for ever. `kinds` by the name that `status` shows."""
 
-    store: Store
+    db: Database
     days: int
     kinds: Mapping[str, Forgets]
     found: dict[str, Kept] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Retention:
         if any(gone.values()):
             words = ", ".join(f"{count} {name}" for name, count in gone.items() if count)
             log.info("forgot what was deleted more than %d days ago: %s", self.days, words)
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             self.found = {name: Kept(*kind.count(tx)) for name, kind in self.kinds.items()}
         return gone
 
@@ -92,7 +92,7 @@ class Retention:
         gone = 0
         while not ended.is_set():
             asked, began = self.batch, time.monotonic()
-            with self.store.transaction() as tx:
+            with self.db.transaction() as tx:
                 count = kind.some(tx, before, asked)
             took = time.monotonic() - began
             gone += max(0, count)

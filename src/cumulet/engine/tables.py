@@ -2,8 +2,8 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, text
 
-from cumulet.store.database import metadata
-from cumulet.store.partial import only
+from cumulet.db.database import metadata
+from cumulet.db.partial import only
 
 flows = Table(
     "engine_flows",

@@ -11,11 +11,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import bindparam, delete, func, select, text
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
+from cumulet.db.times import SECOND
 from cumulet.engine.retention import PARTS, UNFINISHED
 from cumulet.engine.tables import timeline
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
-from cumulet.store.times import SECOND
 
 DELETED = "deleted"
 """The event that ends a timeline: what it tells of is no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cumulet.db import Transaction
 from cumulet.desired.shapes import Cloud, Seen
 from cumulet.fleet.model import clouds
 from cumulet.fleet.model.adoption import Adopter, Adoption, Thing
@@ -40,7 +41,6 @@ from cumulet.fleet.model.leaving import alive, drop
 from cumulet.fleet.model.leaving import remove as remove_hosts
 from cumulet.fleet.model.resets import STAY, switch_on, tell, told
 from cumulet.fleet.model.resets import names as host_names
-from cumulet.store import Transaction
 
 __all__ = [
     "STAY",

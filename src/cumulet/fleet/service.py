@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from cumulet.db import Database, Transaction
 from cumulet.desired.shapes import SEEN_HEADER, Cloud, Kind, MetadataQuestion, Seen
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
@@ -27,7 +28,6 @@ from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, Unauthorized, guideline_body
 from cumulet.http.on_demand import OnDemand
 from cumulet.problem import Problem
-from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -70,7 +70,7 @@ class LostImages(Protocol):
     def listed(self, tx: Transaction) -> list[dict[str, Any]]:
         """Their ``id``, ``store`` and ``size`` in bytes."""
 
-    def adopt(self, store: Store, image_id: str) -> str:
+    def adopt(self, db: Database, image_id: str) -> str:
         """Make the row of one, which takes as long as reading it; its name. Raises ValueError, a sentence."""
 
 
@@ -127,7 +127,7 @@ class LinkContext:
 def a_node(call: Call) -> None:
     """Let in a node that has joined: its link is the call's sender. Raises 401."""
     link_id, secret = call.headers.get("x-cumulet-link", ""), call.headers.get("x-cumulet-secret", "")
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         if link_id and hosts_model.link_allowed(tx, link_id, secret):
             call.sender = link_id
             return
@@ -139,7 +139,7 @@ def a_joiner(call: Call) -> None:
     """Let in a node that may join: the call's sender is a `joining.Joiner`. Raises 401."""
     name = call.headers.get("x-cumulet-node", "")
     if told.NAME.fullmatch(name):
-        with call.store.read() as tx:
+        with call.db.read() as tx:
             call.sender = joining.known(tx, name, credentials(call))
         if call.sender is not None:
             return

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
-from cumulet.store.database import metadata
+from cumulet.db.database import metadata
 
 links = Table(
     "fleet_links",

@@ -23,6 +23,8 @@ import msgspec
 from cumulet import __version__
 from cumulet.auth import Caller, Forbidden, Unauthenticated
 from cumulet.auth.access_rules import allows
+from cumulet.db import Database, Unstorable
+from cumulet.db.trouble import RETRY_AFTER_S, SENTENCES
 from cumulet.http import encoding, forwarded, health, measures, openapi, reading, running
 from cumulet.http.bodies import Body, QueryStruct
 from cumulet.http.call import Call, Reply
@@ -45,8 +47,6 @@ from cumulet.http.operation import Choice, Operation, Service
 from cumulet.http.shapes import Invalid, trimmed
 from cumulet.http.versions import Version
 from cumulet.space import Room
-from cumulet.store import Store, Unstorable
-from cumulet.store.trouble import RETRY_AFTER_S, SENTENCES
 
 log = logging.getLogger("cumulet.http")
 
@@ -78,7 +78,7 @@ class App:
 
     def __init__(
         self,
-        store: Store,
+        db: Database,
         mounts: Mapping[int, Mount],
         authenticate: Authenticate,
         *,
@@ -87,7 +87,7 @@ class App:
         state: Path | None = None,
         room: Room | None = None,
     ) -> None:
-        self.store = store
+        self.db = db
         self.mounts = dict(mounts)
         self.authenticate = authenticate
         self.cors = Cors(origins)
@@ -109,7 +109,7 @@ class App:
             if mount.service.websocket is None:
                 await send({"type": "websocket.close", "code": 1008})
                 return
-            await mount.service.websocket(mount.context, self.store, scope, receive, send)
+            await mount.service.websocket(mount.context, self.db, scope, receive, send)
             return
         if scope["type"] != "http":
             return
@@ -258,7 +258,7 @@ class Exchange:
         await self._send(200, *found)
 
     def _call(self, operation: Operation, params: dict[str, str], version: Version) -> Call:
-        call = Call(operation, self.app.store, self.mount.policy, self.mount.context)
+        call = Call(operation, self.app.db, self.mount.policy, self.mount.context)
         call.version, call.params, call.headers = version, params, self.headers
         call.method, call.path = self.scope["method"], self.scope["path"]
         call.raw_query = self.scope["query_string"].decode("latin-1")
@@ -277,7 +277,7 @@ class Exchange:
         if not token:
             raise Unauthenticated(_MISSING_TOKEN)
         service_token = self.headers.get("x-service-token")
-        with self.app.store.read() as tx:
+        with self.app.db.read() as tx:
             if service_token:
                 return self.app.authenticate(tx, token, service_token)
             caller = self.app.authenticate(tx, token)
@@ -399,7 +399,7 @@ class Exchange:
             fault = error
         elif isinstance(error, Unstorable):  # beyond what a column holds: what no check of shapes stopped
             fault = BadRequest("A value of the request cannot be kept: it is too long, too large or holds a NUL.")
-        elif (why := self.app.store.trouble(error)) is not None:
+        elif (why := self.app.db.trouble(error)) is not None:
             log.error("request %s failed, the database or a disk does not serve: %s", self.request_id, error)
             fault = Unavailable(SENTENCES[why], headers={"Retry-After": str(RETRY_AFTER_S[why])})
         else:

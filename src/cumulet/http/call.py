@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cumulet.auth import Caller, Forbidden, Policy
+from cumulet.db import Actor, Database, Transaction
 from cumulet.http.faults import BadRequest, TooLarge, Unauthorized
 from cumulet.http.versions import Version
-from cumulet.store import Actor, Store, Transaction
 
 if TYPE_CHECKING:
     from cumulet.http.operation import Operation
@@ -43,9 +43,9 @@ class Call:
     answer says so. All three are for who watches requests.
     """
 
-    def __init__(self, operation: Operation, store: Store, policy: Policy, context: Any) -> None:
+    def __init__(self, operation: Operation, db: Database, policy: Policy, context: Any) -> None:
         self.operation = operation
-        self.store = store
+        self.db = db
         self.policy = policy
         self.context = context
         self.version: Version = (0, 0)
@@ -78,7 +78,7 @@ class Call:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A snapshot to read from, for an operation without a transaction of its own; `tx` is it meanwhile."""
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             self._tx = tx
             try:
                 yield tx
@@ -88,7 +88,7 @@ class Call:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that writes what this caller asked for, for an operation that opens its own."""
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             if (by := self._caller) is not None:
                 tx.actor = Actor(by.user_id, by.user_name, by.project_id, self.request_id)
             yield tx

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import AbstractContextManager
 from typing import Any
 
+from cumulet.db import Transaction
 from cumulet.http.call import Call
-from cumulet.store import Transaction
 
 
 async def run(call: Call) -> Any:
@@ -26,7 +26,7 @@ def _in_transaction(call: Call) -> Any:
     if operation.transaction == "none":
         return operation.handler(call, *(() if operation.target is None else (_found(call),)), **_rest(call))
     opened: AbstractContextManager[Transaction] = (
-        call.transaction() if operation.transaction == "write" else call.store.read()
+        call.transaction() if operation.transaction == "write" else call.db.read()
     )
     if operation.target is not None:
         operation.target.ahead(call)

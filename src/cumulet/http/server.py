@@ -110,7 +110,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.store.wakeups.close()
+        self._app.db.wakeups.close()
         for listener in self._listeners:
             listener.close()
         await super().shutdown(sockets)

@@ -130,7 +130,7 @@ def test_saved_under_load_lost_and_made_again_elsewhere(cloud: LivingCloud, tmp_
         again.until(lambda: shown(again)["base-1"]["status"] == "SHUTOFF", "the nodes listen to it")
         again.create("new")
         again.at_rest()
-        again.store.close()
+        again.db.close()
     finally:
         cumulet(there, "down", "--purge")
     ok(cloud, "up", "--simulated")
@@ -141,7 +141,7 @@ def test_a_cloud_that_is_down_is_one_file(cloud: LivingCloud, tmp_path: Path) ->
     cloud.create("saved")
     cloud.at_rest()
     count = len(cloud.servers())
-    cloud.store.close()
+    cloud.db.close()
     ok(cloud, "down")
     folder = cloud.state / "db"
     assert [path.name for path in folder.glob("cumulet*")] == ["cumulet.sqlite"]

@@ -18,8 +18,8 @@ from cumulet.cli import main as command
 from cumulet.cli import state_folder
 from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStart, Head, compressed, packed
 from cumulet.cli.backups.sealing import SealedWriter
-from cumulet.store import schema
-from cumulet.store.copies import Form, Rows
+from cumulet.db import schema
+from cumulet.db.copies import Form, Rows
 
 IMAGE = "images/14d06af9-edf6-4870-aacd-901fb3e9f24c"
 NOTHING = hashlib.sha256(b"").hexdigest()

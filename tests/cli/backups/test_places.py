@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import insert
 
 from cumulet.cli import machine, state_folder
+from cumulet.db import Database
 from cumulet.fleet.model import clouds
 from cumulet.services.compute.tables import servers
 from cumulet.services.image.tables import images
-from cumulet.store import Store
 from tests.assembled import Assembled
 from tests.cli.backups.test_verbs import cloud_of, key, run
 
@@ -30,8 +30,8 @@ ONE, TWO, THREE = (f"{number}4d06af9-edf6-4870-aacd-901fb3e9f24c" for number in 
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assembled]:
     """A cloud whose controller has started once."""
     made = Assembled(tmp_path_factory.mktemp("cloud") / "state")
-    if not cloud_of(made.controller.store):
-        with made.controller.store.transaction() as tx:
+    if not cloud_of(made.controller.db):
+        with made.controller.db.transaction() as tx:
             clouds.start(tx)
     yield made
     made.close()
@@ -41,7 +41,7 @@ def image(cloud: Assembled, image_id: str, stores: str) -> None:
     """The row of an image that has bytes in `stores`."""
     row = {"id": image_id, "owner": "p", "status": "active", "visibility": "private", "stores": stores, "min_disk": 0}
     row |= {"min_ram": 0, "protected": False, "os_hidden": False, "properties": {}, "created_at": 1, "updated_at": 1}
-    with cloud.controller.store.transaction() as tx:
+    with cloud.controller.db.transaction() as tx:
         tx.insert(images, row)
 
 
@@ -176,10 +176,10 @@ def test_names_on_hosts_are_not_given_out_again(cloud: Assembled, run: Any, key:
     """A guest that was made after the backup runs on, as `instance-…` of the number that came next."""
     assert run("backup", tmp_path / "b", *key, "--state", cloud.settings.state)[0] == 0
     assert run("restore", tmp_path / "b", *key, "--state", tmp_path / "there")[0] == 0
-    store = Store(tmp_path / "there" / "db" / "cumulet.sqlite")
+    db = Database(tmp_path / "there" / "db" / "cumulet.sqlite")
     row = {column.name: None for column in servers.columns if column.name != "number"}
     row |= {c.name: 0 for c in servers.columns if not c.nullable and c.name != "number"} | {"id": ONE}
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         number = tx.execute(insert(servers).values(row)).inserted_primary_key[0]
-    store.close()
+    db.close()
     assert number > 1 << 16

@@ -22,9 +22,9 @@ from cumulet.cli.backups.reading import Reading
 from cumulet.cli.backups.records import End, Form, Head, Rows, packed
 from cumulet.cli.backups.sealing import read_secret
 from cumulet.config import Settings
+from cumulet.db import Database, metadata, schema
 from cumulet.fleet.model import clouds
 from cumulet.services.identity.tables import users
-from cumulet.store import Store, metadata, schema
 from tests import databases
 from tests.assembled import Assembled
 
@@ -36,8 +36,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assembled]:
     """A cloud whose controller has started once, with what an operator and a node leave in its folder."""
     made = Assembled(tmp_path_factory.mktemp("cloud") / "state")
     state = made.settings.state
-    if not cloud_of(made.controller.store):
-        with made.controller.store.transaction() as tx:
+    if not cloud_of(made.controller.db):
+        with made.controller.db.transaction() as tx:
             clouds.start(tx)
     for name, data in IMAGES.items():
         (state / "images" / name).write_bytes(data)
@@ -86,10 +86,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 def tables(where: Path | str) -> dict[str, list[Any]]:
     """All rows but those that a restore changes: a new epoch, and which program made the tables."""
-    store = Store(where)
-    with store.read() as tx:
+    db = Database(where)
+    with db.read() as tx:
         found = {t.name: sorted(map(tuple, tx.rows(select(t))), key=repr) for t in metadata.sorted_tables}
-    store.close()
+    db.close()
     changed = ("fleet_cloud", "fleet_epochs", "fleet_revision", "store_upgrades")
     return {name: each for name, each in found.items() if name not in changed}
 
@@ -117,13 +117,13 @@ def test_all_of_it_comes_back_elsewhere(cloud: Assembled, run: Any, key: list[st
     assert stat.S_IMODE((there / "policy.yaml").stat().st_mode) == 0o644
     assert not (there / "node" / "instances").exists()
     assert state_folder.is_state_folder(there) and not (there / state_folder.RESTORING).exists()
-    with Store(there / "db" / "cumulet.sqlite").read() as tx:
-        before, after = cloud_of(cloud.controller.store), tx.rows(text("SELECT id, epoch FROM fleet_cloud"))
+    with Database(there / "db" / "cumulet.sqlite").read() as tx:
+        before, after = cloud_of(cloud.controller.db), tx.rows(text("SELECT id, epoch FROM fleet_cloud"))
     assert [(row.id, row.epoch - 1) for row in after] == before, "the same cloud, in a new epoch"
 
 
-def cloud_of(store: Store) -> list[tuple[str, int]]:
-    with store.read() as tx:
+def cloud_of(db: Database) -> list[tuple[str, int]]:
+    with db.read() as tx:
         return [tuple(row) for row in tx.rows(text("SELECT id, epoch FROM fleet_cloud"))]
 
 
@@ -257,12 +257,12 @@ def test_rows_below_what_a_node_has(cloud: Assembled, run: Any, key: list[str], 
     (state / "db").rename(state / "db.before")
     (state / "secrets" / "image_store_far").write_text("newer\nkeys\n")
     (state / "secrets" / "metadata_secret").unlink()
-    cloud_id, epoch = cloud_of(cloud.controller.store)[0]
+    cloud_id, epoch = cloud_of(cloud.controller.db)[0]
     (state / "secrets" / "cloud").write_text(f'{{"id": "{cloud_id}", "epoch": {epoch + 6}}}')
     (state / "images" / next(iter(IMAGES))).write_bytes(b"stays")
     status, said = run("restore", file, *key, "--state", state)
     assert status == 0 and "cumulet adopt" in said
-    assert cloud_of(Store(state / "db" / "cumulet.sqlite")) == [(cloud_id, epoch + 7)]
+    assert cloud_of(Database(state / "db" / "cumulet.sqlite")) == [(cloud_id, epoch + 7)]
     assert (state / "secrets" / "image_store_far").read_text() == "newer\nkeys\n"
     assert (state / "secrets" / "metadata_secret").read_text() == cloud.settings.secret("metadata_secret") + "\n"
     assert (state / "node" / "instances" / "disk").read_text() == "a guest's"
@@ -314,7 +314,7 @@ def test_two_restores_at_once_are_one(cloud: Assembled, run: Any, key: list[str]
 def test_a_newer_schema_is_refused_and_an_older_one_brought_along(
     run: Any, key: list[str], tmp_path: Path, cloud: Assembled
 ) -> None:
-    old = Store(tmp_path / "old.sqlite")
+    old = Database(tmp_path / "old.sqlite")
     schema.migrate(old, to=schema.FIRST)
     with old.transaction() as tx:
         tx.execute(text("INSERT INTO identity_regions (id, description, extra) VALUES ('Old', '', '{}')"))
@@ -327,7 +327,7 @@ def test_a_newer_schema_is_refused_and_an_older_one_brought_along(
             assert not (tmp_path / name).exists()
             continue
         assert status == 0, said
-        made = Store(tmp_path / name / "db" / "cumulet.sqlite")
+        made = Database(tmp_path / name / "db" / "cumulet.sqlite")
         with made.read() as tx:
             assert tx.scalar(text("SELECT id FROM identity_regions")) == "Old"
             assert tx.scalar(text("SELECT version_num FROM alembic_version")) == schema.HEAD
@@ -335,7 +335,7 @@ def test_a_newer_schema_is_refused_and_an_older_one_brought_along(
     old.close()
 
 
-def write(file: Path, store: Store, name: str, key: list[str]) -> None:
+def write(file: Path, db: Database, name: str, key: list[str]) -> None:
     """A backup of a database that says that it is of schema `name`."""
     head = {"version": "9.9", "made_at": 1, "database": "sqlite", "state": "/s", "node": "n", "simulated": True}
     head |= {"secrets": True, "images": "left out"}
@@ -343,7 +343,7 @@ def write(file: Path, store: Store, name: str, key: list[str]) -> None:
 
     def records() -> Iterator[bytes]:
         table = ""
-        for data in contents.read_rows(store, head):
+        for data in contents.read_rows(db, head):
             for record in contents.Reader().feed(data):
                 if isinstance(record, Head):
                     record = Head(**{**head, "schema": name})
@@ -459,7 +459,7 @@ def test_the_state_of_a_user_is_read_by_nobody_else(cloud: Assembled) -> None:
 
 def test_users_of_a_backup_are_as_they_were(cloud: Assembled, run: Any, key: list[str], tmp_path: Path) -> None:
     assert run("backup", tmp_path / "b", *key, "--state", cloud.settings.state)[0] == 0
-    with cloud.controller.store.read() as tx:
+    with cloud.controller.db.read() as tx:
         names = {row.name for row in tx.rows(select(users))}
     found = Reading(tmp_path / "b", read_secret("key", Path(key[1]))).look()
     assert found.tables["identity_users"] == len(names)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.db import Database
 from cumulet.desired.shapes import Changes, Guest, HostFacts, Item, JobDone, Report
 from cumulet.engine import Engine
 from cumulet.fleet.model import desired, hosts, jobs
@@ -21,7 +22,6 @@ from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network import door as network
 from cumulet.services.network.tables import addresses, floatingips, networks, ports, routers, subnets
-from cumulet.store import Store
 from tests.services.guide_flavors import make_flavors
 from tests.services.serving import PROJECTS, Running, running
 
@@ -34,7 +34,7 @@ SUBNET = "33333333-3333-4333-8333-333333333333"
 class Node:
     """A node of one host or several. `react` says what it does about a wanted guest: a report's values."""
 
-    store: Store
+    db: Database
     engine: Engine
     context: door.ComputeContext
     names: Sequence[str]
@@ -46,14 +46,14 @@ class Node:
     jobs: list[Any] = field(default_factory=list)
 
     def join(self, facts: dict[str, Any]) -> None:
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             all_facts = [HostFacts(hostname=name, **facts) for name in self.names]
             self.link_id, self.secret = hosts.join(tx, self.names[0], all_facts)
             door.hosts_changed(tx, list(self.names))
             network.hosts_changed(tx, list(self.names))
 
     def pull(self) -> Changes:
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             renderers = {**network.RENDERERS, **door.renderers(self.context)}
             found = desired.changes(
                 tx, self.link_id, self.seen, ["network", "security_group", "router", "guest"], renderers
@@ -70,7 +70,7 @@ class Node:
             power = "running" if item.spec.power == "on" else "shutdown"
             defaults["facts"] = {"power_state": power, "screen": True}
         report = Report(host=item.host, kind=item.kind, ref=item.ref, revision=item.revision, **{**defaults, **values})
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             handlers = {**network.REPORTS, **door.reports(self.engine)}
             desired.keep_reports(tx, self.link_id, [report], handlers)
 
@@ -87,7 +87,7 @@ class Node:
 
     def answer(self, text: str, ok: bool = True) -> None:
         self.pull()
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             result = base64.b64encode(text.encode()).decode()
             jobs.answered(tx, self.link_id, [JobDone(id=job.id, ok=ok, result=result) for job in self.jobs])
         self.jobs.clear()
@@ -103,8 +103,8 @@ class Nova:
     node: Node
 
     @property
-    def store(self) -> Store:
-        return self.served.store
+    def db(self) -> Database:
+        return self.served.db
 
     def client(self, token: str = "demo", version: str = "2.96") -> httpx.Client:
         extra = {"OpenStack-API-Version": f"compute {version}"} if version else {}
@@ -112,7 +112,7 @@ class Nova:
 
     def join(self, *names: str, **facts: Any) -> Node:
         values = {"vcpus": 64, "memory_mb": 512 * 1024, "disk_gb": 4000, "cpu_info": {"model": "max"}, **facts}
-        node = Node(self.store, self.engine, self.context, names)
+        node = Node(self.db, self.engine, self.context, names)
         node.join(values)
         return node
 
@@ -148,9 +148,9 @@ def message(answer: httpx.Response) -> str:
     return str(fault["message"])
 
 
-def stock(store: Store) -> None:
+def stock(db: Database) -> None:
     """Projects, an image, a network with a subnet, the guides' flavors."""
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         for name in ("demo", "other", "admin"):
             tx.insert(projects, {"id": PROJECTS[name], "name": name, "domain_id": "default", "is_domain": False})
         tx.insert(images, image_row(IMAGE, tx.now))
@@ -224,7 +224,7 @@ def subnet_row(subnet_id: str, network_id: str, now: int, cidr: str, **values: A
 def floating(nova: Nova, address: str) -> None:
     """A floating ip of demo on an external network, and a router from there to the private subnet."""
     outside, router, leg = new_id(), new_id(), new_id()
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         common = {"project_id": PROJECTS["demo"], "created_at": tx.now, "updated_at": tx.now}
         external = network_row(outside, "provider", tx.now, PROJECTS["admin"], 99) | {"external": True}
         tx.insert(networks, external)
@@ -252,9 +252,9 @@ def floating(nova: Nova, address: str) -> None:
 def nova(tmp_path: Path) -> Iterator[Nova]:
     context = door.ComputeContext(engine=None, metadata_secrets=lambda: ["shared"])  # type: ignore[arg-type]
     with running(load(), context, tmp_path / "state.db") as served:
-        engine = context.engine = Engine(served.store)
+        engine = context.engine = Engine(served.db)
         door.register(engine, context)
-        stock(served.store)
+        stock(served.db)
         cloud = Nova(served, context, engine, None)  # type: ignore[arg-type]
         cloud.node = cloud.join("compute1")
         yield cloud

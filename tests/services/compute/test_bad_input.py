@@ -78,7 +78,7 @@ def test_body_that_is_no_json_or_no_object(demo: httpx.Client) -> None:
 
 def test_image_that_does_not_fit(nova: Nova, demo: httpx.Client) -> None:
     ids = {name: new_id() for name in ("queued", "ram", "disk", "big", "private")}
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.insert(images, image_row(ids["queued"], tx.now, status="queued"))
         tx.insert(images, image_row(ids["ram"], tx.now, min_ram=4096))
         tx.insert(images, image_row(ids["disk"], tx.now, min_disk=40))
@@ -98,7 +98,7 @@ def test_image_that_does_not_fit(nova: Nova, demo: httpx.Client) -> None:
 
 
 def test_two_networks_and_none_chosen(nova: Nova, old: httpx.Client) -> None:
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.insert(networks, network_row(new_id(), "second", tx.now, PROJECTS["demo"], 2))
     answer = old.post("/v2.1/servers", json=nova.body(networks=...))
     assert answer.status_code == 409
@@ -109,7 +109,7 @@ def test_two_networks_and_none_chosen(nova: Nova, old: httpx.Client) -> None:
 def test_full_subnet(nova: Nova, demo: httpx.Client) -> None:
     small = new_id()
     pool = [{"start": "10.2.0.5", "end": "10.2.0.5"}]
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.insert(networks, network_row(small, "small", tx.now, PROJECTS["demo"], 3))
         tx.insert(subnets, subnet_row(new_id(), small, tx.now, "10.2.0.0/29", allocation_pools=pool, enable_dhcp=False))
     nova.active(demo, networks=[{"uuid": small}])

@@ -32,7 +32,7 @@ def console(nova: Nova, tmp_path: Path) -> Iterator[Running]:
     nova.context.novnc = folder
     with (
         tempfile.TemporaryDirectory(prefix="screens-") as screens,  # a short path, as the kernel wants it for sockets
-        running(console_service.load(), nova.context, nova.store.where) as served,
+        running(console_service.load(), nova.context, nova.db.where) as served,
     ):
         nova.context.screens = Path(screens)
         yield served
@@ -93,7 +93,7 @@ def test_another_sites_page_does_not(nova: Nova, demo: httpx.Client, console: Ru
 def test_an_expired_or_invented_token(nova: Nova, demo: httpx.Client, console: Running, tmp_path: Path) -> None:
     server_id = nova.active(demo)
     socket, token = socket_of(nova, server_id), token_of(demo, server_id)
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.execute(update(console_tokens).values(expires_at=tx.now - 1))
     for tried in (token, "", "00000000-0000-4000-8000-000000000000"):
         with pytest.raises(websockets.exceptions.InvalidStatus):

@@ -21,26 +21,26 @@ from tests.services.compute.test_lifecycle import NOTHING, held
 
 def expire(nova: Nova) -> None:
     """Every deadline has passed."""
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.execute(update(flows).values(deadline_at=tx.now - 1, due_at=tx.now - 1))
     nova.run_flows()
 
 
 def due(nova: Nova) -> None:
     """Every flow looks again."""
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.execute(update(flows).values(due_at=tx.now - 1))
     nova.engine.run_due()
 
 
 def left(nova: Nova) -> list[str]:
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         return [row.kind for row in tx.rows(select(flows.c.kind))]
 
 
 def silence(nova: Nova) -> None:
     """The node has not been heard for long."""
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.execute(update(links).values(last_seen=1))
 
 
@@ -91,7 +91,7 @@ def test_a_host_that_fails_is_left_for_another(nova: Nova, demo: httpx.Client, a
     nova.node.work()
     body = show(admin, server_id)
     assert (body["status"], body["hostId"] != "") == ("ACTIVE", True)
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         assert tx.scalar(select(ports.c.host).where(ports.c.device_id == server_id)) == "compute1"
     assert held(nova)["claims"] == 1 and held(nova)["guests"] == 1
 
@@ -165,7 +165,7 @@ def test_a_late_report_loses(nova: Nova, demo: httpx.Client) -> None:
     assert show(demo, server_id)["status"] == "BUILD"
     nova.node.work()
     assert held(nova) == NOTHING
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         report = Report(host="compute1", kind="guest", ref=server_id, revision=late.revision, state="ready")
         assert desired_model.keep_reports(tx, nova.node.link_id, [report], door.reports(nova.engine)) == 0
     assert demo.get(f"/v2.1/servers/{server_id}").status_code == 404

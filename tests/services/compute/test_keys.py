@@ -83,7 +83,7 @@ def test_a_guest_gets_a_plain_line(nova: Nova, demo: httpx.Client, end: str) -> 
     assert answer.status_code == 201, answer.text
     assert answer.json()["keypair"]["public_key"] == RSA + end
     assert demo.get("/v2.1/os-keypairs/terraform").json()["keypair"]["public_key"] == RSA + end
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         dhcp.serve(tx, found_network(tx, NETWORK))
     server_id = nova.active(demo, key_name="terraform", config_drive=True)
     plain = RSA + end.replace("\r\n", "\n")

@@ -18,7 +18,7 @@ from tests.services.compute.conftest import IMAGE, NETWORK, Nova, message, show
 
 def held(nova: Nova) -> dict[str, Any]:
     """Everything that servers hold anywhere."""
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         usage = tx.row(select(func.sum(usages.c.instances), func.sum(usages.c.cores), func.sum(usages.c.ram)))
         assert usage is not None
         return {
@@ -92,11 +92,11 @@ def test_stop_start_reboot(nova: Nova, demo: httpx.Client) -> None:
 )
 def test_the_timeline_says_who_asked(nova: Nova, demo: httpx.Client, action: dict[str, Any]) -> None:
     server_id = nova.active(demo)
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         before = len(timeline.history(tx, server_id))
     answer = demo.post(f"/v2.1/servers/{server_id}/action", json=action)
     assert answer.status_code == 202
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         entries = timeline.history(tx, server_id)[before:]
     assert [entry.user_name for entry in entries] == ["demo"] and entries[0].project_id
     assert entries[0].request_id == answer.headers["x-openstack-request-id"]
@@ -133,7 +133,7 @@ def test_no_host_has_room_says_who_lacks_what(nova: Nova, demo: httpx.Client, ad
 
 
 def test_a_wrong_wish_is_refused_also_when_no_host_has_room(nova: Nova, demo: httpx.Client) -> None:
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.execute(hosts.update().values(disabled=True))
     before = held(nova)
     wrong = {"networks": [{"uuid": "00000000-0000-4000-8000-00000000dead"}]}, {"security_groups": [{"name": "nobody"}]}

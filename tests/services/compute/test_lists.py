@@ -18,7 +18,7 @@ from tests.services.serving import PROJECTS
 def rows(nova: Nova, count: int, **values: Any) -> list[str]:
     """Servers written straight into the table, a second apart; their ids, oldest first."""
     ids = []
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         for index in range(count):
             row = {
                 "id": new_id(),
@@ -83,7 +83,7 @@ def test_newest_first_and_in_pages(nova: Nova, demo: httpx.Client) -> None:
 def test_pages_add_up_to_the_list(
     nova: Nova, demo: httpx.Client, states: list[str], limit: int, key: str, direction: str, status: str
 ) -> None:
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.delete(servers, servers.c.number > 0)
     expected = 0
     vm_states = {"ACTIVE": "active", "SHUTOFF": "stopped", "ERROR": "error", "BUILD": "building"}
@@ -244,7 +244,7 @@ def test_fields_at_the_first_and_the_last_version(nova: Nova, demo: httpx.Client
 
 def test_a_create_takes_as_many_statements_however_many_servers_there_are(nova: Nova) -> None:
     counts = []
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         quotas.set_limits(tx, PROJECTS["demo"], {"instances": -1, "cores": -1, "ram": -1})
     for already in (1, 100):
         rows(nova, already)

@@ -31,7 +31,7 @@ def guest(nova: Nova, demo: httpx.Client) -> str:
 
     public = ed25519.Ed25519PrivateKey.generate().public_key()
     text = public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         dhcp.serve(tx, found_network(tx, NETWORK))
     body = {"keypair": {"name": "mine", "public_key": text}}
     assert demo.post("/v2.1/os-keypairs", json=body).status_code == 201
@@ -44,7 +44,7 @@ def ask(nova: Nova, guest: str, path: str) -> bytes:
     with nova.client() as demo:
         address = show(demo, guest)["addresses"]["private"][0]["addr"]
     question = MetadataQuestion(method="GET", path=path, address=address, network_id=NETWORK)
-    with nova.store.read() as tx:
+    with nova.db.read() as tx:
         body = door.metadata(nova.context)(tx, nova.node.link_id, question).body
     assert isinstance(body, bytes)
     return body
@@ -114,7 +114,7 @@ def test_an_address_of_nobody(nova: Nova, guest: str) -> None:
     question = MetadataQuestion(method="GET", path="/", address="10.1.200.200", network_id=NETWORK)
     elsewhere = MetadataQuestion(method="GET", path="/", address="10.1.0.2", network_id=new_id())
     for asked in (question, elsewhere):
-        with nova.store.read() as tx, pytest.raises(Exception, match="could not be found"):
+        with nova.db.read() as tx, pytest.raises(Exception, match="could not be found"):
             door.metadata(nova.context)(tx, nova.node.link_id, asked)
 
 
@@ -123,7 +123,7 @@ def proxied(nova: Nova) -> Iterator[Running]:
     """The service of port 8775 on the same database."""
     service = metadata_service.load()
     assert Mount(service, nova.context, Policy([]))
-    with running(service, nova.context, nova.store.where) as served:
+    with running(service, nova.context, nova.db.where) as served:
         yield served
 
 
@@ -155,7 +155,7 @@ def test_a_node_with_its_credentials(nova: Nova, proxied: Running, demo: httpx.C
 def test_static_networks_are_written_out(nova: Nova, demo: httpx.Client) -> None:
     from cumulet.services.network.tables import subnets
 
-    with nova.store.transaction() as tx:
+    with nova.db.transaction() as tx:
         tx.update(subnets, subnets.c.id == SUBNET, enable_dhcp=False)
     server_id = nova.active(demo, config_drive=True)
     files = nova.node.guests[server_id].config_drive

@@ -15,12 +15,12 @@ import pytest
 import uvicorn
 
 from cumulet.auth import Policy
+from cumulet.db import Database, metadata
 from cumulet.http.app import App
 from cumulet.http.mount import Mount
 from cumulet.http.server import listen
 from cumulet.services.identity import door
 from cumulet.services.identity.api import load
-from cumulet.store import Store, metadata
 from tests.databases import place
 from tests.services.serving import PLAIN
 
@@ -49,7 +49,7 @@ def on_project(name: str) -> dict[str, Any]:
 @dataclass
 class Cloud:
     url: str
-    store: Store
+    db: Database
     context: door.IdentityContext
     secrets: Path
     http: httpx.Client
@@ -80,24 +80,24 @@ def cloud_in(folder: Path, kind: str | None = None) -> Iterator[Cloud]:
     secrets.mkdir(mode=0o700)
     for name in ("admin", "demo", "service"):
         (secrets / f"{name}_password").write_text(PASSWORD + "\n")
-    store = Store(place(folder / "test.db", kind), durable=False)
+    db = Database(place(folder / "test.db", kind), durable=False)
     service = load()
-    metadata.create_all(store.engine)
+    metadata.create_all(db.engine)
     sock = listen("127.0.0.1", 0)
     port = sock.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    door.bootstrap(store, secrets=secrets, endpoints=URLS | {"identity": f"{url}/v3"}, region="RegionOne")
-    context = door.IdentityContext(secrets, "RegionOne", wakeups=store.wakeups if store.alone else None)
+    door.bootstrap(db, secrets=secrets, endpoints=URLS | {"identity": f"{url}/v3"}, region="RegionOne")
+    context = door.IdentityContext(secrets, "RegionOne", wakeups=db.wakeups if db.alone else None)
     mount = Mount(service, context, Policy(service.rules), auth_url=url)
-    app = App(store, {port: mount}, context.authenticate)
+    app = App(db, {port: mount}, context.authenticate)
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None, access_log=False))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)
     thread.start()
     with httpx.Client(base_url=url, timeout=30, verify=PLAIN) as http:
-        yield Cloud(url, store, context, secrets, http, app)
+        yield Cloud(url, db, context, secrets, http, app)
     server.should_exit = True
     thread.join(10)
-    store.close()
+    db.close()
 
 
 @pytest.fixture

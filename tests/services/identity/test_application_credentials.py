@@ -14,9 +14,9 @@ from keystoneauth1.identity.v3 import ApplicationCredential
 from keystoneauth1.session import Session
 from sqlalchemy import select
 
+from cumulet.db import iso
+from cumulet.db.times import now_us
 from cumulet.services.identity.tables import application_credentials
-from cumulet.store import iso
-from cumulet.store.times import now_us
 
 from .conftest import PASSWORD, Cloud
 from .test_credentials import ec2_blob, me
@@ -93,7 +93,7 @@ def test_life_of_an_application_credential(cloud: Cloud, admin: httpx.Client, so
     gone = somebody.get(one)
     assert gone.status_code == 404 and message(gone) == f"Could not find Application Credential: {found['id']}."
     assert somebody.delete(one).status_code == 404
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         row = tx.row(select(application_credentials).where(application_credentials.c.id == second["id"]))
     assert row is not None and row.secret_hash.startswith("$argon2id$")
 

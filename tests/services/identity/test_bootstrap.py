@@ -8,48 +8,48 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from cumulet.db import Database, metadata
 from cumulet.services.identity import door
 from cumulet.services.identity.model import generation, passwords
 from cumulet.services.identity.tables import assignments, endpoints, projects, roles, users
 from cumulet.services.identity.tables import generation as generation_table
-from cumulet.store import Store, metadata
 from tests.databases import place
 
 from .conftest import PASSWORD, URLS, Cloud
 from .test_nouns import fresh, made
 
 
-def prepared(folder: Path) -> tuple[Store, Path]:
+def prepared(folder: Path) -> tuple[Database, Path]:
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700)
     for name in ("admin", "demo", "service"):
         (secrets / f"{name}_password").write_text(PASSWORD)
-    store = Store(place(folder / "test.db"), durable=False)
-    metadata.create_all(store.engine)
-    return store, secrets
+    db = Database(place(folder / "test.db"), durable=False)
+    metadata.create_all(db.engine)
+    return db, secrets
 
 
 def test_starting_again_changes_nothing(tmp_path: Path) -> None:
-    store, secrets = prepared(tmp_path)
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    db, secrets = prepared(tmp_path)
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne")
     tables = [table for name, table in metadata.tables.items() if name.startswith("identity_")]
-    with store.read() as tx:
+    with db.read() as tx:
         before = {table.name: sorted(map(repr, tx.rows(select(table)))) for table in tables}
         assert generation.current(tx) == 1
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
-    with store.read() as tx:
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne")
+    with db.read() as tx:
         assert {table.name: sorted(map(repr, tx.rows(select(table)))) for table in tables} == before
 
 
 def test_the_alternate_user_comes_once_and_never_in_the_place_of_another(tmp_path: Path) -> None:
-    store, secrets = prepared(tmp_path)
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    db, secrets = prepared(tmp_path)
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
     found = select(users.c.id, users.c.password_hash).where(users.c.name == "alt_demo")
-    with store.read() as tx:
+    with db.read() as tx:
         assert tx.row(found) is None  # nobody has made a password for him: a cloud with real hosts
     (secrets / "alt_demo_password").write_text(f"{PASSWORD}2")
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
-    with store.transaction() as tx:
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    with db.transaction() as tx:
         row = tx.row(found)
         assert row is not None
         granted = select(projects.c.name, roles.c.name.label("role")).select_from(assignments)
@@ -57,19 +57,19 @@ def test_the_alternate_user_comes_once_and_never_in_the_place_of_another(tmp_pat
         granted = granted.join(roles, roles.c.id == assignments.c.role_id).where(assignments.c.actor_id == row.id)
         assert [tuple(each) for each in tx.rows(granted)] == [("alt_demo", "member")]
         tx.delete(users, users.c.id == row.id)
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
-    with store.read() as tx:
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    with db.read() as tx:
         assert tx.row(found) is None  # what was deleted stays deleted
 
 
 def test_an_operators_user_of_the_alternates_name_stays_his(tmp_path: Path) -> None:
-    store, secrets = prepared(tmp_path)
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    db, secrets = prepared(tmp_path)
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne")
     (secrets / "alt_demo_password").write_text(f"{PASSWORD}2")
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.update(users, users.c.name == "demo", name="alt_demo", name_key="alt_demo", password_hash="his own")
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
-    with store.read() as tx:
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne", alternate=True)
+    with db.read() as tx:
         hashes = tx.rows(select(users.c.password_hash).where(users.c.name == "alt_demo"))
         assert [each.password_hash for each in hashes] == ["his own"]
         assert tx.row(select(projects.c.id).where(projects.c.name == "alt_demo")) is None
@@ -78,20 +78,20 @@ def test_an_operators_user_of_the_alternates_name_stays_his(tmp_path: Path) -> N
 def test_users_with_one_password_have_one_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[str] = []
     monkeypatch.setattr(passwords, "digest", lambda text: computed.append(text) or f"hash of {text}")
-    store, secrets = prepared(tmp_path)
+    db, secrets = prepared(tmp_path)
     (secrets / "service_password").write_text("the services'")
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne")
     assert sorted(computed) == sorted([PASSWORD, PASSWORD, "the services'"])
 
 
 def test_a_changed_password_stays_and_a_changed_address_follows(tmp_path: Path) -> None:
-    store, secrets = prepared(tmp_path)
-    door.bootstrap(store, secrets=secrets, endpoints=URLS, region="RegionOne")
-    with store.transaction() as tx:
+    db, secrets = prepared(tmp_path)
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne")
+    with db.transaction() as tx:
         tx.update(users, users.c.name == "admin", password_hash="changed")
     moved = URLS | {"image": "http://10.0.0.1:9292"}
-    door.bootstrap(store, secrets=secrets, endpoints=moved, region="RegionOne")
-    with store.read() as tx:
+    door.bootstrap(db, secrets=secrets, endpoints=moved, region="RegionOne")
+    with db.read() as tx:
         assert tx.scalar(select(users.c.password_hash).where(users.c.name == "admin")) == "changed"
         found = {row.url for row in tx.rows(select(endpoints.c.url))}
         assert "http://10.0.0.1:9292" in found and URLS["image"] not in found
@@ -100,7 +100,7 @@ def test_a_changed_password_stays_and_a_changed_address_follows(tmp_path: Path) 
 
 def test_the_door(cloud: Cloud, admin: httpx.Client) -> None:
     project = made(admin, "project", name=fresh())
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         names = door.project_names(tx, [project["id"], project["id"], "default", "none"])
         assert names == {project["id"]: project["name"]}
         assert door.project_names(tx, []) == {} and tx.statements == 1

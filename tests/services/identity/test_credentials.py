@@ -160,22 +160,22 @@ def test_blobs_are_sealed_at_rest_and_survive_rotation(cloud: Cloud, demo: httpx
     found = made(demo, "credential", blob="plain to see", type="cert", user_id=user)
 
     def stored() -> Any:
-        with cloud.store.read() as tx:
+        with cloud.db.read() as tx:
             return tx.row(select(credentials).where(credentials.c.id == found["id"]))
 
     assert "plain" not in stored().sealed
-    if isinstance(cloud.store.where, Path):
-        assert b"plain to see" not in cloud.store.where.read_bytes()
+    if isinstance(cloud.db.where, Path):
+        assert b"plain to see" not in cloud.db.where.read_bytes()
     before = stored()
-    assert cloud.context.vault.rotate(cloud.store) >= 1
+    assert cloud.context.vault.rotate(cloud.db) >= 1
     after = stored()
     assert after.key_hash != before.key_hash and after.sealed != before.sealed
     for _ in range(4):
-        cloud.context.vault.rotate(cloud.store)
+        cloud.context.vault.rotate(cloud.db)
     assert demo.get(f"/v3/credentials/{found['id']}").json()["credential"]["blob"] == "plain to see"
     files = sorted(path.name for path in (cloud.secrets / vaults.FOLDER).iterdir())
     assert len(files) == 3 and "0" in files
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         assert cloud.context.vault.migrate(tx) == 0
 
 

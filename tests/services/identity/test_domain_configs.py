@@ -150,13 +150,13 @@ def test_a_password_is_sealed_and_never_shown(cloud: Cloud, admin: httpx.Client,
     assert [answer.status_code for answer in answers] == [201, 200, 200, 200, 200, 200, 200, 404]
     assert not any(SECRET in answer.text for answer in answers)
     domain_id = path.split("/")[3]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         rows = repr([tx.rows(select(table)) for table in (domain_options, domain_secrets)])
         assert "gAAAA" in rows and SECRET not in rows
         read = domain_configs.of_directory(cloud.context.vault, tx, domain_id)
     assert read["ldap"]["password"] == SECRET and read["ldap"]["user"] == f"cn={SECRET}"
-    assert cloud.context.vault.rotate(cloud.store) > 0
-    with cloud.store.read() as tx:
+    assert cloud.context.vault.rotate(cloud.db) > 0
+    with cloud.db.read() as tx:
         assert domain_configs.of_directory(cloud.context.vault, tx, domain_id) == read
     assert admin.delete(f"{path}/ldap/password").status_code == 204
     assert admin.delete(f"{path}/ldap/password").status_code == 404
@@ -186,7 +186,7 @@ def test_a_configuration_goes_with_its_domain(cloud: Cloud, admin: httpx.Client,
     domain_id = path.split("/")[3]
     admin.patch(f"/v3/domains/{domain_id}", json={"domain": {"enabled": False}})
     assert admin.delete(f"/v3/domains/{domain_id}").status_code == 204
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         for table in (domain_options, domain_secrets):
             assert tx.rows(select(table).where(table.c.domain_id == domain_id)) == []
     for method in ("GET", "PUT", "PATCH", "DELETE"):

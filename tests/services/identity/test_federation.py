@@ -194,7 +194,7 @@ def test_memberships_that_outlive_the_token(cloud: Cloud, admin: httpx.Client, p
     assert [each["id"] for each in admin.get(f"{user}/projects").json()["projects"]] == [project["id"]]
     members = admin.get(f"/v3/groups/{group['id']}/users").json()["users"]
     assert [each["id"] for each in members] == [told["user"]["id"]]
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(expiring_memberships, expiring_memberships.c.group_id == group["id"], expires_at=tx.now - 1)
     assert groups() == [] and admin.get(f"{user}/projects").json()["projects"] == []
     trust.token(sub="dave", groups=[group["name"]])

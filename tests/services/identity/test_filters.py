@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from cumulet.db import Database, metadata
 from cumulet.services.identity.model.filters import filtered, truth
 from cumulet.services.identity.model.users import COLUMNS
 from cumulet.services.identity.tables import users
-from cumulet.store import Store, metadata
 from tests.databases import place
 
 # Functions of a database on text end at NUL; names with NUL match by equality.
@@ -31,8 +31,8 @@ COMPARATORS = {
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    found = Store(place(tmp_path_factory.mktemp("filters") / "test.db"), durable=False)
+def db(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    found = Database(place(tmp_path_factory.mktemp("filters") / "test.db"), durable=False)
     metadata.create_all(found.engine)
     return found
 
@@ -44,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     value=words,
     enabled=st.sampled_from([None, "true", "false", "0", "1", "no", "", "False"]),
 )
-def test_filters(store: Store, names: dict[str, bool], comparator: str, value: str, enabled: str | None) -> None:
+def test_filters(db: Database, names: dict[str, bool], comparator: str, value: str, enabled: str | None) -> None:
     rows = [
         {"id": str(i), "name": name, "domain_id": "d", "enabled": on, "created_at": 0}
         for i, (name, on) in enumerate({name.casefold(): (name, on) for name, on in names.items()}.values())
@@ -52,7 +52,7 @@ def test_filters(store: Store, names: dict[str, bool], comparator: str, value: s
     query = {f"name__{comparator}" if comparator else "name": [value], "unknown": ["x"]}
     if enabled is not None:
         query["enabled"] = [enabled]
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.delete(users, users.c.domain_id == "d")
         tx.insert(users, rows)
         wanted = filtered(select(users.c.name).where(users.c.domain_id == "d"), query, COLUMNS)
@@ -66,8 +66,8 @@ def test_filters(store: Store, names: dict[str, bool], comparator: str, value: s
     assert found == sorted(expected)
 
 
-def test_no_filter_is_a_pattern_or_sql(store: Store) -> None:
-    with store.transaction() as tx:
+def test_no_filter_is_a_pattern_or_sql(db: Database) -> None:
+    with db.transaction() as tx:
         tx.delete(users, users.c.domain_id == "d")
         tx.insert(users, {"id": "1", "name": "plain", "domain_id": "d", "enabled": True, "created_at": 0})
         for value in ("%", "_____", "' OR '1'='1", Path("/").as_posix()):

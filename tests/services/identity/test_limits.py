@@ -81,7 +81,7 @@ def test_life_of_limits(cloud: Cloud, admin: httpx.Client) -> None:
     assert admin.get("/v3/limits", params={"resource_name": "none of it"}).json()["limits"] == []
     changed = admin.patch(path, json={"limit": {"resource_limit": 0, "description": "none"}}).json()["limit"]
     assert (changed["resource_limit"], changed["description"]) == (0, "none")
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         names = [default["resource_name"], "unregistered"]
         read = door.effective_limits(tx, project["id"], service["type"], names, "RegionOne")
         assert read == {default["resource_name"]: 0}
@@ -101,7 +101,7 @@ def test_a_region_has_its_own_default(cloud: Cloud, admin: httpx.Client) -> None
     service = made(admin, "service", type=fresh("t"), name=fresh())
     everywhere = registered(admin, service, 10)
     registered(admin, service, 20, resource_name=everywhere["resource_name"], region_id="RegionOne")
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         for region, amount in (("RegionOne", 20), ("RegionTwo", 10)):
             read = door.effective_limits(tx, "p", service["type"], [everywhere["resource_name"]], region)
             assert read == {everywhere["resource_name"]: amount}

@@ -99,7 +99,7 @@ def twins(cloud: Cloud, admin: httpx.Client, noun: str, name: str, **more: Any) 
     """Ids of two whose names differ by their case alone, as a cloud of an earlier version may hold."""
     one, two = made(admin, noun, name=name, **more)["id"], made(admin, noun, name=fresh(), **more)["id"]
     table = TABLES[noun]
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(table, table.c.id == two, name=name.swapcase(), name_key=folded(name), namesake=two)
     return one, two
 
@@ -109,7 +109,7 @@ def test_namesakes_of_before(cloud: Cloud, admin: httpx.Client, noun: str) -> No
     name = f"abc{fresh()}def"
     one, two = twins(cloud, admin, noun, name)
     table = TABLES[noun]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
 
         def best(text: str) -> str:
             return str(tx.scalar(names.best(select(table.c.id), table, text)))
@@ -143,10 +143,10 @@ def test_namesakes_log_in(cloud: Cloud, admin: httpx.Client) -> None:
 @pytest.mark.parametrize("noun", ["user", "group"])
 def test_a_name_is_found_by_an_index(cloud: Cloud, noun: str) -> None:
     table = TABLES[noun]
-    if cloud.store.engine.dialect.name != "sqlite":
+    if cloud.db.engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL reads a small table as a whole")
     wanted = names.best(select(table.c.id).where(table.c.domain_id == names.domain_id("x")), table, "y")
-    with cloud.store.engine.connect() as connection:
+    with cloud.db.engine.connect() as connection:
         text = str(wanted.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
     steps = [step for step in plan if step.startswith(("SCAN", "SEARCH"))]
@@ -163,7 +163,7 @@ def test_first_users_under_other_spellings_are_not_made_twice(
     path = f"/v3/users/{user['id']}"
     assert admin.patch(path, json={"user": {"name": write("demo")}}).status_code == 200
     urls = {"identity": f"{cloud.url}/v3"}
-    door.bootstrap(cloud.store, secrets=cloud.secrets, endpoints=urls, region="RegionOne")
+    door.bootstrap(cloud.db, secrets=cloud.secrets, endpoints=urls, region="RegionOne")
     assert [each["id"] for each in admin.get("/v3/users?name=demo").json()["users"]] == [user["id"]]
     assert cloud.login("demo", scope=on_project("DEMO")).status_code == 201
     admin.patch(path, json={"user": {"name": "demo"}})

@@ -16,13 +16,13 @@ from keystoneclient.v3.client import Client
 from oauthlib import oauth1
 from sqlalchemy import select
 
+from cumulet.db import iso
 from cumulet.services.identity.tables import (
     oauth1_access_tokens,
     oauth1_consumers,
     oauth1_nonces,
     oauth1_request_tokens,
 )
-from cumulet.store import iso
 
 from .conftest import PASSWORD, Cloud
 from .test_nouns import fresh, made, message
@@ -240,7 +240,7 @@ def test_what_a_consumer_is_refused(cloud: Cloud, actor: Actor) -> None:
             400,
             404,
         )
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert tx.rows(select(oauth1_request_tokens).where(oauth1_request_tokens.c.consumer_id == actor.consumer)) == []
 
 
@@ -251,10 +251,10 @@ def test_a_signature_is_good_once_and_for_one_address(cloud: Cloud, actor: Actor
     assert [cloud.http.post(path, headers=headers).status_code for _ in range(2)] == [201, 401]
     access = actor.headers(actor.access("member"))
     assert [actor.log_in(access).status_code for _ in range(2)] == [201, 401]
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(oauth1_nonces, oauth1_nonces.c.forget_at > 0, forget_at=1)
     actor.asked()
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert len(tx.rows(select(oauth1_nonces))) == 1  # old ones are forgotten
 
 
@@ -284,7 +284,7 @@ def test_what_cannot_be_authorized(cloud: Cloud, actor: Actor) -> None:
     assert actor.authorize(token, fresh()).status_code in (400, 404)
     for body in ({"roles": [{}]}, {"roles": "member"}, {"roles": [{"id": "a", "name": "b"}]}):
         assert actor.client.put(f"/v3/OS-OAUTH1/authorize/{token}", json=body).status_code == 400
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(oauth1_request_tokens, oauth1_request_tokens.c.id == token, expires_at=tx.now)
     late = actor.authorize(token, "member")
     assert (late.status_code, message(late)) == (401, "Request token is expired")
@@ -298,12 +298,12 @@ def test_an_access_token_that_is_over(cloud: Cloud, actor: Actor) -> None:
     other = actor.admin.post(CONSUMERS, json={"consumer": {}}).json()["consumer"]
     assert actor.log_in(actor.headers(access, consumer=other["id"], secret=other["secret"])).status_code == 401
     row = oauth1_access_tokens.c.id == access["oauth_token"]
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         ends = tx.now + 60_000_000
         tx.update(oauth1_access_tokens, row, expires_at=ends)
     token = actor.log_in(actor.headers(access)).json()["token"]
     assert token["expires_at"] <= iso(ends, micro=True)  # no token outlives what it was made of
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(oauth1_access_tokens, row, expires_at=tx.now)
     late = actor.log_in(actor.headers(access))
     assert (late.status_code, message(late)) == (401, "Access token is expired")
@@ -312,7 +312,7 @@ def test_an_access_token_that_is_over(cloud: Cloud, actor: Actor) -> None:
 def test_secrets_are_sealed(cloud: Cloud, actor: Actor) -> None:
     token, access = actor.asked(), actor.access("member")
     secrets = (actor.secret, token["oauth_token_secret"], access["oauth_token_secret"])
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         for table in (oauth1_consumers, oauth1_request_tokens, oauth1_access_tokens):
             rows = repr(tx.rows(select(table)))
             assert "gAAAA" in rows and not any(secret in rows for secret in secrets)

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from cumulet.db.times import SECOND, now_us
 from cumulet.services.identity.door import PasswordRules
 from cumulet.services.identity.model import password_rules, passwords
 from cumulet.services.identity.tables import users
-from cumulet.store.times import SECOND, now_us
 from tests.services.identity.conftest import Cloud
 from tests.services.identity.federating import Trust
 from tests.services.identity.provider import running
@@ -43,7 +43,7 @@ def test_too_many_failures_lock_a_user_out_for_a_while(cloud: Cloud, admin: http
     assert locked.status_code == 401
     assert locked.json() == wrong.json() == nobody.json(), "nobody learns who is locked, or exists"
     assert change(cloud, user, "right", "other").status_code == 401
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.execute(users.update().where(users.c.id == user["id"]).values(failed_at=now_us() - 61 * SECOND))
     assert cloud.login(user["name"], "wrong").status_code == 401
     assert cloud.login(user["name"], "right").status_code == 201
@@ -143,7 +143,7 @@ def test_passwords_have_to_look_as_asked(cloud: Cloud, admin: httpx.Client, rule
 def away(cloud: Cloud, user: dict[str, Any], days: float) -> None:
     """The user logged in for the last time so many days ago, and was made before."""
     then = now_us() - int(days * password_rules.DAY)
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(users, users.c.id == user["id"], last_active_at=then, created_at=then)
 
 
@@ -175,7 +175,7 @@ def test_a_login_counts_and_a_day_is_a_day(cloud: Cloud, admin: httpx.Client, ru
     user = made(admin, "user", name=fresh(), password="right")
     away(cloud, user, 1)
     assert enabled(admin, user) and cloud.login(user["name"], "right").status_code == 201
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         kept = tx.scalar(select(users.c.last_active_at).where(users.c.id == user["id"]))
     assert tx.now - kept < 60_000_000, "the login is what counts now"
     assert cloud.login(user["name"], "wrong").status_code == 401
@@ -186,7 +186,7 @@ def test_a_login_counts_and_a_day_is_a_day(cloud: Cloud, admin: httpx.Client, ru
 def test_who_never_logged_in_counts_from_the_beginning(cloud: Cloud, admin: httpx.Client, rules: Any) -> None:
     rules(disable_user_account_days_inactive=2)
     user = made(admin, "user", name=fresh(), password="right")
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         tx.update(users, users.c.id == user["id"], created_at=now_us() - 2 * password_rules.DAY)
     assert not enabled(admin, user) and cloud.login(user["name"], "right").status_code == 401
 
@@ -213,7 +213,7 @@ def test_a_federated_user_is_away_like_any_other(cloud: Cloud, admin: httpx.Clie
         trust = Trust(cloud, admin, provider)
         _, told = trust.token()
         user = {"id": told["user"]["id"]}
-        with cloud.store.read() as tx:
+        with cloud.db.read() as tx:
             kept = tx.scalar(select(users.c.last_active_at).where(users.c.id == user["id"]))
         assert kept is not None and tx.now - kept < 60_000_000
         away(cloud, user, 3)

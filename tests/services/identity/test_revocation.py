@@ -32,7 +32,7 @@ def someone(cloud: Cloud, admin: httpx.Client) -> dict[str, Any]:
 def holds(cloud: Cloud, other: IdentityContext, token: str) -> bool:
     found = []
     for context in (cloud.context, other):
-        with cloud.store.read() as tx:
+        with cloud.db.read() as tx:
             try:
                 context.authenticate(tx, token)
                 found.append(True)
@@ -69,7 +69,7 @@ def test_losing_the_role_ends_tokens(cloud: Cloud, admin: httpx.Client, someone:
     path = f"/v3/projects/{someone['project']['id']}/users/{someone['user']['id']}/roles"
     admin.put(f"{path}/{role_id(admin, 'reader')}")
     admin.delete(f"{path}/{role_id(admin, 'member')}")
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert cloud.context.authenticate(tx, someone["token"]).roles == ("reader",)
     admin.delete(f"{path}/{role_id(admin, 'reader')}")
     assert not holds(cloud, someone["other"], someone["token"])
@@ -96,7 +96,7 @@ def test_expiry_and_the_window(
 ) -> None:
     subject = {"X-Subject-Token": someone["token"]}
     tokens = cloud.context.tokens
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         tx.now += 3601 * 1_000_000
         with pytest.raises(Unauthenticated):
             tokens.find(tx, someone["token"])

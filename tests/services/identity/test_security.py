@@ -103,11 +103,11 @@ def test_29_long_passwords_neither_fail_nor_collide(cloud: Cloud, admin: httpx.C
 def test_29_bcrypt_hashes_of_elsewhere_work_and_do_not_collide(cloud: Cloud, admin: httpx.Client) -> None:
     user = made(admin, "user", name=fresh())
     for secret in (b"short", b"p" * 72):
-        with cloud.store.transaction() as tx:
+        with cloud.db.transaction() as tx:
             hashed = bcrypt.hashpw(secret, bcrypt.gensalt(4)).decode()
             tx.update(users, users.c.id == user["id"], password_hash=hashed)
         assert cloud.login(user["name"], secret.decode()).status_code == 201
-        with cloud.store.transaction() as tx:
+        with cloud.db.transaction() as tx:
             assert tx.scalar(select(users.c.password_hash).where(users.c.id == user["id"])).startswith("$argon2id$")
             tx.update(users, users.c.id == user["id"], password_hash=hashed)
         assert cloud.login(user["name"], "p" * 73).status_code == 401

@@ -22,7 +22,7 @@ Counter = Callable[[], int]
 @pytest.fixture
 def statements(cloud: Cloud) -> Counter:
     """Statements since the last call."""
-    seen = counting(cloud.store)
+    seen = counting(cloud.db)
 
     def since() -> int:
         count = sum(seen)
@@ -39,38 +39,38 @@ def test_validating_a_known_token_takes_no_statement(cloud: Cloud, admin: httpx.
     admin.get("/v3/auth/tokens", headers=subject)
     assert statements() <= 2 * (1 + 4) + 3, "the first time"
     admin.get("/v3/auth/tokens", headers=subject)
-    assert statements() == (0 if cloud.store.alone else 2), "the generation, for the caller's token and the subject"
+    assert statements() == (0 if cloud.db.alone else 2), "the generation, for the caller's token and the subject"
     made(admin, "region", id=fresh())
     admin.get("/v3/users")
     statements()
     admin.get("/v3/auth/tokens", headers=subject)
     assert 0 < statements() <= 1 + 5, "the generation has moved: the subject is looked at again"
     admin.get("/v3/auth/tokens", headers=subject)
-    assert statements() == (0 if cloud.store.alone else 2), "the generation, for the caller's token and the subject"
+    assert statements() == (0 if cloud.db.alone else 2), "the generation, for the caller's token and the subject"
 
 
 def test_a_process_that_is_not_alone_asks_for_the_generation(cloud: Cloud) -> None:
     other, token = IdentityContext(cloud.secrets), cloud.token()
     for most in (100, 1, 1):
-        with cloud.store.read() as tx:
+        with cloud.db.read() as tx:
             other.authenticate(tx, token)
             assert 0 < tx.statements <= most
-    alone = IdentityContext(cloud.secrets, wakeups=cloud.store.wakeups)
+    alone = IdentityContext(cloud.secrets, wakeups=cloud.db.wakeups)
     for most in (100, 0, 0):
-        with cloud.store.read() as tx:
+        with cloud.db.read() as tx:
             alone.authenticate(tx, token)
             assert tx.statements <= most
 
 
 def test_a_snapshot_from_before_a_change_makes_nobody_believe_it_is_new(cloud: Cloud, admin: httpx.Client) -> None:
     """A reader whose snapshot is old remembers what it finds as old."""
-    alone, token = IdentityContext(cloud.secrets, wakeups=cloud.store.wakeups), cloud.token("demo", project="demo")
-    with cloud.store.read() as tx:
+    alone, token = IdentityContext(cloud.secrets, wakeups=cloud.db.wakeups), cloud.token("demo", project="demo")
+    with cloud.db.read() as tx:
         generation.current(tx)  # the snapshot stands from here on
         gone = admin.delete("/v3/auth/tokens", headers={"X-Subject-Token": token})
         assert gone.status_code == 204
         assert alone.authenticate(tx, token), "as of the snapshot"
-    with cloud.store.read() as tx, pytest.raises(Unauthenticated):
+    with cloud.db.read() as tx, pytest.raises(Unauthenticated):
         alone.authenticate(tx, token)
 
 

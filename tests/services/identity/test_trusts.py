@@ -13,8 +13,8 @@ import pytest
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
-from cumulet.store import iso
-from cumulet.store.times import now_us
+from cumulet.db import iso
+from cumulet.db.times import now_us
 
 from .conftest import PASSWORD, Cloud
 from .test_credentials import me

@@ -42,12 +42,12 @@ class Images:
 def served(context: ImageContext, database: Path) -> Iterator[Images]:
     """The image service with its engine, until the block ends."""
     with running(load(), context, database) as serving:
-        engine = Engine(serving.store)
-        door.register(engine, context, serving.store)
+        engine = Engine(serving.db)
+        door.register(engine, context, serving.db)
         runner = threading.Thread(target=engine.run, daemon=True, name=BEHIND)
         runner.start()
         ended = threading.Event()
-        tender = threading.Thread(target=door.maintain, args=(serving.store, context, ended), daemon=True, name=BEHIND)
+        tender = threading.Thread(target=door.maintain, args=(serving.db, context, ended), daemon=True, name=BEHIND)
         tender.start()
         try:
             yield Images(serving, context, engine)

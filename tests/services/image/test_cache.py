@@ -86,7 +86,7 @@ def test_an_image_in_a_bucket(glance: Images, demo: httpx.Client, s3: S3Store) -
     assert demo.get(f"/v2/images/{image_id}/file").content == DATA
     ranged = demo.get(f"/v2/images/{image_id}/file", headers={"Range": "bytes=5000000-5000099"})
     assert ranged.status_code == 206 and ranged.content == DATA[5_000_000:5_000_100]
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         assert tx.rows(select(erasures)) == []
     assert demo.delete(f"/v2/images/{image_id}").status_code == 204
     until(lambda: objects(s3) == [])
@@ -124,7 +124,7 @@ def test_a_bucket_that_does_not_lose_its_objects_yet(
         glance.context.prefetch_queue.put("")
         until(lambda: tried)
     assert len(objects(s3)) == 1
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         tx.update(erasures, erasures.c.store == "s3", due_at=0)
     glance.context.prefetch_queue.put("")
     until(lambda: objects(s3) == [])
@@ -134,16 +134,16 @@ def test_what_a_dead_upload_left_in_a_bucket(glance: Images, demo: httpx.Client,
     """The claim outlives its writer; when that was silent for too long, the object goes."""
     image_id = made(demo)["id"]
     writing = s3.create(image_id, "0" * 32)
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         locations.claim(tx, s3, writing.url)
     writing.write(DATA)
     writing.finish()
-    tend_once(glance.running.store, glance.context, {})
+    tend_once(glance.running.db, glance.context, {})
     assert len(objects(s3)) == 1, "it may live"
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         tx.update(erasures, erasures.c.url == writing.url, due_at=tx.now - 1)
         assert not locations.adopt(tx, image_id, s3, writing.url), "too late"
-    tend_once(glance.running.store, glance.context, {})
+    tend_once(glance.running.db, glance.context, {})
     assert objects(s3) == []
 
 
@@ -210,7 +210,7 @@ def test_an_image_that_is_larger_than_the_cache(glance: Images, demo: httpx.Clie
     for image_id in (first, second):
 
         def path(image_id: str = image_id) -> Path | None:
-            with glance.running.store.read() as tx:
+            with glance.running.db.read() as tx:
                 return door.data_path(tx, glance.context, image_id)
 
         assert path() is None
@@ -224,7 +224,7 @@ def test_a_node_gets_a_far_image(glance: Images, demo: httpx.Client) -> None:
     image_id = uploaded(demo)
 
     def path() -> Path | None:
-        with glance.running.store.read() as tx:
+        with glance.running.db.read() as tx:
             return door.data_path(tx, glance.context, image_id)
 
     assert path() is None
@@ -261,7 +261,7 @@ def test_a_store_that_is_away_is_asked_later(
     assert shown(admin) == ({}, [image_id])
     until(lambda: near(glance) == [])
     resting: dict[str, float] = {}
-    tend_once(glance.running.store, glance.context, resting)
+    tend_once(glance.running.db, glance.context, resting)
     assert in_cache(admin, image_id) and resting == {}
 
 
@@ -275,12 +275,12 @@ def test_the_cache_after_the_process_died(glance: Images, demo: httpx.Client, ad
     (folder / lost).unlink()
     (folder / "5b4c2d1e-0000-4000-8000-000000000001").write_bytes(b"x")
     (folder / f"{kept}.{'0' * 32}.part").write_bytes(b"x")
-    recover_uploads(glance.running.store, glance.context)
+    recover_uploads(glance.running.db, glance.context)
     assert near(glance) == [kept]
     assert demo.get(f"/v2/images/{lost}/file").content == DATA, "from the bucket"
     in_cache(admin, lost)
     assert near(glance) == sorted([kept, lost])
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         assert {row.state for row in tx.rows(select(cached))} == {cache.CACHED}
 
 

@@ -20,6 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cumulet.db import Database, metadata
+from cumulet.db.dialects import Sqlite
 from cumulet.services.image import door
 from cumulet.services.image.api import data
 from cumulet.services.image.context import ImageContext
@@ -27,8 +29,6 @@ from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model.stores import StoreFull
 from cumulet.services.image.model.stores.file import FileStore, _FileWriting
 from cumulet.services.image.tables import images
-from cumulet.store import Store, metadata
-from cumulet.store.dialects import Sqlite
 from tests.services.image.conftest import OCTETS, RAW, Images, made
 from tests.services.serving import PROJECTS, caller
 
@@ -55,10 +55,10 @@ def test_upload_and_download(glance: Images, demo: httpx.Client) -> None:
 def test_the_door(glance: Images, demo: httpx.Client) -> None:
     kernel = made(demo, disk_format="aki", container_format="aki")["id"]
     image = made(demo, kernel_id=kernel, hw_x="y", min_ram=5)
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         assert door.data_path(tx, glance.context, image["id"]) is None
     demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         path = door.data_path(tx, glance.context, image["id"])
         assert path is not None and path.read_bytes() == b"x" * 1024
         assert path.stat().st_mode & 0o777 == 0o600
@@ -153,7 +153,7 @@ def test_a_second_upload_is_refused_while_one_runs(glance: Images, demo: httpx.C
     sock = half_upload(glance, image["id"], announced=2000, sent=1000)
     second = demo.put(f"/v2/images/{image['id']}/file", content=b"y" * 10, headers=OCTETS)
     assert second.status_code == 409 and len(glance.files()) == 1
-    recover_uploads(glance.running.store, glance.context)
+    recover_uploads(glance.running.db, glance.context)
     assert demo.get(f"/v2/images/{image['id']}").json()["status"] == "saving", "a living upload is left alone"
     sock.sendall(b"x" * 1000)
     assert sock.recv(100).startswith(b"HTTP/1.1 204")
@@ -195,19 +195,19 @@ def test_a_killed_upload_leaves_no_half_image(tmp_path: Path) -> None:
     sock.close()
     stray = context.folder / "8d1d5c30-0000-4000-8000-000000000000"
     stray.write_bytes(b"an upload that died between its name and its record")
-    store = Store(tmp_path / "state.db")
-    metadata.create_all(store.engine)
+    db = Database(tmp_path / "state.db")
+    metadata.create_all(db.engine)
     assert [path for path in context.folder.iterdir() if re.search(r"\.part$", path.name)]
     for _ in range(2):
-        recover_uploads(store, context)
+        recover_uploads(db, context)
         assert sorted(context.folder.iterdir()) == sorted([context.path(whole["id"]), context.folder / "lost"])
         assert [kept.id for kept in context.folders[0].lost] == [stray.name], "it may be an image of rows that are lost"
-    with store.read() as tx:
+    with db.read() as tx:
         again = door.boot_image(tx, caller("demo"), False, image["id"])
         kept = door.boot_image(tx, caller("demo"), False, whole["id"])
     assert again is not None and again.status == "queued" and again.size is None
     assert kept is not None and kept.status == "active"
-    store.close()
+    db.close()
 
 
 def test_a_download_that_nobody_waits_for_ends(
@@ -217,7 +217,7 @@ def test_a_download_that_nobody_waits_for_ends(
     demo.put(f"/v2/images/{image['id']}/file", content=b"x" * 1024, headers=OCTETS)
     size = 256 << 20
     os.truncate(glance.context.path(image["id"]), size)
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         tx.update(images, images.c.id == image["id"], size=size)
     read: list[int] = []
 
@@ -249,7 +249,7 @@ def test_what_the_door_shows_is_what_the_api_shows(
     demo.post(f"/v2/images/{shared['id']}/members", json={"member": PROJECTS["other"]})
     for _, image in [*made_by, (demo, shared)]:
         for token, client in (("demo", demo), ("other", other), ("admin", admin)):
-            with glance.running.store.read() as tx:
+            with glance.running.db.read() as tx:
                 found = door.boot_image(tx, caller(token), token == "admin", image["id"])
             assert (found is not None) == (client.get(f"/v2/images/{image['id']}").status_code == 200)
 
@@ -303,7 +303,7 @@ def test_a_full_disk_that_the_database_is_on(
     glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Finding B9: 413 as in Glance. What came gives its room back before a row is written; the row follows later."""
-    image, store, write = made(demo), glance.running.store, _FileWriting.write
+    image, db, write = made(demo), glance.running.db, _FileWriting.write
     full, held = threading.Event(), list[int]()
 
     def fills(self: _FileWriting, block: bytes) -> None:
@@ -322,10 +322,10 @@ def test_a_full_disk_that_the_database_is_on(
             raise error
         real(driver, writes=writes)
 
-    real = store.kind.begin
+    real = db.kind.begin
     monkeypatch.setattr(_FileWriting, "write", fills)
-    monkeypatch.setattr(store.kind, "begin", begin)
-    monkeypatch.setattr(store.kind, "trouble", Sqlite.trouble.__get__(store.kind))
+    monkeypatch.setattr(db.kind, "begin", begin)
+    monkeypatch.setattr(db.kind, "trouble", Sqlite.trouble.__get__(db.kind))
     answer = demo.put(f"/v2/images/{image['id']}/file", content=b"x" * (9 << 20), headers=OCTETS)
     assert answer.status_code == 413 and "not enough disk space" in answer.text
     assert held and not any(held), "the file of the upload is open, and empty"

@@ -80,10 +80,10 @@ def test_the_process_dies_during_the_import(
         first.engine.run_due()
         until(lambda: calls)
     with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
-        recover_uploads(second.running.store, second.context)
+        recover_uploads(second.running.db, second.context)
         assert ended(client, image_id)["status"] == "success"
         active(second, client, image_id, "file,moody")
-        with second.running.store.read() as tx:
+        with second.running.db.read() as tx:
             assert second.engine.waiting(tx, image_id) == []
 
 
@@ -133,7 +133,7 @@ def test_a_process_that_starts_goes_on_at_once(tmp_path: Path, web: Web, monkeyp
         assert ask(client, image_id, "glance-direct").status_code == 202
         until(lambda: calls)
     with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
-        recover_uploads(second.running.store, second.context)
+        recover_uploads(second.running.db, second.context)
         assert ended(client, image_id)["status"] == "success"
         active(second, client, image_id)
 
@@ -152,7 +152,7 @@ def test_a_process_that_ends_does_not_wait_for_imports(tmp_path: Path, web: Web)
         assert shown["status"] == "importing" and shown["os_glance_import_task"]
         first.engine.stop()
     with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
-        recover_uploads(second.running.store, second.context)
+        recover_uploads(second.running.db, second.context)
         assert ended(client, image_id)["status"] == "success"
         active(second, client, image_id)
 
@@ -177,14 +177,14 @@ def test_an_import_that_takes_too_long(glance: Images, demo: httpx.Client, web: 
     web.pages["/slow"] = Page(DATA)
     assert ask(demo, image_id, "web-download", {"uri": f"{web.url}/slow"}).status_code == 202
     until(web.asked)
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         (waiting,) = glance.engine.waiting(tx, image_id)
         glance.engine._plans["image_import"].deadline(tx, waiting)
         glance.engine.cancel(tx, "image_import", image_id)
     assert ended(demo, image_id)["message"] == "The import took too long."
     web.wait.set()
     nothing(glance, demo, image_id)
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         assert tx.scalar(table.select().with_only_columns(table.c.import_task)) is None
 
 
@@ -193,7 +193,7 @@ def test_each_step_twice(glance: Images, demo: httpx.Client) -> None:
     image_id = staged(demo)["id"]
     assert ask(demo, image_id, "glance-direct", all_stores=True).status_code == 202
     for _ in range(3):
-        with glance.running.store.transaction() as tx:
+        with glance.running.db.transaction() as tx:
             glance.engine.advance(tx, "image_import", image_id)
     assert ended(demo, image_id)["status"] == "success"
     active(glance, demo, image_id, "file,moody")

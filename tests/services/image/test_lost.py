@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cumulet.db import Database, metadata
 from cumulet.node.guest import qcow2
 from cumulet.services.image import door
 from cumulet.services.image.context import ImageContext
@@ -23,7 +24,6 @@ from cumulet.services.image.model.stores.declared import DeclarationError, decla
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.model.stores.lost import LostFolder, today
 from cumulet.services.image.tables import images, locations
-from cumulet.store import Store, metadata
 from tests.databases import place
 from tests.services.image.conftest import OCTETS, Images, made, served
 from tests.services.serving import PROJECTS
@@ -43,23 +43,25 @@ def lost(context: ImageContext) -> list[str]:
 
 def forget(glance: Images, image_id: str) -> None:
     """As in a copy of the database that is older than the image."""
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         tx.delete(images, images.c.id == image_id)
         tx.delete(locations, locations.c.image_id == image_id)
 
 
 @contextmanager
-def cloud(folder: Path, name: str, shared: bool = False, estranged: str = "") -> Iterator[tuple[Store, ImageContext]]:
+def cloud(
+    folder: Path, name: str, shared: bool = False, estranged: str = ""
+) -> Iterator[tuple[Database, ImageContext]]:
     """A cloud that knows its id, with a store `fast` in `folder`."""
     fast = FileStore("fast", folder / "fast", shared=shared)
     stores = Stores([FileStore("file", folder / name / "images"), fast], "fast")
     context = ImageContext(folder / name / "images", stores, cloud=lambda _tx: name, estranged=lambda: estranged)
-    store = Store(place(folder / f"{name}.db"), durable=False)
-    metadata.create_all(store.engine)
+    db = Database(place(folder / f"{name}.db"), durable=False)
+    metadata.create_all(db.engine)
     try:
-        yield store, context
+        yield db, context
     finally:
-        store.close()
+        db.close()
         for each in context.folders:
             each.claim = None
 
@@ -73,19 +75,19 @@ def stray(folder: Path, data: bytes = b"x") -> str:
 def test_what_no_row_names_is_set_aside_and_comes_back_with_its_row(glance: Images, demo: httpx.Client) -> None:
     """Finding B1. The rows of before are put back, and with them the image."""
     image_id, deleted = uploaded(demo), uploaded(demo)
-    path, context, store = glance.context.path(image_id), glance.context, glance.running.store
+    path, context, db = glance.context.path(image_id), glance.context, glance.running.db
     demo.delete(f"/v2/images/{deleted}")
     context.path(deleted).write_bytes(b"its process died before it was removed")
-    with store.read() as tx:
+    with db.read() as tx:
         rows = tx.rows_by_key(images, id=image_id), tx.rows_by_key(locations, image_id=image_id)
     forget(glance, image_id)
-    recover_uploads(store, context)
+    recover_uploads(db, context)
     assert not path.exists() and lost(context) == [image_id]
     assert not context.path(deleted).exists(), "a row says that it was deleted"
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         for table, found in zip((images, locations), rows, strict=True):
             tx.insert(table, [dict(row._mapping) for row in found])
-    recover_uploads(store, context)
+    recover_uploads(db, context)
     assert lost(context) == [] and demo.get(f"/v2/images/{image_id}/file").content == DATA
 
 
@@ -104,7 +106,7 @@ def test_a_folder_is_moved(tmp_path: Path) -> None:
     """Finding B8."""
     with served(ImageContext(tmp_path / "one"), tmp_path / "state.db") as before, before.client("demo") as client:
         image_id = uploaded(client)
-        with before.running.store.read() as tx:
+        with before.running.db.read() as tx:
             assert [row.url for row in tx.rows_by_key(locations, image_id=image_id)] == [image_id]
         (tmp_path / "one").rename(tmp_path / "two")
         (tmp_path / "one").mkdir()
@@ -118,65 +120,65 @@ def test_a_folder_is_moved(tmp_path: Path) -> None:
 @pytest.mark.parametrize("why", ["", "the database is empty and guests are here"])
 def test_an_estranged_controller_moves_nothing(tmp_path: Path, why: str) -> None:
     for _ in range(2):  # the first start marks the folders, and moves nothing either
-        with cloud(tmp_path, "a") as (store, context):
-            recover_uploads(store, context)
+        with cloud(tmp_path, "a") as (db, context):
+            recover_uploads(db, context)
     names = [stray(tmp_path / "fast"), stray(tmp_path / "a" / "images"), f"{uuid.uuid4()}.{'0' * 32}.part"]
     (tmp_path / "fast" / names[2]).write_bytes(b"x")
-    with cloud(tmp_path, "a", estranged=why) as (store, context):
-        recover_uploads(store, context)
-        with store.read() as tx:
+    with cloud(tmp_path, "a", estranged=why) as (db, context):
+        recover_uploads(db, context)
+        with db.read() as tx:
             assert {one.id for one in door.lost(tx, context)} == set(names[:2])
         there = [(tmp_path / "fast" / names[0]).exists(), (tmp_path / "fast" / names[2]).exists()]
     assert there == [bool(why)] * 2
 
 
 def test_a_cloud_that_learns_who_it_is_takes_its_folders_over(tmp_path: Path) -> None:
-    with cloud(tmp_path, "a") as (store, context):
-        recover_uploads(store, context)
+    with cloud(tmp_path, "a") as (db, context):
+        recover_uploads(db, context)
     why = ["an empty database"]
-    with cloud(tmp_path, "a") as (store, context):
+    with cloud(tmp_path, "a") as (db, context):
         context.cloud, context.estranged = lambda _tx: "a2", lambda: why[0]
-        recover_uploads(store, context)
-        tend_once(store, context, {})
+        recover_uploads(db, context)
+        tend_once(db, context, {})
         assert marks.read(tmp_path / "fast") == {"a": "fast"}
         why[0] = ""
-        tend_once(store, context, {})
+        tend_once(db, context, {})
         assert marks.read(tmp_path / "fast") == {"a2": "fast"} and not context.folders[0].is_ours
 
 
 def test_two_clouds_on_one_folder(tmp_path: Path) -> None:
     """Finding B18. The second is refused; when the folder is shared neither touches what it does not know."""
-    with cloud(tmp_path, "a") as (store, context):
-        recover_uploads(store, context)
+    with cloud(tmp_path, "a") as (db, context):
+        recover_uploads(db, context)
     name = stray(tmp_path / "fast")
     with (
-        cloud(tmp_path, "b") as (store, context),
+        cloud(tmp_path, "b") as (db, context),
         pytest.raises(marks.MarkError, match=r"another cloud \(a\).*--shared"),
     ):
-        recover_uploads(store, context)
+        recover_uploads(db, context)
     for _ in range(2):
-        with cloud(tmp_path, "b", shared=True) as (store, context):
-            recover_uploads(store, context)
+        with cloud(tmp_path, "b", shared=True) as (db, context):
+            recover_uploads(db, context)
     assert marks.read(tmp_path / "fast") == {"a": "fast", "b": "fast"}
     for each in ("a", "b", "a"):
-        with cloud(tmp_path, each) as (store, context):
-            recover_uploads(store, context)
+        with cloud(tmp_path, each) as (db, context):
+            recover_uploads(db, context)
             assert recovery.expire(context) == []
     assert (tmp_path / "fast" / name).exists() and not (tmp_path / "fast" / "lost").exists()
 
 
 def test_beside_another_controller_nothing_is_moved(tmp_path: Path) -> None:
     for _ in range(2):
-        with cloud(tmp_path, "a") as (store, context):
-            recover_uploads(store, context)
+        with cloud(tmp_path, "a") as (db, context):
+            recover_uploads(db, context)
     name = stray(tmp_path / "fast")
-    with cloud(tmp_path, "a") as (store, context):
-        recovery.claim(store, context)
+    with cloud(tmp_path, "a") as (db, context):
+        recovery.claim(db, context)
         with cloud(tmp_path, "a") as (copy, other):
             recover_uploads(copy, other)
     assert (tmp_path / "fast" / name).exists()
-    with cloud(tmp_path, "a") as (store, context):
-        recover_uploads(store, context)
+    with cloud(tmp_path, "a") as (db, context):
+        recover_uploads(db, context)
     assert not (tmp_path / "fast" / name).exists()
 
 
@@ -212,9 +214,9 @@ def test_a_folder_that_takes_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "link", refused)
     (tmp_path / "fast").mkdir()
     name = stray(tmp_path / "fast")
-    with cloud(tmp_path, "a") as (store, context):
-        recover_uploads(store, context)
-        recover_uploads(store, context)
+    with cloud(tmp_path, "a") as (db, context):
+        recover_uploads(db, context)
+        recover_uploads(db, context)
         assert "cannot be marked as this cloud's (Read-only file system)" in context.problems[0]
     assert [path.name for path in (tmp_path / "fast").iterdir()] == [name]
 
@@ -288,19 +290,19 @@ def test_a_lost_file_is_adopted(glance: Images, demo: httpx.Client, admin: httpx
     disk = tmp_path / "disk"
     qcow2.write(disk, 1 << 20, None)
     data = disk.read_bytes()
-    store, context = glance.running.store, glance.context
+    db, context = glance.running.db, glance.context
     first, second, waiting = uploaded(demo), stray(context.folder, data), stray(context.folder)
     forget(glance, first)
-    recover_uploads(store, context)
+    recover_uploads(db, context)
     assert sorted(lost(context)) == sorted([first, second, waiting])
     assert demo.post("/v2/images", json={"id": waiting, "name": "waits"}).status_code == 201
     read: list[int] = []
-    with store.read() as tx:
+    with db.read() as tx:
         found = {one.id: one for one in door.lost(tx, context)}
     assert set(found) == {first, second, waiting}
     examined = {name: door.examine(context, one, read.append) for name, one in found.items()}
     assert sum(read) == len(DATA) + len(data) + 1
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         for one in examined.values():
             door.adopt(tx, context, one, owner=PROJECTS["demo"])
         assert door.lost(tx, context) == []
@@ -313,7 +315,7 @@ def test_a_lost_file_is_adopted(glance: Images, demo: httpx.Client, admin: httpx
     assert demo.get(f"/v2/images/{waiting}").json()["name"] == "waits"
     with glance.client("other") as theirs:
         assert theirs.get(f"/v2/images/{first}").status_code == 404
-    with store.transaction() as tx, pytest.raises(door.NotAdoptable, match="any more"):
+    with db.transaction() as tx, pytest.raises(door.NotAdoptable, match="any more"):
         door.adopt(tx, context, examined[first], owner=PROJECTS["demo"])
 
 
@@ -322,16 +324,16 @@ def test_a_file_that_names_another_is_not_adopted(tmp_path: Path) -> None:
     base, name = tmp_path / "base", str(uuid.uuid4())
     base.write_bytes(b"secret" * 1000)
     qcow2.write(context.folder / name, 1 << 20, qcow2.Backing(base, "raw"))
-    store = Store(place(tmp_path / "db"), durable=False)
-    metadata.create_all(store.engine)
-    with store.read() as tx:
+    db = Database(place(tmp_path / "db"), durable=False)
+    metadata.create_all(db.engine)
+    with db.read() as tx:
         one = door.lost(tx, context)[0]
     with pytest.raises(door.NotAdoptable, match="safety checks"):
         door.examine(context, one)
     (context.folder / name).unlink()
     with pytest.raises(door.NotAdoptable, match="not there"):
         door.examine(context, one)
-    store.close()
+    db.close()
 
 
 def test_a_clock_that_leaps_ends_nothing_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,7 +309,7 @@ def test_lists_are_few_queries_however_long(glance: Images, admin: httpx.Client)
 
 def test_definitions_of_a_fresh_cloud(glance: Images, admin: httpx.Client, demo: httpx.Client) -> None:
     """They are what the API itself would have taken, they are written once, and what was deleted does not come back."""
-    door.load_default_metadefs(glance.running.store)
+    door.load_default_metadefs(glance.running.db)
     found = demo.get("/v2/metadefs/namespaces").json()["namespaces"]
     names = {one["namespace"] for one in found}
     assert {"OS::Compute::VirtCPUTopology", "OS::Compute::LibvirtImage", "OS::OperatingSystem"} <= names
@@ -336,5 +336,5 @@ def test_definitions_of_a_fresh_cloud(glance: Images, admin: httpx.Client, demo:
     change = {"namespace": "OS::OperatingSystem", "visibility": "public", "protected": False}
     assert admin.put("/v2/metadefs/namespaces/OS::OperatingSystem", json=change).status_code == 200
     assert admin.delete("/v2/metadefs/namespaces/OS::OperatingSystem").status_code == 204
-    door.load_default_metadefs(glance.running.store)
+    door.load_default_metadefs(glance.running.db)
     assert admin.get("/v2/metadefs/namespaces/OS::OperatingSystem").status_code == 404

@@ -11,16 +11,16 @@ from tests.services.serving import caller
 
 
 def begun(glance: Images, image_id: str | None = None) -> str:
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         task = tasks.create(tx, caller("demo"), tasks.IMAGE_IMPORT, {"a": 1}, image_id=image_id, request_id="req-1")
     return str(task.id)
 
 
 def test_the_life_of_a_task(glance: Images, admin: httpx.Client) -> None:
-    store, task_id = glance.running.store, begun(glance)
+    db, task_id = glance.running.db, begun(glance)
     shown = admin.get(f"/v2/tasks/{task_id}").json()
     assert shown["status"] == "pending" and shown["input"] == {"a": 1} and "expires_at" not in shown
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         assert not tasks.succeed(tx, task_id), "not before it began"
         assert tasks.begin(tx, task_id) and not tasks.begin(tx, task_id)
         assert tasks.succeed(tx, task_id, {"image_id": "x"}) and not tasks.fail(tx, task_id, "late")
@@ -34,12 +34,12 @@ def test_the_life_of_a_task(glance: Images, admin: httpx.Client) -> None:
 def test_expired_tasks_are_forgotten(glance: Images, admin: httpx.Client, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(tasks, "LIFE_US", -1)
     gone, kept = begun(glance), begun(glance)
-    with glance.running.store.transaction() as tx:
+    with glance.running.db.transaction() as tx:
         assert tasks.fail(tx, gone, "no")
     assert [one["id"] for one in admin.get("/v2/tasks").json()["tasks"]] == [kept]
     assert admin.get(f"/v2/tasks/{gone}").status_code == 404
     begun(glance)
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         assert [row.id for row in tx.rows_by_key(table, id=gone)] == [], "the next task takes its place"
 
 

@@ -22,7 +22,7 @@ def test_an_image_s_life(glance: Images, demo: httpx.Client, admin: httpx.Client
     assert demo.patch(path, content=json.dumps(change), headers=PATCH).status_code == 200
     admin.post(f"{path}/actions/deactivate")
     answer = admin.delete(path)
-    with glance.running.store.read() as tx:
+    with glance.running.db.read() as tx:
         entries = timeline.history(tx, image_id)
         assert [(subject.kind, subject.name) for subject in door.find(tx, "a")] == [("image", "a")]
         assert [subject.id for subject in door.find(tx, image_id)] == [image_id]
@@ -46,7 +46,7 @@ def test_an_import_is_told(glance: Images, demo: httpx.Client) -> None:
     until(lambda: demo.get(f"/v2/images/{image_id}").json()["status"] == "active")
 
     def told() -> list[tuple[str, str | None]]:
-        with glance.running.store.read() as tx:
+        with glance.running.db.read() as tx:
             return [(entry.event, entry.user_name) for entry in timeline.history(tx, image_id)]
 
     assert until(lambda: told()[2:]) and told() == [("created", "demo"), ("import", "demo"), ("imported", None)]

@@ -32,8 +32,8 @@ class Cloud:
     numbers: Iterator[int]
 
     @property
-    def store(self) -> Any:
-        return self.running.store
+    def db(self) -> Any:
+        return self.running.db
 
     def client(self, token: str = "demo") -> httpx.Client:
         return self.running.client(token)
@@ -80,7 +80,7 @@ class Cloud:
 
     def wanted(self, link: int, since: int = 0) -> Changes:
         """What the link's node is told."""
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             return changes(tx, self.links[link], since, ("network", "router", "security_group"), door.RENDERERS)
 
     def item(self, link: int, kind: str, ref: str) -> Any:
@@ -100,7 +100,7 @@ class Cloud:
 def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder: Path = tmp_path_factory.mktemp("network")
     with running(load(), NetworkContext(), folder / "network.db") as found:
-        with found.store.transaction() as tx:
+        with found.db.transaction() as tx:
             size = {"vcpus": 8, "memory_mb": 8192, "disk_gb": 100}
             one = HostFacts(hostname="net-host", tunnel_ip="10.255.0.1", **size)
             two = HostFacts(hostname="cpu-host", tunnel_ip="10.255.0.2", roles=["compute"], **size)

@@ -23,18 +23,18 @@ def test_what_was_made_before_the_network_host_goes_there_when_it_joins(tmp_path
         router = client.post("/v2.0/routers", json={"router": {}}).json()["router"]["id"]
         client.put(f"/v2.0/routers/{router}/add_router_interface", json={"subnet_id": subnet})
         facts = HostFacts(hostname="late", vcpus=1, memory_mb=1, disk_gb=1)
-        with found.store.transaction() as tx:
+        with found.db.transaction() as tx:
             link = hosts.join(tx, "late", [facts])[0]
             door.hosts_changed(tx, ["late"])
-        with found.store.read() as tx:
+        with found.db.read() as tx:
             told = changes(tx, link, 0, ("network", "router", "security_group"), door.RENDERERS).items
         assert {(item.kind, item.ref) for item in told} == {("network", network), ("router", router)}
         [dhcp] = [item.spec.dhcp for item in told if item.kind == "network"]
         assert [address.ip for address in dhcp.addresses] == ["10.0.0.2"]
         before = told
-        with found.store.transaction() as tx:
+        with found.db.transaction() as tx:
             door.hosts_changed(tx, ["late"])
-        with found.store.read() as tx:
+        with found.db.read() as tx:
             again = changes(tx, link, 0, ("network", "router", "security_group"), door.RENDERERS).items
         assert [item.spec for item in again] == [item.spec for item in before]
 
@@ -42,7 +42,7 @@ def test_what_was_made_before_the_network_host_goes_there_when_it_joins(tmp_path
 def test_the_dhcp_port_follows_reports_and_comes_back(cloud: Cloud) -> None:
     network, _ = cloud.network()
     [port] = cloud.call("GET", f"ports?network_id={network['id']}&device_owner=network:dhcp")["ports"]
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         report = Report(host="net-host", kind="network", ref=network["id"], revision=1, state="ready")
         door.REPORTS["network"](tx, [report])
     assert cloud.call("GET", f"ports/{port['id']}")["port"]["status"] == "ACTIVE"

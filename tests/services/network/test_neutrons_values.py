@@ -108,7 +108,7 @@ def test_a_group_s_mac_address_hurts_its_port_alone(cloud: Cloud) -> None:
     assert bad["mac_address"] == "11:22:33:44:55:66"
     pairs = [{"ip_address": "10.0.0.1", "mac_address": "11:22:33:44:55:66"}]
     cloud.refused("POST", "ports", {"port": {"network_id": network["id"], "allowed_address_pairs": pairs}}, 400)
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         spec = door.RENDERERS["network"](tx, cloud.links[0], [network["id"]])[network["id"]]
     written = node_side.of_network(spec)
     assert [line.split(":")[0] for line in written.left_out] == ["DHCP host left out"]
@@ -132,7 +132,7 @@ def test_dhcp_options_that_no_server_knows(cloud: Cloud, options: list[tuple[str
     network, _ = cloud.network(cidr="10.239.0.0/24")
     port = cloud.make("port", network_id=network["id"], extra_dhcp_opts=said)
     assert port["extra_dhcp_opts"] == said
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         spec = door.RENDERERS["network"](tx, cloud.links[0], [network["id"]])[network["id"]]
     written = node_side.of_network(spec)
     assert written.odd() == []
@@ -149,7 +149,7 @@ def test_options_that_are_empty(cloud: Cloud, name: str) -> None:
     option = {"opt_name": name, "opt_value": "", "ip_version": 4}
     port = cloud.make("port", network_id=network["id"], extra_dhcp_opts=[option])
     assert port["extra_dhcp_opts"] == [option]
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         spec = door.RENDERERS["network"](tx, cloud.links[0], [network["id"]])[network["id"]]
     written = node_side.of_network(spec)
     assert f"tag:port-{port['id']},option:{name}" in written.lines["options"] and written.left_out == []

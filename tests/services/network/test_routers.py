@@ -32,7 +32,7 @@ def test_a_router_reaches_the_node(cloud: Cloud) -> None:
     assert cloud.item(1, "router", router["id"]) is None
     ports = cloud.call("GET", f"ports?device_id={router['id']}", token="admin")["ports"]
     assert sorted(p["device_owner"] for p in ports) == ["network:router_gateway", "network:router_interface"]
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         report = Report(host="net-host", kind="router", ref=router["id"], revision=1, state="ready")
         door.REPORTS["router"](tx, [report])
     ports = cloud.call("GET", f"ports?device_id={router['id']}", token="admin")["ports"]

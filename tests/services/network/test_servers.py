@@ -15,7 +15,7 @@ from tests.services.serving import caller
 
 
 def _plug(cloud: Cloud, networks: Any, server: str = "", groups: tuple[str, ...] = (), token: str = "demo") -> Any:
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         return door.plug_server(
             tx,
             caller(token),
@@ -40,7 +40,7 @@ def test_a_server_comes_and_goes(cloud: Cloud) -> None:
     port = cloud.call("GET", f"ports/{made.port_id}", token="admin")["port"]
     assert (port["device_id"], port["device_owner"]) == (server, "compute:nova")
     assert (port["binding:host_id"], port["dns_name"], port["status"]) == ("cpu-host", "web-1", "DOWN")
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         one, two = door.interfaces(tx, [server])[server]
         assert [one.port_id, two.port_id] == [made.port_id, brought["id"]]
         assert (one.mac, one.mtu, one.addresses[0].ip, one.addresses[0].prefix) == (
@@ -63,11 +63,11 @@ def test_a_server_comes_and_goes(cloud: Cloud) -> None:
     assert dhcp.peers == ["10.255.0.2"]
     assert {host.port_id for host in dhcp.dhcp.hosts} == {made.port_id, brought["id"]}
     assert cloud.refused("PUT", f"ports/{made.port_id}", {"port": {"device_id": "x"}}, 409)["type"] == "PortInUse"
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         door.rebind_server(tx, server, "net-host", cloud.links[0])
     assert cloud.item(1, "network", network["id"]) is None
     for _ in range(2):
-        with cloud.store.transaction() as tx:
+        with cloud.db.transaction() as tx:
             door.unplug_server(tx, server)
     cloud.refused("GET", f"ports/{made.port_id}", None, 404)
     left = cloud.call("GET", f"ports/{brought['id']}", token="admin")["port"]
@@ -82,7 +82,7 @@ def test_floating_addresses_of_servers(cloud: Cloud) -> None:
     server = str(uuid.uuid4())
     [made] = _plug(cloud, [NetworkRequest(network_id=network["id"])], server)
     floating = cloud.make("floatingip", floating_network_id=external["id"], port_id=made.port_id)
-    with cloud.store.transaction() as tx:
+    with cloud.db.transaction() as tx:
         found = door.addresses(tx, [server])[server]
         assert [(a.ip, a.type, a.version) for a in found] == [
             (made.addresses[0], "fixed", 4),
@@ -140,7 +140,7 @@ def test_rendering_takes_a_constant_number_of_statements(cloud: Cloud) -> None:
         for network, server in zip(networks, servers, strict=True):
             _plug(cloud, [NetworkRequest(network_id=network["id"])], server)
         refs = [network["id"] for network in networks]
-        with cloud.store.read() as tx:
+        with cloud.db.read() as tx:
             assert len(door.RENDERERS["network"](tx, cloud.links[0], refs)) == size
             assert len(door.interfaces(tx, servers)) == size
             door.addresses(tx, servers)

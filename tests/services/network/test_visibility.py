@@ -210,7 +210,7 @@ def test_a_port_cannot_be_slipped_into_anothers_router_or_server(cloud: Cloud) -
     server = "77777777-2222-3333-4444-555555555555"
     owned = {"device_id": server, "device_owner": "compute:nova"}
     fake = cloud.make("port", "other", network_id=network["id"], **owned)
-    with cloud.store.read() as tx:
+    with cloud.db.read() as tx:
         assert door.interfaces(tx, [server]) == {server: []}
         assert door.addresses(tx, [server]) == {server: []}
         ip = fake["fixed_ips"][0]["ip_address"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cumulet.db import Database, metadata
 from cumulet.services.placement.api import load
-from cumulet.store import Store, metadata
 from tests.databases import KINDS, place
 from tests.services.serving import Running, running
 
@@ -28,9 +28,9 @@ def api(served: Running) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(params=KINDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """On each kind of database."""
-    store = Store(place(tmp_path / "door.db", request.param), durable=False)
-    metadata.create_all(store.engine)
-    yield store
-    store.close()
+    db = Database(place(tmp_path / "door.db", request.param), durable=False)
+    metadata.create_all(db.engine)
+    yield db
+    db.close()

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from cumulet.db import Database, Transaction, metadata
 from cumulet.services.placement import door
 from cumulet.services.placement.model.candidates import Form, _walk
 from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.tables import allocations, consumers, inventories
-from cumulet.store import Store, Transaction, metadata
 from tests.databases import place
 
 PROVIDERS = ["p0", "p1", "p2"]
@@ -47,22 +47,22 @@ def agree(tx: Transaction) -> None:
 @given(st.lists(st.one_of(claims, claims, releases, resizes), max_size=25))
 def test_used_is_the_sum_of_allocations(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     with TemporaryDirectory() as folder:
-        store = Store(place(Path(folder) / "s.db"), durable=False)
-        metadata.create_all(store.engine)
-        with store.transaction() as tx:
+        db = Database(place(Path(folder) / "s.db"), durable=False)
+        metadata.create_all(db.engine)
+        with db.transaction() as tx:
             for name in PROVIDERS:
                 door.ensure_provider(tx, uuid=name, name=name, inventories=STOCK)
         for step in steps:
-            with store.transaction() as tx:
+            with db.transaction() as tx:
                 apply(tx, step)
-            with store.read() as tx:
+            with db.read() as tx:
                 agree(tx)
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             for n in range(5):
                 door.release(tx, f"c{n}")
             agree(tx)
             assert not tx.rows(select(allocations))
-        store.close()
+        db.close()
 
 
 def apply(tx: Transaction, step: tuple) -> None:  # type: ignore[type-arg]
@@ -82,10 +82,10 @@ def apply(tx: Transaction, step: tuple) -> None:  # type: ignore[type-arg]
 CLAIMERS = 50
 
 
-def test_fifty_claimers_at_once_never_exceed_what_is_there(store: Store) -> None:
+def test_fifty_claimers_at_once_never_exceed_what_is_there(db: Database) -> None:
     """They all start together, and want more than there is; where several controllers may write, there are four."""
-    stores = [store, *(Store(store.where, durable=False) for _ in range(0 if store.alone else 3))]
-    with store.transaction() as tx:
+    stores = [db, *(Database(db.where, durable=False) for _ in range(0 if db.alone else 3))]
+    with db.transaction() as tx:
         door.ensure_provider(tx, uuid="p", name="p", inventories={"VCPU": {"total": 20, "allocation_ratio": 1.5}})
     won: list[str] = []
     failed: list[BaseException] = []
@@ -111,34 +111,34 @@ def test_fifty_claimers_at_once_never_exceed_what_is_there(store: Store) -> None
     for thread in threads:
         thread.join()
     assert (failed, len(won)) == ([], 30)
-    with store.read() as tx:
+    with db.read() as tx:
         assert door.usages(tx, ["p"]) == {"p": {"VCPU": 30}}
         agree(tx)
     for each in stores[1:]:
         each.close()
 
 
-def test_ensure_provider_writes_only_on_change(store: Store) -> None:
-    with store.transaction() as tx:
+def test_ensure_provider_writes_only_on_change(db: Database) -> None:
+    with db.transaction() as tx:
         door.ensure_provider(tx, uuid="p", name="p", inventories=STOCK)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         door.claim(tx, consumer="c", provider="p", resources={"VCPU": 1}, project_id="p", user_id="u")
-    with store.read() as tx:  # a write would be refused by nothing else than being seen
+    with db.read() as tx:  # a write would be refused by nothing else than being seen
         before = tx.rows(select(inventories))
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         door.ensure_provider(tx, uuid="p", name="p", inventories=STOCK)
         assert tx.statements <= 3
-    with store.read() as tx:
+    with db.read() as tx:
         assert tx.rows(select(inventories)) == before
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         door.ensure_provider(tx, uuid="p", name="q", inventories={"MEMORY_MB": {"total": 10}})
         assert not door.candidates(tx, {"VCPU": 1}, limit=5)
         assert [one.name for one in door.candidates(tx, {"MEMORY_MB": 5}, limit=5)] == ["q"]
         agree(tx)
 
 
-def test_candidates_and_shortfalls_agree(store: Store) -> None:
-    with store.transaction() as tx:
+def test_candidates_and_shortfalls_agree(db: Database) -> None:
+    with db.transaction() as tx:
         for n in range(5):
             stock = {"VCPU": {"total": n + 1}, "MEMORY_MB": {"total": 100 * (n + 1)}}
             door.ensure_provider(tx, uuid=f"p{n}", name=f"h{n}", inventories=stock)
@@ -157,13 +157,13 @@ def test_candidates_and_shortfalls_agree(store: Store) -> None:
 @pytest.mark.parametrize("filters", [Filters(), Filters(any_traits=[{"HW_CPU_X86_VMX"}], outside={"a"})])
 def test_candidates_are_walked_to_not_sorted(tmp_path: Path, filters: Filters) -> None:
     """What the docstring promises, as SQLite plans it: along the index in its order, everything else by key."""
-    store = Store(tmp_path / "s.db", durable=False)
-    metadata.create_all(store.engine)
+    db = Database(tmp_path / "s.db", durable=False)
+    metadata.create_all(db.engine)
     walk = _walk(("MEMORY_MB", "DISK_GB", "VCPU"), Form(limited=True, ids_alone=True), filters)
     bound = walk.params(need_0=1, need_1=1, need_2=1, most=1)
-    text = str(bound.compile(store.engine, compile_kwargs={"render_postcompile": True}))
-    with store.read() as tx:
+    text = str(bound.compile(db.engine, compile_kwargs={"render_postcompile": True}))
+    with db.read() as tx:
         plan = [row[3] for row in tx.driver.execute(f"EXPLAIN QUERY PLAN {text}", [1] * text.count("?")).fetchall()]
-    store.close()
+    db.close()
     assert "placement_inventories_free" in plan[0]
     assert not [step for step in plan if "SCAN" in step or "ORDER BY" in step], plan

@@ -23,8 +23,8 @@ from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStar
 from cumulet.cli.errors import CliError
 from cumulet.cli.state_folder import FOLDERS
 from cumulet.config import ConfigError, Settings
-from cumulet.store import Store, copies, now_us
-from cumulet.store.copies import Form, Rows
+from cumulet.db import Database, copies, now_us
+from cumulet.db.copies import Form, Rows
 
 NEVER = frozenset(
     ("run", "log", "cache", "shown", "db", "images", "images-staging", "images-cache", "node", "snapshots")
@@ -109,7 +109,7 @@ def _rows(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
         raise CliError(str(error)) from None
     if isinstance(where, Path) and not where.exists():
         raise CliError(f"{where} is not there: this cloud has lost its rows. Restore a backup: cumulet restore FILE")
-    store = Store(where)  # opens nothing yet, but what it needs is imported now: later this process may not see it
+    db = Database(where)  # opens nothing yet, but what it needs is imported now: later this process may not see it
     head = {
         "version": __version__,
         "made_at": now_us(),
@@ -121,13 +121,13 @@ def _rows(settings: Settings, wanted: Wanted) -> Iterator[bytes]:
         "images": wanted.images_word,
     }
     place = where.parent if isinstance(where, Path) else settings.secrets_dir
-    yield from _counted(owners.as_owner(place, lambda: read_rows(store, head)), wanted)
+    yield from _counted(owners.as_owner(place, lambda: read_rows(db, head)), wanted)
 
 
-def read_rows(store: Store, head: dict[str, Any]) -> Iterator[bytes]:
+def read_rows(db: Database, head: dict[str, Any]) -> Iterator[bytes]:
     """`head` with the schema's revision, and all rows as of one moment."""
     try:
-        with store.read() as tx:
+        with db.read() as tx:
             copies.check(tx)
             schema = copies.revision(tx)
             if schema is None:
@@ -140,10 +140,10 @@ def read_rows(store: Store, head: dict[str, Any]) -> Iterator[bytes]:
     except Exception as error:
         if isinstance(error, CliError):
             raise
-        damaged = "is damaged or " if store.alone else ""
+        damaged = "is damaged or " if db.alone else ""
         raise CliError(f"the database {damaged}cannot be read: {getattr(error, 'orig', error)}") from None
     finally:
-        store.close()
+        db.close()
 
 
 def _counted(stream: Iterator[bytes], wanted: Wanted) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from cumulet.cli.backups.contents import is_image
 from cumulet.cli.backups.reading import Found
 from cumulet.cli.terminal import plain
-from cumulet.store import iso
+from cumulet.db import iso
 
 _TOLD = {
     "compute_servers": "servers",

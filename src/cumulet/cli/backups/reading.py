@@ -17,7 +17,7 @@ from cumulet.cli.backups.contents import is_image, may_be
 from cumulet.cli.backups.records import Bytes, Elsewhere, End, FileEnd, FileStart, Head, Record, damaged, records
 from cumulet.cli.backups.sealing import Secret
 from cumulet.cli.errors import CliError
-from cumulet.store.copies import Form, Rows
+from cumulet.db.copies import Form, Rows
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cumulet.cli.errors import CliError
-from cumulet.store.copies import Form, Rows
+from cumulet.db.copies import Form, Rows
 
 LONGEST = 256 << 20
 """Bytes of a record: more than a batch of rows with the longest texts that the APIs take."""

@@ -21,8 +21,8 @@ from cumulet.cli.backups.sealing import Secret
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import Settings, check_database_url, read_private
+from cumulet.db import iso
 from cumulet.node import trees
-from cumulet.store import iso
 
 TOKEN_KEYS = ("fernet-keys", "receipt-keys")
 ROOM = 3

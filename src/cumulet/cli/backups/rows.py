@@ -14,11 +14,11 @@ from cumulet.cli.backups.reading import Found
 from cumulet.cli.backups.records import Record
 from cumulet.cli.errors import CliError
 from cumulet.cli.terminal import plain
+from cumulet.db import Database, copies, now_us, schema, targets
+from cumulet.db.copies import CopyError, Form, Rows
+from cumulet.db.schema import SchemaError
 from cumulet.engine import put_forward
 from cumulet.fleet import door as fleet
-from cumulet.store import Store, copies, now_us, schema, targets
-from cumulet.store.copies import CopyError, Form, Rows
-from cumulet.store.schema import SchemaError
 
 
 def require_known(found: Found) -> None:
@@ -42,7 +42,7 @@ class Target:
     def __init__(self, where: Path | str, number: str) -> None:
         from cumulet.cli import controller  # noqa: F401 - importing declares all tables
 
-        self.store = Store(where)
+        self.db = Database(where)
         self._label = None if isinstance(where, Path) else f"cumulet restore {number}"
         self.loaded = False
 
@@ -51,7 +51,7 @@ class Target:
         if self._label is None:
             return
         try:
-            with self.store.read() as tx:
+            with self.db.read() as tx:
                 self.loaded = targets.labelled(tx) == self._label
                 if not self.loaded and not targets.vacant(tx):
                     raise CliError("the database is not empty: name an empty one in CUMULET_DATABASE_URL")
@@ -64,16 +64,16 @@ class Target:
         """Make the tables as the backup knew them, and put its rows in."""
         if self.loaded:
             return
-        if isinstance(self.store.where, Path):
-            self.store.where.parent.mkdir(mode=0o700, exist_ok=True)
+        if isinstance(self.db.where, Path):
+            self.db.where.parent.mkdir(mode=0o700, exist_ok=True)
         else:
-            with self.store.transaction() as tx:
+            with self.db.transaction() as tx:
                 targets.clear(tx)
         if found.head.schema == schema.HEAD:
-            schema.prepare(self.store)
+            schema.prepare(self.db)
         else:
-            schema.migrate(self.store, to=found.head.schema)
-        with self.store.transaction() as tx:
+            schema.migrate(self.db, to=found.head.schema)
+        with self.db.transaction() as tx:
             counts = copies.load(tx, _pieces(records), emptied=True)
             if counts != found.tables:
                 raise CliError("not all rows of the backup came into the database")
@@ -81,30 +81,30 @@ class Target:
             if self._label is not None:
                 targets.label(tx, self._label)
         if self._label is None:
-            with self.store.read() as tx:
+            with self.db.read() as tx:
                 if wrong := targets.integrity(tx):
                     raise CliError(f"what was restored is damaged: {wrong}. Is the disk well?")
 
     def finish(self, above: int) -> tuple[int, int]:
         """Bring the tables to this program's schema, and begin a new epoch above `above`: it and its first revision."""
-        schema.prepare(self.store)
+        schema.prepare(self.db)
         epoch = revision = 0
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             try:
                 epoch = fleet.raise_epoch(tx, above=above).epoch
                 revision = int(tx.local["revision"])
             except LookupError:  # rows from before clouds had an id: the first controller makes one
                 pass
         if self._label is None:
-            targets.checkpoint(self.store)
+            targets.checkpoint(self.db)
         return epoch, revision
 
     def close(self) -> None:
         """The cloud is whole: no label is needed any more."""
         if self._label is not None:
-            with self.store.transaction() as tx:
+            with self.db.transaction() as tx:
                 targets.label(tx, None)
-        self.store.close()
+        self.db.close()
 
 
 def _pieces(records: Iterator[Record]) -> Iterator[Form | Rows]:

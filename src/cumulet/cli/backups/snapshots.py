@@ -18,12 +18,12 @@ from typing import IO, Any
 from cumulet import __version__
 from cumulet.cli.backups.contents import IMAGE
 from cumulet.cli.backups.records import End, Head, Reader, packed
+from cumulet.db import Transaction, copies
+from cumulet.db.copies import CopyError, Form, Rows
 from cumulet.engine import put_forward
 from cumulet.fleet import door as fleet
 from cumulet.services.identity import door as identity
 from cumulet.services.image import door as image
-from cumulet.store import Transaction, copies
-from cumulet.store.copies import CopyError, Form, Rows
 
 STAY = fleet.STAY | {"store_upgrades", "image_cached"}
 """Tables that a reset leaves: of nodes, of what was done to the database, and of files that lie in the cache."""

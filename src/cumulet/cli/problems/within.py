@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 
 from cumulet.auth import Policies
+from cumulet.db import Database
+from cumulet.db.trouble import Why
 from cumulet.engine.clock import Clock
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import FindProblems
 from cumulet.problem import Problem
-from cumulet.store import Store
-from cumulet.store.trouble import Why
 
 STEP_TOLD_S = 3600
 AHEAD_S = 60
@@ -26,11 +26,11 @@ _REFUSALS: dict[Why, tuple[str, str, str]] = {
 }
 
 
-def database(store: Store) -> FindProblems:
+def database(db: Database) -> FindProblems:
     """Whether the last write was refused. Nodes write every ten seconds, so that it is known soon when it is over."""
 
     def find() -> list[Problem]:
-        why = store.refusal
+        why = db.refusal
         return [] if why is None else [Problem(*_REFUSALS[why])]
 
     return find
@@ -61,7 +61,7 @@ def stores(file: Path) -> FindProblems:
     return find
 
 
-def clock(store: Store, clock: Clock) -> FindProblems:
+def clock(db: Database, clock: Clock) -> FindProblems:
     """Whether the clock was set within the last hour, and whether it is behind what the database has seen."""
 
     def find() -> list[Problem]:
@@ -71,7 +71,7 @@ def clock(store: Store, clock: Clock) -> FindProblems:
             sentence = f"the clock was set {way} by {abs(clock.stepped_us) / 1e6:.0f} s while the cloud ran"
             advice = "Deadlines were moved with it; tokens may have ended early. Use a time service, such as chrony"
             found.append(Problem("clock-stepped", sentence, advice))
-        with store.read() as tx:
+        with db.read() as tx:
             newest, now = fleet.newest_time(tx), tx.now
         if newest - now > AHEAD_S * 1_000_000:
             sentence = f"the clock is behind: the database has times {(newest - now) / 1e6:.0f} s from now"
@@ -83,14 +83,14 @@ def clock(store: Store, clock: Clock) -> FindProblems:
     return find
 
 
-def clocks(store: Store, heard: fleet.Heard) -> FindProblems:
+def clocks(db: Database, heard: fleet.Heard) -> FindProblems:
     """Whether a node's clock differs from the controller's."""
 
     def find() -> list[Problem]:
         off = {link_id: us for link_id, us in heard.off_us().items() if abs(us) > APART_S * 1_000_000}
         if not off:
             return []
-        with store.read() as tx:
+        with db.read() as tx:
             names = fleet.link_names(tx)
         advice = "Set the clocks of both, and keep them by a time service such as chrony"
         return [

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from cumulet.db import Transaction
 from cumulet.desired.shapes import Cloud
 from cumulet.fleet.model import adoption, hosts, keeping
 from cumulet.fleet.service import LinkContext, service, the_operator
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.http.shapes import Open
-from cumulet.store import Transaction
 
 
 class AdoptWish(Open):
@@ -122,7 +122,7 @@ async def adopt_image(call: Call, image_id: str) -> dict[str, Any]:
     if context.lost_images is None:
         raise NotFound("There are no lost images.")
     try:
-        name = await call.in_thread(context.lost_images.adopt, call.store, image_id)
+        name = await call.in_thread(context.lost_images.adopt, call.db, image_id)
     except ValueError as error:
         raise Conflict(f"Cannot adopt this: {error}.") from None
     return {"id": image_id, "name": name}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.db import iso
 from cumulet.engine import timeline
 from cumulet.fleet.model import desired
 from cumulet.fleet.service import Subject, service, the_operator
 from cumulet.http import Call
 from cumulet.http.faults import NotFound
-from cumulet.store import iso
 
 
 @service.get("/v1/explain/{what}", auth=False, admit=the_operator)

@@ -108,14 +108,14 @@ async def _wait_for_changes(
     end, gone = until
     topics = {desired.topic(link_id, kind) for kind in kinds}
     while True:
-        tickets = {name: call.store.wakeups.ticket(name) for name in topics}
+        tickets = {name: call.db.wakeups.ticket(name) for name in topics}
         found: Changes = await call.in_thread(_changes, call, link_id, since, kinds)
         left = end - time.monotonic()
-        over = left <= 0 or gone.done() or call.store.wakeups.closed
+        over = left <= 0 or gone.done() or call.db.wakeups.closed
         strangers = found.cloud is not None and not found.cloud.knows
         if found.items or found.jobs or found.full or over or strangers:
             return found
-        woken = asyncio.ensure_future(call.store.wakeups.wait(tickets, left))
+        woken = asyncio.ensure_future(call.db.wakeups.wait(tickets, left))
         try:
             await asyncio.wait((woken, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -127,7 +127,7 @@ def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes
     context: LinkContext = call.context
     if context.standing.estranged and not remembers:
         raise Unavailable("This controller has lost its rows, and this node would not keep what it has.")
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         cloud = clouds.current(tx, newest)
         if cloud is not None and context.standing.estranged and newest is None:
             cloud.knows = False  # a node without a memory must not take up that of rows that may be the wrong ones
@@ -140,7 +140,7 @@ def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes
         if "guest" in kinds:
             found.jobs = jobs.waiting(tx, link_id)
     if found.jobs:
-        with call.store.transaction() as tx:
+        with call.db.transaction() as tx:
             jobs.fetched(tx, [job.id for job in found.jobs])
     return found
 
@@ -164,7 +164,7 @@ async def image_file(call: Call, image_id: str) -> Reply:
 
 
 def _image_path(call: Call, image_id: str) -> Any:
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         return call.context.image_path(tx, call.sender, image_id)
 
 

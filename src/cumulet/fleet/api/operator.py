@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from cumulet.db import iso, marks
+from cumulet.db.times import SECOND
 from cumulet.fleet.model import hosts, joining
 from cumulet.fleet.service import Actions, service, the_operator
 from cumulet.http import Call
 from cumulet.http.faults import NotFound
 from cumulet.http.shapes import Open
-from cumulet.store import iso, marks
-from cumulet.store.times import SECOND
 
 log = logging.getLogger("cumulet.fleet")
 

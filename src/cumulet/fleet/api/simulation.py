@@ -60,7 +60,7 @@ async def _told(call: Call, wanted: simulation.Order) -> dict[str, Any]:
 
 async def _asked(call: Call, wanted: simulation.Order) -> dict[str, Any]:
     job_id = await call.in_thread(_ask, call, msgspec.to_builtins(wanted))
-    found = await jobs.wait_job(call.store, job_id, ANSWER_S)
+    found = await jobs.wait_job(call.db, job_id, ANSWER_S)
     if found.state == "waiting":
         raise Unavailable("The node of the simulated hosts does not answer.")
     if found.state == "failed":
@@ -69,7 +69,7 @@ async def _asked(call: Call, wanted: simulation.Order) -> dict[str, Any]:
 
 
 def _ask(call: Call, args: dict[str, Any]) -> str:
-    with call.store.transaction() as tx:
+    with call.db.transaction() as tx:
         link_id = next((host.link_id for host in hosts.every(tx) if host.facts.simulated), None)
         if link_id is None:
             raise Conflict(_REAL)

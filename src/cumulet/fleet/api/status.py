@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Any
 
 from cumulet import __version__
+from cumulet.db import iso
 from cumulet.fleet.model import clouds, desired, hosts, keeping
 from cumulet.fleet.service import FindProblems, service, the_operator
 from cumulet.http import Call
 from cumulet.problem import Problem
-from cumulet.store import iso
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -20,7 +20,7 @@ log = logging.getLogger("cumulet.fleet")
 @service.get("/v1/status", auth=False, admit=the_operator, transaction="none")
 def status(call: Call) -> dict[str, Any]:
     """Whose rows these are, hosts with their problems, what waits or failed, and how much nodes keep by themselves."""
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         cloud = clouds.current(tx)
         found = {
             "cloud": cloud and {"id": cloud.id, "epoch": cloud.epoch},

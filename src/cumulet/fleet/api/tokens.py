@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from cumulet.db import iso
 from cumulet.fleet.model import joining
 from cumulet.fleet.service import service, the_operator
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
-from cumulet.store import iso
 
 
 class Wish(Open):

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import select
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired import specs
 from cumulet.desired.records import Owner
 from cumulet.desired.shapes import SPECS, Cloud, GuestState, Kind
@@ -22,8 +24,6 @@ from cumulet.fleet.model import clouds, hosts, keeping
 from cumulet.fleet.model.told import sentence
 from cumulet.fleet.tables import kept as keepings
 from cumulet.fleet.tables import links
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 Key = tuple[str, str]
 """Kind and id."""

@@ -15,12 +15,12 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired.shapes import Cloud, Seen, Strange, Unwanted
 from cumulet.fleet.model.desired import NOTHING_YET, next_revision
 from cumulet.fleet.tables import cloud as clouds
 from cumulet.fleet.tables import epochs, links, revision
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_list
 
 MOST_EPOCHS, MOST_REVISIONS = 1_000, 10**12
 """So far beyond the database's own a node is believed: what it says cannot use up the numbers that there are."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from cumulet.db import Transaction
+from cumulet.db.times import SECOND
 from cumulet.fleet.model.hosts import DOWN_AFTER_S
 from cumulet.fleet.tables import desired, hosts, links
-from cumulet.store import Transaction
-from cumulet.store.times import SECOND
 
 HOST_STATES = ("up", "down", "held", "disabled")
 

@@ -14,11 +14,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, revision
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list, in_list
 
 log = logging.getLogger("cumulet.fleet")
 

@@ -13,12 +13,12 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import bindparam, func, not_, select, union_all
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list, in_list
+from cumulet.db.times import SECOND
 from cumulet.desired.shapes import HostFacts, Seen
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, hosts, join_tokens, links
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list, in_list
-from cumulet.store.times import SECOND
 
 DOWN_AFTER_S = 60
 """A link that was silent for this long is down, as Nova's ``service_down_time`` has it."""

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import and_, select
 
+from cumulet.db import Database, Transaction
+from cumulet.db.in_list import in_list
+from cumulet.db.times import SECOND, now_us
 from cumulet.desired.shapes import Job, JobDone
 from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import topic
 from cumulet.fleet.tables import jobs
-from cumulet.store import Store, Transaction
-from cumulet.store.in_list import in_list
-from cumulet.store.times import SECOND, now_us
 
 JobKind = Literal["console_log", "diagnostics", "screenshot", "simulate"]
 KEEP_S = 600
@@ -70,17 +70,17 @@ def answered(tx: Transaction, link_id: str, answers: Sequence[JobDone]) -> None:
         tx.wake(f"job:{row.id}")
 
 
-async def wait_job(store: Store, job_id: str, timeout_s: float) -> JobResult:
+async def wait_job(db: Database, job_id: str, timeout_s: float) -> JobResult:
     """Wait for the answer, `timeout_s` seconds at most."""
     end = now_us() + int(timeout_s * SECOND)
     name = f"job:{job_id}"
     while True:
-        ticket = store.wakeups.ticket(name)
-        with store.read() as tx:
+        ticket = db.wakeups.ticket(name)
+        with db.read() as tx:
             row = tx.row(select(jobs.c.state, jobs.c.result).where(jobs.c.id == job_id))
         if row is not None and row.state in ("done", "failed"):
             return JobResult(row.state, row.result or "")
         left = (end - now_us()) / SECOND
-        if left <= 0 or row is None or store.wakeups.closed:
+        if left <= 0 or row is None or db.wakeups.closed:
             return JobResult("waiting", "")
-        await store.wakeups.wait({name: ticket}, left)
+        await db.wakeups.wait({name: ticket}, left)

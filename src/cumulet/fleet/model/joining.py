@@ -14,12 +14,12 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Row, bindparam, or_, select, update
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.times import SECOND
 from cumulet.desired.shapes import HostFacts
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.told import NAME
 from cumulet.fleet.tables import join_tokens, links
-from cumulet.store import Prepared, Transaction
-from cumulet.store.times import SECOND
 
 TOKEN_S = 3600
 """How long a token waits for its node."""

@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import and_, func, select
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired.shapes import Keeping, Kept, Kind
 from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import next_revision, topic
 from cumulet.fleet.tables import desired, hosts
 from cumulet.fleet.tables import kept as keepings
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 log = logging.getLogger("cumulet.fleet")
 

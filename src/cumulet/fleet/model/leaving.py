@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, func, select, update
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
+from cumulet.db.times import SECOND
 from cumulet.fleet.model.hosts import DOWN_AFTER_S, Host
 from cumulet.fleet.tables import desired, hosts, jobs, kept, links
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
-from cumulet.store.times import SECOND
 
 
 def others_left(tx: Transaction, link_id: str, names: Sequence[str]) -> list[str]:

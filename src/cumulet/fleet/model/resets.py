@@ -10,10 +10,10 @@ from __future__ import annotations
 from msgspec import Struct
 from sqlalchemy import bindparam, select, update
 
+from cumulet.db import Prepared, Transaction
 from cumulet.fleet.model import clouds
 from cumulet.fleet.model.desired import next_revision
 from cumulet.fleet.tables import desired, hosts
-from cumulet.store import Prepared, Transaction
 
 STAY = frozenset(
     "fleet_" + name for name in ("links", "join_tokens", "hosts", "revision", "jobs", "cloud", "epochs", "kept")

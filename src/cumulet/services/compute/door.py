@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import and_, func, or_, select
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired.shapes import Kind, MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet import door as fleet
@@ -19,8 +21,6 @@ from cumulet.services.compute.model import guests, hosts
 from cumulet.services.compute.model.adoption import adopt, follow, vet
 from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.tables import flavors, servers
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 __all__ = [
     "ComputeContext",

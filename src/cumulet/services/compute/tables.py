@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, UniqueConstraint, text
 
-from cumulet.store.database import metadata
-from cumulet.store.partial import only
+from cumulet.db.database import metadata
+from cumulet.db.partial import only
 
 flavors = Table(
     "compute_flavors",

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from cumulet.auth import Caller, Unauthenticated
+from cumulet.db import Database, Transaction
+from cumulet.db.wakeups import Wakeups
 from cumulet.services.identity.model import domain_configs
 from cumulet.services.identity.model.backends.directories import Directories
 from cumulet.services.identity.model.brakes import Brake
@@ -19,8 +21,6 @@ from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, LIFE_S, REFUSED, Tokens
 from cumulet.services.identity.model.turns import Turns
 from cumulet.services.identity.model.vault import FOLDER, Vault
-from cumulet.store import Store, Transaction
-from cumulet.store.wakeups import Wakeups
 
 SERVICE_ROLE = "service"
 
@@ -28,7 +28,7 @@ SERVICE_ROLE = "service"
 class Backend(Protocol):
     """Where the users of a domain come from, when they are not rows of ours (a directory)."""
 
-    def authenticate(self, store: Store, domain_id: str, name: str, password: str) -> str | None:
+    def authenticate(self, db: Database, domain_id: str, name: str, password: str) -> str | None:
         """The id of the user, who has a row in `users` then; None for every reason why not. May take long."""
         ...
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import false, or_, select, true
 
+from cumulet.db import Transaction
 from cumulet.fleet.service import Subject
 from cumulet.services.identity.context import IdentityContext
 from cumulet.services.identity.loops import keep_keys_fresh, rotate_keys
@@ -27,7 +28,6 @@ from cumulet.services.identity.model.limits import effective as effective_limits
 from cumulet.services.identity.model.owners import owners
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.tables import endpoints, folded, groups, projects, roles, services, users
-from cumulet.store import Transaction
 
 __all__ = [
     "AdminsPassword",

@@ -24,8 +24,8 @@ from sqlalchemy import (
     text,
 )
 
-from cumulet.store import metadata
-from cumulet.store.partial import only
+from cumulet.db import metadata
+from cumulet.db.partial import only
 
 ROOT = "<<keystone.domain.root>>"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, get_native_id
 
+from cumulet.db import Transaction
 from cumulet.engine import Engine
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.protections import Protections
 from cumulet.services.image.model.quota import Limits, unlimited
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
-from cumulet.store import Transaction
 
 
 def _stand_back() -> None:

@@ -10,6 +10,8 @@ from msgspec import Struct
 from sqlalchemy import Row, bindparam, or_, select
 
 from cumulet.auth import Caller
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.fleet.service import Subject
 from cumulet.services.image.context import ImageContext
 from cumulet.services.image.flows.imports import register
@@ -35,8 +37,6 @@ from cumulet.services.image.model.stores.declared import DeclarationError, decla
 from cumulet.services.image.model.stores.marks import MarkError
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import images, members
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_list
 
 __all__ = [
     "LIMITED",

@@ -7,9 +7,9 @@ import time
 from queue import Empty
 from threading import Event
 
+from cumulet.db import Database
 from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import cache, imports, locations, metadef_seeds, recovery, tasks
-from cumulet.store import Store
 
 log = logging.getLogger("cumulet.image")
 
@@ -20,25 +20,25 @@ AGAIN_S = 60.0
 """How long an image rests in the queue whose store was away."""
 
 
-def recover_uploads(store: Store, context: ImageContext) -> None:
+def recover_uploads(db: Database, context: ImageContext) -> None:
     """When the controller starts: nothing that a dead upload left stays, files that no row names are set aside, and
     imports go on. Safe beside what runs. Raises MarkError for a folder that is another cloud's."""
-    recovery.claim(store, context)
-    for what in recovery.recover(store, context):
+    recovery.claim(db, context)
+    for what in recovery.recover(db, context):
         log.warning("image: %s", what)
     for problem in context.problems:
         log.error("image: %s", problem)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         imports.resume(tx, context)
 
 
-def load_default_metadefs(store: Store) -> None:
+def load_default_metadefs(db: Database) -> None:
     """When the controller starts: a fresh cloud has metadata definitions to begin with."""
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         metadef_seeds.sow(tx)
 
 
-def maintain(store: Store, context: ImageContext, ended: Event) -> None:
+def maintain(db: Database, context: ImageContext, ended: Event) -> None:
     """Erase objects that belong to no image, bring near what is queued, forget old tasks; the body of a thread."""
     resting: dict[str, float] = {}
     swept = time.monotonic()
@@ -49,8 +49,8 @@ def maintain(store: Store, context: ImageContext, ended: Event) -> None:
             wish = None
         try:
             if wish:
-                cache.grant(store, context, wish)
-            tend_once(store, context, resting)
+                cache.grant(db, context, wish)
+            tend_once(db, context, resting)
             if time.monotonic() > swept + SWEEP_S and not recovery.expire(context):
                 swept = time.monotonic()
         except Exception:
@@ -58,19 +58,19 @@ def maintain(store: Store, context: ImageContext, ended: Event) -> None:
             ended.wait(PAUSE_S)
 
 
-def tend_once(store: Store, context: ImageContext, resting: dict[str, float]) -> None:
+def tend_once(db: Database, context: ImageContext, resting: dict[str, float]) -> None:
     """One round. `resting` are queued images whose store was away, and until when they rest."""
-    recovery.settle(store, context)
-    recovery.take_over(store, context)
-    while not context.estranged() and locations.erase_due(store, context.stores):
+    recovery.settle(db, context)
+    recovery.take_over(db, context)
+    while not context.estranged() and locations.erase_due(db, context.stores):
         pass
-    for image_id in cache.queued(store):
+    for image_id in cache.queued(db):
         if time.monotonic() < resting.get(image_id, 0.0):
             continue
-        if cache.fill(store, context, image_id):
+        if cache.fill(db, context, image_id):
             resting.pop(image_id, None)
-            cache.prune(store, context, keep=image_id)
+            cache.prune(db, context, keep=image_id)
         else:
             resting[image_id] = time.monotonic() + AGAIN_S
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tasks.forget_expired(tx)

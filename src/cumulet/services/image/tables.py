@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
 
-from cumulet.store import metadata
-from cumulet.store.partial import only
+from cumulet.db import metadata
+from cumulet.db.partial import only
 
 _LIVING, _DEAD = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 

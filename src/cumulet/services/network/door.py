@@ -12,6 +12,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam, exists, or_, select
 
 from cumulet.auth import Caller
+from cumulet.db import Prepared, Transaction
 from cumulet.desired import shapes
 from cumulet.desired.shapes import Kind
 from cumulet.fleet import door as fleet
@@ -33,7 +34,6 @@ from cumulet.services.network.model.servers import NetworkRequest, Networks, Plu
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table
-from cumulet.store import Prepared, Transaction
 
 __all__ = [
     "RENDERERS",

@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
+from cumulet.db import Page
 from cumulet.desired import texts
 from cumulet.http import Call, Target
 from cumulet.services.network import faults
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model.nouns import Noun, find_row, matching, no_filter, rows_of
-from cumulet.store import Page
 
 Body = dict[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, text
 
-from cumulet.store import metadata
-from cumulet.store.partial import only
+from cumulet.db import metadata
+from cumulet.db.partial import only
 
 
 def _standard() -> list[Column[Any]]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace as changed
 from sqlalchemy import func, select
 
+from cumulet.db import Transaction, select_as
 from cumulet.services.placement.model import allocations
 from cumulet.services.placement.model import candidates as finding
 from cumulet.services.placement.model import inventories as stock
@@ -15,7 +16,6 @@ from cumulet.services.placement.model import providers as model
 from cumulet.services.placement.model.allocations import NoRoom
 from cumulet.services.placement.model.candidates import Candidate, Shortfall
 from cumulet.services.placement.tables import ProviderRow, inventories, providers
-from cumulet.store import Transaction, select_as
 
 __all__ = [
     "Candidate",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, String, Table
 
-from cumulet.store import TypedRow, metadata
+from cumulet.db import TypedRow, metadata
 
 providers = Table(
     "placement_providers",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.db import iso
 from cumulet.http import Call
 from cumulet.services.compute.model import hosts
 from cumulet.services.compute.service import service
-from cumulet.store import iso
 
 _RULE = "os_compute_api:os-availability-zone"
 

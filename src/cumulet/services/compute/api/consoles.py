@@ -69,7 +69,7 @@ async def log(call: Call, server: Server, wanted: LogLength) -> dict[str, Any]:
     length = _length(wanted.length)
     seconds = call.context.deadlines.console_log_s
     job = await call.in_thread(_ask, call, server, length, seconds)
-    result = await fleet.wait_job(call.store, job, seconds)
+    result = await fleet.wait_job(call.db, job, seconds)
     if result.state == "waiting":
         raise Conflict("Instance not yet ready")
     if result.state == "failed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cumulet.db import Page
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
@@ -13,7 +14,6 @@ from cumulet.services.compute.model import flavors
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import flavors as wire
 from cumulet.services.compute.wire.links import next_page
-from cumulet.store import Page
 
 _ID = re.compile(r"[a-zA-Z0-9. _-]+")
 _SPECS = "os_compute_api:os-flavor-extra-specs:index"

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from cumulet.db.times import SECOND
 from cumulet.fleet import door as fleet
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest, NotFound
@@ -15,7 +16,6 @@ from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import hosts
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire.links import next_page
-from cumulet.store.times import SECOND
 
 _RULE = "os_compute_api:os-hypervisors"
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import Page, iso
+from cumulet.db.paging import MarkerNotFound
 from cumulet.http import Call, Found
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
@@ -15,8 +17,6 @@ from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire.links import next_page
 from cumulet.services.compute.wire.servers import host_id
-from cumulet.store import Page, iso
-from cumulet.store.paging import MarkerNotFound
 
 _RULE = "os_compute_api:os-instance-actions"
 _PATH = "/v2.1/servers/{server_id}/os-instance-actions"

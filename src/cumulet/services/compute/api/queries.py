@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from cumulet.db.times import parse_iso
 from cumulet.desired import texts
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
-from cumulet.store.times import parse_iso
 
 _MOST = 10**12
 MAX_LIMIT = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.db import Transaction
 from cumulet.desired import texts
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest
@@ -13,7 +14,6 @@ from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import quotas
 from cumulet.services.compute.service import service
 from cumulet.services.identity import door as identity
-from cumulet.store import Transaction
 
 _RULE = "os_compute_api:os-quota-sets"
 _NETWORK = ("floating_ips", "fixed_ips", "security_groups", "security_group_rules")

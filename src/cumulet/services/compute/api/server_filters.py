@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cumulet.db import Page
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.patterns import Pattern, Refused, compiled
@@ -13,7 +14,6 @@ from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import server_list
 from cumulet.services.compute.model.server_list import Filters
 from cumulet.services.network import door as network
-from cumulet.store import Page
 
 _EQUAL = {
     "flavor": "flavor_id",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cumulet.db import iso
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Since, Wire
 from cumulet.http.faults import BadRequest, NotFound
@@ -13,7 +14,6 @@ from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import hosts
 from cumulet.services.compute.service import service
 from cumulet.services.network import door as network
-from cumulet.store import iso
 
 _RULE = "os_compute_api:os-services"
 _Reason = Annotated[str, Meta(min_length=1, max_length=255)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.db import iso
+from cumulet.db.times import SECOND, parse_iso
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute.api import queries
@@ -11,8 +13,6 @@ from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import tenant_usage
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire.links import next_page
-from cumulet.store import iso
-from cumulet.store.times import SECOND, parse_iso
 
 _RULE = "os_compute_api:os-simple-tenant-usage"
 _MONTH = 28 * 24 * 3600 * SECOND

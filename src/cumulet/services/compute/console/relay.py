@@ -13,10 +13,10 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cumulet.db import Database
 from cumulet.services.compute.console import screens, still
 from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import consoles
-from cumulet.store import Store
 
 log = logging.getLogger("cumulet.console")
 
@@ -27,13 +27,13 @@ _REFUSED, _NO_SCREEN, _OVER = 1008, 1011, 1000
 _PIECE = 65536
 
 
-async def websocket(context: ComputeContext, store: Store, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def websocket(context: ComputeContext, db: Database, scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Serve one websocket of a browser."""
     first = await receive()
     if first["type"] != "websocket.connect":
         return
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    screen = await asyncio.get_running_loop().run_in_executor(None, _redeem, store, _token(scope, headers))
+    screen = await asyncio.get_running_loop().run_in_executor(None, _redeem, db, _token(scope, headers))
     if screen is None or not _same_site(headers, context):
         await send({"type": "websocket.close", "code": _REFUSED})
         return
@@ -89,13 +89,13 @@ def _token(scope: dict[str, Any], headers: dict[str, str]) -> str:
     return "" if morsel is None else str(morsel.value)
 
 
-def _redeem(store: Store, token: str) -> consoles.Screen | None:
+def _redeem(db: Database, token: str) -> consoles.Screen | None:
     if not token:
         return None
-    with store.read() as tx:
+    with db.read() as tx:
         if not consoles.exists(tx, token):
             return None
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         return consoles.redeem(tx, token)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import Transaction
 from cumulet.engine import Done, Flow, Outcome, Wait, timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
@@ -16,7 +17,6 @@ from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import actions, scheduling, server_delete, servers
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
-from cumulet.store import Transaction
 
 KIND = "create"
 ATTEMPTS = 3

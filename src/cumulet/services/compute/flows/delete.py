@@ -5,10 +5,10 @@ A host that is down is not waited for: the tombstone of the guest stays, and the
 
 from __future__ import annotations
 
+from cumulet.db import Transaction
 from cumulet.engine import Done, Flow, Outcome, Wait
 from cumulet.fleet import door as fleet
 from cumulet.services.compute.model import server_delete, servers
-from cumulet.store import Transaction
 
 KIND = "delete"
 _LOOK_AGAIN_S = 10.0

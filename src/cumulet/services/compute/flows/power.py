@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from cumulet.db import Transaction
 from cumulet.engine import Done, Flow, Outcome, Wait, timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
 from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import actions, server_power, servers
-from cumulet.store import Transaction
 
 KIND = "power"
 TASKS = frozenset({states.POWERING_OFF, states.POWERING_ON, states.REBOOTING, states.REBOOTING_HARD})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from cumulet.db import Transaction
 from cumulet.desired.shapes import Report
 from cumulet.engine import Engine, timeline
 from cumulet.services.compute import states
 from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.flows import create, delete, power
 from cumulet.services.compute.model import server_power, servers
-from cumulet.store import Transaction
 
 
 def register(engine: Engine, context: ComputeContext) -> None:

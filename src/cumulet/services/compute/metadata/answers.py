@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 
+from cumulet.db import Transaction
 from cumulet.desired.shapes import MetadataQuestion
 from cumulet.http import Reply
 from cumulet.http.faults import BadRequest, NotAllowed, NotFound
@@ -13,7 +14,6 @@ from cumulet.services.compute.metadata import ec2_tree, openstack_tree
 from cumulet.services.compute.metadata.facts import Place, gather
 from cumulet.services.compute.model import servers
 from cumulet.services.network import door as network
-from cumulet.store import Transaction
 
 _TEXT, _JSON = "text/plain; charset=UTF-8", "application/json"
 

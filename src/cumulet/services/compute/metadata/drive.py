@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
+from cumulet.db import Transaction
 from cumulet.desired.shapes import BINARY
 from cumulet.services.compute.metadata import ec2_tree, openstack_tree
 from cumulet.services.compute.metadata.facts import Facts, Place, gather
 from cumulet.services.compute.model.servers import Server
-from cumulet.store import Transaction
 
 
 def contents(tx: Transaction, rows: Sequence[Server], place: Place) -> dict[str, dict[str, str]]:

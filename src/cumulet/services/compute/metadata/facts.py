@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from cumulet.db import Transaction
 from cumulet.desired import shapes
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.network import door as network
-from cumulet.store import Transaction
 
 
 class Place(Struct, frozen=True):

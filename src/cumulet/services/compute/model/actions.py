@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, select, update
 
+from cumulet.db import Page, Prepared, Transaction, paged
+from cumulet.db.in_list import in_bound_list
+from cumulet.db.paging import MarkerNotFound
 from cumulet.services.compute.context import Actor
 from cumulet.services.compute.tables import actions
-from cumulet.store import Page, Prepared, Transaction, paged
-from cumulet.store.in_list import in_bound_list
-from cumulet.store.paging import MarkerNotFound
 
 EVENTS = {
     "create": "compute__do_build_and_run_instance",

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select, update
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired.records import GuestRecord, Owner
 from cumulet.desired.shapes import Guest
 from cumulet.engine import timeline
@@ -24,8 +26,6 @@ from cumulet.services.compute.tables import flavor_access, flavors, keypairs, se
 from cumulet.services.compute.tables import quotas as quota_rows
 from cumulet.services.image import door as image
 from cumulet.services.placement import door as placement
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 MOST_NUMBER = 1 << 30
 """Numbers of guests beyond are nobody's: as many must be left for servers to come."""

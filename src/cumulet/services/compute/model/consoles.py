@@ -8,13 +8,13 @@ import uuid
 from msgspec import Struct
 from sqlalchemy import and_, select
 
+from cumulet.db import Transaction
+from cumulet.db.times import SECOND
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
 from cumulet.services.compute import states
 from cumulet.services.compute.model import servers
 from cumulet.services.compute.tables import console_tokens
-from cumulet.store import Transaction
-from cumulet.store.times import SECOND
 
 
 class Screen(Struct, frozen=True):

@@ -10,10 +10,10 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute.tables import flavor_access, flavors
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "created_at": flavors.c.created_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cumulet.db import Transaction
 from cumulet.desired import simulation
 from cumulet.desired.records import GuestRecord, Owner
 from cumulet.desired.shapes import BootImage, Guest, Interface, LooseImage, Shape
@@ -15,7 +16,6 @@ from cumulet.services.compute.model import servers
 from cumulet.services.compute.wire.servers import instance_name
 from cumulet.services.identity import door as identity
 from cumulet.services.network import door as network
-from cumulet.store import Transaction
 
 
 def renderer(place: Place) -> fleet.Renderer:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import func, select
 
+from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import servers
 from cumulet.services.placement import door as placement
-from cumulet.store import Transaction
 
 VCPU_RATIO, RAM_RATIO, DISK_RATIO = 4.0, 1.0, 1.0
 """As Nova's ``initial_*_allocation_ratio``."""

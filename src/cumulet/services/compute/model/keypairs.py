@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute.tables import keypairs
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
 
 if TYPE_CHECKING:
     from cumulet.services.compute.model.key_material import Material
 
 
-def store(tx: Transaction, user_id: str, name: str, material: Material, limit: int) -> Row[Any]:
+def db(tx: Transaction, user_id: str, name: str, material: Material, limit: int) -> Row[Any]:
     """Keep a public key under `name`. Raises 409 for a name that is taken, 403 beyond `limit` keys (-1: none)."""
     used = int(tx.scalar(select(func.count()).select_from(keypairs).where(keypairs.c.user_id == user_id)) or 0)
     if 0 <= limit <= used:

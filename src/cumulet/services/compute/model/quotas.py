@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import and_, select, update
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.http.faults import NotAllowed
 from cumulet.services.compute.tables import quotas, usages
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 DEFAULT_CLASS = "class:default"
 """The row of `quotas` that holds what an operator changed for every project."""

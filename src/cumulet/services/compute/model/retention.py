@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, func, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.engine.retention import PARTS, UNFINISHED
 from cumulet.services.compute.tables import actions, server_tags, servers
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 _DEAD = Prepared(
     select(servers.c.id)

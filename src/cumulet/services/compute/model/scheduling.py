@@ -12,10 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest
 from cumulet.services.placement import door as placement
-from cumulet.store import Transaction
 
 _BATCH = 8
 _SHOWN = 50

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct, field
 from sqlalchemy import Row
 
+from cumulet.db import Transaction
 from cumulet.desired.texts import NAME_LIMIT
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
@@ -32,7 +33,6 @@ from cumulet.services.compute.tables import servers as servers_table
 from cumulet.services.image import door as image
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
-from cumulet.store import Transaction
 
 _UNSAFE = re.compile(r"[^a-z0-9_.-]+")
 _GIB = 1 << 30

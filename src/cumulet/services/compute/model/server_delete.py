@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
@@ -14,7 +15,6 @@ from cumulet.services.compute.model import actions, quotas, servers
 from cumulet.services.compute.tables import server_tags
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
-from cumulet.store import Transaction
 
 
 def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:

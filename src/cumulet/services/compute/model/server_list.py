@@ -12,15 +12,15 @@ from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Text, and_, func, not_, or_, select, true, type_coerce
 
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.in_list import in_list
+from cumulet.db.paging import MarkerNotFound
+from cumulet.db.texts import instr
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import Pattern
 from cumulet.services.compute import states
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.tables import server_tags, servers
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.in_list import in_list
-from cumulet.store.paging import MarkerNotFound
-from cumulet.store.texts import instr
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "access_ip_v4": servers.c.access_ip_v4,

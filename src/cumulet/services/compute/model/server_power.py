@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
 from cumulet.services.compute import states
 from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, servers
-from cumulet.store import Transaction
 
 
 def stop(tx: Transaction, actor: Actor, row: Row[Any]) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.desired import simulation
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import server_tags, servers
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 Server = Row[Any]
 """A row of the table of servers."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
+from cumulet.db import Transaction, iso
+from cumulet.db.times import SECOND
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.tables import servers
-from cumulet.store import Transaction, iso
-from cumulet.store.times import SECOND
 
 _HOUR = 3600 * SECOND
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Row
 
+from cumulet.db import iso
 from cumulet.http import Since, Wire
 from cumulet.http.versions import Version
-from cumulet.store import iso
 
 
 class NewKeypair(Wire):

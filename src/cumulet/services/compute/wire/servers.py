@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
+from cumulet.db import iso
 from cumulet.http.versions import Version
 from cumulet.services.compute import states
 from cumulet.services.compute.wire.links import bookmark
-from cumulet.store import iso
 
 
 @dataclass

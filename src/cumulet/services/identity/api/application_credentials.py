@@ -61,7 +61,7 @@ def _create(call: Call, user_id: str) -> Any:
     delegation.refuse_application_credentials(call.caller)
     if call.caller.project_id is None:
         raise Forbidden("identity:create_application_credential")
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         model.refuse_restricted(tx, call.caller)
         model.refuse_many(tx, call.caller.user_id)
     secret, hashed = model.secret_and_hash(asked.secret or None)

@@ -49,7 +49,7 @@ def refresh(call: Call, kind: Kind, rule: str | None = None) -> None:
     rule = rule or call.operation.policy
     assert rule is not None
     identifier = call.params[f"{kind}_id"]
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         known = mirror.local(tx, kind, identifier)
         if known is None or not call.allows(rule, {**call.params, **target(kind, lookups.find(tx, kind, identifier))}):
             return
@@ -61,12 +61,12 @@ FRESH_USER, FRESH_GROUP = Of("user", fresh=refresh), Of("group", fresh=refresh)
 
 def _ask(call: Call, domain_id: str, kind: Kind, local_id: str | None) -> None:
     context: IdentityContext = call.context
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         source = context.directories.of(tx, domain_id)
     if source is not None and local_id is None:
-        source.refresh_all(call.store, domain_id, kind)
+        source.refresh_all(call.db, domain_id, kind)
     elif source is not None and local_id is not None:
-        source.refresh(call.store, domain_id, kind, local_id)
+        source.refresh(call.db, domain_id, kind, local_id)
 
 
 def _before(ask: Handler) -> Callable[[Handler], Handler]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from cumulet.db import iso
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import application_credentials, delegation
@@ -17,7 +18,6 @@ from cumulet.services.identity.model.scopes import expecting
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import oauth1 as wire
 from cumulet.services.identity.wire.application_credentials import references
-from cumulet.store import iso
 
 _FORM = "application/x-www-form-urlencoded"
 

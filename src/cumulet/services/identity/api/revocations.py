@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.db.times import parse_iso
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import revocations
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import revocations as wire
-from cumulet.store.times import parse_iso
 
 
 @identity.get("/v3/OS-REVOKE/events", policy="identity:list_revoke_events")

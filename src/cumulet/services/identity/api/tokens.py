@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON, Fault, NotFound
 from cumulet.http.operation import LOGIN
@@ -18,7 +19,6 @@ from cumulet.services.identity.model.receipts import Incomplete
 from cumulet.services.identity.model.tokens import ALLOW_EXPIRED_WINDOW_S, Record
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Transaction
 
 
 @identity.post("/v3/auth/tokens", audit=LOGIN, auth=False, faults=(401, 403, 503), request=wire.AuthRequest, status=201)
@@ -44,13 +44,13 @@ async def logged_in(call: Call, auth: wire.Auth) -> tuple[str, Record]:
 def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
     """The request as the methods see it; `assertion`: what an identity provider says."""
     url = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")
-    return Attempt(call.store, call.context, call.method, url, call.headers, assertion)
+    return Attempt(call.db, call.context, call.method, url, call.headers, assertion)
 
 
 @identity.get("/v3/auth/tokens", faults=(404,), policy_in_handler="identity:validate_token")
 async def show(call: Call) -> Reply:
     """Validate a token and show what it is for; HEAD only checks it."""
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         token, record = _subject(call, tx)
         call.require("identity:check_token" if call.method == "HEAD" else "identity:validate_token", _target(record))
         return reply(call, token, record)

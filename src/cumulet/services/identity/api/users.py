@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Row
 
+from cumulet.db import Transaction, iso
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.directories import FRESH_USER, FRESH_USERS, check_new, check_ours
 from cumulet.services.identity.api.targets import USER, narrowed, own_domain, target
@@ -23,7 +24,6 @@ from cumulet.services.identity.wire import projects as project_wire
 from cumulet.services.identity.wire import users as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
-from cumulet.store import Transaction, iso
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ async def update(call: Call, user_id: str) -> Any:
 
 def _update(call: Call, user_id: str) -> Any:
     user: wire.UserUpdate = call.body.user
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         call.require("identity:update_user", target("user", lookups.find(tx, "user", user_id)))
     rules: PasswordRules = call.context.password_rules
     hashed = model.digest(user.password, rules)
@@ -123,7 +123,7 @@ async def change_password(call: Call, user_id: str) -> Reply:
     """Change one's own password."""
     context: IdentityContext = call.context
     change: wire.PasswordChange = call.body.user
-    work = partial(model.change_password, call.store, context.password_rules, user_id)
+    work = partial(model.change_password, call.db, context.password_rules, user_id)
     await in_turn(call, hash(user_id), work, change.original_password, change.password)
     return Reply()
 

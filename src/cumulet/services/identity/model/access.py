@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 
+from cumulet.db import Transaction
 from cumulet.services.identity.model import memberships
 from cumulet.services.identity.tables import ROOT, assignments, projects
-from cumulet.store import Transaction
 
 SYSTEM = "system"
 Actor = tuple[str, Sequence[str]]

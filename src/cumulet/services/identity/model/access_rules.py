@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import access_rules, application_credential_access_rules
-from cumulet.store import Transaction
 
 NOUN = "Access Rule"
 PARTS = ("service", "path", "method")

@@ -14,6 +14,8 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired.records import Owner
 from cumulet.fleet.door import Adoption
 from cumulet.services.identity.model import generation
@@ -36,8 +38,6 @@ from cumulet.services.identity.tables import (
     trusts,
     users,
 )
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 _PROJECT_IN = (
     (assignments, "target_id"),

@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import Column, Row, func, select
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import access_rules, delegations, generation, lookups, names, passwords, snapshot
 from cumulet.services.identity.model.filters import Query, listed
@@ -26,7 +27,6 @@ from cumulet.services.identity.tables import (
     folded,
     roles,
 )
-from cumulet.store import Transaction
 
 NOUN = "Application Credential"
 COLUMNS = {"id": application_credentials.c.id, "name": application_credentials.c.name}
@@ -131,7 +131,7 @@ def create(
     """A new application credential. `fields`: columns but for the id. Raises 404 for an access rule, 409."""
     identifier = uuid.uuid4().hex
     taken = lookups.conflict("application_credential", f"Duplicate entry found with name {fields['name']}")
-    lookups.store(tx, application_credentials, {**fields, "id": identifier}, taken)
+    lookups.db(tx, application_credentials, {**fields, "id": identifier}, taken)
     ours = {"application_credential_id": identifier}
     tx.insert(application_credential_roles, [{**ours, "role_id": role_id} for role_id in of_roles])
     rule_ids = access_rules.ensure(tx, fields["user_id"], rules)

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, select
 
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.tables import assignments, roles
-from cumulet.store import Transaction
 
 
 class Place(Struct, frozen=True):

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Table, or_, select, true
 
+from cumulet.db import Database, Transaction, marks
 from cumulet.engine import timeline
 from cumulet.services.identity.model import generation, keys, passwords, vault
 from cumulet.services.identity.tables import (
@@ -28,7 +29,6 @@ from cumulet.services.identity.tables import (
     services,
     users,
 )
-from cumulet.store import Store, Transaction, marks
 
 DOMAIN = "default"
 PROJECTS = {"admin": "Bootstrap project for initializing the cloud.", "demo": "", "service": ""}
@@ -57,17 +57,17 @@ _OF_BEFORE = re.compile(r"http://[^/]+:[0-9]+(/v3|/v2\.1)?")
 
 
 def bootstrap(
-    store: Store, *, secrets: Path, endpoints: Mapping[str, str], region: str, alternate: bool = False
+    db: Database, *, secrets: Path, endpoints: Mapping[str, str], region: str, alternate: bool = False
 ) -> None:
     """Do what has not been done. `endpoints`: service type → URL. `alternate`: also make `ALTERNATE`, if there is a
     file of his password. Raises FileNotFoundError without the other password files."""
     for folder in ("fernet-keys", "receipt-keys", vault.FOLDER):
         keys.setup(secrets / folder)
     alternate = alternate and (secrets / f"{ALTERNATE}_password").exists()
-    with store.read() as tx:
+    with db.read() as tx:
         hashes = {} if marks.under(tx, FIRST) else _hashes(tx, secrets)
         other = {} if not alternate or marks.under(tx, SECOND) else _hashes(tx, secrets, {ALTERNATE: ALTERNATE})
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         changed = not marks.under(tx, FIRST)
         if changed:
             _domain(tx)

@@ -14,10 +14,10 @@ from dataclasses import replace
 from sqlalchemy import false, select
 
 from cumulet.auth import Caller, Unauthenticated
+from cumulet.db import Transaction
+from cumulet.db.times import SECOND
 from cumulet.services.identity.model import names
 from cumulet.services.identity.tables import projects
-from cumulet.store import Transaction
-from cumulet.store.times import SECOND
 
 LIFE_S = 900
 PREFIX = "cumulet."

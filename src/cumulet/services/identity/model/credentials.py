@@ -17,12 +17,12 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.vault import Vault
 from cumulet.services.identity.tables import credentials
-from cumulet.store import Transaction
 
 EC2 = "ec2"
 TOTP = "totp"
@@ -77,7 +77,7 @@ def create(tx: Transaction, vault: Vault, fields: Mapping[str, Any], blob: str) 
     check_blob(fields["type"], blob)
     row = {"project_id": None, **fields, "id": credential_id, **vault.sealed(blob)}
     taken = lookups.conflict("credential", f"Duplicate entry found with ID {credential_id}")
-    lookups.store(tx, credentials, row, taken)
+    lookups.db(tx, credentials, row, taken)
     found = find(tx, credential_id)
     assert found is not None
     return Opened(found, blob)

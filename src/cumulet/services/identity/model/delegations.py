@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
+from cumulet.db import Transaction
 from cumulet.services.identity.tables import (
     access_rules,
     application_credential_access_rules,
@@ -23,7 +24,6 @@ from cumulet.services.identity.tables import (
     trust_roles,
     trusts,
 )
-from cumulet.store import Transaction
 
 Ids = Sequence[str] | Select[Any]
 

@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Table, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth.caller import DEFAULT_DOMAIN
+from cumulet.db import Transaction
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.domain_options import DEFAULTS, SECRET
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.vault import Vault
 from cumulet.services.identity.tables import domain_options, domain_secrets
-from cumulet.store import Transaction
 
 COMPLIANCE = "security_compliance"
 _READABLE = ("password_regex", "password_regex_description")

@@ -25,7 +25,7 @@ def log_in(attempt: Attempt, given: Signed, check: Check) -> tuple[str, Record]:
     """A token for who signed `given`, and its record. `check`: one of `ec2_signatures`. Raises 401, 404."""
     if not isinstance(given.access, str) or not given.access:
         raise Unauthorized("EC2 Signature not supplied")
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         row = credentials.find(tx, credentials.hashed(given.access))
         if row is None or row.type.lower() != credentials.EC2:
             raise NotFound("EC2 access key not found.")

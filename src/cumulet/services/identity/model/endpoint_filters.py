@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, Table, and_, or_, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.model import generation, lookups
 from cumulet.services.identity.model.filters import Query, listed
@@ -21,7 +22,6 @@ from cumulet.services.identity.tables import (
     project_endpoints,
     projects,
 )
-from cumulet.store import Transaction
 
 FILTERS = ("interface", "service_id", "region_id")
 COLUMNS = {"id": endpoint_groups.c.id, "name": endpoint_groups.c.name}
@@ -58,7 +58,7 @@ def delete(tx: Transaction, group_id: str) -> None:
 def link(tx: Transaction, noun: str, identifier: str, project_id: str) -> None:
     """Give a project an ``endpoint`` or ``endpoint_group``. Raises 409 when it has it."""
     row = {"project_id": project_id, f"{noun}_id": identifier}
-    lookups.store(tx, _SORTS[noun], row, lookups.conflict(f"project_{noun}", "Duplicate entry"))
+    lookups.db(tx, _SORTS[noun], row, lookups.conflict(f"project_{noun}", "Duplicate entry"))
     generation.bump(tx)
 
 

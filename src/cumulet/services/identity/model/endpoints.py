@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, regions
 from cumulet.services.identity.model.catalog import SLOTS
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints
-from cumulet.store import Transaction
 
 COLUMNS = {
     "id": endpoints.c.id,

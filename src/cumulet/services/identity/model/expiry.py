@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cumulet.db import iso
+from cumulet.db.times import parse_iso
 from cumulet.http.faults import BadRequest
-from cumulet.store import iso
-from cumulet.store.times import parse_iso
 
 _CLIENT = (
     " The server could not comply with the request since it is either malformed or otherwise incorrect. The client is "

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, not_, select
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import delegations, lookups
 from cumulet.services.identity.tables import (
@@ -24,8 +26,6 @@ from cumulet.services.identity.tables import (
     memberships,
     users,
 )
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 FILTERS = ("idp_id", "protocol_id", "unique_id")
 

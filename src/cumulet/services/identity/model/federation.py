@@ -19,7 +19,7 @@ _NAMED = frozenset({"openid", "saml2"})
 
 def log_in(attempt: Attempt, idp_id: str, protocol_id: str) -> tuple[str, Record]:
     """An unscoped token, and its record. Raises 401, 403, 404, and 503 when the issuer's keys cannot be had."""
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         mapped.provider(tx, idp_id, protocol_id, None)
     issuers = attempt.context.issuers
     issuer = issuers.of(idp_id, protocol_id)

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, ColumnElement, Row, Select, String, bindparam, func
 
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.tables import folded
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
 
 Columns = Mapping[str, ColumnElement[Any]]
 Query = Mapping[str, list[str]]

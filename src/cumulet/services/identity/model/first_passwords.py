@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Database, Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import NotFound
 from cumulet.problem import Problem
@@ -18,7 +19,6 @@ from cumulet.services.identity.model import bootstrap, generation, password_rule
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.users import digest
 from cumulet.services.identity.tables import users
-from cumulet.store import Store, Transaction
 
 ADMIN = "admin_password"
 USERS = {
@@ -30,7 +30,7 @@ USERS = {
 """Whose passwords the secrets are."""
 
 
-def put(store: Store, rules: PasswordRules, secret: str, password: str) -> dict[str, Any]:
+def put(db: Database, rules: PasswordRules, secret: str, password: str) -> dict[str, Any]:
     """Give the users of a secret this password: ``users`` who have it now, ``made`` when admin had to be made again,
     ``roles`` whether that brought roles, ``powerless`` when admin has none that administers, and ``second_factor`` when
     a password alone does not let one of them in.
@@ -40,7 +40,7 @@ def put(store: Store, rules: PasswordRules, secret: str, password: str) -> dict[
     for a password that the rules do not allow, 404 when none of the users exists.
     """
     hashed = str(digest(password, rules))
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         found = _rows(tx, USERS[secret])
         made = secret == ADMIN and not found
         roles = secret == ADMIN and (made or not bootstrap.administrators(tx))
@@ -79,8 +79,8 @@ class AdminsPassword:
     """Whether the file ``admin_password`` still holds admin's password. The hash is computed once for each pair of
     password and hash."""
 
-    def __init__(self, store: Store, secrets: Path) -> None:
-        self._store, self._file = store, secrets / "admin_password"
+    def __init__(self, db: Database, secrets: Path) -> None:
+        self._store, self._file = db, secrets / "admin_password"
         self._known: tuple[str, bool] = ("", True)
 
     def problems(self) -> list[Problem]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from cumulet.db import Prepared, Transaction
 from cumulet.services.identity.tables import generation
-from cumulet.store import Prepared, Transaction
 
 TOPIC = "identity generation"
 _CURRENT = Prepared(select(generation.c.value))

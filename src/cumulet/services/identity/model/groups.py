@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.identity.model import generation, lookups
 from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, expiring_memberships, groups, memberships
-from cumulet.store import Transaction
 
 COLUMNS = {"id": groups.c.id, "name": groups.c.name, "domain_id": groups.c.domain_id}
 
@@ -33,7 +33,7 @@ def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
     lookups.get(tx, "domain", fields["domain_id"])
     group_id = uuid.uuid4().hex
     row = {**fields, "id": group_id, "name": fields["name"].strip(), "description": fields.get("description") or ""}
-    lookups.store(tx, groups, row, _taken(row["name"], fields["domain_id"]))
+    lookups.db(tx, groups, row, _taken(row["name"], fields["domain_id"]))
     return lookups.get(tx, "group", group_id)
 
 

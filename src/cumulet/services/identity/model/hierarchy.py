@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.services.identity.model import access
 from cumulet.services.identity.tables import projects
-from cumulet.store import Transaction
 
 Ids = dict[str, Any] | None
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.exc import IntegrityError
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.identity.model import federated_users, generation, lookups
 from cumulet.services.identity.model import projects as domains
@@ -25,7 +26,6 @@ from cumulet.services.identity.tables import (
     identity_providers,
 )
 from cumulet.services.identity.tables import federated_users as table
-from cumulet.store import Transaction
 
 COLUMNS = {"id": identity_providers.c.id, "enabled": identity_providers.c.enabled}
 MINUTE = 60_000_000
@@ -60,7 +60,7 @@ def create(tx: Transaction, idp_id: str, fields: Mapping[str, Any]) -> Shown:
         lookups.get(tx, "domain", values["domain_id"])
     else:
         values["domain_id"] = _own_domain(tx, idp_id)
-    lookups.store(tx, identity_providers, values, lookups.conflict("identity_provider", f"Duplicate entry: {idp_id}"))
+    lookups.db(tx, identity_providers, values, lookups.conflict("identity_provider", f"Duplicate entry: {idp_id}"))
     _call(tx, idp_id, remote_ids)
     return show(tx, idp_id)
 
@@ -138,7 +138,7 @@ def add_protocol(tx: Transaction, idp_id: str, protocol_id: str, fields: Mapping
     lookups.get(tx, "idp", idp_id)
     row = {**fields, "idp_id": idp_id, "id": protocol_id}
     taken = lookups.conflict("federation_protocol", f"Duplicate entry found with ID {protocol_id}")
-    lookups.store(tx, federation_protocols, row, taken)
+    lookups.db(tx, federation_protocols, row, taken)
     return protocol(tx, idp_id, protocol_id)
 
 

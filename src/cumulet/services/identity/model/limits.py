@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import Row, Select, or_, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.registered_limits import check_places, unknown
 from cumulet.services.identity.tables import limits, projects, registered_limits, services
-from cumulet.store import Transaction
 
 FLAT, STRICT = "flat", "strict_two_level"
 MODELS = {
@@ -84,7 +84,7 @@ def create(tx: Transaction, asked: Sequence[Fields], model: str) -> Sequence[Row
         for each in owned
     ]
     for row in rows:
-        lookups.store(tx, limits, row, lookups.conflict("limit", "Duplicate entry"))
+        lookups.db(tx, limits, row, lookups.conflict("limit", "Duplicate entry"))
     found = {row.id: row for row in tx.rows(_joined().where(limits.c.id.in_([row["id"] for row in rows])))}
     return [found[row["id"]] for row in rows]
 

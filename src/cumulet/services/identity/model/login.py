@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotAllowed, Unauthorized
 from cumulet.services.identity.model import payloads, receipts, scopes
 from cumulet.services.identity.model.methods import Attempt, Proof
@@ -25,7 +26,6 @@ from cumulet.services.identity.model.token_sources import Scoped
 from cumulet.services.identity.model.tokens import REFUSED, Record
 from cumulet.services.identity.tables import projects, users
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Transaction
 
 _domains = projects.alias("domains")
 
@@ -60,11 +60,9 @@ def issue(attempt: Attempt, proofs: dict[str, Proof], asked: Asked = UNSET) -> t
     found = list(proofs.values())
     if len({proof.user_id for proof in found}) != 1:
         raise Unauthenticated(REFUSED)
-    tokens, store = attempt.context.tokens, attempt.store
+    tokens, db = attempt.context.tokens, attempt.db
     settles = [proof.settle for proof in found if proof.settle]
-    opened: AbstractContextManager[Transaction] = (
-        store.transaction() if settles or scopes.writes(asked) else store.read()
-    )
+    opened: AbstractContextManager[Transaction] = db.transaction() if settles or scopes.writes(asked) else db.read()
     with opened as tx:
         payload = _payload(tx, attempt, proofs, asked)
         for settle in settles:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
+from cumulet.db import Transaction
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.identity.model import names
 from cumulet.services.identity.tables import (
@@ -24,7 +25,6 @@ from cumulet.services.identity.tables import (
     services,
     users,
 )
-from cumulet.store import Transaction
 
 TABLES: dict[str, Table] = {
     "user": users,
@@ -79,7 +79,7 @@ def conflict(kind: str, details: str) -> Conflict:
     return Conflict(f"Conflict occurred attempting to store {kind} - {details}.")
 
 
-def store(tx: Transaction, table: Table, values: Mapping[str, Any], taken: Conflict) -> None:
+def db(tx: Transaction, table: Table, values: Mapping[str, Any], taken: Conflict) -> None:
     """Insert a row; raises `taken` when its name or id is."""
     try:
         tx.insert(table, values)

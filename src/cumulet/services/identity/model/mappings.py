@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import Refused, compiled
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.mapping_rules import EVALUATIONS, VERSIONS
 from cumulet.services.identity.tables import mappings
-from cumulet.store import Transaction
 
 _LONGEST = 64  # characters of an id
 
@@ -26,7 +26,7 @@ def create(tx: Transaction, mapping_id: str, mapping: Mapping[str, Any]) -> Row[
     """A new mapping of checked rules. Raises 400, 409."""
     check_id(mapping_id)
     taken = lookups.conflict("mapping", f"Duplicate entry found with ID {mapping_id}")
-    lookups.store(tx, mappings, {"id": mapping_id, **mapping}, taken)
+    lookups.db(tx, mappings, {"id": mapping_id, **mapping}, taken)
     return lookups.get(tx, "mapping", mapping_id)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, select, union
 
+from cumulet.db import Transaction, now_us
 from cumulet.services.identity.tables import expiring_memberships, memberships
-from cumulet.store import Transaction, now_us
 
 
 def groups_of(user_id: str) -> CompoundSelect[Any]:

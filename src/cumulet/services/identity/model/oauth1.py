@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import NotFound, Unauthorized
 from cumulet.services.identity.model import delegations, generation, lookups, trusts
 from cumulet.services.identity.model.filters import Query, listed
@@ -23,7 +24,6 @@ from cumulet.services.identity.tables import oauth1_access_tokens as access_toke
 from cumulet.services.identity.tables import oauth1_consumers as consumers
 from cumulet.services.identity.tables import oauth1_request_tokens as request_tokens
 from cumulet.services.identity.tables import roles
-from cumulet.store import Transaction
 
 REQUEST_LIFE_S = 8 * 3600  # both as in Keystone
 ACCESS_LIFE_S = 24 * 3600

@@ -18,12 +18,12 @@ from oauthlib.oauth1.rfc5849.errors import OAuth1Error
 from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 from sqlalchemy.exc import IntegrityError
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotFound, Unauthorized
 from cumulet.services.identity.model import oauth1 as model
 from cumulet.services.identity.model.scopes import expecting
 from cumulet.services.identity.model.vault import Vault
 from cumulet.services.identity.tables import oauth1_nonces
-from cumulet.store import Transaction
 
 _SECOND = 1_000_000
 _HEX = set("abcdef0123456789")

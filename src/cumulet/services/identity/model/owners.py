@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import false, literal, select, union_all
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.desired.records import Owner
 from cumulet.services.identity.tables import LOCAL, projects, users
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 DEFAULT_DOMAIN = "default"
 

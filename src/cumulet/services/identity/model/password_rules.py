@@ -12,12 +12,12 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Row, select
 
+from cumulet.db import Database, Transaction
+from cumulet.db.times import SECOND, now_us
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import form
 from cumulet.services.identity.model import passwords
 from cumulet.services.identity.tables import LDAP, old_passwords, users
-from cumulet.store import Store, Transaction
-from cumulet.store.times import SECOND, now_us
 
 DAY = 86_400 * SECOND
 
@@ -76,11 +76,11 @@ def was_active_today(user: Row[Any], now: int) -> bool:
     return user.last_active_at is not None and bool(user.last_active_at // DAY == now // DAY)
 
 
-def count_failure(store: Store, rules: PasswordRules, user: Row[Any]) -> None:
+def count_failure(db: Database, rules: PasswordRules, user: Row[Any]) -> None:
     """Count a wrong password; failures of longer ago than a lockout lasts are forgotten."""
     if not rules.lockout_failure_attempts:
         return
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         row = tx.row(select(users.c.failed_logins, users.c.failed_at).where(users.c.id == user.id))
         if row is None or is_locked(rules, user, tx.now):
             return
@@ -94,7 +94,7 @@ def forget_failures(tx: Transaction, user: Row[Any]) -> None:
     tx.update(users, users.c.id == user.id, failed_logins=0, failed_at=None)
 
 
-def check_change(store: Store, rules: PasswordRules, user: Row[Any], password: str) -> None:
+def check_change(db: Database, rules: PasswordRules, user: Row[Any], password: str) -> None:
     """Whether a user may change the own password to `password` now. Slow. Raises 400."""
     rules.check(password)
     expired = user.password_expires_at is not None and user.password_expires_at <= now_us()
@@ -106,7 +106,7 @@ def check_change(store: Store, rules: PasswordRules, user: Row[Any], password: s
                 f"There are {-(-left // DAY)} days left."
             )
     if rules.unique_last_password_count:
-        for hashed in _last_hashes(store, rules.unique_last_password_count, user):
+        for hashed in _last_hashes(db, rules.unique_last_password_count, user):
             if passwords.matches(password, hashed):
                 raise BadRequest(
                     "The password cannot be changed: the new password cannot be identical to a previous password. The "
@@ -115,10 +115,10 @@ def check_change(store: Store, rules: PasswordRules, user: Row[Any], password: s
                 )
 
 
-def _last_hashes(store: Store, count: int, user: Row[Any]) -> Sequence[str]:
+def _last_hashes(db: Database, count: int, user: Row[Any]) -> Sequence[str]:
     """Hashes of the last `count` passwords, the one in force included."""
     wanted = select(old_passwords.c.hash).where(old_passwords.c.user_id == user.id)
-    with store.read() as tx:
+    with db.read() as tx:
         older = tx.rows(wanted.order_by(old_passwords.c.created_at.desc()).limit(count - 1)) if count > 1 else []
     return [user.password_hash, *(row.hash for row in older)]
 

@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, select
 from sqlalchemy.exc import IntegrityError
 
+from cumulet.db import Transaction
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints, policies, policy_associations, regions
-from cumulet.store import Transaction
 
 COLUMNS = {"id": policies.c.id, "type": policies.c.type}
 Ids = Sequence[str] | Select[Any]

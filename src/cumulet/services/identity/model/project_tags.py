@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.identity.tables import project_tags
-from cumulet.store import Transaction
 
 MOST = 80
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
 
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import (
@@ -40,7 +41,6 @@ from cumulet.services.identity.tables import (
     roles,
     users,
 )
-from cumulet.store import Transaction
 
 COLUMNS = {
     "id": projects.c.id,
@@ -123,7 +123,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
     else:
         values["parent_id"] = values.get("parent_id") or values["domain_id"]
         _check_parent(tx, values)
-    lookups.store(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
+    lookups.db(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
     labels.replace(tx, values["id"], tags)
     timeline.record(tx, values["id"], "created", f"The {_noun(values.get('is_domain'))} was created.")
     generation.bump(tx)

@@ -13,9 +13,9 @@ import msgspec
 from cryptography.fernet import InvalidToken, MultiFernet
 from msgspec import Struct
 
+from cumulet.db import iso
 from cumulet.http.faults import Unauthorized
 from cumulet.services.identity.model import payloads
-from cumulet.store import iso
 
 LIFE_S = 300
 HEADER = "openstack-auth-receipt"

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import generation, lookups, policies, registered_limits
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints, regions
-from cumulet.store import Transaction
 
 COLUMNS = {"id": regions.c.id, "parent_region_id": regions.c.parent_region_id}
 
@@ -27,7 +27,7 @@ def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
     values = {**fields, "id": fields.get("id") or uuid.uuid4().hex, "description": fields.get("description") or ""}
     if values.get("parent_region_id") is not None:
         lookups.get(tx, "region", values["parent_region_id"])
-    lookups.store(tx, regions, values, lookups.conflict("region", f"Duplicate ID, {values['id']}"))
+    lookups.db(tx, regions, values, lookups.conflict("region", f"Duplicate ID, {values['id']}"))
     generation.bump(tx)
     return lookups.get(tx, "region", values["id"])
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import limits, registered_limits
-from cumulet.store import Transaction
 
 COLUMNS = {
     "id": registered_limits.c.id,
@@ -41,7 +41,7 @@ def create(tx: Transaction, asked: Sequence[Mapping[str, Any]]) -> Sequence[Row[
     rows = [{"description": None, **_stored(fields), "id": uuid.uuid4().hex} for fields in asked]
     taken = lookups.conflict("registered_limit", "Duplicate entry")
     for row in rows:
-        lookups.store(tx, registered_limits, row, taken)
+        lookups.db(tx, registered_limits, row, taken)
     ids = [row["id"] for row in rows]
     found = {row.id: row for row in tx.rows(select(registered_limits).where(registered_limits.c.id.in_(ids)))}
     return [found[identifier] for identifier in ids]

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, or_, select
 
+from cumulet.db import Prepared, Transaction
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.tables import revocations
-from cumulet.store import Prepared, Transaction
 
 SECOND = 1_000_000
 LONGEST_LIFE_S = 30 * 86400 + 48 * 3600

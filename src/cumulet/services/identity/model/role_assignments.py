@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import access, memberships, snapshot
 from cumulet.services.identity.tables import assignments, groups, projects, roles, users
-from cumulet.store import Transaction
 
 
 class Wanted(Struct, frozen=True):

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Row, or_, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.identity.model import delegations, generation, lookups, options, snapshot
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import assignments, implied_roles, roles
-from cumulet.store import Transaction
 
 COLUMNS = {"id": roles.c.id, "name": roles.c.name, "domain_id": roles.c.domain_id}
 NOT_IMPLIED = frozenset({"admin"})  # Keystone's prohibited_implied_role
@@ -32,7 +32,7 @@ def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
     values["options"] = options.merged({}, values.get("options", {}), options.FOR_RESOURCES)
     if values["domain_id"]:
         lookups.get(tx, "domain", values["domain_id"])
-    lookups.store(tx, roles, values, _taken(values["name"]))
+    lookups.db(tx, roles, values, _taken(values["name"]))
     generation.bump(tx)
     return lookups.get(tx, "role", values["id"])
 

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import bindparam, select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Prepared, Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import access, names
 from cumulet.services.identity.model.payloads import PLAIN
@@ -18,7 +19,6 @@ from cumulet.services.identity.model.token_sources import Scoped, trust
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.tables import projects
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Prepared, Transaction
 
 _domains = projects.alias("domains")
 _NAMES = ("project", "domain", "system", "unscoped", "trust")

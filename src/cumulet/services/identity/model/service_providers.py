@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import generation, lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.mappings import check_id
 from cumulet.services.identity.tables import service_providers
-from cumulet.store import Transaction
 
 RELAY_STATE_PREFIX = "ss:mem:"
 COLUMNS = {"id": service_providers.c.id, "enabled": service_providers.c.enabled}
@@ -28,7 +28,7 @@ def create(tx: Transaction, provider_id: str, fields: Mapping[str, Any]) -> Row[
     check_id(provider_id)
     row = {"relay_state_prefix": RELAY_STATE_PREFIX, **fields, "id": provider_id}
     taken = lookups.conflict("service_provider", f"Duplicate entry found with ID {provider_id}")
-    lookups.store(tx, service_providers, row, taken)
+    lookups.db(tx, service_providers, row, taken)
     generation.bump(tx)
     return lookups.get(tx, "service_provider", provider_id)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, registered_limits
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import endpoints, services
-from cumulet.store import Transaction
 
 COLUMNS = {"id": services.c.id, "type": services.c.type, "name": services.c.name}
 

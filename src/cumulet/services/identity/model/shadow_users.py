@@ -15,6 +15,8 @@ from sqlalchemy import Row, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Database, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.http.faults import Fault, NotAllowed, Unauthorized
 from cumulet.services.identity.model import federated_users, generation, names
 from cumulet.services.identity.model import projects as project_rows
@@ -31,8 +33,6 @@ from cumulet.services.identity.tables import (
     users,
 )
 from cumulet.services.identity.tables import federated_users as table
-from cumulet.store import Store, Transaction
-from cumulet.store.in_list import in_list
 
 MOST_GROUPS = 100  # a token names its groups, and has to fit into a header
 _LONGEST_ID, _LONGEST_NAME, _LONGEST_PROJECT = 255, 255, 64
@@ -79,11 +79,11 @@ def local_user(tx: Transaction, user: dict[str, Any]) -> str:
     return str(rows[0].id)
 
 
-def admit(store: Store, entrant: Entrant) -> tuple[str, tuple[str, ...]]:
+def admit(db: Database, entrant: Entrant) -> tuple[str, tuple[str, ...]]:
     """The user's id, and the ids of the groups that the mapping gives. Raises 401, 403."""
     if len(entrant.unique_id) > _LONGEST_ID or len(entrant.mapped.user["name"]) > _LONGEST_NAME:
         raise Unauthorized("The mapping makes a user name or id that is too long.")
-    with store.read() as tx:
+    with db.read() as tx:
         group_ids = _groups(tx, entrant)
         wanted = _wanted_roles(tx, entrant)
         writes = wanted or entrant.schema_version == "3.0" or entrant.idp.authorization_ttl
@@ -91,13 +91,13 @@ def admit(store: Store, entrant: Entrant) -> tuple[str, tuple[str, ...]]:
     if user_id is not None:
         return user_id, group_ids
     try:
-        return _enter(store, entrant, group_ids, wanted), group_ids
+        return _enter(db, entrant, group_ids, wanted), group_ids
     except IntegrityError:  # the same user came twice at once, and the other login has made the row
-        return _enter(store, entrant, group_ids, wanted), group_ids
+        return _enter(db, entrant, group_ids, wanted), group_ids
 
 
-def _enter(store: Store, entrant: Entrant, group_ids: Sequence[str], wanted: Sequence[_Roles]) -> str:
-    with store.transaction() as tx:
+def _enter(db: Database, entrant: Entrant, group_ids: Sequence[str], wanted: Sequence[_Roles]) -> str:
+    with db.transaction() as tx:
         user_id = _user(tx, entrant)
         _remember_groups(tx, entrant, user_id, group_ids)
         _grant(tx, entrant, user_id, wanted)

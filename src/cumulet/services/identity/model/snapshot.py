@@ -11,9 +11,9 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select
 
+from cumulet.db import Transaction
 from cumulet.services.identity.model import endpoint_filters
 from cumulet.services.identity.tables import endpoints, implied_roles, roles, service_providers, services
-from cumulet.store import Transaction
 
 
 class Snapshot(Struct, frozen=True):

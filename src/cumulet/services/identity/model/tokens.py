@@ -21,14 +21,14 @@ from msgspec.structs import replace
 from sqlalchemy import select
 
 from cumulet.auth import Caller, Unauthenticated
+from cumulet.db import Transaction, iso
+from cumulet.db.wakeups import Wakeups
 from cumulet.services.identity.model import access, catalog, generation, payloads, revocations, snapshot
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.model.token_sources import NOTHING, Delegation
 from cumulet.services.identity.model.token_sources.registry import delegations
 from cumulet.services.identity.tables import projects, users
-from cumulet.store import Transaction, iso
-from cumulet.store.wakeups import Wakeups
 
 SECOND = 1_000_000
 LIFE_S = 3600

@@ -13,11 +13,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import access, delegations, generation, lookups, snapshot
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.tables import roles, trust_roles, trusts
-from cumulet.store import Transaction
 
 DEEPEST = 3  # Keystone's max_redelegation_count
 COLUMNS = {

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Database, Transaction
+from cumulet.db.times import now_us
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
 from cumulet.services.identity.model import (
@@ -23,8 +25,6 @@ from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.tables import assignments, memberships, old_passwords, users
-from cumulet.store import Store, Transaction
-from cumulet.store.times import now_us
 
 COLUMNS = {
     "id": users.c.id,
@@ -81,7 +81,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None, rules
         "password_expires_at": _expiry(rules, tx.now, fields.get("options", {}), by_user=False) if hashed else None,
         "created_at": tx.now,
     }
-    lookups.store(tx, users, row, _taken(name, fields["domain_id"]))
+    lookups.db(tx, users, row, _taken(name, fields["domain_id"]))
     timeline.record(tx, user_id, "created", "The user was created.")
     generation.bump(tx)
     return lookups.get(tx, "user", user_id)
@@ -128,10 +128,10 @@ def delete(tx: Transaction, user_id: str, name: str = "") -> None:
     generation.bump(tx)
 
 
-def change_password(store: Store, rules: PasswordRules, user_id: str, original: str, password: str) -> None:
+def change_password(db: Database, rules: PasswordRules, user_id: str, original: str, password: str) -> None:
     """A user's own change, who proves to know the old one. Raises 401; 400 when passwords are locked, or the rules do
     not allow this one."""
-    with store.read() as tx:
+    with db.read() as tx:
         row = lookups.find(tx, "user", user_id)
     known = passwords.matches(original, row.password_hash if row else None)
     now = now_us()
@@ -139,16 +139,16 @@ def change_password(store: Store, rules: PasswordRules, user_id: str, original: 
     if row is None or not row.enabled or locked:
         raise refused()
     if not known:
-        password_rules.count_failure(store, rules, row)
+        password_rules.count_failure(db, rules, row)
         raise refused()
     if row.options.get("lock_password"):
         raise BadRequest(
             "You cannot change your password at this time due to password policy disallowing password changes. Please "
             "contact your administrator to reset your password."
         )
-    password_rules.check_change(store, rules, row, password)
+    password_rules.check_change(db, rules, row, password)
     hashed = digest(password, rules)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         where = (users.c.id == user_id) & (users.c.password_hash == row.password_hash)
         values = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
         values |= {"failed_logins": 0, "failed_at": None}

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.fernet import InvalidToken
 from sqlalchemy import bindparam, select, update
 
+from cumulet.db import Database, Transaction
 from cumulet.services.identity.model import keys
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.tables import (
@@ -23,7 +24,6 @@ from cumulet.services.identity.tables import (
     oauth1_consumers,
     oauth1_request_tokens,
 )
-from cumulet.store import Store, Transaction
 
 SEALED = (credentials, domain_secrets, oauth1_consumers, oauth1_request_tokens, oauth1_access_tokens)
 FOLDER = "credential-keys"
@@ -60,10 +60,10 @@ class Vault:
             count += len(stale)
         return count
 
-    def rotate(self, store: Store) -> int:
+    def rotate(self, db: Database) -> int:
         """Put the next key to work and seal everything with it; how many rows. What older keys sealed is sealed again
         first, so that the key that goes has nothing left to open."""
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             self.migrate(tx)
             keys.rotate(self.folder)
             return self.migrate(tx)

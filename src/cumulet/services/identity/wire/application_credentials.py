@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cumulet.db import iso
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open, Wire
 from cumulet.services.identity.model.access_rules import PARTS
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, given
-from cumulet.store import iso
 
 Path = Annotated[str, Meta(max_length=225, pattern=r"^/")]
 MOST_RULES = 100

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cumulet.db import iso
 from cumulet.http import Call
 from cumulet.http.shapes import Open
 from cumulet.services.identity.wire.application_credentials import RoleReference
 from cumulet.services.identity.wire.collections import self_link
-from cumulet.store import iso
 
 Description = Annotated[str, Meta(max_length=255)]
 

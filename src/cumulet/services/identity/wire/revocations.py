@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.store import iso
+from cumulet.db import iso
 
 _WHOM = ("audit_id", "audit_chain_id", "user_id", "project_id", "domain_id")
 

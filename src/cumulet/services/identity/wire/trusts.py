@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cumulet.db import iso
 from cumulet.http import Call
 from cumulet.http.shapes import Open
 from cumulet.services.identity.wire import roles as role_wire
 from cumulet.services.identity.wire.application_credentials import RoleReference
 from cumulet.services.identity.wire.collections import self_link
-from cumulet.store import iso
 
 UserId = Annotated[str, Meta(min_length=1, max_length=64)]
 Uses = Annotated[int, Meta(ge=1, le=2**31 - 1)]

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cumulet.db import iso
+from cumulet.db.times import now_us
 from cumulet.http import Call
 from cumulet.http.shapes import Open
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, Options
-from cumulet.store import iso
-from cumulet.store.times import now_us
 
 
 class FederatedProtocol(Open):

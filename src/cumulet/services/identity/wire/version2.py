@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from cumulet.db import iso
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
 from cumulet.services.identity.model.tokens import SECOND, Record
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import iso
 
 DOMAIN = "default"
 

@@ -69,5 +69,5 @@ def clean(call: Call) -> Reply:
 @service.post("/v2/cache/prune", status=200, policy="cache_prune", transaction="none")
 def prune(call: Call) -> dict[str, int]:
     """Remove what nobody used for longest until the cache is no larger than it may be."""
-    gone, freed = cache.prune(call.store, call.context)
+    gone, freed = cache.prune(call.db, call.context)
     return {"total_files_pruned": gone, "total_bytes_pruned": freed}

@@ -93,7 +93,7 @@ def _store(call: Call) -> ImageStore:
 
 
 def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         found = model.get(tx, call.caller, image_id)
     access.require(call, "upload_image", found.target(call.caller))
     try:
@@ -104,7 +104,7 @@ def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
 
 
 def _begin_staging(call: Call, image_id: str) -> Intake:
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         found = model.get(tx, call.caller, image_id)
     access.require(call, "modify_image", found.target(call.caller))
     staging = call.context.staging
@@ -190,7 +190,7 @@ async def _blocks(call: Call, intake: Intake, patience: asyncio.Timeout) -> None
 
 def _put(call: Call, intake: Intake, block: bytearray, context: ImageContext) -> None:
     intake.put(block, context.threads)
-    content.renew(call.store, intake)
+    content.renew(call.db, intake)
 
 
 def _complete(call: Call, image_id: str, intake: Intake, complete: Complete) -> None:
@@ -209,7 +209,7 @@ def _abandon(call: Call, image_id: str, intake: Intake) -> None:
         if intake.over:
             return
         intake.over = True
-        content.abandon(call.store, image_id, intake, call.context.unsettled)
+        content.abandon(call.db, image_id, intake, call.context.unsettled)
 
 
 def _explained(error: BaseException) -> BaseException:

@@ -56,7 +56,7 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
     """The image's row and its bytes, from the first place that has them. Raises 404, 403, 400 and 503."""
     context: ImageContext = call.context
     prefer = _preferred(call)
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         found = content.readable(tx, call.caller, image_id)
         places = locations.best(tx, context.stores, found.id, prefer)
         far = not cache.is_local(context, places)
@@ -66,7 +66,7 @@ def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
         access.require(call, "download_from_store", found.target(call.caller))
     if not places or found.row.size is None:
         return found.row, None
-    if near and not prefer and (reading := cache.opened(call.store, context, found.id)) is not None:
+    if near and not prefer and (reading := cache.opened(call.db, context, found.id)) is not None:
         return found.row, reading
     reading = _first(context, found.row, places)
     if far and found.row.size <= context.cache_bytes:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cumulet.auth import Forbidden
+from cumulet.db import Transaction
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import NotAllowed, UnsupportedMedia
 from cumulet.services.image.api import access, location_views
@@ -19,7 +20,6 @@ from cumulet.services.image.wire import images as wire
 from cumulet.services.image.wire import pages
 from cumulet.services.image.wire import patches as patch_wire
 from cumulet.services.image.wire.patches import Change
-from cumulet.store import Transaction
 
 
 def guard(call: Call) -> Guard:

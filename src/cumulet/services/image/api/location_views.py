@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import Transaction
 from cumulet.http.call import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
@@ -21,7 +22,6 @@ from cumulet.services.image.model.location_changes import Place, Places
 from cumulet.services.image.model.stores import ImageStore, StoreFault
 from cumulet.services.image.states import QUEUED
 from cumulet.services.image.wire.patches import Change
-from cumulet.store import Transaction
 
 Sizes = Mapping[str, int | None]
 """Address → bytes there, where the other side says so."""

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import iso
 from cumulet.http.call import Call
 from cumulet.services.image.api.access import NAMESPACE, OfNamespace
 from cumulet.services.image.model import metadef_namespaces as namespaces
 from cumulet.services.image.model import metadef_resource_types as model
 from cumulet.services.image.service import image as service
 from cumulet.services.image.wire import metadefs as wire
-from cumulet.store import iso
 
 _PATH = "/v2/metadefs/namespaces/{namespace}/resource_types"
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from cumulet.db import Database, Transaction
 from cumulet.engine import Engine
 from cumulet.engine.flows import Done, Flow, Outcome, Wait
 from cumulet.http.faults import Fault
@@ -27,7 +28,6 @@ from cumulet.services.image.model.intake import BLOCK, HASH, Intake, Stored
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
 from cumulet.services.image.states import ACTIVE, IMPORTING
 from cumulet.services.image.tables import images
-from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.image")
 
@@ -48,9 +48,9 @@ class Ending(Exception):
     """The process is about to end; the next one goes on."""
 
 
-def register(engine: Engine, context: ImageContext, store: Store) -> None:
+def register(engine: Engine, context: ImageContext, db: Database) -> None:
     """Make imports known to the engine, before anything starts one."""
-    workers = Workers(engine, context, store)
+    workers = Workers(engine, context, db)
     context.engine = engine
     engine.register(imports.KIND, {"work": workers.step}, workers.deadline)
 
@@ -58,8 +58,8 @@ def register(engine: Engine, context: ImageContext, store: Store) -> None:
 class Workers:
     """The threads that import, at most four images at a time."""
 
-    def __init__(self, engine: Engine, context: ImageContext, store: Store) -> None:
-        self.engine, self.context, self.store = engine, context, store
+    def __init__(self, engine: Engine, context: ImageContext, db: Database) -> None:
+        self.engine, self.context, self.db = engine, context, db
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="image-import")
         self._lock = threading.Lock()
         self._busy: set[str] = set()
@@ -108,7 +108,7 @@ class Import:
     """One worker's go at one import."""
 
     def __init__(self, workers: Workers, image_id: str, state: dict[str, Any]) -> None:
-        self.context, self.store, self.engine = workers.context, workers.store, workers.engine
+        self.context, self.db, self.engine = workers.context, workers.db, workers.engine
         self.image_id, self.state, self.task_id = image_id, state, str(state["task"])
         self.method: dict[str, Any] = state["method"]
         self._renewed = time.monotonic()
@@ -133,7 +133,7 @@ class Import:
         self._finish()
 
     def _end(self, conclude: Callable[[Transaction], object]) -> None:
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             conclude(tx)
             self.engine.cancel(tx, imports.KIND, self.image_id)
         self.context.tokens.pop(self.task_id, None)
@@ -141,7 +141,7 @@ class Import:
     @contextmanager
     def _held(self) -> Iterator[tuple[Transaction, Any]]:
         """A transaction in which the image is this import's. Raises Lost."""
-        with self.store.transaction() as tx:
+        with self.db.transaction() as tx:
             row = imports.current(tx, self.image_id, self.task_id)
             if row is None:
                 raise Lost
@@ -176,7 +176,7 @@ class Import:
             answer.close()
 
     def _nearest(self) -> Reading:
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             places = locations.best(tx, self.context.stores, self.image_id)
         for place in places:
             store = self.context.stores.find(place.store)
@@ -193,7 +193,7 @@ class Import:
         token = self.context.tokens.get(self.task_id)
         if token is None:
             raise Stop("The service started anew, and does not keep the token that the other region asks for.")
-        with self.store.read() as tx:
+        with self.db.read() as tx:
             base = self.context.endpoint(
                 tx, self.method["glance_region"], self.method.get("glance_service_interface") or "public"
             )
@@ -268,7 +268,7 @@ class Import:
                 read = _read_on(source, close=False)
                 while piece := read():
                     intake.put(piece, self.context.threads)
-                    content.renew(self.store, intake)
+                    content.renew(self.db, intake)
                     self._renew()
                 stored = intake.finish()
                 with self._held() as (tx, row):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from sqlalchemy import select
 
+from cumulet.db import Database, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Fault
@@ -25,8 +27,6 @@ from cumulet.services.image.model.stores.file import FileReading, FileStore
 from cumulet.services.image.states import ACTIVE, QUEUED
 from cumulet.services.image.tables import images, members
 from cumulet.services.image.tables import locations as placed
-from cumulet.store import Store, Transaction
-from cumulet.store.in_list import in_list
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext
@@ -191,14 +191,14 @@ class LostImages(Struct, frozen=True):
         """Their ``id``, ``store`` and ``size`` in bytes."""
         return [{"id": one.id, "store": one.store, "size": one.size} for one in lost(tx, self.context)]
 
-    def adopt(self, store: Store, image_id: str) -> str:
+    def adopt(self, db: Database, image_id: str) -> str:
         """Make the row of one, which takes as long as reading it; its name. Raises NotAdoptable."""
-        with store.read() as tx:
+        with db.read() as tx:
             found = next((one for one in lost(tx, self.context) if one.id == image_id), None)
         if found is None:
             raise NotAdoptable(f"no file of an image {image_id} is without its row")
         examined = examine(self.context, found)
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             name = tx.scalar(select(images.c.name).where(images.c.id == image_id))
             name = name or self.known_as(tx, image_id) or f"adopted-{image_id[:8]}"
             adopt(tx, self.context, examined, owner=self.owner(tx), name=name)

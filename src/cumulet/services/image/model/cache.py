@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Database, Transaction
 from cumulet.http.faults import Fault
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.intake import BLOCK, HASH
@@ -25,7 +26,6 @@ from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, Writing
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import cached, images
-from cumulet.store import Store, Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext
@@ -42,15 +42,15 @@ def is_cached(tx: Transaction, image_id: str) -> bool:
     return bool(tx.rows_by_key(cached, image_id=image_id, state=CACHED))
 
 
-def opened(store: Store, context: ImageContext, image_id: str) -> Reading | None:
+def opened(db: Database, context: ImageContext, image_id: str) -> Reading | None:
     """The cached bytes, with the use of them noted; None when they are gone."""
     try:
         reading = context.caching.open(image_id)
     except BytesMissing:
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             tx.update_by_key(cached, {"image_id": image_id}, state=QUEUED)
         return None
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.update(cached, cached.c.image_id == image_id, hits=cached.c.hits + 1, last_accessed=tx.now)
     return reading
 
@@ -110,33 +110,33 @@ def clear(tx: Transaction, context: ImageContext, states: Collection[str]) -> No
 # ---- bringing bytes near
 
 
-def grant(store: Store, context: ImageContext, image_id: str) -> None:
+def grant(db: Database, context: ImageContext, image_id: str) -> None:
     """Queue what somebody waits for, unless it is near already, or was found not long ago to be what it is not."""
     if time.monotonic() < context.bad_until.get(image_id, 0.0):
         return
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         row = tx.row(select(images.c.status).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
         if row is not None and row.status == ACTIVE and not tx.rows_by_key(cached, image_id=image_id):
             queue(tx, context, image_id)
 
 
-def queued(store: Store) -> list[str]:
+def queued(db: Database) -> list[str]:
     """What is queued, oldest first."""
-    with store.read() as tx:
+    with db.read() as tx:
         return [row.image_id for row in tx.rows(_QUEUED)]
 
 
 _QUEUED = select(cached.c.image_id).where(cached.c.state == QUEUED).order_by(cached.c.created_at, cached.c.image_id)
 
 
-def fill(store: Store, context: ImageContext, image_id: str) -> bool:
+def fill(db: Database, context: ImageContext, image_id: str) -> bool:
     """Bring the bytes of a queued image near. False: a store is away, and later it may work. Bytes that are not those
     that the image's hash speaks of are thrown away, and the image is no longer queued."""
-    with store.read() as tx:
+    with db.read() as tx:
         row = tx.row(select(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
         places = locations.best(tx, context.stores, image_id)
     if row is None or row.status != ACTIVE or not places:
-        _drop(store, context, image_id)
+        _drop(db, context, image_id)
         return True
     writing = context.caching.create(image_id, uuid.uuid4().hex)
     try:
@@ -144,9 +144,9 @@ def fill(store: Store, context: ImageContext, image_id: str) -> bool:
         if size is None:
             writing.discard()
             context.bad_until[image_id] = time.monotonic() + REJECTED_S
-            _drop(store, context, image_id)
+            _drop(db, context, image_id)
             return True
-        _keep(store, image_id, size, writing)
+        _keep(db, image_id, size, writing)
     except (StoreFault, OSError) as error:
         log.warning("image %s could not be cached, and is tried again: %s", image_id, error)
         writing.discard()
@@ -196,9 +196,9 @@ def _opened(context: ImageContext, places: Sequence[Row[Any]]) -> Reading:
     raise trouble
 
 
-def _keep(store: Store, image_id: str, size: int, writing: Writing) -> None:
+def _keep(db: Database, image_id: str, size: int, writing: Writing) -> None:
     writing.finish()
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         values = {"state": CACHED, "size": size, "last_modified": tx.now}
         there = tx.row(select(images.c.id).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
         if there is not None and tx.update_by_key(cached, {"image_id": image_id, "state": QUEUED}, **values):
@@ -206,15 +206,15 @@ def _keep(store: Store, image_id: str, size: int, writing: Writing) -> None:
     writing.discard()
 
 
-def _drop(store: Store, context: ImageContext, image_id: str) -> None:
-    with store.transaction() as tx:
+def _drop(db: Database, context: ImageContext, image_id: str) -> None:
+    with db.transaction() as tx:
         forget(tx, context, image_id)
 
 
-def prune(store: Store, context: ImageContext, keep: str | None = None) -> tuple[int, int]:
+def prune(db: Database, context: ImageContext, keep: str | None = None) -> tuple[int, int]:
     """Remove what nobody used for longest until the rest fits; how many images went, and how many bytes. `keep` stays
     though it be larger than the whole cache: a node waits for it."""
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         rows, _ = listed(tx)
         left = sum(row.size or 0 for row in rows)
         gone, freed = 0, 0

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from cumulet.auth import Caller
+from cumulet.db import Database, Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault
 from cumulet.services.image.model import images as model
@@ -20,7 +21,6 @@ from cumulet.services.image.model import locations
 from cumulet.services.image.model.intake import HASH, Intake, Stored
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, QUEUED, SAVING, UPLOADING
 from cumulet.services.image.tables import images
-from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.image")
 
@@ -86,7 +86,7 @@ def gone(image_id: str) -> Fault:
     )
 
 
-def abandon(store: Store, image_id: str, intake: Intake, later: SimpleQueue[Callable[[Transaction], None]]) -> None:
+def abandon(db: Database, image_id: str, intake: Intake, later: SimpleQueue[Callable[[Transaction], None]]) -> None:
     """Back to queued, as if nothing had begun; nothing when the image is gone. The bytes go first, as they may be what
     fills the disk that the database is on; when that does not serve, the rest is left in `later`. A store that cannot
     remove what came so far keeps its claim, and is asked again when that has run out."""
@@ -105,19 +105,19 @@ def abandon(store: Store, image_id: str, intake: Intake, later: SimpleQueue[Call
             locations.give_up(tx, intake.store, intake.writing.url)
 
     try:
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             settle(tx)
     except Exception as error:  # the database may be full as well; what the client hears is why the upload ended
-        if store.trouble(error) is None:
+        if db.trouble(error) is None:
             raise
         log.warning("image %s: the end of an upload is written down later: %s", image_id, error)
         later.put(settle)
 
 
-def renew(store: Store, intake: Intake) -> None:
+def renew(db: Database, intake: Intake) -> None:
     """The upload lives: what it writes is not to be erased. Cheap when called often."""
     if intake.store.claims and intake.needs_renewal(locations.CLAIM_S / 5):
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             locations.claim(tx, intake.store, intake.writing.url)
 
 

@@ -11,15 +11,15 @@ from msgspec import Struct
 from sqlalchemy import Boolean, ColumnElement, Row, String, and_, bindparam, false, func, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Page, Prepared, Transaction, paged
+from cumulet.db.in_list import in_list
+from cumulet.db.paging import MarkerNotFound, first_page
+from cumulet.db.times import parse_iso
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.tables import images, tags
 from cumulet.services.image.wire import pages
-from cumulet.store import Page, Prepared, Transaction, paged
-from cumulet.store.in_list import in_list
-from cumulet.store.paging import MarkerNotFound, first_page
-from cumulet.store.times import parse_iso
 
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 _COLUMNS = {key: images.c[key] for key in SORT_KEYS}

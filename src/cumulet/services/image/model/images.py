@@ -9,13 +9,13 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model import locations
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, DELETED, QUEUED, allowed
 from cumulet.services.image.tables import cached, images, members, tags
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext

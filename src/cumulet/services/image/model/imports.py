@@ -16,6 +16,7 @@ from msgspec import Struct
 from sqlalchemy import Row, select
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.image.model import images as model
@@ -25,7 +26,6 @@ from cumulet.services.image.model.stores import UnknownStore
 from cumulet.services.image.states import ACTIVE, IMPORTING, QUEUED, UPLOADING
 from cumulet.services.image.tables import images
 from cumulet.services.image.tables import locations as placed
-from cumulet.store import Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext

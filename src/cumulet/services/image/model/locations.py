@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Database, Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
+from cumulet.db.times import SECOND
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model.location_changes import Place
 from cumulet.services.image.model.stores import ImageStore, Stores
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import erasures, images, locations
-from cumulet.store import Prepared, Store, Transaction
-from cumulet.store.in_list import in_bound_list
-from cumulet.store.times import SECOND
 
 log = logging.getLogger("cumulet.image")
 
@@ -176,27 +176,27 @@ def give_up(tx: Transaction, store: ImageStore, url: str) -> None:
         tx.delete_by_key(erasures, store=store.id, url=url)
 
 
-def erase_due(store: Store, stores: Stores) -> int:
+def erase_due(db: Database, stores: Stores) -> int:
     """Remove objects that belong to no image, as many as are due now; how many went. A store that is away keeps its
     rows for later."""
-    with store.read() as tx:
+    with db.read() as tx:
         rows = tx.rows(select(erasures).where(erasures.c.due_at <= tx.now).order_by(erasures.c.due_at).limit(_BATCH))
     gone = 0
     for row in rows:
         place = stores.find(row.store)
         if place is None:
             continue
-        with store.transaction() as tx:  # from here on nobody adopts it
+        with db.transaction() as tx:  # from here on nobody adopts it
             if not tx.update_by_key(erasures, {"store": row.store, "url": row.url, "due_at": row.due_at}, due_at=0):
                 continue
         try:
             place.erase(row.url)
         except Exception as error:
             log.warning("store %s could not erase an object, and is asked again: %s", row.store, error)
-            with store.transaction() as tx:
+            with db.transaction() as tx:
                 tx.update_by_key(erasures, {"store": row.store, "url": row.url}, due_at=tx.now + 60 * SECOND)
             continue
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             tx.delete_by_key(erasures, store=row.store, url=row.url)
         gone += 1
     return gone

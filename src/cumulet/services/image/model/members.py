@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Row, func, select
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.http.faults import Conflict, NotFound, TooLarge
 from cumulet.services.image.model.images import Image
 from cumulet.services.image.tables import members
-from cumulet.store import Transaction
 
 MOST = 128
 

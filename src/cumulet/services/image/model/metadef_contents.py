@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Row, Table, select
 
+from cumulet.db import Page, Transaction, paged
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.http.repeats import repeated
 from cumulet.services.image.tables import namespace_objects, namespace_properties, namespace_tags
-from cumulet.store import Page, Transaction, paged
 
 
 class Kind(Struct, frozen=True):

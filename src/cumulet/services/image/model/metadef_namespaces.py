@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Row, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.image.tables import (
     namespace_objects,
@@ -19,8 +21,6 @@ from cumulet.services.image.tables import (
     namespaces,
     resource_type_associations,
 )
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
 
 COLUMNS = {
     name: namespaces.c[name]

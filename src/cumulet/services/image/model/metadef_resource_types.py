@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.http.repeats import repeated
 from cumulet.services.image.tables import resource_type_associations, resource_types
-from cumulet.store import Transaction
 
 
 def listed(tx: Transaction) -> Sequence[Row[Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select
 
+from cumulet.db import Transaction
 from cumulet.services.image.tables import (
     namespace_objects,
     namespace_properties,
@@ -21,7 +22,6 @@ from cumulet.services.image.tables import (
     resource_type_associations,
     resource_types,
 )
-from cumulet.store import Transaction
 
 IMAGE, FLAVOR, VOLUME = "OS::Glance::Image", "OS::Nova::Flavor", "OS::Cinder::Volume"
 AGGREGATE, SERVER, TYPE = "OS::Nova::Aggregate", "OS::Nova::Server", "OS::Cinder::VolumeType"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotAllowed
 from cumulet.services.image.model import images as model
@@ -16,7 +17,6 @@ from cumulet.services.image.model.protections import Guard
 from cumulet.services.image.tables import images
 from cumulet.services.image.wire import images as wire
 from cumulet.services.image.wire.patches import Change
-from cumulet.store import Transaction
 
 
 @dataclass

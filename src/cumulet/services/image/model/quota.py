@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import TooLarge
 from cumulet.services.image.states import IMPORTING, SAVING, UPLOADING
 from cumulet.services.image.tables import images, locations
-from cumulet.store import Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
+from cumulet.db import Database, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.stores import marks
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, IMPORTING, QUEUED, SAVING, UPLOADING
 from cumulet.services.image.tables import cached, erasures, images
 from cumulet.services.image.tables import locations as placed
-from cumulet.store import Store, Transaction
-from cumulet.store.in_list import in_list
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext
@@ -37,14 +37,14 @@ Held = Mapping[str, int | None]
 """Image → the bytes that its file has, or None when nobody knows yet."""
 
 
-def claim(store: Store, context: ImageContext) -> None:
+def claim(db: Database, context: ImageContext) -> None:
     """Mark the stores' folders as this cloud's. Raises MarkError for a declared one that is another's; the cloud's own
     folder is left alone then, and said. While the rows may not be those of what lies there, marks are neither asked nor
     written."""
     if context.cloud is None:
         return
     context.unclaimed = bool(context.estranged())
-    with store.read() as tx:
+    with db.read() as tx:
         cloud_id = context.cloud(tx)
     for place in context.folders:
         if context.unclaimed:
@@ -73,12 +73,12 @@ def marked_by(folder: Path) -> set[str]:
         return set()
 
 
-def take_over(store: Store, context: ImageContext) -> None:
+def take_over(db: Database, context: ImageContext) -> None:
     """Somebody has said which cloud this is that began without knowing: the marks say so, too. What no row names
     stays where it is until the next start."""
     if not context.unclaimed or context.estranged() or context.cloud is None:
         return
-    with store.read() as tx:
+    with db.read() as tx:
         cloud_id = context.cloud(tx)
     context.unclaimed = False
     former = _trying(_clouds_of, context.folder) or set()
@@ -96,7 +96,7 @@ def _clouds_of(folder: Path) -> set[str]:
         return {folder.name}
 
 
-def recover(store: Store, context: ImageContext) -> list[str]:
+def recover(db: Database, context: ImageContext) -> list[str]:
     """Undo what uploads left that died, set aside what no row names, and take back what one names again. Harmless
     beside uploads that run. Returns what it did, in sentences."""
     if context.estranged():
@@ -108,7 +108,7 @@ def recover(store: Store, context: ImageContext) -> list[str]:
         living, dead = _trying(place.living) or (set(), [])
         alive |= living
         done += [f"removed what an upload left that died: {name}" for name in dead]
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         done += [f"put image {image_id} back to queued: its upload died" for image_id in _put_back(tx, alive)]
         _adopt_files(tx, stores)
         held: dict[str, Held] = {place.id: _held(tx, place) for place in stores}
@@ -116,7 +116,7 @@ def recover(store: Store, context: ImageContext) -> list[str]:
         kept = {row.image_id for row in tx.rows_by_key(cached, state="cached")}
     for place in (*stores, context.staging):
         done += _taken_back(place, held[place.id])
-        done += _set_aside(store, place, held[place.id])
+        done += _set_aside(db, place, held[place.id])
     for name in context.caching.names().keys() - kept:  # it can be fetched again
         _trying(context.caching.erase, name)
     return done
@@ -132,11 +132,11 @@ def _taken_back(place: FileStore, held: Held) -> list[str]:
     ]
 
 
-def _set_aside(store: Store, place: FileStore, held: Held) -> list[str]:
+def _set_aside(db: Database, place: FileStore, held: Held) -> list[str]:
     strangers = sorted(place.names().keys() - held)
     if not strangers:
         return []
-    with store.read() as tx:
+    with db.read() as tx:
         deleted = deleted_among(tx, strangers)
     done = []
     for name in strangers:
@@ -176,7 +176,7 @@ def expire(context: ImageContext) -> list[str]:
     return gone
 
 
-def settle(store: Store, context: ImageContext) -> None:
+def settle(db: Database, context: ImageContext) -> None:
     """Write down what could not be while the database did not serve."""
     while True:
         try:
@@ -184,7 +184,7 @@ def settle(store: Store, context: ImageContext) -> None:
         except Empty:
             return
         try:
-            with store.transaction() as tx:
+            with db.transaction() as tx:
                 act(tx)
         except Exception:
             context.unsettled.put(act)

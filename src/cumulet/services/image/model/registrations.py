@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import imports, tasks
@@ -18,7 +19,6 @@ from cumulet.services.image.model.fetching import Refused, judge
 from cumulet.services.image.model.location_changes import HASH, digest_problem
 from cumulet.services.image.model.stores import ImageStore
 from cumulet.services.image.states import QUEUED
-from cumulet.store import Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext

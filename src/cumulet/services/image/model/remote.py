@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from sqlalchemy import Row
 
+from cumulet.db import Transaction
 from cumulet.http.faults import Fault
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.tables import images
 from cumulet.services.image.wire import images as wire
-from cumulet.store import Transaction
 
 _COPIED = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
 """Properties that begin with one of these come along, as in Glance."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, func, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.services.image.tables import images
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 _DEAD = Prepared(
     select(images.c.id)

@@ -13,12 +13,12 @@ from msgspec import Struct
 from sqlalchemy import Row
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import imports, quota, tasks
 from cumulet.services.image.model.fetching import Refused, judge
 from cumulet.services.image.tables import tasks as table
-from cumulet.store import Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext

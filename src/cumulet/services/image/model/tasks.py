@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Row, or_, select
 
 from cumulet.auth import Caller
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.image.tables import tasks
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
 
 PENDING, PROCESSING, SUCCESS, FAILURE = "pending", "processing", "success", "failure"
 STATUSES = (PENDING, PROCESSING, SUCCESS, FAILURE)

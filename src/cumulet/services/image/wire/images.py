@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from cumulet.db import iso
 from cumulet.http.faults import BadRequest, NotAllowed, TooLarge
 from cumulet.services.image.model.images import BASE, Image
 from cumulet.services.image.wire.schema import UUID, Declared, array, record, require, text
-from cumulet.store import iso
 
 VISIBILITIES = ("community", "public", "private", "shared")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")

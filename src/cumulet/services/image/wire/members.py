@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Row
 
+from cumulet.db import iso
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
 from cumulet.services.image.wire.schema import UUID, Declared, text
-from cumulet.store import iso
 
 _STATUSES = ("pending", "accepted", "rejected")
 _TIME = "An ISO 8601 time in UTC"

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import iso
 from cumulet.http.faults import NotAllowed
 from cumulet.services.image.wire.schema import Declared, array, record, require, text
-from cumulet.store import iso
 
 _KINDS = ["array", "boolean", "integer", "number", "object", "string", None]
 _KIND: Declared = {"type": "string", "enum": _KINDS}

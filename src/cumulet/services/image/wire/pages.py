@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from cumulet.db import Page
 from cumulet.http.faults import BadRequest
-from cumulet.store import Page
 
 DEFAULT_LIMIT, MAX_LIMIT = 25, 1000
 Query = Mapping[str, list[str]]

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.db import iso
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model.task_imports import Wanted
 from cumulet.services.image.model.tasks import STATUSES, TYPES
 from cumulet.services.image.wire import images
 from cumulet.services.image.wire.schema import UUID, Declared, require, text
-from cumulet.store import iso
 
 _BLOB = {"type": ["null", "object"]}
 _DETAIL = ("input", "result", "message")

@@ -37,7 +37,7 @@ def with_default(call: Call) -> None:
     project_id = call.caller.project_id
     if project_id is None:
         return
-    with call.store.read() as tx:
+    with call.db.read() as tx:
         if model.default_group(tx, project_id) is not None:
             return
     with call.transaction() as tx:

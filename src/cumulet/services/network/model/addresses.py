@@ -14,10 +14,10 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Row, and_, bindparam, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.services.network import faults
 from cumulet.services.network.tables import addresses, subnets
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list, in_list
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 AUTOMATIC = ("slaac", "dhcpv6-stateless")
@@ -214,7 +214,7 @@ def _serves(subnet: Row[Any], device_owner: str) -> bool:
     return not subnet.service_types or any(device_owner.startswith(kind) for kind in subnet.service_types)
 
 
-def store(tx: Transaction, port_id: str, network_id: str, allocations: Iterable[Allocation]) -> None:
+def db(tx: Transaction, port_id: str, network_id: str, allocations: Iterable[Allocation]) -> None:
     """Give the addresses to the port."""
     tx.insert(
         addresses,

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
+from cumulet.db import Transaction
 from cumulet.desired.records import NetworkRecord, Owner, PortRecord
 from cumulet.desired.shapes import Address, DhcpHost, FloatingIp, Guest, Interface, Network, Router, RouterPort, Subnet
 from cumulet.fleet import door as fleet
@@ -34,7 +35,6 @@ from cumulet.services.network.tables import (
     sequences,
     subnets,
 )
-from cumulet.store import Transaction
 
 
 def adopt(tx: Transaction, adoption: Adoption) -> None:

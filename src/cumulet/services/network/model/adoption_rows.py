@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired.records import Record
 from cumulet.desired.shapes import Address, DhcpHost
 from cumulet.services.network.model.addresses import IP, number
@@ -25,8 +27,6 @@ from cumulet.services.network.tables import (
     security_groups,
     subnets,
 )
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 ADOPTED = "Made of what a node kept."
 """The description of a port that only its network's DHCP server knew."""

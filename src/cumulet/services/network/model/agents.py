@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cumulet.db import Transaction, iso
 from cumulet.fleet import door as fleet
 from cumulet.services.network import faults
 from cumulet.services.network.model.networks import ZONE
 from cumulet.services.network.wire.attributes import Refused, boolean
-from cumulet.store import Transaction, iso
 
 LINUX_BRIDGE = ("neutron-linuxbridge-agent", "Linux bridge agent", "N/A")
 ON_NETWORK_HOSTS = (

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import ColumnElement, and_, select, update
 
+from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
 from cumulet.services.network.tables import floatingips, routers
-from cumulet.store import Transaction
 
 
 def router_changed(tx: Transaction, router_ids: Iterable[str | None]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from cumulet.db import Transaction
 from cumulet.services.network.tables import addresses, networks, subnets
-from cumulet.store import Transaction
 
 
 def of(tx: Transaction, filters: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:

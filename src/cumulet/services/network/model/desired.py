@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, or_, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.desired import shapes
 from cumulet.desired.records import PortRecord
 from cumulet.fleet import door as fleet
@@ -29,8 +31,6 @@ from cumulet.services.network.tables import (
     security_groups,
     subnets,
 )
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_list
 
 
 def _prefix(cidr: str) -> int:

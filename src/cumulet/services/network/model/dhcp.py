@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Row, and_, select
 
+from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import addresses, macs, propagation
 from cumulet.services.network.model.standard_attributes import change, fresh
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import ports, routers, subnets
-from cumulet.store import Transaction
 
 UNHOSTED = "reserved_dhcp_port"
 
@@ -49,7 +49,7 @@ def serve(tx: Transaction, network: Row[Any]) -> None:
     if not found:
         return
     port_id = _create(tx, network, mac) if port is None else port.id
-    addresses.store(tx, port_id, network.id, found)
+    addresses.db(tx, port_id, network.id, found)
     link = fleet.network_link(tx)
     if port is None and link is not None:
         bind(tx, port_id, network.id, link)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import or_, select
 
+from cumulet.db import Transaction
 from cumulet.fleet.service import Subject
 from cumulet.services.network.tables import floatingips, networks, ports, routers, security_groups, subnets
-from cumulet.store import Transaction
 
 _KINDS = {"network": networks, "subnet": subnets, "port": ports, "router": routers, "security group": security_groups}
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
@@ -19,7 +20,6 @@ from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import networks as networks_table
 from cumulet.services.network.tables import ports as port_table
-from cumulet.store import Transaction
 
 OWNER = "network:floatingip"
 
@@ -72,7 +72,7 @@ def _outside(tx: Transaction, id: str, network_id: str, values: Mapping[str, Any
     row.update(admin_state_up=True, device_owner=OWNER, device_id=id)
     row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
     tx.insert(port_table, row)
-    addresses.store(tx, row["id"], network_id, found)
+    addresses.db(tx, row["id"], network_id, found)
     return str(row["id"]), found[0].ip_address
 
 

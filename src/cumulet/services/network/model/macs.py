@@ -6,9 +6,9 @@ import secrets
 
 from sqlalchemy import bindparam, select
 
+from cumulet.db import Prepared, Transaction
 from cumulet.http.faults import Unavailable
 from cumulet.services.network.tables import ports
-from cumulet.store import Prepared, Transaction
 
 PREFIX = "fa:16:3e"
 _OF_MAC = Prepared(

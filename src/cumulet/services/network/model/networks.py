@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, propagation, tags
 from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
 from cumulet.services.network.tables import floatingips, networks, ports, routers, sequences, subnets
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 ZONE = "nova"
 PHYSICAL_MTU = 1500

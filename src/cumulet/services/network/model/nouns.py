@@ -9,14 +9,14 @@ from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Row, Table, select
 
 from cumulet.auth import Caller
+from cumulet.db import Page, Transaction, paged
+from cumulet.db.paging import MarkerNotFound
+from cumulet.db.times import parse_iso
 from cumulet.desired import texts
 from cumulet.http.faults import BadRequest
 from cumulet.services.network import faults
 from cumulet.services.network.model import tags
 from cumulet.services.network.wire.attributes import Refused, Resource, boolean
-from cumulet.store import Page, Transaction, paged
-from cumulet.store.paging import MarkerNotFound
-from cumulet.store.times import parse_iso
 
 Body = dict[str, Any]
 Filter = Callable[[Sequence[str]], ColumnElement[bool]]

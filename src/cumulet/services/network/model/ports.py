@@ -12,6 +12,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.http.repeats import repeated
@@ -22,8 +24,6 @@ from cumulet.services.network.model.router_ports import INTERFACE
 from cumulet.services.network.model.standard_attributes import change, fresh, given, seconds
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, port_groups, ports
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 COMPUTE = "compute:"
 ROUTER_OWNED = ("network:router_interface", "network:router_gateway", "network:floatingip", "network:ha_router")
@@ -154,7 +154,7 @@ def create(
     row.update(tag=binding.tag, position=binding.position, named_at=tx.now)
     row["allowed_address_pairs"] = _pairs(values["allowed_address_pairs"], mac)
     tx.insert(ports, row)
-    addresses.store(tx, row["id"], network.id, found)
+    addresses.db(tx, row["id"], network.id, found)
     tx.insert(port_groups, [{"port_id": row["id"], "group_id": group} for group in groups])
     if binding.link_id:
         propagation.plugged(tx, network.id, binding.link_id)
@@ -292,7 +292,7 @@ def _readdress(tx: Transaction, row: Row[Any], mac: str, values: Mapping[str, An
     if gone:
         drop_ports(tx, [row.id], gone)
     addresses.release(tx, [row.id])
-    addresses.store(tx, row.id, row.network_id, after)
+    addresses.db(tx, row.id, row.network_id, after)
     return True
 
 

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import bindparam, exists, or_, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.fleet import door as fleet
 from cumulet.services.network.tables import port_groups, ports, security_group_rules, security_groups
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 DHCP = "network:dhcp"
 

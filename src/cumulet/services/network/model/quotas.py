@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, func, select
 
+from cumulet.db import Prepared, Transaction
 from cumulet.services.network import faults
 from cumulet.services.network.tables import (
     floatingips,
@@ -22,7 +23,6 @@ from cumulet.services.network.tables import (
     security_groups,
     subnets,
 )
-from cumulet.store import Prepared, Transaction
 
 DEFAULTS = {
     "network": 100,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, select, update
 
+from cumulet.db import Transaction
 from cumulet.desired.shapes import Report
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import dhcp, propagation
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE, place_router
 from cumulet.services.network.tables import floatingips, networks, ports, routers
-from cumulet.store import Transaction
 
 _STATUS = {"ready": "ACTIVE", "failed": "DOWN", "absent": "DOWN"}
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row, and_, select
 
+from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import addresses, macs, propagation
 from cumulet.services.network.model.standard_attributes import fresh
 from cumulet.services.network.tables import ports, routers
-from cumulet.store import Transaction
 
 INTERFACE = "network:router_interface"
 GATEWAY = "network:router_gateway"
@@ -32,7 +32,7 @@ def make(tx: Transaction, router: Row[Any], network_id: str, owner: str, fixed_i
     row.update(admin_state_up=True, status="DOWN", device_owner=owner, device_id=router.id, name="")
     row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
     tx.insert(ports, row)
-    addresses.store(tx, row["id"], network_id, found)
+    addresses.db(tx, row["id"], network_id, found)
     return str(row["id"])
 
 

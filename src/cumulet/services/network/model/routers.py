@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
@@ -18,7 +19,6 @@ from cumulet.services.network.model.standard_attributes import change, fresh, st
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import ports as port_table
-from cumulet.store import Transaction
 
 
 def visible(caller: Caller) -> ColumnElement[bool]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, router_ports
 from cumulet.services.network.tables import routers, subnets
-from cumulet.store import Transaction
 
 MOST_ROUTES = 30
 

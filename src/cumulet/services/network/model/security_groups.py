@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
@@ -15,8 +17,6 @@ from cumulet.services.network.model import propagation, tags
 from cumulet.services.network.model.standard_attributes import change, fresh, standard
 from cumulet.services.network.tables import port_groups, security_group_rules, security_groups
 from cumulet.services.network.wire.security_groups import number
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 RULE_FIELDS = (
     "direction",

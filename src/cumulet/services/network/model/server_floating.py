@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network.model import addresses, floatingips, servers
 from cumulet.services.network.tables import floatingips as table
-from cumulet.store import Transaction
 
 
 def change(tx: Transaction, caller: Caller, server_id: str, address: str, fixed: str | None, *, add: bool) -> None:

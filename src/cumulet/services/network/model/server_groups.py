@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.network.model import ports, security_groups, servers
-from cumulet.store import Transaction
 
 
 def change(tx: Transaction, caller: Caller, server_id: str, name: str, *, add: bool) -> None:

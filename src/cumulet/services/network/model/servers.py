@@ -13,6 +13,8 @@ from msgspec import Struct, field
 from sqlalchemy import Row, and_, bindparam, exists, or_, select, update
 
 from cumulet.auth import Caller
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
@@ -20,8 +22,6 @@ from cumulet.services.network.model import addresses, ports, propagation, quotas
 from cumulet.services.network.model.standard_attributes import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 _SERVED = exists().where(subnets.c.network_id == networks.c.id).label("served")
 _NETWORKS = Prepared(select(networks, _SERVED).where(in_bound_list(networks.c.id, "ids")))

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Row, Table, bindparam, update
 
+from cumulet.db import Prepared, Transaction, iso
+from cumulet.db.times import SECOND
 from cumulet.services.network.wire.attributes import ABSENT
-from cumulet.store import Prepared, Transaction, iso
-from cumulet.store.times import SECOND
 
 
 def fresh(tx: Transaction, project_id: str, description: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
 
 from cumulet.auth import Caller
+from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.network import faults
@@ -17,7 +18,6 @@ from cumulet.services.network.model import addresses, dhcp, propagation, tags
 from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks, ports, subnets
-from cumulet.store import Transaction
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 MOST_NAMESERVERS = 5

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, and_, exists, false, not_, select, true
 
+from cumulet.db import Transaction
+from cumulet.db.in_list import in_list
 from cumulet.services.network.tables import tags
-from cumulet.store import Transaction
-from cumulet.store.in_list import in_list
 
 MOST = 50
 """Tags of one resource, as in Neutron."""

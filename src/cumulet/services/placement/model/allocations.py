@@ -13,6 +13,8 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import bindparam, func, select, update
 
+from cumulet.db import Prepared, Transaction, TypedRow, select_as
+from cumulet.db.in_list import in_bound_list
 from cumulet.services.placement.tables import (
     AllocationRow,
     ConsumerRow,
@@ -21,8 +23,6 @@ from cumulet.services.placement.tables import (
     inventories,
     providers,
 )
-from cumulet.store import Prepared, Transaction, TypedRow, select_as
-from cumulet.store.in_list import in_bound_list
 
 
 class StockRow(TypedRow):

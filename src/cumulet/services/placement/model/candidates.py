@@ -9,11 +9,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, exists, not_, or_, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.model.providers import of_id
 from cumulet.services.placement.tables import inventories, providers
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 
 class Candidate(Struct, frozen=True):

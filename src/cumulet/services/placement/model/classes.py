@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 import os_resource_classes
 from sqlalchemy import select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.tables import inventories, resource_classes
-from cumulet.store import Transaction
 
 STANDARD = tuple(os_resource_classes.STANDARDS)
 """OpenStack's standard resource classes, from its own package, in its order."""

@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import bindparam, update
 
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.model import classes
 from cumulet.services.placement.tables import InventoryRow, inventories, providers
-from cumulet.store import Transaction, select_as
 
 MAX_INT = 2**31 - 1
 MAX_CAPACITY = 2**62

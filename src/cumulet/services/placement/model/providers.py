@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
+from cumulet.db import Transaction, select_as
+from cumulet.db.in_list import in_list
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.model import inventories as stock
 from cumulet.services.placement.model.filters import Filters
@@ -17,8 +19,6 @@ from cumulet.services.placement.tables import (
     provider_traits,
     providers,
 )
-from cumulet.store import Transaction, select_as
-from cumulet.store.in_list import in_list
 
 
 def get(tx: Transaction, uuid: str) -> ProviderRow:

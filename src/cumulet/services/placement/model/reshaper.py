@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from sqlalchemy import bindparam, select, update
 
+from cumulet.db import Prepared, Transaction
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.placement.model import allocations, classes
 from cumulet.services.placement.model import inventories as stock
 from cumulet.services.placement.model.allocations import Holding
 from cumulet.services.placement.model.inventories import CONCURRENT, IN_USE, Inventory
 from cumulet.services.placement.tables import providers
-from cumulet.store import Prepared, Transaction
 
 
 class Shape(Struct, frozen=True):

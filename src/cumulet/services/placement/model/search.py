@@ -16,13 +16,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, exists, func, select
 
+from cumulet.db import Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.services.placement.model import candidates, traits
 from cumulet.services.placement.model.combining import Part, combined
 from cumulet.services.placement.model.filters import Filters, Request
 from cumulet.services.placement.tables import inventories, provider_aggregates, provider_traits
 from cumulet.services.placement.tables import providers as rows
-from cumulet.store import Prepared, Transaction
-from cumulet.store.in_list import in_bound_list
 
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
 """The trait of a provider that shares its inventory with the members of its aggregates."""

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from sqlalchemy import select
 
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.placement.tables import provider_traits, traits
-from cumulet.store import Transaction
 
 
 @lru_cache(maxsize=1)

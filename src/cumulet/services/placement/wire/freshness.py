@@ -5,9 +5,9 @@ from __future__ import annotations
 from email.utils import formatdate
 from typing import Any
 
+from cumulet.db.times import SECOND, now_us
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import JSON
-from cumulet.store.times import SECOND, now_us
 
 
 def dated(call: Call, body: Any = None, changed_us: int | None = None, *, status: int | None = None) -> Reply:

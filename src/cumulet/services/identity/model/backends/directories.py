@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cumulet.db import Database, Transaction
 from cumulet.http.faults import NotAllowed, Unavailable
 from cumulet.services.identity.model.backends import Directory, Entry, Unreachable, mirror
 from cumulet.services.identity.model.backends.ldap_settings import parsed
 from cumulet.services.identity.model.backends.mirror import Kind
-from cumulet.store import Store, Transaction
 
 log = logging.getLogger("cumulet.identity.directories")
 
@@ -41,7 +41,7 @@ class Source:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    def authenticate(self, store: Store, domain_id: str, name: str, password: str) -> str | None:
+    def authenticate(self, db: Database, domain_id: str, name: str, password: str) -> str | None:
         """The id of the user, who has a row in `users` then; None for every reason why not. May take long."""
         if not password:
             return None
@@ -54,36 +54,36 @@ class Source:
         except Unreachable:
             log.warning("the directory of domain %s did not answer a login", domain_id)
             return None
-        self._follow_user(store, domain_id, user, groups)
+        self._follow_user(db, domain_id, user, groups)
         return mirror.public_id(domain_id, "user", user.local_id)
 
-    def refresh_all(self, store: Store, domain_id: str, kind: Kind) -> None:
+    def refresh_all(self, db: Database, domain_id: str, kind: Kind) -> None:
         """All users or groups. Raises 503."""
         entries = _asked(self._directory.users if kind == "user" else self._directory.groups)
-        mirror.follow(store, domain_id, kind, entries, None)
+        mirror.follow(db, domain_id, kind, entries, None)
 
-    def refresh(self, store: Store, domain_id: str, kind: Kind, local_id: str) -> None:
+    def refresh(self, db: Database, domain_id: str, kind: Kind, local_id: str) -> None:
         """One user with its groups, or one group with its users. Raises 503."""
         find = self._directory.users if kind == "user" else self._directory.groups
         found = _asked(lambda: find(local_id=local_id))
         if len(found) != 1:
-            mirror.follow(store, domain_id, kind, [], [mirror.public_id(domain_id, kind, local_id)])
+            mirror.follow(db, domain_id, kind, [], [mirror.public_id(domain_id, kind, local_id)])
         elif kind == "user":
-            self._follow_user(store, domain_id, found[0], _asked(lambda: self._directory.groups_of(found[0])))
+            self._follow_user(db, domain_id, found[0], _asked(lambda: self._directory.groups_of(found[0])))
         else:
             users = _asked(lambda: self._directory.users_in(found[0]))
-            mirror.follow(store, domain_id, "group", found, [])
-            mirror.follow(store, domain_id, "user", users, [])
+            mirror.follow(db, domain_id, "group", found, [])
+            mirror.follow(db, domain_id, "user", users, [])
             ids = [mirror.public_id(domain_id, "user", user.local_id) for user in users]
             group_id = mirror.public_id(domain_id, "group", local_id)
-            mirror.follow_memberships(store, group_id=group_id, others=ids)
+            mirror.follow_memberships(db, group_id=group_id, others=ids)
 
-    def _follow_user(self, store: Store, domain_id: str, user: Entry, groups: Any) -> None:
-        mirror.follow(store, domain_id, "user", [user], [])
-        mirror.follow(store, domain_id, "group", groups, [])
+    def _follow_user(self, db: Database, domain_id: str, user: Entry, groups: Any) -> None:
+        mirror.follow(db, domain_id, "user", [user], [])
+        mirror.follow(db, domain_id, "group", groups, [])
         ids = [mirror.public_id(domain_id, "group", group.local_id) for group in groups]
         user_id = mirror.public_id(domain_id, "user", user.local_id)
-        mirror.follow_memberships(store, user_id=user_id, others=ids)
+        mirror.follow_memberships(db, user_id=user_id, others=ids)
 
 
 class Directories:

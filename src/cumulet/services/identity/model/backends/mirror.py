@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Table, bindparam, select, update
 
+from cumulet.db import Database, Transaction
+from cumulet.db.in_list import in_list
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.model.backends import Entry
 from cumulet.services.identity.tables import LDAP, folded, groups, id_mappings, memberships, users
-from cumulet.store import Store, Transaction
-from cumulet.store.in_list import in_list
 
 Kind = Literal["user", "group"]
 _TABLES: dict[str, Table] = {"user": users, "group": groups}
@@ -37,13 +37,13 @@ def local(tx: Transaction, kind: Kind, identifier: str) -> tuple[str, str] | Non
     return (rows[0].domain_id, rows[0].local_id) if rows else None
 
 
-def follow(store: Store, domain_id: str, kind: Kind, entries: Sequence[Entry], asked: Iterable[str] | None) -> None:
+def follow(db: Database, domain_id: str, kind: Kind, entries: Sequence[Entry], asked: Iterable[str] | None) -> None:
     """Rows for `entries`. `asked`: ids of which the directory was asked, of whom those without an entry are gone; None:
     it was asked for all."""
     fitting = [each for each in entries if len(each.name) <= _LONGEST[kind] and len(each.local_id) <= 255]
     wanted = {public_id(domain_id, kind, each.local_id): each for each in fitting}
     table = _TABLES[kind]
-    with store.read() as tx:
+    with db.read() as tx:
         mine = select(table).where(table.c.domain_id == domain_id, table.c.origin == LDAP)
         if asked is not None:
             mine = mine.where(in_list(table.c.id, {*asked, *wanted}))
@@ -54,7 +54,7 @@ def follow(store: Store, domain_id: str, kind: Kind, entries: Sequence[Entry], a
     gone = [identifier for identifier in there if identifier not in wanted]
     if not (new or changed or gone):
         return
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         _insert(tx, domain_id, kind, {i: (wanted[i].local_id, values[i]) for i in new})
         if changed:
             _change(tx, table, {i: values[i] for i in changed})
@@ -99,7 +99,7 @@ def _change(tx: Transaction, table: Table, changed: Mapping[str, dict[str, Any]]
         tx.update(users, in_list(users.c.id, disabled), epoch=users.c.epoch + 1)
 
 
-def follow_memberships(store: Store, *, user_id: str = "", group_id: str = "", others: Iterable[str]) -> None:
+def follow_memberships(db: Database, *, user_id: str = "", group_id: str = "", others: Iterable[str]) -> None:
     """The user is in the groups `others` of its directory, or the group holds the users `others`, and no more."""
     mine, other, key = (
         (memberships.c.user_id == user_id, "group_id", {"user_id": user_id})
@@ -109,11 +109,11 @@ def follow_memberships(store: Store, *, user_id: str = "", group_id: str = "", o
     of_directory = select(groups.c.id).where(groups.c.origin == LDAP)
     mine = mine & memberships.c.group_id.in_(of_directory)
     wanted = set(others)
-    with store.read() as tx:
+    with db.read() as tx:
         there = {row[0] for row in tx.rows(select(memberships.c[other]).where(mine))}
     if there == wanted:
         return
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.delete(memberships, mine)
         tx.insert(memberships, [{**key, other: each} for each in sorted(wanted)])
         generation.bump(tx)

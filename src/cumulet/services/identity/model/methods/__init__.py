@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
+from cumulet.db import Database, Transaction
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
 from cumulet.services.identity.model.token_sources import Scoped
-from cumulet.store import Store, Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.identity.context import IdentityContext
@@ -32,7 +32,7 @@ class Attempt(Struct, frozen=True):
     request, for methods that sign it; `assertion` is what an identity provider says, put there by federation's
     own operations and never by a client. `proven`: ids of the users whom the methods before this one have proven."""
 
-    store: Store
+    db: Database
     context: IdentityContext
     http_method: str = "POST"
     url: str = ""

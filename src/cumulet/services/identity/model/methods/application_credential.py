@@ -12,6 +12,7 @@ from msgspec import UnsetType
 from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import application_credentials, passwords, scopes
 from cumulet.services.identity.model.methods import Attempt, Proof
@@ -20,16 +21,15 @@ from cumulet.services.identity.model.payloads import Facts
 from cumulet.services.identity.model.tokens import REFUSED, SECOND
 from cumulet.services.identity.tables import application_credentials as table
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Transaction
 
 
 def prove(attempt: Attempt, block: wire.ApplicationCredential) -> Proof:
     """The user whose credential it is. Raises `Unauthenticated`, 400."""
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         row = _found(tx, block)
     if not passwords.matches(block.secret, row.secret_hash if row else None) or row is None:
         raise Unauthenticated(REFUSED)
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         scope = scopes.project(tx, row.project_id)
         if row.expires_at is not None and row.expires_at <= tx.now:
             raise Unauthenticated(REFUSED)

@@ -12,6 +12,7 @@ from msgspec import UnsetType
 from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.http.faults import NotAllowed, Unauthorized
 from cumulet.services.identity.model import identity_providers, mapping_rules, password_rules, shadow_users
 from cumulet.services.identity.model.mapping_rules import Assertion, Mapped, Unmapped
@@ -19,7 +20,6 @@ from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.payloads import Facts
 from cumulet.services.identity.tables import federation_protocols, mappings
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Transaction
 
 REMOTE_ID_ATTRIBUTE = "HTTP_OIDC_ISS"
 
@@ -31,7 +31,7 @@ def prove(attempt: Attempt, block: wire.Asserted) -> Proof:
     if attempt.assertion is None:
         raise Unauthorized("Only an identity provider may say so, through its protocol's own URL.")
     idp_id, protocol_id = block.identity_provider, block.protocol
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         idp = provider(tx, idp_id, protocol_id, attempt.assertion)
         mapping = _mapping(tx, idp_id, protocol_id)
     try:
@@ -39,13 +39,13 @@ def prove(attempt: Attempt, block: wire.Asserted) -> Proof:
     except Unmapped as reason:
         raise Unauthorized(str(reason)) from None
     if mapped.user["type"] == "local":
-        with attempt.store.read() as tx:
+        with attempt.db.read() as tx:
             local = shadow_users.local_user(tx, mapped.user)
         return Proof(local, settle=lambda tx: password_rules.active_today(tx, local))
     entrant = shadow_users.Entrant(
         idp, protocol_id, mapping.id, mapping.schema_version, _named(mapped, attempt.assertion)
     )
-    user_id, groups = shadow_users.admit(attempt.store, entrant)
+    user_id, groups = shadow_users.admit(attempt.db, entrant)
     facts = Facts(idp_id=idp_id, protocol_id=protocol_id, groups=groups)
     return Proof(user_id, facts=facts, settle=lambda tx: password_rules.active_today(tx, user_id))
 

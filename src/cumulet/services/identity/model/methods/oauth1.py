@@ -17,7 +17,7 @@ def prove(attempt: Attempt, block: Any) -> Proof:
     """Who authorized the access token. Raises `Unauthenticated`, 400, 404 for one that is not there, as Keystone."""
     given = signatures.parameters(attempt.headers, "oauth_token")
     url = attempt.url.partition("?")[0]  # clients sign the address without ``?nocatalog``
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         row = oauth1.find_access_token(tx, given["oauth_token"])
         if row is None:
             raise NotFound("Access token not found")

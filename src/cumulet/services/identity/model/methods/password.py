@@ -12,6 +12,8 @@ from msgspec import UnsetType
 from sqlalchemy import Row, bindparam, select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Prepared, Transaction
+from cumulet.db.times import now_us
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import names, password_rules, passwords
 from cumulet.services.identity.model.methods import Attempt, Proof
@@ -19,8 +21,6 @@ from cumulet.services.identity.model.scopes import domain_is, expecting
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.tables import projects, users
 from cumulet.services.identity.wire import tokens as wire
-from cumulet.store import Prepared, Transaction
-from cumulet.store.times import now_us
 
 _domains = projects.alias("domains")
 
@@ -28,13 +28,13 @@ _domains = projects.alias("domains")
 def prove(attempt: Attempt, block: wire.Password) -> Proof:
     """The user who knows the password. Raises `Unauthenticated`."""
     given = block.user
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         user = named_user(tx, given)
         domain_id = str(user.domain_id) if user else _domain_id(tx, given)
         backend = attempt.context.backend_of(tx, domain_id) if domain_id else None
     if backend is not None and domain_id:
         name = str(user.name) if user else str(given.name or "")
-        user_id = backend.authenticate(attempt.store, domain_id, name, given.password)
+        user_id = backend.authenticate(attempt.db, domain_id, name, given.password)
         if user_id is None:
             raise Unauthenticated(REFUSED)
         return Proof(user_id)
@@ -43,7 +43,7 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
     if user is None or password_rules.is_locked(rules, user, now_us()):
         raise Unauthenticated(REFUSED)
     if not known:
-        password_rules.count_failure(attempt.store, rules, user)
+        password_rules.count_failure(attempt.db, rules, user)
         raise Unauthenticated(REFUSED)
     hashed = user.password_hash
     fresh = passwords.digest(given.password) if passwords.outdated(hashed) else None

@@ -15,7 +15,7 @@ PRIMARY = frozenset({"external", "mapped", "openid", "password", "saml2", "token
 def prove(attempt: Attempt, block: wire.Token) -> Proof:
     """The user of the token. Raises 404 for one that is worth nothing, as Keystone; 403 for one that makes no other."""
     try:
-        with attempt.store.read() as tx:
+        with attempt.db.read() as tx:
             parent = attempt.context.tokens.find(tx, block.id).payload
     except Unauthenticated:
         raise NotFound("Failed to validate token") from None

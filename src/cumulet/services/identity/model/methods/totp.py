@@ -35,7 +35,7 @@ _SECOND = 1_000_000
 def prove(attempt: Attempt, block: wire.Totp) -> Proof:
     """The user whose generator shows the code. Raises `Unauthenticated`."""
     rules, brake, now_s = attempt.context.password_rules, attempt.context.totp_brake, time.time()
-    with attempt.store.read() as tx:
+    with attempt.db.read() as tx:
         user = named_user(tx, block.user)
         secrets = credentials.totp_secrets(tx, attempt.context.vault, user.id if user else "")
         locked = user is not None and password_rules.is_locked(rules, user, tx.now)
@@ -47,11 +47,11 @@ def prove(attempt: Attempt, block: wire.Totp) -> Proof:
         raise Unauthenticated(REFUSED)
     if step is None:
         brake.wrong(tried, now_s)
-        password_rules.count_failure(attempt.store, rules, user)
+        password_rules.count_failure(attempt.db, rules, user)
         raise Unauthenticated(REFUSED)
     brake.right(tried)
     try:
-        with attempt.store.transaction() as tx:
+        with attempt.db.transaction() as tx:
             tx.delete(totp_uses, totp_uses.c.forget_at < tx.now)
             ends = (step + PREVIOUS + 2) * STEP_S * _SECOND
             tx.insert(totp_uses, {"user_id": user.id, "step": step, "forget_at": ends})

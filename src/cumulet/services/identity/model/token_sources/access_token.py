@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.services.identity.model import oauth1, trusts
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.model.token_sources import Delegation
-from cumulet.store import Transaction
 
 
 def hold(tx: Transaction, payload: Payload) -> Delegation:

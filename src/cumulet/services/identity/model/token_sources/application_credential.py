@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.services.identity.model import access, snapshot
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.model.token_sources import Delegation
@@ -16,7 +17,6 @@ from cumulet.services.identity.tables import (
     application_credential_roles,
     application_credentials,
 )
-from cumulet.store import Transaction
 
 
 def hold(tx: Transaction, payload: Payload) -> Delegation:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.model.token_sources import Delegation
 from cumulet.services.identity.tables import federation_protocols, identity_providers
-from cumulet.store import Transaction
 
 
 def hold(tx: Transaction, payload: Payload) -> Delegation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cumulet.db import Transaction
 from cumulet.services.identity.model.payloads import PLAIN, Payload
 from cumulet.services.identity.model.token_sources import (
     Delegation,
@@ -12,7 +13,6 @@ from cumulet.services.identity.model.token_sources import (
     federation,
     trust,
 )
-from cumulet.store import Transaction
 
 Hold = Callable[[Transaction, Payload], Delegation]
 

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Row, func, select
 
 from cumulet.auth import Unauthenticated
+from cumulet.db import Transaction
 from cumulet.http.faults import NotAllowed
 from cumulet.services.identity.model import snapshot, trusts
 from cumulet.services.identity.model.payloads import Facts, Payload
 from cumulet.services.identity.model.token_sources import Delegation, Scoped
 from cumulet.services.identity.tables import projects, trust_roles, users
-from cumulet.store import Transaction
 
 _domains = projects.alias("domains")
 

@@ -32,15 +32,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, IntegrityError
 
-from cumulet.store import prepared
-from cumulet.store.dialects import Kind, Postgresql, kind_of
-from cumulet.store.prepared import Prepared, Row_co
-from cumulet.store.relay import relay
-from cumulet.store.reserve import Reserve
-from cumulet.store.rows import R, TypedSelect
-from cumulet.store.times import now_us
-from cumulet.store.trouble import Why, of_system
-from cumulet.store.wakeups import Wakeups
+from cumulet.db import prepared
+from cumulet.db.dialects import Kind, Postgresql, kind_of
+from cumulet.db.prepared import Prepared, Row_co
+from cumulet.db.relay import relay
+from cumulet.db.reserve import Reserve
+from cumulet.db.rows import R, TypedSelect
+from cumulet.db.times import now_us
+from cumulet.db.trouble import Why, of_system
+from cumulet.db.wakeups import Wakeups
 
 metadata = MetaData()
 
@@ -213,7 +213,7 @@ class Transaction:
         self._topics.add(topic)
 
 
-class Store:
+class Database:
     """The database and its wake-ups. `where` is a file of SQLite or the URL of a database of PostgreSQL; `durable`
     makes each commit survive power loss. `alone`: only this process writes it. `refusal`: why the last write
     failed, None when it did not, or when that was its own fault."""

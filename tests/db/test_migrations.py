@@ -10,100 +10,100 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from cumulet.store import Store, metadata
-from cumulet.store.schema import HEAD, SchemaError, migrate, prepare
+from cumulet.db import Database, metadata
+from cumulet.db.schema import HEAD, SchemaError, migrate, prepare
 from tests.databases import KINDS, place
-from tests.store.shapes import declare_everything
+from tests.db.shapes import declare_everything
 
 
 @pytest.fixture(params=KINDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     declare_everything()
-    made = Store(place(tmp_path / "db.sqlite", request.param), durable=False)
+    made = Database(place(tmp_path / "db.sqlite", request.param), durable=False)
     yield made
     made.close()
 
 
-def differences(store: Store) -> list[object]:
-    with store.engine.connect() as connection:
+def differences(db: Database) -> list[object]:
+    with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, metadata))
 
 
-def test_migrations_add_up_to_the_tables(store: Store) -> None:
-    migrate(store)
-    assert differences(store) == []
+def test_migrations_add_up_to_the_tables(db: Database) -> None:
+    migrate(db)
+    assert differences(db) == []
 
 
-def test_a_new_database_is_at_the_head(store: Store) -> None:
-    prepare(store)
-    prepare(store)
-    assert differences(store) == []
-    with store.engine.connect() as connection:
+def test_a_new_database_is_at_the_head(db: Database) -> None:
+    prepare(db)
+    prepare(db)
+    assert differences(db) == []
+    with db.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
 
 
-def test_a_foreign_database_is_refused(store: Store) -> None:
-    with store.engine.connect() as connection:
+def test_a_foreign_database_is_refused(db: Database) -> None:
+    with db.engine.connect() as connection:
         connection.execute(text("CREATE TABLE someone_elses (id INTEGER)"))
     with pytest.raises(SchemaError):
-        prepare(store)
+        prepare(db)
 
 
-def first(store: Store, *changes: str) -> None:
+def first(db: Database, *changes: str) -> None:
     """Make the tables of revision 0001, then change them."""
-    migrate(store, to="0001")
-    with store.engine.begin() as connection:
+    migrate(db, to="0001")
+    with db.engine.begin() as connection:
         for change in changes:
             connection.execute(text(change))
 
 
-def test_a_database_from_before_the_first_release_is_refused(store: Store) -> None:
+def test_a_database_from_before_the_first_release_is_refused(db: Database) -> None:
     """It says that it is at the first revision, and lacks what no revision gives it. Nothing of it changes."""
-    first(store, "DROP TABLE fleet_join_tokens", "DROP TABLE image_locations")
-    before = differences(store)
+    first(db, "DROP TABLE fleet_join_tokens", "DROP TABLE image_locations")
+    before = differences(db)
     with pytest.raises(SchemaError, match=r"has no table image_locations: .*cumulet down --purge"):
-        prepare(store)
-    assert repr(differences(store)) == repr(before)
+        prepare(db)
+    assert repr(differences(db)) == repr(before)
 
 
-def test_what_the_first_revision_was_given_later_is_given(store: Store) -> None:
+def test_what_the_first_revision_was_given_later_is_given(db: Database) -> None:
     columns = ("network_ports.named_at", "network_ports.plugged", "fleet_links.previous_hash")
     dropped = [f"ALTER TABLE {name.split('.')[0]} DROP COLUMN {name.split('.')[1]}" for name in columns]
-    first(store, "DROP TABLE fleet_join_tokens", *dropped)
-    prepare(store)
-    assert differences(store) == []
+    first(db, "DROP TABLE fleet_join_tokens", *dropped)
+    prepare(db)
+    assert differences(db) == []
 
 
 @pytest.mark.parametrize("name", ["ix_compute_servers_changed", "ix_compute_servers_host"])
-def test_an_index_that_is_lacking_is_made(store: Store, name: str) -> None:
+def test_an_index_that_is_lacking_is_made(db: Database, name: str) -> None:
     """One that the newest revision was given late, and one that somebody dropped."""
-    prepare(store)
-    with store.engine.begin() as connection:
+    prepare(db)
+    with db.engine.begin() as connection:
         connection.execute(text(f"DROP INDEX {name}"))
-    assert differences(store) != []
-    prepare(store)
-    assert differences(store) == []
+    assert differences(db) != []
+    prepare(db)
+    assert differences(db) == []
 
 
-def test_a_database_of_an_unfinished_revision_is_brought_along(store: Store) -> None:
+def test_a_database_of_an_unfinished_revision_is_brought_along(db: Database) -> None:
     """Whoever runs the head of development has had half of the newest revision."""
-    prepare(store)
-    with store.engine.begin() as connection:
+    prepare(db)
+    with db.engine.begin() as connection:
         connection.execute(text("DROP TABLE store_upgrades"))
-    prepare(store)
-    assert differences(store) == []
+    prepare(db)
+    assert differences(db) == []
 
 
-def test_a_database_from_the_future_is_refused(store: Store) -> None:
-    prepare(store)
-    with store.engine.connect() as connection:
+def test_a_database_from_the_future_is_refused(db: Database) -> None:
+    prepare(db)
+    with db.engine.connect() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError):
-        prepare(store)
+        prepare(db)
 
 
-def test_objects_are_named_relative_to_their_stores_from_0002_on(store: Store) -> None:
+def test_objects_are_named_relative_to_their_stores_from_0002_on(db: Database) -> None:
     """Finding B8. Whatever the folder was, and whatever the bucket's prefix."""
     image, upload = "8d1d5c30-0000-4000-8000-000000000000", "0" * 32
     places = {
@@ -111,8 +111,8 @@ def test_objects_are_named_relative_to_their_stores_from_0002_on(store: Store) -
         f"s3://host:9000/bucket/cumulet-{image}.{upload}": f"{image}.{upload}",
         "http://mirror.lan/disk.raw": "http://mirror.lan/disk.raw",
     }
-    first(store)
-    with store.engine.begin() as connection:
+    first(db)
+    with db.engine.begin() as connection:
         for url in places:
             row = {"image": image, "url": url}
             connection.execute(
@@ -123,17 +123,17 @@ def test_objects_are_named_relative_to_their_stores_from_0002_on(store: Store) -
                 row,
             )
             connection.execute(text("INSERT INTO image_erasures (store, url, due_at) VALUES ('x', :url, 0)"), row)
-    migrate(store)
-    with store.engine.connect() as connection:
+    migrate(db)
+    with db.engine.connect() as connection:
         found = connection.execute(text("SELECT url FROM image_locations ORDER BY id")).scalars().all()
         claimed = connection.execute(text("SELECT url FROM image_erasures")).scalars().all()
     assert found == list(places.values()) and f"{image}.{upload}" in claimed
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_names_that_differ_by_their_case_come_along(store: Store, caplog: pytest.LogCaptureFixture, times: int) -> None:
+def test_names_that_differ_by_their_case_come_along(db: Database, caplog: pytest.LogCaptureFixture, times: int) -> None:
     """decisions/0047: none is lost or changed, and each is found by its own spelling."""
-    first(store)
+    first(db)
     rows = {
         "identity_projects": (
             "is_domain, enabled, description, epoch, options, extra",
@@ -144,7 +144,7 @@ def test_names_that_differ_by_their_case_come_along(store: Store, caplog: pytest
         "identity_roles": ("options, extra", "'{}', '{}'"),
     }
     spelled = [("1", "ADMIN", "d"), ("2", "admin", "d"), ("3", "Admin", "d"), ("4", "Straße", "d"), ("5", "Admin", "e")]
-    with store.engine.begin() as connection:
+    with db.engine.begin() as connection:
         for table, (columns, values) in rows.items():
             insert = text(
                 f"INSERT INTO {table} (id, name, domain_id, {columns}) VALUES (:id, :name, :domain, {values})"
@@ -156,12 +156,12 @@ def test_names_that_differ_by_their_case_come_along(store: Store, caplog: pytest
             values = f"('{id}', 'ADMIN', 'd', true, 0, 0, 0, '{{}}', '{{}}', 'ldap')"
             connection.execute(text(f"INSERT INTO identity_users (id, name, domain_id, {extra}) VALUES {values}"))
     for _ in range(times):
-        migrate(store)
-        with store.engine.begin() as connection:
+        migrate(db)
+        with db.engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert "'ADMIN'" in caplog.text and "differ by their case alone" in caplog.text
     keys = [("admin", "1"), ("admin", ""), ("admin", "3"), ("strasse", ""), ("admin", "")]
-    with store.engine.connect() as connection:
+    with db.engine.connect() as connection:
         for table in rows:
             query = text(f"SELECT id, name, domain_id, name_key, namesake FROM {table} ORDER BY id")
             found = [tuple(row) for row in connection.execute(query)]

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, Index, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 import cumulet
-from cumulet.store import aside, tables
-from cumulet.store.database import Store, Transaction, metadata
+from cumulet.db import aside, tables
+from cumulet.db.database import Database, Transaction, metadata
 
-log = logging.getLogger("cumulet.store")
+log = logging.getLogger("cumulet.db")
 
 FIRST, HEAD = "0001", "0002"
 """The revision that the first databases say they are at, and the newest one under ``migrations/versions``."""
@@ -37,14 +37,14 @@ class AwayError(SchemaError):
     """The database, or its disk, does not serve now; it may the next time."""
 
 
-def prepare(store: Store, say: Callable[[str], None] = log.info) -> None:
+def prepare(db: Database, say: Callable[[str], None] = log.info) -> None:
     """Bring the database to `HEAD`; `say` is told what that is. Raises SchemaError when it cannot be."""
     try:
-        _prepare(store, say)
+        _prepare(db, say)
     except DatabaseError as error:  # what the driver says names host and user, never the password
-        if store.trouble(error) == "damaged":
+        if db.trouble(error) == "damaged":
             raise SchemaError(
-                f"{store.where if isinstance(store.where, Path) else 'the database'} is damaged ({error.orig}). "
+                f"{db.where if isinstance(db.where, Path) else 'the database'} is damaged ({error.orig}). "
                 "Restore a backup: docs/backup.md. Nothing was changed"
             ) from None
         if not isinstance(error, OperationalError):
@@ -52,13 +52,13 @@ def prepare(store: Store, say: Callable[[str], None] = log.info) -> None:
         raise AwayError(f"the database cannot be used: {error.orig}") from None
 
 
-def _prepare(store: Store, say: Callable[[str], None]) -> None:
-    if isinstance(store.where, Path):
-        store.where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with store.transaction() as tx:  # of several controllers that start at once, one makes the tables
+def _prepare(db: Database, say: Callable[[str], None]) -> None:
+    if isinstance(db.where, Path):
+        db.where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with db.transaction() as tx:  # of several controllers that start at once, one makes the tables
         if not _versioned(tx):
             if inspect(tx.connection).get_table_names():
-                raise SchemaError(f"{store.engine.url!r} is not a database of Cumulet")
+                raise SchemaError(f"{db.engine.url!r} is not a database of Cumulet")
             metadata.create_all(tx.connection, checkfirst=False)
             tx.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
             tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
@@ -66,7 +66,7 @@ def _prepare(store: Store, say: Callable[[str], None]) -> None:
             return
         complete = _revision(tx) == HEAD and not _lacking(tx.connection)
     if not complete:
-        migrate(store, say)
+        migrate(db, say)
 
 
 def _versioned(tx: Transaction) -> bool:
@@ -133,14 +133,14 @@ def _before_first(connection: Connection) -> str | None:
     return None
 
 
-def migrate(store: Store, say: Callable[[str], None] = log.info, to: str = HEAD) -> None:
+def migrate(db: Database, say: Callable[[str], None] = log.info, to: str = HEAD) -> None:
     """Take the steps that the database lacks, in one transaction. Raises SchemaError; nothing has changed then."""
-    with store.engine.connect() as connection:
+    with db.engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
-        if store.alone:  # SQLite heeds this outside of transactions only; a table that is made anew is dropped once
+        if db.alone:  # SQLite heeds this outside of transactions only; a table that is made anew is dropped once
             connection.execute(text("PRAGMA foreign_keys = OFF"))
-        store.kind.begin(driver, writes=True)
-        tx = Transaction(connection, store.kind, writes=True)
+        db.kind.begin(driver, writes=True)
+        tx = Transaction(connection, db.kind, writes=True)
         before = None
         try:
             before = _revision(tx)
@@ -148,7 +148,7 @@ def migrate(store: Store, say: Callable[[str], None] = log.info, to: str = HEAD)
                 return  # somebody else was faster
             _refuse(tx, before)
             if before is not None:
-                _announce(store, tx, before, say)
+                _announce(db, tx, before, say)
             _upgrade(tx, before, to)
             driver.execute("COMMIT")
         except aside.NoCopy as error:
@@ -160,7 +160,7 @@ def migrate(store: Store, say: Callable[[str], None] = log.info, to: str = HEAD)
                 raise
             raise SchemaError(_failed(before, to, getattr(error, "orig", None) or error)) from error
         finally:
-            if store.kind.usable(driver) and store.kind.within(driver):
+            if db.kind.usable(driver) and db.kind.within(driver):
                 driver.execute("ROLLBACK")
 
 
@@ -178,11 +178,11 @@ def _refuse(tx: Transaction, before: str | None) -> None:
         )
 
 
-def _announce(store: Store, tx: Transaction, before: str, say: Callable[[str], None]) -> None:
+def _announce(db: Database, tx: Transaction, before: str, say: Callable[[str], None]) -> None:
     """Say from where to where, after the copy is made. Nobody writes the database meanwhile: `tx` is begun."""
-    if isinstance(store.where, Path):
+    if isinstance(db.where, Path):
         name = f"before-{HEAD}" if before != HEAD else f"before-more-of-{HEAD}"
-        kept = f"a copy is in {aside.keep(store.where, name, say)}"
+        kept = f"a copy is in {aside.keep(db.where, name, say)}"
     else:
         kept = "it is one transaction, and no copy of PostgreSQL's rows is made here: pg_dump is the way back"
     say(f"Upgrading the database from {before} ({_writer(tx)}) to {HEAD} ({cumulet.__version__}); {kept}")

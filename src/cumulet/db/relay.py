@@ -11,10 +11,10 @@ import threading
 import msgspec
 from sqlalchemy import URL
 
-from cumulet.store.dialects import CHANNEL
-from cumulet.store.wakeups import Wakeups
+from cumulet.db.dialects import CHANNEL
+from cumulet.db.wakeups import Wakeups
 
-log = logging.getLogger("cumulet.store")
+log = logging.getLogger("cumulet.db")
 
 _LOOK_S = 1.0  # how long the thread takes to notice that it shall end
 _PAUSE_S = 2.0

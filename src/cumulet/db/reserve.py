@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cumulet import space
 
-log = logging.getLogger("cumulet.store")
+log = logging.getLogger("cumulet.db")
 
 NAME = "reserve"
 MOST_BYTES = 2 << 20

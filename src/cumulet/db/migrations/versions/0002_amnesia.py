@@ -11,9 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from cumulet.store import steps
+from cumulet.db import steps
 
-log = logging.getLogger("cumulet.store")
+log = logging.getLogger("cumulet.db")
 
 revision = "0002"
 down_revision = "0001"

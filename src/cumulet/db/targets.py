@@ -11,8 +11,8 @@ from pathlib import Path
 from sqlalchemy import inspect, select, table, text
 from sqlalchemy.exc import OperationalError
 
-from cumulet.store.copies import VERSIONS
-from cumulet.store.database import Store, Transaction
+from cumulet.db.copies import VERSIONS
+from cumulet.db.database import Database, Transaction
 
 _OURS = (VERSIONS, "store_upgrades")
 """Tables in which making the others leaves rows."""
@@ -49,12 +49,12 @@ def labelled(tx: Transaction) -> str | None:
     return None if found is None else str(found)
 
 
-def checkpoint(store: Store) -> bool:
+def checkpoint(db: Database) -> bool:
     """Move all that SQLite's log has into its file; whether nothing was in the way. Nothing to do on PostgreSQL."""
-    if not isinstance(store.where, Path):
+    if not isinstance(db.where, Path):
         return True
     try:
-        with store.engine.connect() as connection:
+        with db.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout=1000")
             busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
     except OperationalError:  # the disk is full or away: the rows are in the log, and stay there

@@ -15,7 +15,7 @@ from sqlalchemy import ClauseElement, Executable, Float, Row, Table, and_, bindp
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.types import TypeEngine
 
-from cumulet.store.rows import R, TypedSelect
+from cumulet.db.rows import R, TypedSelect
 
 Process = Callable[[Any], Any]
 Row_co = TypeVar("Row_co", covariant=True)

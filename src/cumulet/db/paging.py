@@ -8,8 +8,8 @@ from typing import Any, TypeVar, overload
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, literal, or_
 
-from cumulet.store.database import Transaction
-from cumulet.store.rows import R, TypedSelect
+from cumulet.db.database import Transaction
+from cumulet.db.rows import R, TypedSelect
 
 S = TypeVar("S", bound=Select[Any])
 

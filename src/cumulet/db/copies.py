@@ -16,7 +16,7 @@ from sqlalchemy import JSON, Text, cast, column, func, inspect, select, table, t
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DatabaseError
 
-from cumulet.store.database import Transaction
+from cumulet.db.database import Transaction
 
 VERSIONS = "alembic_version"
 BATCH = 1000

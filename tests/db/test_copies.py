@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, insert, select, text
 
+from cumulet.db import Database, copies, metadata, targets
+from cumulet.db.copies import CopyError, Form, Rows
+from cumulet.db.schema import prepare
 from cumulet.services.compute.tables import servers
 from cumulet.services.image.tables import images
-from cumulet.store import Store, copies, metadata, targets
-from cumulet.store.copies import CopyError, Form, Rows
-from cumulet.store.schema import prepare
 from tests.databases import KINDS, place
-from tests.store.shapes import declare_everything
+from tests.db.shapes import declare_everything
 
 ROWS = 3
 
@@ -23,10 +23,10 @@ ROWS = 3
 @pytest.fixture
 def stores(tmp_path: Path) -> Iterator[Any]:
     declare_everything()
-    made: list[Store] = []
+    made: list[Database] = []
 
-    def make(kind: str) -> Store:
-        made.append(Store(place(tmp_path / f"{len(made)}.sqlite", kind), durable=False))
+    def make(kind: str) -> Database:
+        made.append(Database(place(tmp_path / f"{len(made)}.sqlite", kind), durable=False))
         prepare(made[-1])
         return made[-1]
 
@@ -53,24 +53,24 @@ def value(column: Column[Any], number: int) -> Any:
     return f"ü{number}"
 
 
-def fill(store: Store) -> None:
+def fill(db: Database) -> None:
     """Rows in every table."""
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         for table in metadata.sorted_tables:
             tx.execute(table.delete())
             for number in range(1, ROWS + 1):
                 tx.execute(insert(table), {column.name: value(column, number) for column in table.columns})
 
 
-def everything(store: Store) -> dict[str, list[Any]]:
-    with store.read() as tx:
+def everything(db: Database) -> dict[str, list[Any]]:
+    with db.read() as tx:
         return {
             table.name: sorted((tuple(row) for row in tx.rows(select(table))), key=repr)
             for table in metadata.sorted_tables
         }
 
 
-def carried(source: Store, target: Store) -> dict[str, int]:
+def carried(source: Database, target: Database) -> dict[str, int]:
     """Copy all rows, through what is kept of them in a file."""
     with source.read() as read, target.transaction() as tx:
         return copies.load(tx, copies.pieces(read), emptied=True)
@@ -96,10 +96,10 @@ def test_numbers_that_a_table_gives_go_on(stores: Any, kind: str) -> None:
     """A table that never gives a number twice does not do so after a restore, whoever gave the last ones."""
     source, target = stores("sqlite"), stores(kind)
 
-    def add(store: Store, name: str) -> int:
+    def add(db: Database, name: str) -> int:
         row = {column.name: value(column, 1) for column in servers.columns} | {"id": name}
         del row["number"]
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             tx.execute(insert(servers), row)
             return int(tx.scalar(select(servers.c.number).where(servers.c.id == name)))
 
@@ -113,9 +113,9 @@ def test_numbers_that_a_table_gives_go_on(stores: Any, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_makes_no_sense_changes_nothing(stores: Any, kind: str) -> None:
-    store = stores(kind)
-    fill(store)
-    before = everything(store)
+    db = stores(kind)
+    fill(db)
+    before = everything(db)
     table = images.name
     wrong: list[list[Form | Rows]] = [
         [Form("nobodys", ("id",)), Rows([["1"]])],
@@ -124,9 +124,9 @@ def test_what_makes_no_sense_changes_nothing(stores: Any, kind: str) -> None:
         [Form(table, ("id",)), Rows([["1"]])],
     ]
     for pieces in wrong:
-        with pytest.raises(CopyError), store.transaction() as tx:
+        with pytest.raises(CopyError), db.transaction() as tx:
             copies.load(tx, pieces, emptied=True)
-        assert everything(store) == before
+        assert everything(db) == before
 
 
 def test_texts_that_only_sqlite_takes_are_told_by_table(stores: Any) -> None:
@@ -139,15 +139,15 @@ def test_texts_that_only_sqlite_takes_are_told_by_table(stores: Any) -> None:
 
 
 def test_a_damaged_file_is_no_source(stores: Any, tmp_path: Path) -> None:
-    store = stores("sqlite")
-    fill(store)
-    targets.checkpoint(store)
-    store.close()
+    db = stores("sqlite")
+    fill(db)
+    targets.checkpoint(db)
+    db.close()
     file = tmp_path / "0.sqlite"
     raw = bytearray(file.read_bytes())
     raw[8192:40960] = b"\xff" * (40960 - 8192)
     file.write_bytes(raw)
-    broken = Store(file)
+    broken = Database(file)
     with pytest.raises(CopyError, match="damaged"), broken.read() as tx:
         copies.check(tx)
     broken.close()

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from cumulet.store.database import Transaction
-from cumulet.store.tables import marks
+from cumulet.db.database import Transaction
+from cumulet.db.tables import marks
 
 
 def under(tx: Transaction, prefix: str) -> set[str]:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Boolean, Column, Float, Integer, MetaData, String, Table, func, select
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.store import Page, Prepared, Store, iso, paged
-from cumulet.store.in_list import in_bound_list
-from cumulet.store.paging import MarkerNotFound
-from cumulet.store.times import parse_iso
+from cumulet.db import Database, Page, Prepared, iso, paged
+from cumulet.db.in_list import in_bound_list
+from cumulet.db.paging import MarkerNotFound
+from cumulet.db.times import parse_iso
 from tests.databases import KINDS, place
 
 tables = MetaData()
@@ -26,55 +26,55 @@ things = Table(
 
 
 @pytest.fixture(params=KINDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = Store(place(tmp_path / "db.sqlite", request.param), durable=False)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    made = Database(place(tmp_path / "db.sqlite", request.param), durable=False)
     with made.engine.connect() as connection:
         tables.create_all(connection)
     yield made
     made.close()
 
 
-def count(store: Store) -> int:
-    with store.read() as tx:
+def count(db: Database) -> int:
+    with db.read() as tx:
         return int(tx.scalar(select(func.count()).select_from(things)))
 
 
-def test_all_or_nothing(store: Store) -> None:
+def test_all_or_nothing(db: Database) -> None:
     woken: list[str] = []
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), db.transaction() as tx:
         tx.insert(things, {"id": "a"})
         tx.on_commit(lambda: woken.append("never"))
         raise RuntimeError
-    assert count(store) == 0
-    with store.transaction() as tx:
+    assert count(db) == 0
+    with db.transaction() as tx:
         tx.insert(things, [{"id": "a"}, {"id": "b"}])
         tx.on_commit(lambda: woken.append("once"))
         assert woken == []
-    assert (count(store), woken) == (2, ["once"])
+    assert (count(db), woken) == (2, ["once"])
 
 
-def test_a_reader_sees_one_moment(store: Store) -> None:
-    with store.read() as tx:
+def test_a_reader_sees_one_moment(db: Database) -> None:
+    with db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(things)) == 0
-        thread = threading.Thread(target=_add, args=(store, "x"))
+        thread = threading.Thread(target=_add, args=(db, "x"))
         thread.start()
         thread.join()
         assert tx.scalar(select(func.count()).select_from(things)) == 0
-    assert count(store) == 1
+    assert count(db) == 1
 
 
-def _add(store: Store, name: str) -> None:
-    with store.transaction() as tx:
+def _add(db: Database, name: str) -> None:
+    with db.transaction() as tx:
         tx.insert(things, {"id": name})
 
 
-def test_writers_of_many_threads_queue(store: Store) -> None:
-    with store.transaction() as tx:
+def test_writers_of_many_threads_queue(db: Database) -> None:
+    with db.transaction() as tx:
         tx.insert(things, {"id": "counter", "size": 0})
 
     def raise_it() -> None:
         for _ in range(50):
-            with store.transaction() as tx:
+            with db.transaction() as tx:
                 size = tx.scalar(select(things.c.size).where(things.c.id == "counter"))
                 tx.update(things, things.c.id == "counter", size=size + 1)
 
@@ -83,39 +83,39 @@ def test_writers_of_many_threads_queue(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    with store.read() as tx:
+    with db.read() as tx:
         assert tx.scalar(select(things.c.size)) == 300
 
 
-def test_compare_and_set_says_no(store: Store) -> None:
-    _add(store, "a")
-    with store.transaction() as tx:
+def test_compare_and_set_says_no(db: Database) -> None:
+    _add(db, "a")
+    with db.transaction() as tx:
         assert tx.update(things, (things.c.id == "a") & things.c.size.is_(None), size=1) == 1
         assert tx.update(things, (things.c.id == "a") & things.c.size.is_(None), size=2) == 0
 
 
-def test_upsert(store: Store) -> None:
+def test_upsert(db: Database) -> None:
     for size in (1, 2):
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             tx.upsert(things, {"id": "a"}, size=size, name="n")
-    with store.read() as tx:
+    with db.read() as tx:
         assert [tuple(row) for row in tx.rows(select(things))] == [("a", "n", 2)]
 
 
-def test_a_wake_up_between_reading_and_waiting_is_not_lost(store: Store) -> None:
+def test_a_wake_up_between_reading_and_waiting_is_not_lost(db: Database) -> None:
     async def scenario() -> list[bool]:
-        ticket = store.wakeups.ticket("t")
-        with store.transaction() as tx:
+        ticket = db.wakeups.ticket("t")
+        with db.transaction() as tx:
             tx.wake("t")
-        at_once = await store.wakeups.wait({"t": ticket}, 5)
-        nobody = await store.wakeups.wait({"t": store.wakeups.ticket("t")}, 0.01)
-        task = asyncio.create_task(store.wakeups.wait({"t": store.wakeups.ticket("t"), "u": 0}, 5))
+        at_once = await db.wakeups.wait({"t": ticket}, 5)
+        nobody = await db.wakeups.wait({"t": db.wakeups.ticket("t")}, 0.01)
+        task = asyncio.create_task(db.wakeups.wait({"t": db.wakeups.ticket("t"), "u": 0}, 5))
         await asyncio.sleep(0.01)
-        await asyncio.to_thread(store.wakeups.wake, "t")
+        await asyncio.to_thread(db.wakeups.wake, "t")
         return [at_once, nobody, await task]
 
     assert asyncio.run(scenario()) == [True, False, True]
-    assert store.wakeups._waiters.get("u", set()) == set()
+    assert db.wakeups._waiters.get("u", set()) == set()
 
 
 ROWS = st.lists(st.tuples(st.text("ab", max_size=2) | st.none(), st.integers(0, 3) | st.none()), max_size=25)
@@ -125,13 +125,13 @@ SORTS = st.lists(st.tuples(st.sampled_from(["name", "size"]), st.booleans()), ma
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(rows=ROWS, sort=SORTS, limit=st.integers(1, 7), reverse=st.booleans())
 def test_pages_add_up_to_the_whole(
-    store: Store, rows: list[tuple[str | None, int | None]], sort: list[tuple[str, bool]], limit: int, reverse: bool
+    db: Database, rows: list[tuple[str | None, int | None]], sort: list[tuple[str, bool]], limit: int, reverse: bool
 ) -> None:
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.execute(things.delete())
         tx.insert(things, [{"id": f"{n:03d}", "name": name, "size": size} for n, (name, size) in enumerate(rows)])
     columns = {"name": things.c.name, "size": things.c.size}
-    with store.read() as tx:
+    with db.read() as tx:
         whole = [r.id for r in paged(tx, select(things), columns, Page(sort=tuple(sort)), things.c.id, select(things))]
         assert sorted(whole) == [f"{n:03d}" for n in range(len(rows))]
         found: list[str] = []
@@ -146,10 +146,10 @@ def test_pages_add_up_to_the_whole(
         assert found == whole
 
 
-def test_an_unknown_marker(store: Store) -> None:
-    with store.transaction() as tx:
+def test_an_unknown_marker(db: Database) -> None:
+    with db.transaction() as tx:
         tx.insert(things, [{"id": "mine", "name": "b", "size": 1}, {"id": "hers", "name": "a", "size": 1}])
-    with store.read() as tx:
+    with db.read() as tx:
         seen = select(things).where(things.c.name == "b")
         for marker in ("nobody", "hers"):
             with pytest.raises(MarkerNotFound):
@@ -164,9 +164,9 @@ def test_times_survive_their_text(us: int) -> None:
     assert parse_iso(iso(us)) == us - us % 1_000_000
 
 
-def test_prepared_statements_mean_what_the_others_mean(store: Store) -> None:
+def test_prepared_statements_mean_what_the_others_mean(db: Database) -> None:
     listed = Prepared(select(things).where(in_bound_list(things.c.id, "ids")).order_by(things.c.id).limit(2))
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.insert(things, [{"id": name, "name": "n", "size": size} for size, name in enumerate("abc")])
         assert [tuple(row) for row in tx.rows(listed, {"ids": ["c", "a", "b"]})] == [("a", "n", 0), ("b", "n", 1)]
         assert tx.rows(listed, {"ids": []}) == [] and tx.scalar(listed, {"ids": ["c"]}) == "c"
@@ -185,7 +185,7 @@ def test_prepared_statements_mean_what_the_others_mean(store: Store) -> None:
             tx.insert(things, {"id": "a"})
 
 
-def test_prepared_statements_carry_json_booleans_fractions_and_defaults(store: Store) -> None:
+def test_prepared_statements_carry_json_booleans_fractions_and_defaults(db: Database) -> None:
     rich = Table(
         "rich",
         MetaData(),
@@ -195,9 +195,9 @@ def test_prepared_statements_carry_json_booleans_fractions_and_defaults(store: S
         Column("ratio", Float, default=1.5),
         Column("many", JSON, default=dict),
     )
-    with store.engine.connect() as connection:
+    with db.engine.connect() as connection:
         rich.create(connection)
-    with store.transaction() as tx:
+    with db.transaction() as tx:
         tx.insert(rich, {"id": "a", "data": {"x": [1]}})
         tx.upsert(rich, {"id": "b"}, data=None)
         tx.update_by_key(rich, {"id": "b"}, on=False)

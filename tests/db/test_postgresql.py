@@ -14,10 +14,10 @@ from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, func, sel
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cumulet.config import ConfigError, Settings
-from cumulet.store import Prepared, Store, Unstorable
-from cumulet.store.dialects import postgresql_url
-from cumulet.store.schema import SchemaError, prepare
-from cumulet.store.texts import instr
+from cumulet.db import Database, Prepared, Unstorable
+from cumulet.db.dialects import postgresql_url
+from cumulet.db.schema import SchemaError, prepare
+from cumulet.db.texts import instr
 from tests.databases import KINDS, place, url
 
 tables = MetaData()
@@ -31,15 +31,15 @@ things = Table(
 
 
 @contextmanager
-def controllers(count: int) -> Iterator[list[Store]]:
+def controllers(count: int) -> Iterator[list[Database]]:
     """That many stores of one new database, as that many processes have them."""
     where = url()
-    made = [Store(where, durable=False) for _ in range(count)]
+    made = [Database(where, durable=False) for _ in range(count)]
     with made[0].engine.connect() as connection:
         tables.create_all(connection)
     yield made
-    for store in made:
-        store.close()
+    for db in made:
+        db.close()
 
 
 def test_writers_of_several_controllers_queue() -> None:
@@ -47,13 +47,13 @@ def test_writers_of_several_controllers_queue() -> None:
         with stores[0].transaction() as tx:
             tx.insert(things, {"id": "counter", "size": 0})
 
-        def raise_it(store: Store) -> None:
+        def raise_it(db: Database) -> None:
             for _ in range(25):
-                with store.transaction() as tx:
+                with db.transaction() as tx:
                     size = tx.scalar(select(things.c.size).where(things.c.id == "counter"))
                     tx.update(things, things.c.id == "counter", size=size + 1)
 
-        threads = [threading.Thread(target=raise_it, args=(store,)) for store in stores]
+        threads = [threading.Thread(target=raise_it, args=(db,)) for db in stores]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -93,14 +93,14 @@ def test_wake_ups_reach_other_controllers_after_the_commit() -> None:
                 found.append(await there.wakeups.wait({"topic": ticket}, 5 if commits else 0.5))
             return found
 
-        async def settled(store: Store) -> int:
+        async def settled(db: Database) -> int:
             """The topic's ticket once the listener surely listens."""
-            marker = store.wakeups.ticket("marker")
-            while not await store.wakeups.wait({"marker": marker}, 0.05):
+            marker = db.wakeups.ticket("marker")
+            while not await db.wakeups.wait({"marker": marker}, 0.05):
                 with here.transaction() as tx:
                     tx.wake("marker")
             await asyncio.sleep(0.2)
-            return store.wakeups.ticket("topic")
+            return db.wakeups.ticket("topic")
 
         try:
             assert asyncio.run(told()) == [True, False]
@@ -111,52 +111,52 @@ def test_wake_ups_reach_other_controllers_after_the_commit() -> None:
 
 
 def test_a_controller_survives_its_connections() -> None:
-    with controllers(2) as (store, other):
+    with controllers(2) as (db, other):
         ended = threading.Event()
-        listening = threading.Thread(target=store.listen, args=(ended,))
+        listening = threading.Thread(target=db.listen, args=(ended,))
         listening.start()
         try:
-            with store.read() as tx:
+            with db.read() as tx:
                 tx.scalar(select(func.count()).select_from(things))
             others = "pid <> pg_backend_pid() AND datname = current_database()"
             end = text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
-            ticket = store.wakeups.ticket("t")
+            ticket = db.wakeups.ticket("t")
             for _ in range(2):
                 with other.transaction() as tx:
                     tx.execute(end)
-                with store.transaction() as tx:
+                with db.transaction() as tx:
                     tx.insert(things, {"id": f"{tx.now % 10**8}"})
-            with pytest.raises(DBAPIError), store.transaction() as tx:
+            with pytest.raises(DBAPIError), db.transaction() as tx:
                 with other.read() as ending:
                     ending.execute(end)
                 tx.execute(select(things))
-            with store.read() as tx:
+            with db.read() as tx:
                 assert tx.scalar(select(func.count()).select_from(things)) == 2
             until = time.monotonic() + 20
             while time.monotonic() < until:
                 with other.transaction() as tx:
                     tx.wake("t")
-                if asyncio.run(store.wakeups.wait({"t": ticket}, 0.2)):
+                if asyncio.run(db.wakeups.wait({"t": ticket}, 0.2)):
                     break
-            assert store.wakeups.ticket("t") > ticket, "the listener came back"
+            assert db.wakeups.ticket("t") > ticket, "the listener came back"
         finally:
             ended.set()
             listening.join(10)
 
 
 def test_values_that_no_column_holds_are_told_apart() -> None:
-    with controllers(1) as (store,):
+    with controllers(1) as (db,):
         for values in (
             {"id": "a\0"},
             {"id": "longer than eight"},
             {"id": "a", "size": 2**40},
             {"id": "a", "size": 2**70},
         ):
-            with pytest.raises(Unstorable), store.transaction() as tx:
+            with pytest.raises(Unstorable), db.transaction() as tx:
                 tx.insert(things, values)
-            with pytest.raises(Unstorable), store.transaction() as tx:
+            with pytest.raises(Unstorable), db.transaction() as tx:
                 tx.execute(things.insert().values(**values))
-        with store.transaction() as tx:
+        with db.transaction() as tx:
             tx.insert(things, {"id": "a"})
             with pytest.raises(IntegrityError), tx.savepoint():
                 tx.insert(things, {"id": "a"})
@@ -167,41 +167,41 @@ def test_values_that_no_column_holds_are_told_apart() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_place_in_a_text(kind: str, tmp_path: Path) -> None:
-    store = Store(place(tmp_path / "db.sqlite", kind))
-    with store.read() as tx:
+    db = Database(place(tmp_path / "db.sqlite", kind))
+    with db.read() as tx:
         places = [tx.scalar(select(instr(*pair))) for pair in (("abc", "bc"), ("abc", "BC"), ("a%c", "%"))]
-    store.close()
+    db.close()
     assert places == [2, 0, 2]
 
 
 def test_controllers_that_start_at_once_make_the_tables_once() -> None:
     where = url()
-    stores = [Store(where, durable=False) for _ in range(4)]
+    stores = [Database(where, durable=False) for _ in range(4)]
     failed: list[BaseException] = []
 
-    def start(store: Store) -> None:
+    def start(db: Database) -> None:
         try:
-            prepare(store)
+            prepare(db)
         except BaseException as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=start, args=(store,)) for store in stores]
+    threads = [threading.Thread(target=start, args=(db,)) for db in stores]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for store in stores:
-        store.close()
+    for db in stores:
+        db.close()
     assert failed == []
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
     for where in (f"postgresql://u:hush@/x?host={tmp_path}", f"{url()}0&password=hush".replace("/test", "/none")):
-        store = Store(where, durable=False)
+        db = Database(where, durable=False)
         with pytest.raises(SchemaError, match="cannot be used") as told:
-            prepare(store)
+            prepare(db)
         assert "hush" not in str(told.value)
-        store.close()
+        db.close()
 
 
 def test_the_url_is_a_secret(tmp_path: Path) -> None:

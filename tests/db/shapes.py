@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Column, ForeignKeyConstraint, Index, MetaData, Table, UniqueConstraint
 
 import cumulet
-from cumulet.store.schema import MIGRATIONS
+from cumulet.db.schema import MIGRATIONS
 
 SHAPES = MIGRATIONS / "shapes"
 

@@ -3,7 +3,7 @@ happened once in its life."""
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table
 
-from cumulet.store.database import metadata
+from cumulet.db.database import metadata
 
 upgrades = Table(
     "store_upgrades",

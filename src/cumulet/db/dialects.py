@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import URL, Column, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.pool import NullPool
 
-from cumulet.store import trouble
+from cumulet.db import trouble
 
 WRITERS = 0x63756D75
 """Key of the advisory lock of PostgreSQL that a writer holds (``cumu``)."""
