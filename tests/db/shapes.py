@@ -18,7 +18,7 @@ SHAPES = MIGRATIONS / "shapes"
 def declare_everything() -> None:
     """Import every module that holds tables."""
     for found in pkgutil.walk_packages(cumulet.__path__, "cumulet."):
-        if found.name.split(".")[-1].startswith("tables") and ".node." not in found.name:
+        if "tables" in found.name.split(".") and ".node." not in found.name:
             importlib.import_module(found.name)
 
 

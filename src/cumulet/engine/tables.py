@@ -1,9 +1,14 @@
 """All tables of the engine."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, text
 
 from cumulet.db.database import metadata
 from cumulet.db.partial import only
+from cumulet.db.rows import TypedRow
 
 flows = Table(
     "engine_flows",
@@ -18,6 +23,20 @@ flows = Table(
     Column("started_at", BigInteger, nullable=False),
     Index("ix_engine_flows_due_at", "due_at"),
 )
+
+
+class FlowRow(TypedRow, table=flows):
+    """A flow."""
+
+    kind: str
+    subject: str
+    step: str
+    state: dict[str, Any]
+    due_at: int
+    deadline_at: int
+    attempts: int
+    started_at: int
+
 
 _ENDED = text("event = 'deleted'")
 
@@ -37,3 +56,18 @@ timeline = Table(
     Index("ix_engine_timeline_subject", "subject", "id"),
     Index("ix_engine_timeline_ended", "at", **only(_ENDED)),
 )
+
+
+class TimelineRow(TypedRow, table=timeline):
+    """Something that happened."""
+
+    id: int
+    subject: str
+    at: int
+    event: str
+    message: str
+    detail: Any
+    request_id: str | None
+    user_id: str | None
+    user_name: str | None
+    project_id: str | None

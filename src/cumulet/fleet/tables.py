@@ -1,8 +1,13 @@
 """All tables of the fleet: links of nodes, tokens to join with, hosts, what those shall look like, questions."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
 from cumulet.db.database import metadata
+from cumulet.db.rows import TypedRow
 
 links = Table(
     "fleet_links",
@@ -21,6 +26,22 @@ links = Table(
 """`cloud_id`, `epoch` and `revision` are the newest that the node has seen, in its own words; `hold` is why it takes
 nothing from this controller."""
 
+
+class LinkRow(TypedRow, table=links):
+    """A link."""
+
+    id: str
+    name: str
+    secret_hash: str
+    previous_hash: str | None
+    joined_at: int
+    last_seen: int
+    cloud_id: str | None
+    epoch: int
+    revision: int
+    hold: str | None
+
+
 join_tokens = Table(
     "fleet_join_tokens",
     metadata,
@@ -28,6 +49,15 @@ join_tokens = Table(
     Column("name", String(255)),
     Column("expires_at", BigInteger, nullable=False),
 )
+
+
+class JoinTokenRow(TypedRow, table=join_tokens):
+    """A join token."""
+
+    token_hash: str
+    name: str | None
+    expires_at: int
+
 
 hosts = Table(
     "fleet_hosts",
@@ -49,6 +79,24 @@ hosts = Table(
 """`left_at`: since when its node does not name it any more; `dropped`: what an operator does not want to see of a host
 that is gone (binaries of agents), until it returns."""
 
+
+class HostRow(TypedRow, table=hosts):
+    """A host."""
+
+    id: str
+    number: int
+    name: str
+    link_id: str
+    facts: Any
+    disabled: bool
+    disabled_reason: str | None
+    forced_down: bool
+    left_at: int | None
+    dropped: Any
+    joined_at: int
+    updated_at: int
+
+
 desired = Table(
     "fleet_desired",
     metadata,
@@ -68,6 +116,25 @@ desired = Table(
     Index("ix_fleet_desired_link_revision", "link_id", "revision"),
     Index("ix_fleet_desired_ref", "kind", "ref"),
 )
+
+
+class DesiredRow(TypedRow, table=desired):
+    """What a node shall have, and what it said of it."""
+
+    link_id: str
+    kind: str
+    ref: str
+    host: str
+    revision: int
+    gone: bool
+    touched_at: int
+    reported_revision: int
+    reported_at: int | None
+    state: str
+    error: str | None
+    detail: str | None
+    facts: Any
+
 
 revision = Table(
     "fleet_revision",
@@ -90,6 +157,20 @@ jobs = Table(
     Index("ix_fleet_jobs_link_state", "link_id", "state"),
 )
 
+
+class JobRow(TypedRow, table=jobs):
+    """A job."""
+
+    id: str
+    link_id: str
+    host: str
+    kind: str
+    args: dict[str, Any]
+    state: str
+    result: str | None
+    deadline_at: int
+
+
 cloud = Table(
     "fleet_cloud",
     metadata,
@@ -100,6 +181,16 @@ cloud = Table(
 )
 """One row: whose rows these are."""
 
+
+class CloudRow(TypedRow, table=cloud):
+    """What this cloud is."""
+
+    id: str
+    epoch: int
+    run: str
+    made_at: int
+
+
 epochs = Table(
     "fleet_epochs",
     metadata,
@@ -108,6 +199,15 @@ epochs = Table(
     Column("last_revision", BigInteger, nullable=False),
 )
 """The past of these rows: each run of a controller that is over, and the revision at which it ended."""
+
+
+class EpochRow(TypedRow, table=epochs):
+    """An epoch of this cloud."""
+
+    run: str
+    epoch: int
+    last_revision: int
+
 
 kept = Table(
     "fleet_kept",
@@ -127,3 +227,21 @@ kept = Table(
     Column("round", BigInteger, nullable=False),
 )
 """What nodes have and were not told to have by this controller."""
+
+
+class KeptRow(TypedRow, table=kept):
+    """What a node has and was not told to have."""
+
+    link_id: str
+    kind: str
+    ref: str
+    host: str
+    cloud_id: str
+    epoch: int
+    revision: int
+    why: str
+    spec: Any
+    facts: Any
+    size: int
+    since: int
+    round: int

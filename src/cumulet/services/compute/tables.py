@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, String, Table, UniqueConstraint, text
 
 from cumulet.db.database import metadata
 from cumulet.db.partial import only
+from cumulet.db.rows import TypedRow
 
 flavors = Table(
     "compute_flavors",
@@ -25,12 +28,39 @@ flavors = Table(
     Column("updated_at", BigInteger),
 )
 
+
+class FlavorRow(TypedRow, table=flavors):
+    """A flavor."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram: int
+    disk: int
+    ephemeral: int
+    swap: int
+    rxtx_factor: float
+    is_public: bool
+    description: str | None
+    extra_specs: dict[str, str]
+    created_at: int
+    updated_at: int | None
+
+
 flavor_access = Table(
     "compute_flavor_access",
     metadata,
     Column("flavor_id", String(255), primary_key=True),
     Column("project_id", String(64), primary_key=True),
 )
+
+
+class FlavorAccessRow(TypedRow, table=flavor_access):
+    """That a project may use a flavor that is not public."""
+
+    flavor_id: str
+    project_id: str
+
 
 keypairs = Table(
     "compute_keypairs",
@@ -44,6 +74,19 @@ keypairs = Table(
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("user_id", "name"),
 )
+
+
+class KeypairRow(TypedRow, table=keypairs):
+    """A keypair."""
+
+    id: int
+    user_id: str
+    name: str
+    type: str
+    fingerprint: str
+    public_key: str
+    created_at: int
+
 
 _LIVING, _DEAD = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 
@@ -106,12 +149,70 @@ servers = Table(
     sqlite_autoincrement=True,
 )
 
+
+class ServerRow(TypedRow, table=servers):
+    """A server."""
+
+    number: int
+    id: str
+    project_id: str
+    user_id: str
+    name: str
+    description: str | None
+    hostname: str
+    vm_state: str
+    task_state: str | None
+    power_state: int
+    progress: int
+    host: str | None
+    link_id: str | None
+    availability_zone: str | None
+    image_id: str
+    image: dict[str, Any] | None
+    flavor_id: str
+    flavor: dict[str, Any]
+    vcpus: int
+    ram: int
+    key_name: str | None
+    key_type: str | None
+    public_key: str | None
+    user_data: str | None
+    meta: dict[str, str]
+    personality: Any
+    config_drive: bool
+    disk_config: str
+    access_ip_v4: str | None
+    access_ip_v6: str | None
+    reservation_id: str
+    launch_index: int
+    seed: str
+    power: str
+    hard_reboots: int
+    soft_reboots: int
+    locked_by: str | None
+    locked_reason: str | None
+    fault: dict[str, Any] | None
+    created_at: int
+    updated_at: int
+    launched_at: int | None
+    terminated_at: int | None
+    deleted_at: int | None
+
+
 server_tags = Table(
     "compute_server_tags",
     metadata,
     Column("server_id", String(36), primary_key=True),
     Column("tag", String(60), primary_key=True),
 )
+
+
+class ServerTagRow(TypedRow, table=server_tags):
+    """A server tag."""
+
+    server_id: str
+    tag: str
+
 
 actions = Table(
     "compute_actions",
@@ -133,6 +234,26 @@ actions = Table(
     Index("ix_compute_actions_server", "server_id", "id"),
 )
 
+
+class ActionRow(TypedRow, table=actions):
+    """What was asked of a server."""
+
+    id: int
+    server_id: str
+    action: str
+    request_id: str
+    project_id: str | None
+    user_id: str | None
+    message: str | None
+    event: str
+    host: str | None
+    result: str | None
+    details: str | None
+    started_at: int
+    finished_at: int | None
+    updated_at: int
+
+
 # What a project's servers use: kept in the transaction that creates or deletes one.
 usages = Table(
     "compute_usages",
@@ -143,6 +264,16 @@ usages = Table(
     Column("ram", Integer, nullable=False, default=0),
 )
 
+
+class UsageRow(TypedRow, table=usages):
+    """How much of its quotas a project uses."""
+
+    project_id: str
+    instances: int
+    cores: int
+    ram: int
+
+
 quotas = Table(
     "compute_quotas",
     metadata,
@@ -150,6 +281,15 @@ quotas = Table(
     Column("resource", String(64), primary_key=True),
     Column("hard_limit", Integer, nullable=False),
 )
+
+
+class QuotaRow(TypedRow, table=quotas):
+    """A quota."""
+
+    project_id: str
+    resource: str
+    hard_limit: int
+
 
 console_tokens = Table(
     "compute_console_tokens",
@@ -160,3 +300,12 @@ console_tokens = Table(
     Column("expires_at", BigInteger, nullable=False),
     Index("ix_compute_console_tokens_expires_at", "expires_at"),
 )
+
+
+class ConsoleTokenRow(TypedRow, table=console_tokens):
+    """A console token."""
+
+    token_hash: str
+    server_id: str
+    kind: str
+    expires_at: int

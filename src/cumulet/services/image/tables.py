@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
 
-from cumulet.db import metadata
+from cumulet.db import TypedRow, metadata
 from cumulet.db.partial import only
 
 _LIVING, _DEAD = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
@@ -44,6 +46,37 @@ images = Table(
     Index("image_images_name", "name"),
 )
 
+
+class ImageRow(TypedRow, table=images):
+    """An image."""
+
+    id: str
+    name: str | None
+    owner: str | None
+    visibility: str
+    status: str
+    disk_format: str | None
+    container_format: str | None
+    size: int | None
+    virtual_size: int | None
+    checksum: str | None
+    os_hash_algo: str | None
+    os_hash_value: str | None
+    min_disk: int
+    min_ram: int
+    protected: bool
+    os_hidden: bool
+    properties: dict[str, Any]
+    upload_id: str | None
+    stores: str | None
+    import_task: str | None
+    importing_to_stores: str | None
+    failed_import: str | None
+    created_at: int
+    updated_at: int
+    deleted_at: int | None
+
+
 tags = Table(
     "image_tags",
     metadata,
@@ -52,6 +85,14 @@ tags = Table(
     Index("image_tags_value", "value", "image_id"),
     sqlite_with_rowid=False,
 )
+
+
+class TagRow(TypedRow, table=tags):
+    """A tag."""
+
+    image_id: str
+    value: str
+
 
 members = Table(
     "image_members",
@@ -64,6 +105,17 @@ members = Table(
     Index("image_members_member", "member", "status", "image_id"),
     sqlite_with_rowid=False,
 )
+
+
+class MemberRow(TypedRow, table=members):
+    """A member."""
+
+    image_id: str
+    member: str
+    status: str
+    created_at: int
+    updated_at: int
+
 
 locations = Table(
     "image_locations",
@@ -81,6 +133,18 @@ there, wherever the store's folder or bucket lies; a whole URL on other people's
 that no declared store owns, `detail` is the metadata that clients gave, without the store. `image_images.stores` names
 the same stores, with commas, so that a list of images asks nothing more."""
 
+
+class LocationRow(TypedRow, table=locations):
+    """A location."""
+
+    id: int
+    image_id: str
+    store: str | None
+    url: str
+    detail: dict[str, Any]
+    created_at: int
+
+
 erasures = Table(
     "image_erasures",
     metadata,
@@ -91,6 +155,15 @@ erasures = Table(
 )
 """Objects that belong to no image: what a delete left to be removed, and what is being written right now (due when its
 writer has been silent for too long)."""
+
+
+class ErasureRow(TypedRow, table=erasures):
+    """Data that nothing names any more."""
+
+    store: str
+    url: str
+    due_at: int
+
 
 cached = Table(
     "image_cached",
@@ -104,6 +177,19 @@ cached = Table(
     Column("last_accessed", BigInteger),
 )
 """Images of far stores whose bytes are kept near by as well: `state` is queued or cached."""
+
+
+class CachedRow(TypedRow, table=cached):
+    """What is in the cache."""
+
+    image_id: str
+    state: str
+    size: int | None
+    hits: int
+    created_at: int
+    last_modified: int | None
+    last_accessed: int | None
+
 
 tasks = Table(
     "image_tasks",
@@ -127,6 +213,25 @@ tasks = Table(
     Index("image_tasks_expires", "expires_at"),
 )
 
+
+class TaskRow(TypedRow, table=tasks):
+    """A task."""
+
+    id: str
+    type: str
+    status: str
+    owner: str | None
+    image_id: str | None
+    user_id: str | None
+    request_id: str | None
+    input: Any
+    result: Any
+    message: str
+    created_at: int
+    updated_at: int
+    expires_at: int | None
+
+
 # ---- metadata definitions: what properties there are, and what their values mean ------------------------------
 
 namespaces = Table(
@@ -145,6 +250,21 @@ namespaces = Table(
     Index("image_namespaces_owner", "owner"),
 )
 
+
+class NamespaceRow(TypedRow, table=namespaces):
+    """A namespace."""
+
+    id: str
+    namespace: str
+    display_name: str | None
+    description: str | None
+    visibility: str
+    protected: bool
+    owner: str | None
+    created_at: int
+    updated_at: int
+
+
 namespace_objects = Table(
     "image_namespace_objects",
     metadata,
@@ -159,6 +279,20 @@ namespace_objects = Table(
     Index("image_namespace_objects_name", "namespace_id", "name", unique=True),
 )
 
+
+class NamespaceObjectRow(TypedRow, table=namespace_objects):
+    """An object of a namespace."""
+
+    id: str
+    namespace_id: str
+    name: str
+    description: str | None
+    required: Any
+    properties: Any
+    created_at: int
+    updated_at: int
+
+
 namespace_properties = Table(
     "image_namespace_properties",
     metadata,
@@ -171,6 +305,18 @@ namespace_properties = Table(
     Index("image_namespace_properties_name", "namespace_id", "name", unique=True),
 )
 
+
+class NamespacePropertyRow(TypedRow, table=namespace_properties):
+    """A property of a namespace."""
+
+    id: str
+    namespace_id: str
+    name: str
+    schema: dict[str, Any]
+    created_at: int
+    updated_at: int
+
+
 namespace_tags = Table(
     "image_namespace_tags",
     metadata,
@@ -182,6 +328,17 @@ namespace_tags = Table(
     Index("image_namespace_tags_name", "namespace_id", "name", unique=True),
 )
 
+
+class NamespaceTagRow(TypedRow, table=namespace_tags):
+    """A tag of a namespace."""
+
+    id: str
+    namespace_id: str
+    name: str
+    created_at: int
+    updated_at: int
+
+
 resource_types = Table(
     "image_resource_types",
     metadata,
@@ -190,6 +347,15 @@ resource_types = Table(
     Column("updated_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+class ResourceTypeRow(TypedRow, table=resource_types):
+    """A resource type."""
+
+    name: str
+    created_at: int
+    updated_at: int
+
 
 resource_type_associations = Table(
     "image_resource_type_associations",
@@ -203,3 +369,14 @@ resource_type_associations = Table(
     Index("image_resource_type_associations_name", "name"),
     sqlite_with_rowid=False,
 )
+
+
+class ResourceTypeAssociationRow(TypedRow, table=resource_type_associations):
+    """A resource type association."""
+
+    namespace_id: str
+    name: str
+    prefix: str | None
+    properties_target: str | None
+    created_at: int
+    updated_at: int
