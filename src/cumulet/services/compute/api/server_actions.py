@@ -12,7 +12,7 @@ from cumulet.services.compute.api.server_lookup import SERVER, actor
 from cumulet.services.compute.model import server_delete, server_power, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire.new_server import Name
+from cumulet.services.compute.wire.server_create import Name
 from cumulet.services.network import door as network
 
 _API = "os_compute_api"

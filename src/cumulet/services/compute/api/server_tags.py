@@ -10,7 +10,7 @@ from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire import new_server as wire
+from cumulet.services.compute.wire import server_create as wire
 
 _PATH = "/v2.1/servers/{server_id}/tags"
 _RULE = "os_compute_api:os-server-tags"

@@ -12,12 +12,13 @@ from msgspec import UNSET
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply
 from cumulet.http.faults import JSON
-from cumulet.services.compute.api import new_servers, queries, server_filters
+from cumulet.services.compute.api import queries, server_filters
+from cumulet.services.compute.api import server_create as create_request
 from cumulet.services.compute.api.server_lookup import SERVER, actor
 from cumulet.services.compute.model import server_create, server_delete, server_list, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire import new_server as body_wire
+from cumulet.services.compute.wire import server_create as body_wire
 from cumulet.services.compute.wire import servers as wire
 from cumulet.services.compute.wire.links import next_page, self_and_bookmark
 from cumulet.services.network import door as network
@@ -30,7 +31,7 @@ _PASSWORD = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # noqa:
 def create(call: Call) -> Reply:
     """Create one server or several."""
     new: body_wire.NewServer = call.body.server
-    ids, reservation_id = server_create.create(call.tx, actor(call), new_servers.wish(call))
+    ids, reservation_id = server_create.create(call.tx, actor(call), create_request.request(call))
     if new.return_reservation_id is True or queries.boolean(str(new.return_reservation_id)):
         return Reply({"reservation_id": reservation_id})
     groups = [] if new.security_groups is UNSET else [g.name for g in new.security_groups if g.name is not UNSET]
@@ -116,16 +117,16 @@ def update(call: Call, server: Server) -> dict[str, Any]:
     new: body_wire.ServerUpdate = call.body.server
     values: dict[str, Any] = {}
     if isinstance(new.name, str):
-        new_servers.check_name(new.name)
+        create_request.check_name(new.name)
         values["name"] = new.name
     if new.description is not UNSET:
         values["description"] = new.description
     if isinstance(new.hostname, str):
-        values["hostname"] = new_servers.hostname(call, new.hostname)
+        values["hostname"] = create_request.hostname(call, new.hostname)
     if isinstance(new.accessIPv4, str):
-        values["access_ip_v4"] = new_servers.address("accessIPv4", new.accessIPv4, 4)
+        values["access_ip_v4"] = create_request.address("accessIPv4", new.accessIPv4, 4)
     if isinstance(new.accessIPv6, str):
-        values["access_ip_v6"] = new_servers.address("accessIPv6", new.accessIPv6, 6)
+        values["access_ip_v6"] = create_request.address("accessIPv6", new.accessIPv6, 6)
     if isinstance(new.disk_config, str):
         values["disk_config"] = new.disk_config
     servers.change(call.tx, server.id, **values)

@@ -66,27 +66,27 @@ class Create:
         timeline.record(tx, row.id, "host_failed", f"{row.host}: {error}", {"host": row.host, "detail": detail})
         assert row.link_id is not None
         resources = scheduling.resources_of(row.flavor, row.vcpus, row.ram)
-        wish = scheduling.Wish(resources, row.availability_zone, flow.state.get("forced"), tuple(failed))
-        verdict = scheduling.Verdict()
+        request = scheduling.RequestSpec(resources, row.availability_zone, flow.state.get("forced"), tuple(failed))
+        selection = scheduling.Selection()
         if len(failed) < ATTEMPTS:
-            verdict = scheduling.choose(tx, wish, self.context.availability_zone)
-        if verdict.host is None:
-            lines = [f"{item['host']}: {item['filter']}: {item['reason']}" for item in verdict.refused]
+            selection = scheduling.choose(tx, request, self.context.availability_zone)
+        if selection.host is None:
+            lines = [f"{item['host']}: {item['filter']}: {item['reason']}" for item in selection.refused]
             message = f"Build of instance {row.id} aborted: {error}"
             server_delete.fail(tx, row, message, "\n".join([*lines, f"{row.host}: {detail or error}"]))
             return Done()
-        self._move(tx, row, verdict, resources)
+        self._move(tx, row, selection, resources)
         return Wait(60.0)
 
-    def _move(self, tx: Transaction, row: Row[Any], verdict: scheduling.Verdict, resources: dict[str, int]) -> None:
-        host = verdict.host
+    def _move(self, tx: Transaction, row: Row[Any], selection: scheduling.Selection, resources: dict[str, int]) -> None:
+        host = selection.host
         assert host is not None
         if host.link_id != row.link_id:
             fleet.withdraw(tx, link_id=row.link_id, kind="guest", ref=row.id)
         placement.claim(
             tx,
             consumer=row.id,
-            provider=verdict.provider,
+            provider=selection.provider,
             resources=resources,
             project_id=row.project_id,
             user_id=row.user_id,

@@ -21,7 +21,7 @@ _BATCH = 8
 _SHOWN = 50
 
 
-class Wish(Struct, frozen=True):
+class RequestSpec(Struct, frozen=True):
     """Where a server may go. `resources`: placement's classes; `zone`: the availability zone asked for, if any;
     `host`: the only host that will do; `exclude`: names of hosts that failed already."""
 
@@ -32,7 +32,7 @@ class Wish(Struct, frozen=True):
 
 
 @dataclass
-class Verdict:
+class Selection:
     """The chosen host, or for each host the filter that said no and by how much."""
 
     host: fleet.Host | None = None
@@ -58,50 +58,52 @@ def parse_zone(text: str | None) -> tuple[str | None, str | None]:
     return parts[0] or None, host or None
 
 
-def choose(tx: Transaction, wish: Wish, zone_of_hosts: str) -> Verdict:
+def choose(tx: Transaction, request: RequestSpec, zone_of_hosts: str) -> Selection:
     """The first candidate that passes every filter. Two queries when the first batch holds one."""
-    verdict = Verdict()
+    selection = Selection()
     seen: list[str] = []
-    if wish.zone is not None and wish.zone != zone_of_hosts:
-        verdict.refused.append({"host": "*", "filter": "AvailabilityZoneFilter", "reason": f"no host in {wish.zone}"})
-        return verdict
-    only = _only(tx, wish, verdict)
-    if wish.host is not None and only is None:
-        return verdict
+    if request.zone is not None and request.zone != zone_of_hosts:
+        selection.refused.append(
+            {"host": "*", "filter": "AvailabilityZoneFilter", "reason": f"no host in {request.zone}"}
+        )
+        return selection
+    only = _only(tx, request, selection)
+    if request.host is not None and only is None:
+        return selection
     while True:
         limit = _BATCH if only is None else 100_000
-        found = placement.candidates(tx, wish.resources, limit=limit, exclude=seen)
+        found = placement.candidates(tx, request.resources, limit=limit, exclude=seen)
         if only is not None:
             found = [candidate for candidate in found if candidate.provider_uuid == only]
         hosts = fleet.by_ids(tx, [candidate.provider_uuid for candidate in found])
         for candidate in found:
-            reason = _refusal(hosts.get(candidate.provider_uuid), wish)
+            reason = _refusal(hosts.get(candidate.provider_uuid), request)
             if reason is None:
-                verdict.host, verdict.provider = hosts[candidate.provider_uuid], candidate.provider_uuid
-                return verdict
-            verdict.refused.append({"host": candidate.name, "filter": reason[0], "reason": reason[1]})
+                selection.host, selection.provider = hosts[candidate.provider_uuid], candidate.provider_uuid
+                return selection
+            selection.refused.append({"host": candidate.name, "filter": reason[0], "reason": reason[1]})
         seen += [candidate.provider_uuid for candidate in found]
         if only is not None or len(found) < limit:
-            _explain(tx, wish, verdict, only)
-            return verdict
+            _explain(tx, request, selection, only)
+            return selection
 
 
-def _only(tx: Transaction, wish: Wish, verdict: Verdict) -> str | None:
+def _only(tx: Transaction, request: RequestSpec, selection: Selection) -> str | None:
     """The id of the forced host."""
-    if wish.host is None:
+    if request.host is None:
         return None
-    host = fleet.host_by_name(tx, wish.host)
+    host = fleet.host_by_name(tx, request.host)
     if host is None:
-        verdict.refused.append({"host": wish.host, "filter": "force_hosts", "reason": "there is no such host"})
+        selection.refused.append({"host": request.host, "filter": "force_hosts", "reason": "there is no such host"})
         return None
     return host.id
 
 
-def _refusal(host: fleet.Host | None, wish: Wish) -> tuple[str, str] | None:
+def _refusal(host: fleet.Host | None, request: RequestSpec) -> tuple[str, str] | None:
     """The filter that refuses `host`, and why; None when it passes."""
     if host is None:
         return "ComputeFilter", "is not a host of this cloud"
-    if host.name in wish.exclude:
+    if host.name in request.exclude:
         return "RetryFilter", "failed to build this server before"
     if "compute" not in host.facts.roles:
         return "ComputeFilter", "does not run servers"
@@ -113,13 +115,13 @@ def _refusal(host: fleet.Host | None, wish: Wish) -> tuple[str, str] | None:
     return None
 
 
-def _explain(tx: Transaction, wish: Wish, verdict: Verdict, only: str | None) -> None:
+def _explain(tx: Transaction, request: RequestSpec, selection: Selection, only: str | None) -> None:
     """Add who had no room, and how much was lacking."""
     names = {"VCPU": "CoreFilter", "MEMORY_MB": "RamFilter", "DISK_GB": "DiskFilter"}
-    lacking = [s for s in placement.shortfalls(tx, wish.resources) if only is None or s.provider_uuid == only]
-    room = max(0, _SHOWN - len(verdict.refused))
+    lacking = [s for s in placement.shortfalls(tx, request.resources) if only is None or s.provider_uuid == only]
+    room = max(0, _SHOWN - len(selection.refused))
     for short in lacking[:room]:
-        verdict.refused.append(
+        selection.refused.append(
             {
                 "host": short.name,
                 "filter": names.get(short.resource_class, short.resource_class),
@@ -128,7 +130,7 @@ def _explain(tx: Transaction, wish: Wish, verdict: Verdict, only: str | None) ->
         )
     if len(lacking) > room:
         more = len({short.name for short in lacking[room:]} - {short.name for short in lacking[:room]})
-        verdict.refused.append(
+        selection.refused.append(
             {"host": f"{more} more hosts", "filter": "ResourceFilters", "reason": "likewise no room"}
         )
 

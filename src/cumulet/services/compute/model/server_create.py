@@ -38,7 +38,7 @@ _UNSAFE = re.compile(r"[^a-z0-9_.-]+")
 _GIB = 1 << 30
 
 
-class NewServer(Struct, frozen=True):
+class CreateRequest(Struct, frozen=True):
     """What a caller asks for, already checked for form. `networks` as the network service takes it."""
 
     name: str
@@ -66,41 +66,41 @@ class NewServer(Struct, frozen=True):
 class _Parts(Struct, frozen=True):
     """What the checks found, for all servers of the call."""
 
-    wish: NewServer
+    request: CreateRequest
     flavor: Row[Any]
     image: image.BootableImage
     key: Row[Any] | None
     reservation_id: str
 
 
-def create(tx: Transaction, actor: Actor, wish: NewServer) -> tuple[list[str], str]:
+def create(tx: Transaction, actor: Actor, request: CreateRequest) -> tuple[list[str], str]:
     """Create the servers: their ids and the reservation's. Raises the faults that Nova answers with."""
-    parts = _checked(tx, actor, wish)
+    parts = _checked(tx, actor, request)
     limits = quotas.limits(tx, actor.project_id)
-    _within_limits(wish, limits)
-    count = quotas.reserve(tx, actor.project_id, limits, parts.flavor, (wish.min_count, wish.max_count))
+    _within_limits(request, limits)
+    count = quotas.reserve(tx, actor.project_id, limits, parts.flavor, (request.min_count, request.max_count))
     ids = [_one(tx, actor, parts, index) for index in range(count)]
     return ids, parts.reservation_id
 
 
-def _checked(tx: Transaction, actor: Actor, wish: NewServer) -> _Parts:
-    flavor = flavors.find(tx, wish.flavor_id, actor.project_id, actor.caller.is_admin)
+def _checked(tx: Transaction, actor: Actor, request: CreateRequest) -> _Parts:
+    flavor = flavors.find(tx, request.flavor_id, actor.project_id, actor.caller.is_admin)
     if flavor is None:
-        raise BadRequest(f"Flavor {wish.flavor_id} could not be found.")
+        raise BadRequest(f"Flavor {request.flavor_id} could not be found.")
     key = None
-    if wish.key_name is not None:
-        key = keypairs.find(tx, actor.user_id, wish.key_name)
+    if request.key_name is not None:
+        key = keypairs.find(tx, actor.user_id, request.key_name)
         if key is None:
             raise BadRequest("Invalid key_name provided.")
-    found = image.boot_image(tx, actor.caller, actor.caller.is_admin, wish.image_id)
+    found = image.boot_image(tx, actor.caller, actor.caller.is_admin, request.image_id)
     if found is None:
         raise BadRequest("Can not find requested image")
     _fits(found, flavor)
     if actor.context.simulated:
-        servers.orders(wish.metadata)
-    if wish.zone is not None and wish.zone != actor.context.availability_zone:
+        servers.orders(request.metadata)
+    if request.zone is not None and request.zone != actor.context.availability_zone:
         raise BadRequest("The requested availability zone is not available")
-    return _Parts(wish, flavor, found, key, "r-" + "".join(secrets.choice(_LETTERS) for _ in range(8)))
+    return _Parts(request, flavor, found, key, "r-" + "".join(secrets.choice(_LETTERS) for _ in range(8)))
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -130,13 +130,13 @@ def _fits(found: image.BootableImage, flavor: Row[Any]) -> None:
             )
 
 
-def _within_limits(wish: NewServer, limits: Mapping[str, int]) -> None:
+def _within_limits(request: CreateRequest, limits: Mapping[str, int]) -> None:
     """Raise 403 for too many or too large pieces."""
-    if 0 <= limits["metadata_items"] < len(wish.metadata):
+    if 0 <= limits["metadata_items"] < len(request.metadata):
         raise NotAllowed(f"Maximum number of metadata items exceeds {limits['metadata_items']}")
-    if 0 <= limits["injected_files"] < len(wish.personality):
+    if 0 <= limits["injected_files"] < len(request.personality):
         raise NotAllowed("Personality file limit exceeded")
-    for file in wish.personality:
+    for file in request.personality:
         if 0 <= limits["injected_file_path_bytes"] < len(file["path"].encode()):
             raise NotAllowed(f"Personality file path exceeds maximum {limits['injected_file_path_bytes']}")
         if 0 <= limits["injected_file_content_bytes"] < len(file["contents"]) * 3 // 4:
@@ -164,18 +164,18 @@ def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
     server_id = str(uuid.uuid4())
     row = _row(tx, actor, parts, server_id, index)
     resources = scheduling.resources_of(row["flavor"], row["vcpus"], row["ram"])
-    placed = scheduling.Wish(resources, parts.wish.zone, parts.wish.host)
-    verdict = scheduling.choose(tx, placed, actor.context.availability_zone)
-    host = verdict.host
+    placed = scheduling.RequestSpec(resources, parts.request.zone, parts.request.host)
+    selection = scheduling.choose(tx, placed, actor.context.availability_zone)
+    host = selection.host
     if host is None:
-        network.check_server(tx, actor.caller, _networks_of(parts.wish), list(parts.wish.security_groups))
-        _without_host(tx, actor, row, verdict)
+        network.check_server(tx, actor.caller, _networks_of(parts.request), list(parts.request.security_groups))
+        _without_host(tx, actor, row, selection)
     else:
         row.update(host=host.name, link_id=host.link_id, task_state=states.SPAWNING)
         placement.claim(
             tx,
             consumer=server_id,
-            provider=verdict.provider,
+            provider=selection.provider,
             resources=resources,
             project_id=actor.project_id,
             user_id=actor.user_id,
@@ -188,18 +188,18 @@ def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
             server_id,
             "building",
             deadline_s=actor.context.deadlines.create_s,
-            state={"failed": [], "forced": parts.wish.host, "request_id": actor.request_id},
+            state={"failed": [], "forced": parts.request.host, "request_id": actor.request_id},
         )
         timeline.record(
             tx, server_id, "scheduled", f"Host {host.name} was chosen.", {"host": host.name}, actor.request_id
         )
     tx.insert(servers_table, row)
-    tx.insert(server_tags, [{"server_id": server_id, "tag": tag} for tag in sorted(set(parts.wish.tags))])
+    tx.insert(server_tags, [{"server_id": server_id, "tag": tag} for tag in sorted(set(parts.request.tags))])
     return server_id
 
 
 def _plug(tx: Transaction, actor: Actor, parts: _Parts, row: Mapping[str, Any]) -> None:
-    wish = parts.wish
+    request = parts.request
     network.plug_server(
         tx,
         actor.caller,
@@ -207,26 +207,26 @@ def _plug(tx: Transaction, actor: Actor, parts: _Parts, row: Mapping[str, Any]) 
         host=row["host"],
         link_id=row["link_id"],
         availability_zone=actor.context.availability_zone,
-        networks=_networks_of(wish),
-        security_groups=list(wish.security_groups),
+        networks=_networks_of(request),
+        security_groups=list(request.security_groups),
         hostname=row["hostname"],
     )
     tx.insert(actions_table, actions.row(tx, actor, row["id"], "create", row["host"]))
 
 
-def _networks_of(wish: NewServer) -> Sequence[network.NetworkRequest] | Literal["auto", "none"]:
-    return wish.networks if isinstance(wish.networks, str) else list(wish.networks)
+def _networks_of(request: CreateRequest) -> Sequence[network.NetworkRequest] | Literal["auto", "none"]:
+    return request.networks if isinstance(request.networks, str) else list(request.networks)
 
 
-def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], verdict: scheduling.Verdict) -> None:
+def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], selection: scheduling.Selection) -> None:
     """The server is written in ERROR, and says which host failed which filter by how much."""
-    message, details = scheduling.no_valid_host(verdict.refused)
+    message, details = scheduling.no_valid_host(selection.refused)
     row.update(vm_state=states.ERROR, task_state=None, fault=servers.fault(tx, 500, message, details))
     action = actions.row(tx, actor, row["id"], "create", None)
     tx.insert(
         actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now}
     )
-    timeline.record(tx, row["id"], "no_valid_host", message, scheduling.by_host(verdict.refused), actor.request_id)
+    timeline.record(tx, row["id"], "no_valid_host", message, scheduling.by_host(selection.refused), actor.request_id)
 
 
 def _numbered(name: str, index: int) -> str:
@@ -236,11 +236,11 @@ def _numbered(name: str, index: int) -> str:
 
 
 def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: int) -> dict[str, Any]:
-    wish, flavor = parts.wish, parts.flavor
-    name = wish.name if wish.max_count == 1 else _numbered(wish.name, index)
-    hostname = wish.hostname or hostname_of(name, server_id)
-    if wish.hostname and wish.max_count > 1:
-        hostname = _numbered(wish.hostname, index)
+    request, flavor = parts.request, parts.flavor
+    name = request.name if request.max_count == 1 else _numbered(request.name, index)
+    hostname = request.hostname or hostname_of(name, server_id)
+    if request.hostname and request.max_count > 1:
+        hostname = _numbered(request.hostname, index)
     snapshot = {column: getattr(flavor, column) for column in _SNAPSHOT}
     key = parts.key
     return {
@@ -248,13 +248,13 @@ def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: in
         "project_id": actor.project_id,
         "user_id": actor.user_id,
         "name": name,
-        "description": wish.description,
+        "description": request.description,
         "hostname": hostname,
         "vm_state": states.BUILDING,
         "task_state": "scheduling",
         "host": None,
         "link_id": None,
-        "availability_zone": wish.zone,
+        "availability_zone": request.zone,
         "image_id": parts.image.id,
         "image": _image_snapshot(parts.image),
         "flavor_id": flavor.id,
@@ -264,13 +264,13 @@ def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: in
         "key_name": None if key is None else key.name,
         "key_type": None if key is None else key.type,
         "public_key": None if key is None else key.public_key,
-        "user_data": wish.user_data,
-        "meta": dict(wish.metadata),
-        "personality": [dict(file) for file in wish.personality],
-        "config_drive": wish.config_drive,
-        "disk_config": wish.disk_config,
-        "access_ip_v4": wish.access_ip_v4,
-        "access_ip_v6": wish.access_ip_v6,
+        "user_data": request.user_data,
+        "meta": dict(request.metadata),
+        "personality": [dict(file) for file in request.personality],
+        "config_drive": request.config_drive,
+        "disk_config": request.disk_config,
+        "access_ip_v4": request.access_ip_v4,
+        "access_ip_v6": request.access_ip_v6,
         "reservation_id": parts.reservation_id,
         "launch_index": index,
         "seed": secrets.token_hex(32),

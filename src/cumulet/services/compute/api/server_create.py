@@ -15,9 +15,9 @@ from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import scheduling
-from cumulet.services.compute.model.server_create import NewServer, check_user_data
+from cumulet.services.compute.model.server_create import CreateRequest, check_user_data
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire import new_server as wire
+from cumulet.services.compute.wire import server_create as wire
 from cumulet.services.network.door import NetworkRequest
 
 _RULE = "os_compute_api:servers:create"
@@ -38,7 +38,7 @@ def refuse(field: str, value: Any, problem: str) -> Exception:
     return service.invalidity(Invalid(f"server.{field}", value, problem))
 
 
-def wish(call: Call) -> NewServer:
+def request(call: Call) -> CreateRequest:
     """What the caller asks for. Raises 400 and 403."""
     new: wire.NewServer = call.body.server
     check_name(new.name)
@@ -53,7 +53,7 @@ def wish(call: Call) -> NewServer:
     if networks not in ([], "none"):
         call.require(f"{_RULE}:attach_network")
     groups = [] if new.security_groups is UNSET else [g.name for g in new.security_groups if isinstance(g.name, str)]
-    return NewServer(
+    return CreateRequest(
         name=new.name.strip(),
         flavor_id=str(new.flavorRef).rsplit("/", 1)[-1],
         image_id=_image(new),
