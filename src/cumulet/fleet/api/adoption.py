@@ -18,7 +18,7 @@ from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.http.shapes import Open
 
 
-class AdoptWish(Open):
+class AdoptRequest(Open):
     """`show`: only say what would be done. `seen`: the digest of what was shown. `cloud`: whose things are meant, when
     nodes keep those of several clouds."""
 
@@ -27,8 +27,8 @@ class AdoptWish(Open):
     cloud: str | None = None
 
 
-class ForgetWish(Open):
-    """`ids`: of which things; None for all that is kept. The rest as of `AdoptWish`."""
+class ForgetRequest(Open):
+    """`ids`: of which things; None for all that is kept. The rest as of `AdoptRequest`."""
 
     ids: list[str] | None = None
     show: bool = False
@@ -40,11 +40,11 @@ class _ShownError(Exception):
     """Undoes what was done to be looked at."""
 
 
-@service.post("/v1/adopt", auth=False, admit=the_operator, request=AdoptWish, body_limit=1 << 16)
+@service.post("/v1/adopt", auth=False, admit=the_operator, request=AdoptRequest, body_limit=1 << 16)
 def adopt(call: Call) -> dict[str, Any]:
     """Make rows of everything that nodes keep, and let them take these rows again. All of it or nothing."""
-    wish: AdoptWish = call.body
-    return _carried_out(call, wish, lambda tx: _adopted(tx, call.context, wish.cloud))
+    asked: AdoptRequest = call.body
+    return _carried_out(call, asked, lambda tx: _adopted(tx, call.context, asked.cloud))
 
 
 def _adopted(tx: Transaction, context: LinkContext, cloud_id: str | None) -> tuple[dict[str, Any], Cloud | None]:
@@ -59,46 +59,46 @@ def _adopted(tx: Transaction, context: LinkContext, cloud_id: str | None) -> tup
     return {"cloud": found.cloud_id, "foreign": found.foreign, "adopted": lines, "left": left}, cloud
 
 
-@service.post("/v1/forget", auth=False, admit=the_operator, request=ForgetWish, body_limit=8 << 20)
+@service.post("/v1/forget", auth=False, admit=the_operator, request=ForgetRequest, body_limit=8 << 20)
 def forget(call: Call) -> dict[str, Any]:
     """Let nodes remove what they keep: these things, or all."""
-    wish: ForgetWish = call.body
-    return _carried_out(call, wish, lambda tx: _forgotten(tx, call.context, wish))
+    asked: ForgetRequest = call.body
+    return _carried_out(call, asked, lambda tx: _forgotten(tx, call.context, asked))
 
 
-def _forgotten(tx: Transaction, context: LinkContext, wish: ForgetWish) -> tuple[dict[str, Any], Cloud | None]:
+def _forgotten(tx: Transaction, context: LinkContext, asked: ForgetRequest) -> tuple[dict[str, Any], Cloud | None]:
     kept = keeping.every(tx)
-    cloud_id, foreign = adoption.chosen(tx, wish.cloud, kept)
+    cloud_id, foreign = adoption.chosen(tx, asked.cloud, kept)
     mine = [thing for thing in kept if thing.cloud_id in ("", cloud_id)]
-    if wish.ids is not None:
-        unknown = sorted(set(wish.ids) - {thing.ref for thing in mine})
+    if asked.ids is not None:
+        unknown = sorted(set(asked.ids) - {thing.ref for thing in mine})
         if unknown:
             raise adoption.UnclearError(f"no node keeps {unknown[0]}")
-        mine = [thing for thing in mine if thing.ref in set(wish.ids)]
+        mine = [thing for thing in mine if thing.ref in set(asked.ids)]
     done = set(keeping.forget(tx, sorted({thing.ref for thing in mine})))
     cloud = adoption.finish(tx, cloud_id, [], unsettled=context.standing.estranged is not None)
     lines = [msgspec.to_builtins(adoption.described(thing)) for thing in mine if (thing.kind, thing.ref) in done]
     return {"cloud": cloud_id, "foreign": foreign, "forgotten": lines}, cloud
 
 
-def _carried_out(call: Call, wish: AdoptWish | ForgetWish, act: Any) -> dict[str, Any]:
+def _carried_out(call: Call, asked: AdoptRequest | ForgetRequest, act: Any) -> dict[str, Any]:
     tx: Transaction = call.tx
     kept, held = keeping.every(tx), hosts.held(tx)
     now = adoption.digest(kept)
-    if wish.seen is not None and wish.seen != now:
+    if asked.seen is not None and asked.seen != now:
         raise Conflict("What nodes keep has changed since it was shown; look at it again.")
     answer: dict[str, Any] = {}
     cloud: Cloud | None = None
     try:
         with tx.savepoint():
             answer, cloud = act(tx)
-            if wish.show:
+            if asked.show:
                 raise _ShownError
     except _ShownError:
         pass
     except adoption.UnclearError as error:
         raise BadRequest(f"Cannot do this: {error}.") from None
-    if cloud is not None and not wish.show:
+    if cloud is not None and not asked.show:
         settled = cloud
         tx.on_commit(lambda: call.context.standing.settle(settled))
     call.about = [line["id"] for line in answer.get("adopted", answer.get("forgotten", []))] or [

@@ -27,7 +27,7 @@ FURNISHED = "furnished/"
 """What ``up`` has put into the cloud once: marks under this."""
 
 
-class Wish(Open):
+class SessionRequest(Open):
     """The project that is to be furnished."""
 
     project: Literal["admin", "demo"]
@@ -53,7 +53,7 @@ class Password(Open):
     password: Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
-@service.post("/v1/sessions", auth=False, admit=the_operator, request=Wish, status=201)
+@service.post("/v1/sessions", auth=False, admit=the_operator, request=SessionRequest, status=201)
 def open_session(call: Call) -> Session:
     """A token of the cloud's own for furnishing a project."""
     call.about = [call.body.project]

@@ -12,7 +12,7 @@ from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
 
 
-class Wish(Open):
+class TokenRequest(Open):
     """`name`: the node that the token is for, and only it; a node that exists is replaced. Without: any new one."""
 
     name: str | None = None
@@ -26,13 +26,13 @@ class Token(msgspec.Struct):
     expires_at: str
 
 
-@service.post("/v1/tokens", auth=False, admit=the_operator, request=Wish, status=201)
+@service.post("/v1/tokens", auth=False, admit=the_operator, request=TokenRequest, status=201)
 def create(call: Call) -> Token:
     """Make a token with which one node can join, once, within an hour."""
-    wish: Wish = call.body
-    call.about = ["any new node" if wish.name is None else wish.name]
+    asked: TokenRequest = call.body
+    call.about = ["any new node" if asked.name is None else asked.name]
     try:
-        token, expires_at = joining.issue(call.tx, wish.name)
+        token, expires_at = joining.issue(call.tx, asked.name)
     except ValueError as error:
         raise BadRequest(f"Cannot make a token: {error}.") from None
-    return Token(token, wish.name, iso(expires_at))
+    return Token(token, asked.name, iso(expires_at))

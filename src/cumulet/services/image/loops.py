@@ -44,12 +44,12 @@ def maintain(db: Database, context: ImageContext, ended: Event) -> None:
     swept = time.monotonic()
     while not ended.is_set():
         try:
-            wish = context.prefetch_queue.get(timeout=PAUSE_S)
+            image_id = context.prefetch_queue.get(timeout=PAUSE_S)
         except Empty:
-            wish = None
+            image_id = None
         try:
-            if wish:
-                cache.grant(db, context, wish)
+            if image_id:
+                cache.grant(db, context, image_id)
             tend_once(db, context, resting)
             if time.monotonic() > swept + SWEEP_S and not recovery.expire(context):
                 swept = time.monotonic()

@@ -15,8 +15,8 @@ from cumulet.services.image.api import access
 from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import content, quota
 from cumulet.services.image.model import images as model
-from cumulet.services.image.model.intake import BLOCK, Intake, Stored
 from cumulet.services.image.model.stores import ImageStore, ReadOnly, StoreAway, StoreFault, StoreFull, UnknownStore
+from cumulet.services.image.model.upload import BLOCK, Stored, Upload
 from cumulet.services.image.service import image as service
 
 IDLE_S = 60.0
@@ -24,7 +24,7 @@ IDLE_S = 60.0
 SIZE_CAP = 1 << 40
 """Bytes of one image at most."""
 
-Complete = Callable[[Any, str, Intake, Stored], None]
+Complete = Callable[[Any, str, Upload, Stored], None]
 
 
 @service.put(
@@ -39,8 +39,8 @@ async def upload(call: Call, image_id: str) -> None:
     """Upload an image's bytes."""
     _require_octets(call)
     store = _store(call)
-    intake = await call.in_thread(_begin_upload, call, image_id, store)
-    await _take(call, image_id, intake, _completed)
+    upload = await call.in_thread(_begin_upload, call, image_id, store)
+    await _take(call, image_id, upload, _completed)
 
 
 @service.put(
@@ -54,8 +54,8 @@ async def upload(call: Call, image_id: str) -> None:
 async def stage(call: Call, image_id: str) -> None:
     """Keep an image's bytes until they are imported."""
     _require_octets(call)
-    intake = await call.in_thread(_begin_staging, call, image_id)
-    await _take(call, image_id, intake, content.complete_staging)
+    upload = await call.in_thread(_begin_staging, call, image_id)
+    await _take(call, image_id, upload, content.complete_staging)
 
 
 def _require_octets(call: Call) -> None:
@@ -92,73 +92,73 @@ def _store(call: Call) -> ImageStore:
         raise BadRequest(str(unknown)) from None
 
 
-def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Intake:
+def _begin_upload(call: Call, image_id: str, store: ImageStore) -> Upload:
     with call.db.read() as tx:
         found = model.get(tx, call.caller, image_id)
     access.require(call, "upload_image", found.target(call.caller))
     try:
-        intake = Intake(store, found.id, call.context.staging)
+        upload = Upload(store, found.id, call.context.staging)
     except (StoreFault, OSError) as error:
         raise _explained(error) from None
-    return _begin(call, image_id, intake, content.begin, quota.SIZE)
+    return _begin(call, image_id, upload, content.begin, quota.SIZE)
 
 
-def _begin_staging(call: Call, image_id: str) -> Intake:
+def _begin_staging(call: Call, image_id: str) -> Upload:
     with call.db.read() as tx:
         found = model.get(tx, call.caller, image_id)
     access.require(call, "modify_image", found.target(call.caller))
     staging = call.context.staging
     try:
-        intake = Intake(staging, found.id, staging, hashed=False)
+        upload = Upload(staging, found.id, staging, hashed=False)
     except OSError as error:
         raise _explained(error) from None
-    return _begin(call, image_id, intake, content.begin_staging, quota.STAGED)
+    return _begin(call, image_id, upload, content.begin_staging, quota.STAGED)
 
 
-def _begin(call: Call, image_id: str, intake: Intake, begin: Callable[..., None], resource: str) -> Intake:
+def _begin(call: Call, image_id: str, upload: Upload, begin: Callable[..., None], resource: str) -> Upload:
     try:
         with call.transaction() as tx:
             found = model.get(tx, call.caller, image_id)
             deltas = {resource: _announced(call) // quota.MIB, quota.UPLOADS: 1}
             quota.require(tx, call.context, found.row.owner, **deltas)
-            begin(tx, found, intake)
+            begin(tx, found, upload)
     except BaseException:
-        intake.discard()
-        intake.close()
+        upload.discard()
+        upload.close()
         raise
-    return intake
+    return upload
 
 
-def _completed(tx: Any, image_id: str, intake: Intake, stored: Stored) -> None:
-    content.complete(tx, image_id, intake, stored)
+def _completed(tx: Any, image_id: str, upload: Upload, stored: Stored) -> None:
+    content.complete(tx, image_id, upload, stored)
 
 
-async def _take(call: Call, image_id: str, intake: Intake, complete: Complete) -> None:
-    """The body into the intake; whatever goes wrong, nothing of it stays."""
+async def _take(call: Call, image_id: str, upload: Upload, complete: Complete) -> None:
+    """The body into the upload; whatever goes wrong, nothing of it stays."""
     loop = asyncio.get_running_loop()
     try:
-        await _receive(call, intake)
-        await call.in_thread(_complete, call, image_id, intake, complete)
+        await _receive(call, upload)
+        await call.in_thread(_complete, call, image_id, upload, complete)
     except BaseException as error:
-        await asyncio.shield(loop.run_in_executor(None, _abandon, call, image_id, intake))
+        await asyncio.shield(loop.run_in_executor(None, _abandon, call, image_id, upload))
         raise _explained(error) from None
     finally:
-        await asyncio.shield(loop.run_in_executor(None, intake.close))
+        await asyncio.shield(loop.run_in_executor(None, upload.close))
 
 
-async def _receive(call: Call, intake: Intake) -> None:
+async def _receive(call: Call, upload: Upload) -> None:
     """The body in blocks: while one is hashed and written, the next comes in. Raises 400, 408 and 413."""
     announced = call.headers.get("content-length") or call.headers.get("x-openstack-image-size")
     try:
         async with asyncio.timeout(IDLE_S) as patience:
-            await _blocks(call, intake, patience)
+            await _blocks(call, upload, patience)
     except TimeoutError:
         raise Fault(f"No image data came for {IDLE_S:g} seconds.", status=408, code="HTTPRequestTimeout") from None
-    if announced is not None and announced.isascii() and announced.isdigit() and int(announced) != intake.size:
-        raise BadRequest(f"Size mismatch: {announced} bytes were announced, {intake.size} bytes came.")
+    if announced is not None and announced.isascii() and announced.isdigit() and int(announced) != upload.size:
+        raise BadRequest(f"Size mismatch: {announced} bytes were announced, {upload.size} bytes came.")
 
 
-async def _blocks(call: Call, intake: Intake, patience: asyncio.Timeout) -> None:
+async def _blocks(call: Call, upload: Upload, patience: asyncio.Timeout) -> None:
     context: ImageContext = call.context
     loop = asyncio.get_running_loop()
     block = bytearray()
@@ -174,9 +174,9 @@ async def _blocks(call: Call, intake: Intake, patience: asyncio.Timeout) -> None
                 if busy is not None:
                     await busy
                     patience.reschedule(loop.time() + IDLE_S)
-                if intake.size > SIZE_CAP:
+                if upload.size > SIZE_CAP:
                     raise _too_large()
-                busy = loop.run_in_executor(context.uploads, partial(_put, call, intake, block, context))
+                busy = loop.run_in_executor(context.uploads, partial(_put, call, upload, block, context))
                 block = bytearray()
         patience.reschedule(None)
         if busy is not None:
@@ -185,31 +185,31 @@ async def _blocks(call: Call, intake: Intake, patience: asyncio.Timeout) -> None
         if busy is not None:
             await asyncio.wait([busy])
     if block:
-        await loop.run_in_executor(context.uploads, intake.put, block, context.threads)
+        await loop.run_in_executor(context.uploads, upload.put, block, context.threads)
 
 
-def _put(call: Call, intake: Intake, block: bytearray, context: ImageContext) -> None:
-    intake.put(block, context.threads)
-    content.renew(call.db, intake)
+def _put(call: Call, upload: Upload, block: bytearray, context: ImageContext) -> None:
+    upload.put(block, context.threads)
+    content.renew(call.db, upload)
 
 
-def _complete(call: Call, image_id: str, intake: Intake, complete: Complete) -> None:
-    with intake.outcome:
-        if intake.over:
+def _complete(call: Call, image_id: str, upload: Upload, complete: Complete) -> None:
+    with upload.outcome:
+        if upload.over:
             return
-        stored = intake.finish()
+        stored = upload.finish()
         with call.transaction() as tx:
-            complete(tx, image_id, intake, stored)
-        intake.over = True
+            complete(tx, image_id, upload, stored)
+        upload.over = True
 
 
-def _abandon(call: Call, image_id: str, intake: Intake) -> None:
+def _abandon(call: Call, image_id: str, upload: Upload) -> None:
     """Nothing of the upload stays, unless it became an image at the last moment."""
-    with intake.outcome:
-        if intake.over:
+    with upload.outcome:
+        if upload.over:
             return
-        intake.over = True
-        content.abandon(call.db, image_id, intake, call.context.unsettled)
+        upload.over = True
+        content.abandon(call.db, image_id, upload, call.context.unsettled)
 
 
 def _explained(error: BaseException) -> BaseException:

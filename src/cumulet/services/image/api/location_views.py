@@ -18,7 +18,7 @@ from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
-from cumulet.services.image.model.location_changes import Place, Places
+from cumulet.services.image.model.location_changes import Location, Locations
 from cumulet.services.image.model.stores import ImageStore, StoreFault
 from cumulet.services.image.states import QUEUED
 from cumulet.services.image.wire.patches import Change
@@ -38,11 +38,11 @@ def visible(call: Call, tx: Transaction, found: Sequence[model.Image]) -> dict[s
     return {image_id: [_place(call, row).shown() for row in of_image] for image_id, of_image in rows.items()}
 
 
-def _place(call: Call, row: Row[Any]) -> Place:
+def _place(call: Call, row: Row[Any]) -> Location:
     store = call.context.stores.find(row.store)
     far = store is not None and store.read_only
     url = row.url if far else f"cumulet://{row.store}/{row.image_id}"
-    return Place(url, {**row.detail, "store": row.store}, row.id)
+    return Location(url, {**row.detail, "store": row.store}, row.id)
 
 
 def shown(call: Call, row: Row[Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def apply(
     if found.row.status == QUEUED:
         locations.disown(tx, found.row)
     rows = locations.of(tx, found.id)
-    state = Places(found.row, [_stripped(_place(call, row)) for row in rows])
+    state = Locations(found.row, [_stripped(_place(call, row)) for row in rows])
     for change in ours:
         if change.op == "add":
             state.add(change.value, str(change.place))
@@ -107,15 +107,15 @@ def apply(
             state.replace(change.value)
         else:
             state.remove(str(change.place))
-    new = [place for place in state.places if place.id is None]
+    new = [place for place in state.locations if place.id is None]
     for place in new:
         if place.url not in known:
             raise BadRequest("Invalid location")
     stores = {place.url: readable_store(call, place.url).id for place in new}
-    locations.rearrange(tx, call.context.stores, found.id, state.places, stores)
+    locations.rearrange(tx, call.context.stores, found.id, state.locations, stores)
     size = next((known[place.url] for place in new if known[place.url] is not None), None)
     return {**state.facts, **({"size": size} if found.row.size is None and size is not None else {})}
 
 
-def _stripped(place: Place) -> Place:
-    return Place(place.url, {name: value for name, value in place.metadata.items() if name != "store"}, place.id)
+def _stripped(place: Location) -> Location:
+    return Location(place.url, {name: value for name, value in place.metadata.items() if name != "store"}, place.id)

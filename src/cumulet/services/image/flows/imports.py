@@ -24,8 +24,8 @@ from cumulet.http.faults import Fault
 from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import content, imports, locations, quota, remote, tasks
 from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetch
-from cumulet.services.image.model.intake import BLOCK, HASH, Intake, Stored
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
+from cumulet.services.image.model.upload import BLOCK, HASH, Stored, Upload
 from cumulet.services.image.states import ACTIVE, IMPORTING
 from cumulet.services.image.tables import images
 
@@ -214,30 +214,30 @@ class Import:
 
     def _stage(self, read: Callable[[], bytes]) -> None:
         staging = self.context.staging
-        with self._intake(staging, hashed=False) as intake:
+        with self._upload(staging, hashed=False) as upload:
             while piece := read():
-                intake.put(piece, self.context.threads)
+                upload.put(piece, self.context.threads)
                 self._renew()
-            intake.finish()
+            upload.finish()
             with self._held() as (tx, row):
-                size = intake.size // quota.MIB
+                size = upload.size // quota.MIB
                 deltas = {quota.SIZE: size * len(self.state["stores"]), quota.STAGED: size}
                 quota.require(tx, self.context, row.owner, **deltas)
-            intake.over = True
+            upload.over = True
 
     @contextmanager
-    def _intake(self, store: ImageStore, *, hashed: bool = True) -> Iterator[Intake]:
-        """An intake of which nothing stays unless it is `over`."""
-        intake = Intake(store, self.image_id, self.context.staging, hashed=hashed)
+    def _upload(self, store: ImageStore, *, hashed: bool = True) -> Iterator[Upload]:
+        """An upload of which nothing stays unless it is `over`."""
+        upload = Upload(store, self.image_id, self.context.staging, hashed=hashed)
         try:
             try:
-                yield intake
+                yield upload
             except Exception:
-                if not intake.over:
-                    intake.discard()
+                if not upload.over:
+                    upload.discard()
                 raise
         finally:
-            intake.close()
+            upload.close()
 
     # ---- to the stores --------------------------------------------------------------------------------------
 
@@ -261,33 +261,33 @@ class Import:
     def _store_into(self, store: ImageStore) -> None:
         source = self.context.staging.open(self.image_id)
         try:
-            with self._intake(store) as intake:
+            with self._upload(store) as upload:
                 with self._held() as (tx, row):
-                    locations.claim(tx, store, intake.writing.url)
-                    intake.screen(row.disk_format, row.container_format)
+                    locations.claim(tx, store, upload.writing.url)
+                    upload.screen(row.disk_format, row.container_format)
                 read = _read_on(source, close=False)
                 while piece := read():
-                    intake.put(piece, self.context.threads)
-                    content.renew(self.db, intake)
+                    upload.put(piece, self.context.threads)
+                    content.renew(self.db, upload)
                     self._renew()
-                stored = intake.finish()
+                stored = upload.finish()
                 with self._held() as (tx, row):
-                    self._adopt(tx, row, intake, stored)
-                intake.over = True
+                    self._adopt(tx, row, upload, stored)
+                upload.over = True
         finally:
             source.close()
 
-    def _adopt(self, tx: Transaction, row: Any, intake: Intake, stored: Stored) -> None:
+    def _adopt(self, tx: Transaction, row: Any, upload: Upload, stored: Stored) -> None:
         wrong_hash = row.os_hash_algo == HASH and row.os_hash_value != stored.os_hash_value
         if wrong_hash or row.checksum not in (None, stored.checksum):
             raise Stop("The bytes are not those that the image's hashes speak of.")
-        if not locations.adopt(tx, self.image_id, intake.store, intake.writing.url):
-            raise Stop(f"Store {intake.store.id} was too slow.")
+        if not locations.adopt(tx, self.image_id, upload.store, upload.writing.url):
+            raise Stop(f"Store {upload.store.id} was too slow.")
         values: dict[str, Any] = {} if row.os_hash_value is not None else content.described(stored)
-        ready = not self.state["must"] or intake.store.id == self.state["stores"][-1]
+        ready = not self.state["must"] or upload.store.id == self.state["stores"][-1]
         if row.status == IMPORTING and ready:
             values["status"] = ACTIVE
-        imports.store_done(tx, row, intake.store.id, values)
+        imports.store_done(tx, row, upload.store.id, values)
 
     def _finish(self) -> None:
         with self._held() as (tx, row):

@@ -21,9 +21,9 @@ from sqlalchemy import Row, select
 from cumulet.db import Database, Transaction
 from cumulet.http.faults import Fault
 from cumulet.services.image.model import locations
-from cumulet.services.image.model.intake import BLOCK, HASH
 from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, Writing
+from cumulet.services.image.model.upload import BLOCK, HASH
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import cached, images
 

@@ -18,44 +18,44 @@ from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
-from cumulet.services.image.model.intake import HASH, Intake, Stored
+from cumulet.services.image.model.upload import HASH, Stored, Upload
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, QUEUED, SAVING, UPLOADING
 from cumulet.services.image.tables import images
 
 log = logging.getLogger("cumulet.image")
 
 
-def begin(tx: Transaction, image: model.Image, intake: Intake) -> None:
+def begin(tx: Transaction, image: model.Image, upload: Upload) -> None:
     """queued → saving for this upload. Raises 409 from any other status, 400 while a format is missing."""
     row = image.row
     missing = [name for name in ("disk_format", "container_format") if getattr(row, name) is None]
     if missing:
         raise BadRequest(f"Properties {', '.join(missing)} must be set prior to saving data.")
-    _from_queued(tx, row, SAVING, intake)
-    locations.claim(tx, intake.store, intake.writing.url)
-    intake.screen(row.disk_format, row.container_format)
+    _from_queued(tx, row, SAVING, upload)
+    locations.claim(tx, upload.store, upload.writing.url)
+    upload.screen(row.disk_format, row.container_format)
 
 
-def begin_staging(tx: Transaction, image: model.Image, intake: Intake) -> None:
+def begin_staging(tx: Transaction, image: model.Image, upload: Upload) -> None:
     """queued → uploading: bytes are kept until they are imported. Raises 409 from any other status."""
-    _from_queued(tx, image.row, UPLOADING, intake)
+    _from_queued(tx, image.row, UPLOADING, upload)
 
 
-def _from_queued(tx: Transaction, row: Any, status: str, intake: Intake) -> None:
+def _from_queued(tx: Transaction, row: Any, status: str, upload: Upload) -> None:
     where = (images.c.id == row.id) & (images.c.status == QUEUED) & images.c.deleted_at.is_(None)
-    if not tx.update(images, where, status=status, upload_id=intake.upload_id, updated_at=tx.now):
+    if not tx.update(images, where, status=status, upload_id=upload.upload_id, updated_at=tx.now):
         raise Conflict(f"Image status transition from {row.status} to {status} is not allowed")
     locations.disown(tx, row)
 
 
-def complete(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> None:
+def complete(tx: Transaction, image_id: str, upload: Upload, stored: Stored) -> None:
     """saving → active. Raises 410 when the image was deleted meanwhile; then the caller removes the object."""
-    values = {"status": ACTIVE, "upload_id": None, "stores": intake.store.id, **described(stored)}
-    if not tx.update(images, _uploading(image_id, SAVING, intake), **values, updated_at=tx.now):
+    values = {"status": ACTIVE, "upload_id": None, "stores": upload.store.id, **described(stored)}
+    if not tx.update(images, _uploading(image_id, SAVING, upload), **values, updated_at=tx.now):
         raise gone(image_id)
-    if not locations.adopt(tx, image_id, intake.store, intake.writing.url):
+    if not locations.adopt(tx, image_id, upload.store, upload.writing.url):
         raise gone(image_id)
-    timeline.record(tx, image_id, "uploaded", f"{stored.size} bytes were uploaded to store {intake.store.id}.")
+    timeline.record(tx, image_id, "uploaded", f"{stored.size} bytes were uploaded to store {upload.store.id}.")
 
 
 def described(stored: Stored) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def described(stored: Stored) -> dict[str, Any]:
     }
 
 
-def complete_staging(tx: Transaction, image_id: str, intake: Intake, stored: Stored) -> None:
+def complete_staging(tx: Transaction, image_id: str, upload: Upload, stored: Stored) -> None:
     """The staged bytes are whole. Raises 410 when the image was deleted meanwhile."""
-    where = _uploading(image_id, UPLOADING, intake)
+    where = _uploading(image_id, UPLOADING, upload)
     if not tx.update(images, where, upload_id=None, size=stored.size, updated_at=tx.now):
         raise gone(image_id)
 
@@ -86,23 +86,23 @@ def gone(image_id: str) -> Fault:
     )
 
 
-def abandon(db: Database, image_id: str, intake: Intake, later: SimpleQueue[Callable[[Transaction], None]]) -> None:
+def abandon(db: Database, image_id: str, upload: Upload, later: SimpleQueue[Callable[[Transaction], None]]) -> None:
     """Back to queued, as if nothing had begun; nothing when the image is gone. The bytes go first, as they may be what
     fills the disk that the database is on; when that does not serve, the rest is left in `later`. A store that cannot
     remove what came so far keeps its claim, and is asked again when that has run out."""
     erased = True
     try:
-        intake.discard()
+        upload.discard()
     except Exception as error:
-        log.warning("store %s could not drop an upload: %s", intake.store.id, error)
+        log.warning("store %s could not drop an upload: %s", upload.store.id, error)
         erased = False
 
     def settle(tx: Transaction) -> None:
         for status in (SAVING, UPLOADING):
-            where = _uploading(image_id, status, intake)
+            where = _uploading(image_id, status, upload)
             tx.update(images, where, status=QUEUED, upload_id=None, updated_at=tx.now)
         if erased:
-            locations.give_up(tx, intake.store, intake.writing.url)
+            locations.give_up(tx, upload.store, upload.writing.url)
 
     try:
         with db.transaction() as tx:
@@ -114,15 +114,15 @@ def abandon(db: Database, image_id: str, intake: Intake, later: SimpleQueue[Call
         later.put(settle)
 
 
-def renew(db: Database, intake: Intake) -> None:
+def renew(db: Database, upload: Upload) -> None:
     """The upload lives: what it writes is not to be erased. Cheap when called often."""
-    if intake.store.claims and intake.needs_renewal(locations.CLAIM_S / 5):
+    if upload.store.claims and upload.needs_renewal(locations.CLAIM_S / 5):
         with db.transaction() as tx:
-            locations.claim(tx, intake.store, intake.writing.url)
+            locations.claim(tx, upload.store, upload.writing.url)
 
 
-def _uploading(image_id: str, status: str, intake: Intake) -> Any:
-    return (images.c.id == image_id) & (images.c.status == status) & (images.c.upload_id == intake.upload_id)
+def _uploading(image_id: str, status: str, upload: Upload) -> Any:
+    return (images.c.id == image_id) & (images.c.status == status) & (images.c.upload_id == upload.upload_id)
 
 
 def readable(tx: Transaction, caller: Caller, image_id: str) -> model.Image:

@@ -24,7 +24,7 @@ HASH = "sha512"
 MOST = 10
 
 
-class Place(Struct, frozen=True):
+class Location(Struct, frozen=True):
     """A location as clients see it. `id` is that of its row, None for one that the patch adds."""
 
     url: str
@@ -37,11 +37,11 @@ class Place(Struct, frozen=True):
 
 
 @dataclass
-class Places:
+class Locations:
     """An image's locations while a patch is applied to them; `facts` are columns that the patch settles."""
 
     row: Row[Any]
-    places: list[Place]
+    locations: list[Location]
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,14 +53,14 @@ class Places:
         """Add one at a place in the list, ``-`` for its end. Raises 400, 409 and 413."""
         self._require_status("add", ACTIVE, QUEUED)
         facts = self._validated([given])
-        place = _index(at, len(self.places))
+        place = _index(at, len(self.locations))
         if place is None:
             raise BadRequest("Invalid position for adding a location.")
-        new = Place(given["url"], _plain(given["metadata"]))
-        if any(one.url == new.url and one.metadata == new.metadata for one in self.places):
+        new = Location(given["url"], _plain(given["metadata"]))
+        if any(one.url == new.url and one.metadata == new.metadata for one in self.locations):
             raise _duplicate(new.url)
         self._require_room(1)
-        self.places.insert(place, new)
+        self.locations.insert(place, new)
         self._activate(facts)
 
     def replace(self, given: Sequence[Mapping[str, Any]]) -> None:
@@ -70,32 +70,32 @@ class Places:
             raise NotAllowed("Cannot set locations to empty list.", code="HTTPForbidden")
         self._require_status("replace", ACTIVE, QUEUED)
         facts = self._validated(given)
-        wanted = [Place(one["url"], _plain(one["metadata"])) for one in given]
-        if self.places and sorted(one.url for one in wanted) != sorted(one.url for one in self.places):
+        wanted = [Location(one["url"], _plain(one["metadata"])) for one in given]
+        if self.locations and sorted(one.url for one in wanted) != sorted(one.url for one in self.locations):
             raise BadRequest("Original locations is not empty: an image's addresses cannot be replaced by others.")
         twice = repeated([one.url, one.metadata] for one in wanted)
         if twice is not None:
             raise _duplicate(wanted[twice].url)
-        self._require_room(len(wanted) - len(self.places))
-        left = {one.url: one.id for one in self.places}
-        self.places = [Place(one.url, one.metadata, left.get(one.url)) for one in wanted]
+        self._require_room(len(wanted) - len(self.locations))
+        left = {one.url: one.id for one in self.locations}
+        self.locations = [Location(one.url, one.metadata, left.get(one.url)) for one in wanted]
         self._activate(facts)
 
     def remove(self, at: str) -> None:
         """Take one away. Raises 400, 403 and 409."""
         self._require_status("remove", ACTIVE)
-        if len(self.places) == 1:
+        if len(self.locations) == 1:
             raise NotAllowed("Cannot remove last location in the image.", code="HTTPForbidden")
-        place = _index(at, len(self.places) - 1, end=len(self.places) - 1)
+        place = _index(at, len(self.locations) - 1, end=len(self.locations) - 1)
         if place is None:
             raise BadRequest("Invalid position for removing a location.")
-        del self.places[place]
+        del self.locations[place]
 
     def _require_room(self, more: int) -> None:
-        if more > 0 and len(self.places) + more > MOST:
+        if more > 0 and len(self.locations) + more > MOST:
             raise TooLarge(
                 "The limit has been exceeded on the number of allowed image locations. "
-                f"Attempted: {len(self.places) + more}, Maximum: {MOST}"
+                f"Attempted: {len(self.locations) + more}, Maximum: {MOST}"
             )
 
     def _require_status(self, verb: str, *statuses: str) -> None:

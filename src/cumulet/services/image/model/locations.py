@@ -17,7 +17,7 @@ from cumulet.db import Database, Prepared, Transaction
 from cumulet.db.in_list import in_bound_list
 from cumulet.db.times import SECOND
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
-from cumulet.services.image.model.location_changes import Place
+from cumulet.services.image.model.location_changes import Location
 from cumulet.services.image.model.stores import ImageStore, Stores
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import erasures, images, locations
@@ -110,7 +110,7 @@ def remove_from_store(tx: Transaction, stores: Stores, image: Row[Any], store_id
 
 
 def rearrange(
-    tx: Transaction, stores: Stores, image_id: str, places: Sequence[Place], readers: Mapping[str, str]
+    tx: Transaction, stores: Stores, image_id: str, places: Sequence[Location], readers: Mapping[str, str]
 ) -> None:
     """Make the image's locations those of `places`, in that order; `readers` names the store for each new address.
     The objects of locations that are not among them go after the commit."""

@@ -33,10 +33,10 @@ class Stored(Struct, frozen=True):
     os_hash_value: str
 
 
-class Intake:
+class Upload:
     """One object's way into a store. Not used by two threads at once, except that a block's jobs run side by side.
 
-    `outcome` is held while the intake is completed or abandoned, whichever comes first; then it is `over`. Without
+    `outcome` is held while the upload is completed or abandoned, whichever comes first; then it is `over`. Without
     `hashed` the bytes are only written: staged bytes are looked at when they are imported. What is written to a store
     across a network has an empty part in the folder `here`, whose lock says that its writer lives.
     """
