@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -19,9 +20,9 @@ from cumulet.http import Operation, Service
 from cumulet.http.bodies import schema_of
 from tests.laws.source import PACKAGE
 
-HANDLER_LINES = 20
-MOST_SILENT = 1000
-MOST_WITHOUT_QUERY = 1000
+HANDLER_LINES = 27
+MOST_SILENT = 261
+MOST_WITHOUT_QUERY = 112
 OPENSTACKS = {"identity", "image", "compute", "placement", "network"}
 MOST_BY_HAND = 49
 NO_RULE = {
@@ -137,10 +138,14 @@ def _lists(operation: Operation) -> bool:
 
 
 def test_handlers_are_short(controller: Controller) -> None:
-    import inspect
-
-    long = {o.name for _, o, _ in operations(controller) if len(inspect.getsource(o.handler).splitlines()) > 32}
+    long = {o.name for _, o, _ in operations(controller) if _lines(o.handler) > HANDLER_LINES}
     assert long == set()
+
+
+def _lines(handler: Any) -> int:
+    """Of the function itself, without its declaration."""
+    lines = inspect.getsource(handler).splitlines()
+    return len(lines) - next(at for at, line in enumerate(lines) if line.startswith(("def ", "async def ")))
 
 
 def test_operations_write_in_the_name_of_their_caller() -> None:

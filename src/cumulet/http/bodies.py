@@ -111,6 +111,10 @@ class OneOf:
     def __init__(self, *terms: Any) -> None:
         self.terms = terms
 
+    def schema(self, version: Version | None, named: Named | None = None) -> Schema:
+        """See `Shape`."""
+        return _any_of(self.terms, version, named)
+
 
 class Record:
     """An object. `name` is what documents call it; empty for what they show in place. The term of a field is a type
@@ -164,6 +168,11 @@ def _marked(schema: Schema, field: Field | None) -> Schema:
     if field.last < _LAST:
         marks["x-openstack-max-version"] = text(field.last)
     return {**schema, **marks}
+
+
+def under(key: str, term: Any, **more: Any) -> Record:
+    """A body that holds `term` under `key`, beside `more`."""
+    return Record("", {key: term, **more})
 
 
 class Versions:
@@ -315,8 +324,10 @@ def _any_of(terms: tuple[Any, ...], version: Version | None, named: Named | None
 
 Way = Callable[[Any, Version | None, Named | None], Schema]
 _WAYS: tuple[tuple[Any, Way], ...] = (
-    ((Record, Versions, Media, Empty, Anything, Struct), lambda term, version, named: term.schema(version, named)),
-    (OneOf, lambda term, version, named: _any_of(term.terms, version, named)),
+    (
+        (Record, OneOf, Versions, Media, Empty, Anything, Struct),
+        lambda term, version, named: term.schema(version, named),
+    ),
     (UnionType, lambda term, version, named: _any_of(get_args(term), version, named)),
     (list, _listed),
     (dict, _object),

@@ -11,11 +11,13 @@ from msgspec import Meta
 from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Wire
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import consoles
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire.consoles import REMOTE_CONSOLE
 
 Protocol = Literal["vnc", "spice", "serial", "mks", "rdp"]
 _MOST_LINES = 10**11
@@ -56,6 +58,7 @@ def url(call: Call, server: Server, kind: str) -> str:
     since=(2, 6),
     target=SERVER,
     policy="os_compute_api:os-remote-consoles",
+    response=under("remote_console", REMOTE_CONSOLE),
 )
 def create(call: Call, server: Server) -> dict[str, Any]:
     """Get the address of a server's screen."""

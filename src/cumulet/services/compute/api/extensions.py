@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, under
 from cumulet.http.faults import NotFound
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire.extensions import EXTENSION
 
 _RULE = "os_compute_api:extensions"
 
@@ -52,13 +54,13 @@ def _extension(alias: str) -> dict[str, Any]:
     }
 
 
-@service.get("/v2.1/extensions", policy=_RULE)
+@service.get("/v2.1/extensions", policy=_RULE, response=under("extensions", [EXTENSION]), query=Query({}))
 def index(call: Call) -> dict[str, Any]:
     """List extensions."""
     return {"extensions": [_extension(alias) for alias in sorted(_EXTENSIONS)]}
 
 
-@service.get("/v2.1/extensions/{alias}", policy=_RULE)
+@service.get("/v2.1/extensions/{alias}", policy=_RULE, response=under("extension", EXTENSION))
 def show(call: Call, alias: str) -> dict[str, Any]:
     """Show an extension."""
     if alias not in _EXTENSIONS:

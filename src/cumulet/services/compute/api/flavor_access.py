@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, under
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute.model import flavors
 from cumulet.services.compute.service import service
@@ -19,7 +20,12 @@ def _answer(call: Call, flavor_id: str) -> dict[str, Any]:
     return {"flavor_access": [{"flavor_id": flavor_id, "tenant_id": project} for project in projects]}
 
 
-@service.get("/v2.1/flavors/{flavor_id}/os-flavor-access", policy=_RULE)
+@service.get(
+    "/v2.1/flavors/{flavor_id}/os-flavor-access",
+    policy=_RULE,
+    response=under("flavor_access", [wire.FLAVOR_ACCESS]),
+    query=Query({}),
+)
 def index(call: Call, flavor_id: str) -> dict[str, Any]:
     """List the projects that may use a private flavor."""
     if flavors.get(call.tx, flavor_id, "", True).is_public:
@@ -32,6 +38,7 @@ def index(call: Call, flavor_id: str) -> dict[str, Any]:
     "addTenantAccess",
     request=wire.TenantAccess,
     policy=f"{_RULE}:add_tenant_access",
+    response=under("flavor_access", [wire.FLAVOR_ACCESS]),
 )
 def add_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
     """Give a private flavor to a project."""
@@ -47,6 +54,7 @@ def add_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
     "removeTenantAccess",
     request=wire.TenantAccess,
     policy=f"{_RULE}:remove_tenant_access",
+    response=under("flavor_access", [wire.FLAVOR_ACCESS]),
 )
 def remove_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
     """Take a private flavor away from a project."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import EMPTY, under
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api.flavors import project
@@ -30,13 +31,20 @@ def _checked(specs: dict[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in specs.items()}
 
 
-@service.get("/v2.1/flavors/{flavor_id}/os-extra_specs", policy=f"{_RULE}:index")
+@service.get(
+    "/v2.1/flavors/{flavor_id}/os-extra_specs", policy=f"{_RULE}:index", response=under("extra_specs", {str: str})
+)
 def index(call: Call, flavor_id: str) -> dict[str, Any]:
     """List a flavor's extra specs."""
     return {"extra_specs": _specs(call, flavor_id)}
 
 
-@service.post("/v2.1/flavors/{flavor_id}/os-extra_specs", policy=f"{_RULE}:create", request=wire.ExtraSpecsBody)
+@service.post(
+    "/v2.1/flavors/{flavor_id}/os-extra_specs",
+    policy=f"{_RULE}:create",
+    request=wire.ExtraSpecsBody,
+    response=under("extra_specs", {str: str}),
+)
 def create(call: Call, flavor_id: str) -> dict[str, Any]:
     """Add extra specs to a flavor."""
     fresh = _checked(call.body.extra_specs)
@@ -44,7 +52,7 @@ def create(call: Call, flavor_id: str) -> dict[str, Any]:
     return {"extra_specs": fresh}
 
 
-@service.get("/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", policy=f"{_RULE}:show")
+@service.get("/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", policy=f"{_RULE}:show", response=wire.EXTRA_SPEC)
 def show(call: Call, flavor_id: str, key: str) -> dict[str, Any]:
     """Show one extra spec."""
     specs = _specs(call, flavor_id)
@@ -53,7 +61,9 @@ def show(call: Call, flavor_id: str, key: str) -> dict[str, Any]:
     return {key: specs[key]}
 
 
-@service.put("/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", policy=f"{_RULE}:update", request=dict)
+@service.put(
+    "/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", policy=f"{_RULE}:update", request=dict, response=wire.EXTRA_SPEC
+)
 def update(call: Call, flavor_id: str, key: str) -> dict[str, Any]:
     """Set one extra spec."""
     if len(call.body) != 1 or not isinstance(next(iter(call.body.values())), str | int | float):
@@ -65,7 +75,7 @@ def update(call: Call, flavor_id: str, key: str) -> dict[str, Any]:
     return fresh
 
 
-@service.delete("/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", policy=f"{_RULE}:delete")
+@service.delete("/v2.1/flavors/{flavor_id}/os-extra_specs/{key}", policy=f"{_RULE}:delete", response=EMPTY)
 def delete(call: Call, flavor_id: str, key: str) -> Reply:
     """Remove one extra spec."""
     specs = _specs(call, flavor_id)

@@ -7,13 +7,14 @@ from typing import Any
 
 from cumulet.db import Page
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import EMPTY, under
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import flavors
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import flavors as wire
-from cumulet.services.compute.wire.links import next_page
+from cumulet.services.compute.wire.links import listed, next_page
 
 _ID = re.compile(r"[a-zA-Z0-9. _-]+")
 _SPECS = "os_compute_api:os-flavor-extra-specs:index"
@@ -68,26 +69,31 @@ def _listed(call: Call, detailed: bool) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/flavors")
+@service.get("/v2.1/flavors", response=listed("flavors", wire.SHORT_FLAVOR), query=wire.QUERY)
 def index(call: Call) -> dict[str, Any]:
     """List flavors."""
     return _listed(call, False)
 
 
-@service.get("/v2.1/flavors/detail")
+@service.get("/v2.1/flavors/detail", response=listed("flavors", wire.FLAVOR), query=wire.QUERY)
 def detail(call: Call) -> dict[str, Any]:
     """List flavors with details."""
     return _listed(call, True)
 
 
-@service.get("/v2.1/flavors/{flavor_id}")
+@service.get("/v2.1/flavors/{flavor_id}", response=under("flavor", wire.FLAVOR))
 def show(call: Call, flavor_id: str) -> dict[str, Any]:
     """Show a flavor."""
     row = flavors.get(call.tx, flavor_id, *project(call))
     return {"flavor": wire.full(row, call.base_url, call.version, call.allows(_SPECS))}
 
 
-@service.post("/v2.1/flavors", policy="os_compute_api:os-flavor-manage:create", request=wire.NewFlavorBody)
+@service.post(
+    "/v2.1/flavors",
+    policy="os_compute_api:os-flavor-manage:create",
+    request=wire.NewFlavorBody,
+    response=under("flavor", wire.FLAVOR),
+)
 def create(call: Call) -> dict[str, Any]:
     """Create a flavor."""
     row = flavors.create(call.tx, _checked(call.body.flavor))
@@ -148,6 +154,7 @@ def _factor(value: float | str) -> float:
     policy="os_compute_api:os-flavor-manage:update",
     request=wire.FlavorUpdateBody,
     since=(2, 55),
+    response=under("flavor", wire.FLAVOR),
 )
 def update(call: Call, flavor_id: str) -> dict[str, Any]:
     """Update a flavor's description."""
@@ -157,7 +164,7 @@ def update(call: Call, flavor_id: str) -> dict[str, Any]:
     return {"flavor": wire.full(row, call.base_url, call.version, call.allows(_SPECS))}
 
 
-@service.delete("/v2.1/flavors/{flavor_id}", policy="os_compute_api:os-flavor-manage:delete")
+@service.delete("/v2.1/flavors/{flavor_id}", policy="os_compute_api:os-flavor-manage:delete", response=EMPTY)
 def delete(call: Call, flavor_id: str) -> Reply:
     """Delete a flavor; servers made from it keep running."""
     flavors.delete(call.tx, flavor_id)

@@ -11,11 +11,13 @@ import msgspec
 from cumulet.db.times import SECOND
 from cumulet.fleet import door as fleet
 from cumulet.http import Call
+from cumulet.http.bodies import Query, under
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import hosts
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire.links import next_page
+from cumulet.services.compute.wire import hypervisors as wire
+from cumulet.services.compute.wire.links import listed, next_page
 
 _RULE = "os_compute_api:os-hypervisors"
 
@@ -123,19 +125,34 @@ def _with_servers(call: Call, found: list[fleet.Host], bodies: list[dict[str, An
             body["servers"] = by_host.get(host.name, [])
 
 
-@service.get("/v2.1/os-hypervisors", policy=f"{_RULE}:list")
+@service.get(
+    "/v2.1/os-hypervisors",
+    policy=f"{_RULE}:list",
+    response=listed("hypervisors", wire.SHORT_HYPERVISOR),
+    query=wire.QUERY,
+)
 def index(call: Call) -> dict[str, Any]:
     """List hypervisors."""
     return _listed(call, False)
 
 
-@service.get("/v2.1/os-hypervisors/detail", policy=f"{_RULE}:list-detail")
+@service.get(
+    "/v2.1/os-hypervisors/detail",
+    policy=f"{_RULE}:list-detail",
+    response=listed("hypervisors", wire.LISTED_HYPERVISOR),
+    query=wire.QUERY,
+)
 def detail(call: Call) -> dict[str, Any]:
     """List hypervisors with details."""
     return _listed(call, True)
 
 
-@service.get("/v2.1/os-hypervisors/statistics", policy=f"{_RULE}:statistics", until=(2, 87))
+@service.get(
+    "/v2.1/os-hypervisors/statistics",
+    policy=f"{_RULE}:statistics",
+    until=(2, 87),
+    response=under("hypervisor_statistics", wire.STATISTICS),
+)
 def statistics(call: Call) -> dict[str, Any]:
     """Sum up all hypervisors that are enabled."""
     loads = hosts.loads(call.tx)
@@ -179,7 +196,12 @@ def _one(call: Call, ident: str) -> fleet.Host:
     raise NotFound(f"Hypervisor with ID '{ident}' could not be found.")
 
 
-@service.get("/v2.1/os-hypervisors/{ident}", policy=f"{_RULE}:show")
+@service.get(
+    "/v2.1/os-hypervisors/{ident}",
+    policy=f"{_RULE}:show",
+    response=under("hypervisor", wire.HYPERVISOR),
+    query=wire.WITH_SERVERS,
+)
 def show(call: Call, ident: str) -> dict[str, Any]:
     """Show a hypervisor."""
     host = _one(call, ident)
@@ -191,7 +213,12 @@ def show(call: Call, ident: str) -> dict[str, Any]:
     return {"hypervisor": body}
 
 
-@service.get("/v2.1/os-hypervisors/{ident}/uptime", policy=f"{_RULE}:uptime", until=(2, 87))
+@service.get(
+    "/v2.1/os-hypervisors/{ident}/uptime",
+    policy=f"{_RULE}:uptime",
+    until=(2, 87),
+    response=under("hypervisor", wire.HYPERVISOR_UPTIME),
+)
 def uptime(call: Call, ident: str) -> dict[str, Any]:
     """Show how long a hypervisor has been up."""
     host = _one(call, ident)
@@ -200,13 +227,25 @@ def uptime(call: Call, ident: str) -> dict[str, Any]:
     return {"hypervisor": _basic(call, host) | {"uptime": _uptime(call, host)}}
 
 
-@service.get("/v2.1/os-hypervisors/{pattern}/search", policy=f"{_RULE}:search", until=(2, 52))
+@service.get(
+    "/v2.1/os-hypervisors/{pattern}/search",
+    policy=f"{_RULE}:search",
+    until=(2, 52),
+    response=under("hypervisors", [wire.FOUND_HYPERVISOR]),
+    query=Query({}),
+)
 def search(call: Call, pattern: str) -> dict[str, Any]:
     """Find hypervisors by a part of their names."""
     return {"hypervisors": [_basic(call, host) for host in _matching(call, pattern)]}
 
 
-@service.get("/v2.1/os-hypervisors/{pattern}/servers", policy=f"{_RULE}:servers", until=(2, 52))
+@service.get(
+    "/v2.1/os-hypervisors/{pattern}/servers",
+    policy=f"{_RULE}:servers",
+    until=(2, 52),
+    response=under("hypervisors", [wire.FOUND_HYPERVISOR_WITH_SERVERS]),
+    query=Query({}),
+)
 def servers(call: Call, pattern: str) -> dict[str, Any]:
     """Find hypervisors by a part of their names, with their servers."""
     found = _matching(call, pattern)

@@ -9,13 +9,15 @@ from sqlalchemy import Row
 from cumulet.db import Page, iso
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http import Call, Found
+from cumulet.http.bodies import optional, since, under
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.server_lookup import target
 from cumulet.services.compute.model import actions, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire.links import next_page
+from cumulet.services.compute.wire import instance_actions as wire
+from cumulet.services.compute.wire.links import LINKS, next_page
 from cumulet.services.compute.wire.servers import host_id
 
 _RULE = "os_compute_api:os-instance-actions"
@@ -50,7 +52,13 @@ def _shape(call: Call, row: Row[Any]) -> dict[str, Any]:
     return body
 
 
-@service.get(_PATH, target=DELETED_TOO, policy=f"{_RULE}:list")
+@service.get(
+    _PATH,
+    target=DELETED_TOO,
+    policy=f"{_RULE}:list",
+    response=under("instanceActions", [wire.LISTED_ACTION], links=optional(since("2.58", LINKS))),
+    query=wire.QUERY,
+)
 def index(call: Call, server: Server) -> dict[str, Any]:
     """List what was asked of a server, newest first."""
     paging = call.version >= (2, 58)
@@ -69,7 +77,9 @@ def index(call: Call, server: Server) -> dict[str, Any]:
     return body
 
 
-@service.get(f"{_PATH}/{{request_id}}", target=DELETED_TOO, policy=f"{_RULE}:show")
+@service.get(
+    f"{_PATH}/{{request_id}}", target=DELETED_TOO, policy=f"{_RULE}:show", response=under("instanceAction", wire.ACTION)
+)
 def show(call: Call, server: Server, request_id: str) -> dict[str, Any]:
     """Show one action with its event."""
     found = actions.find(call.tx, server.id, request_id)

@@ -8,13 +8,14 @@ from typing import Any
 from msgspec import UNSET
 
 from cumulet.http import Call, Found, Reply
+from cumulet.http.bodies import EMPTY, under
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import keypairs, quotas
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import keypairs as wire
-from cumulet.services.compute.wire.links import next_page
+from cumulet.services.compute.wire.links import listed, next_page
 
 _RULE = "os_compute_api:os-keypairs"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 _-]+")
@@ -40,7 +41,13 @@ OWNER = Found((), _asked, _facts)
 NEW_OWNER = Found((), _given, _facts)
 
 
-@service.get("/v2.1/os-keypairs", target=OWNER, policy=f"{_RULE}:index")
+@service.get(
+    "/v2.1/os-keypairs",
+    target=OWNER,
+    policy=f"{_RULE}:index",
+    response=listed("keypairs", {"keypair": wire.SHORT_KEYPAIR}),
+    query=wire.QUERY,
+)
 def index(call: Call, user_id: str) -> dict[str, Any]:
     """List key pairs."""
     paging = call.version >= (2, 35)
@@ -52,7 +59,13 @@ def index(call: Call, user_id: str) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/os-keypairs/{name}", target=OWNER, policy=f"{_RULE}:show")
+@service.get(
+    "/v2.1/os-keypairs/{name}",
+    target=OWNER,
+    policy=f"{_RULE}:show",
+    response=under("keypair", wire.KEYPAIR),
+    query=wire.OF_USER,
+)
 def show(call: Call, user_id: str, name: str) -> dict[str, Any]:
     """Show a key pair."""
     return wire.full(keypairs.get(call.tx, user_id, name), call.version)
@@ -64,6 +77,7 @@ def show(call: Call, user_id: str, name: str) -> dict[str, Any]:
     policy=f"{_RULE}:create",
     request=wire.NewKeypairBody,
     transaction="none",
+    response=under("keypair", wire.CREATED_KEYPAIR),
 )
 def create(call: Call, user_id: str) -> Reply:
     """Import a public key, or make a key pair (before 2.92)."""
@@ -99,7 +113,7 @@ def _checked_name(call: Call, name: str) -> str:
     return name
 
 
-@service.delete("/v2.1/os-keypairs/{name}", target=OWNER, policy=f"{_RULE}:delete")
+@service.delete("/v2.1/os-keypairs/{name}", target=OWNER, policy=f"{_RULE}:delete", response=EMPTY, query=wire.OF_USER)
 def delete(call: Call, user_id: str, name: str) -> Reply:
     """Delete a key pair."""
     keypairs.delete(call.tx, user_id, name)

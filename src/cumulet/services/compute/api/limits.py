@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.quota_sets import used
 from cumulet.services.compute.model import quotas
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire.limits import LIMITS, QUERY
 
 _NAMES = {
     "maxTotalInstances": "instances",
@@ -27,7 +29,7 @@ _NETWORK = {
 _FILES = {"maxPersonality": "injected_files", "maxPersonalitySize": "injected_file_content_bytes"}
 
 
-@service.get("/v2.1/limits", policy="os_compute_api:limits")
+@service.get("/v2.1/limits", policy="os_compute_api:limits", response=under("limits", LIMITS), query=QUERY)
 def index(call: Call) -> dict[str, Any]:
     """Show limits and what is used of them."""
     project_id = call.caller.project_id or ""

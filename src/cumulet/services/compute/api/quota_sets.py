@@ -7,12 +7,14 @@ from typing import Any
 from cumulet.db import Transaction
 from cumulet.desired import texts
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import EMPTY, under
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import quotas
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire import quota_sets as wire
 from cumulet.services.identity import door as identity
 
 _RULE = "os_compute_api:os-quota-sets"
@@ -44,14 +46,24 @@ def _known(call: Call, project_id: str) -> None:
         raise BadRequest(f"Project ID {project_id} is not a valid project.")
 
 
-@service.get("/v2.1/os-quota-sets/{project_id}", target=PROJECT, policy=f"{_RULE}:show")
+@service.get(
+    "/v2.1/os-quota-sets/{project_id}",
+    target=PROJECT,
+    policy=f"{_RULE}:show",
+    response=under("quota_set", wire.QUOTA_SET),
+)
 def show(call: Call, project_id: str) -> dict[str, Any]:
     """Show a project's quotas."""
     _known(call, project_id)
     return _shown(call, quotas.limits(call.tx, project_id), project_id)
 
 
-@service.get("/v2.1/os-quota-sets/{project_id}/detail", target=PROJECT, policy=f"{_RULE}:detail")
+@service.get(
+    "/v2.1/os-quota-sets/{project_id}/detail",
+    target=PROJECT,
+    policy=f"{_RULE}:detail",
+    response=under("quota_set", wire.DETAILED_QUOTA_SET),
+)
 def detail(call: Call, project_id: str) -> dict[str, Any]:
     """Show a project's quotas and what it uses."""
     _known(call, project_id)
@@ -62,7 +74,9 @@ def detail(call: Call, project_id: str) -> dict[str, Any]:
     return {"quota_set": {"id": project_id} | body}
 
 
-@service.get("/v2.1/os-quota-sets/{project_id}/defaults", policy=f"{_RULE}:defaults")
+@service.get(
+    "/v2.1/os-quota-sets/{project_id}/defaults", policy=f"{_RULE}:defaults", response=under("quota_set", wire.QUOTA_SET)
+)
 def defaults(call: Call, project_id: str) -> dict[str, Any]:
     """Show the quotas of a project for which nobody set any."""
     _known(call, project_id)
@@ -100,7 +114,13 @@ def _number(resource: str, value: Any) -> int:
     return number
 
 
-@service.put("/v2.1/os-quota-sets/{project_id}", request=dict, target=PROJECT, policy=f"{_RULE}:update")
+@service.put(
+    "/v2.1/os-quota-sets/{project_id}",
+    request=dict,
+    target=PROJECT,
+    policy=f"{_RULE}:update",
+    response=under("quota_set", wire.CHANGED_QUOTA_SET),
+)
 def update(call: Call, project_id: str) -> dict[str, Any]:
     """Set a project's quotas."""
     _known(call, project_id)
@@ -116,7 +136,7 @@ def update(call: Call, project_id: str) -> dict[str, Any]:
     return _shown(call, quotas.limits(call.tx, project_id))
 
 
-@service.delete("/v2.1/os-quota-sets/{project_id}", target=PROJECT, policy=f"{_RULE}:delete")
+@service.delete("/v2.1/os-quota-sets/{project_id}", target=PROJECT, policy=f"{_RULE}:delete", response=EMPTY)
 def delete(call: Call, project_id: str) -> Reply:
     """Go back to the default quotas."""
     _known(call, project_id)
@@ -130,13 +150,22 @@ def _class_shown(call: Call) -> dict[str, Any]:
     return {name: limits[name] for name in resources(call.version) if name not in hidden}
 
 
-@service.get("/v2.1/os-quota-class-sets/{name}", policy="os_compute_api:os-quota-class-sets:show")
+@service.get(
+    "/v2.1/os-quota-class-sets/{name}",
+    policy="os_compute_api:os-quota-class-sets:show",
+    response=under("quota_class_set", wire.QUOTA_CLASS),
+)
 def show_class(call: Call, name: str) -> dict[str, Any]:
     """Show the default quotas."""
     return {"quota_class_set": {"id": name} | _class_shown(call)}
 
 
-@service.put("/v2.1/os-quota-class-sets/{name}", request=dict, policy="os_compute_api:os-quota-class-sets:update")
+@service.put(
+    "/v2.1/os-quota-class-sets/{name}",
+    request=dict,
+    policy="os_compute_api:os-quota-class-sets:update",
+    response=under("quota_class_set", wire.CHANGED_QUOTA_CLASS),
+)
 def update_class(call: Call, name: str) -> dict[str, Any]:
     """Set the default quotas."""
     numbers, _ = _numbers(call, call.body, "quota_class_set")

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from cumulet.http import Call, Wire
+from cumulet.http.bodies import under
 from cumulet.http.operation import Handler
 from cumulet.services.compute.api import consoles
 from cumulet.services.compute.api.server_lookup import SERVER, actor
 from cumulet.services.compute.model import server_delete, server_power, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire.consoles import CONSOLE
 from cumulet.services.compute.wire.server_create import Name
 from cumulet.services.network import door as network
 
@@ -92,14 +94,27 @@ def remove_floating_ip(call: Call, server: Server) -> None:
     network.remove_floating_ip(call.tx, call.caller, server.id, call.body.arguments.address)
 
 
-@action("os-getVNCConsole", "os-remote-consoles", request=consoles.OldConsole, until=(2, 5), status=200)
+@action(
+    "os-getVNCConsole",
+    "os-remote-consoles",
+    request=consoles.OldConsole,
+    until=(2, 5),
+    status=200,
+    response=under("console", CONSOLE),
+)
 def vnc_console(call: Call, server: Server) -> dict[str, Any]:
     """Get the address of a server's screen, the way before 2.6."""
     kind = call.body.arguments.type
     return {"console": {"type": kind, "url": consoles.url(call, server, kind)}}
 
 
-@action("os-getConsoleOutput", "os-console-output", request=consoles.LogLength | None, status=200)
+@action(
+    "os-getConsoleOutput",
+    "os-console-output",
+    request=consoles.LogLength | None,
+    status=200,
+    response=under("output", str),
+)
 async def console_output(call: Call, server: Server) -> dict[str, Any]:
     """Get the end of what a guest printed to its serial console."""
     return await consoles.log(call, server, call.body.arguments or consoles.LogLength())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, Record, under
 from cumulet.http.faults import NotFound
 from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire import server_addresses as wire
 from cumulet.services.network import door as network
 
 
@@ -19,13 +21,23 @@ def _by_network(call: Call, server_id: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@service.get("/v2.1/servers/{server_id}/ips", target=SERVER, policy="os_compute_api:ips:index")
+@service.get(
+    "/v2.1/servers/{server_id}/ips",
+    target=SERVER,
+    policy="os_compute_api:ips:index",
+    response=under("addresses", {str: [wire.ADDRESS]}),
+)
 def index(call: Call, server: Server) -> dict[str, Any]:
     """List a server's addresses by network."""
     return {"addresses": _by_network(call, server.id)}
 
 
-@service.get("/v2.1/servers/{server_id}/ips/{label}", target=SERVER, policy="os_compute_api:ips:show")
+@service.get(
+    "/v2.1/servers/{server_id}/ips/{label}",
+    target=SERVER,
+    policy="os_compute_api:ips:show",
+    response=Record("", {}, others=[wire.ADDRESS]),
+)
 def show(call: Call, server: Server, label: str) -> dict[str, Any]:
     """List a server's addresses on one network."""
     found = _by_network(call, server.id)
@@ -47,7 +59,13 @@ def _interface(call: Call, interface: Any, active: bool) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/servers/{server_id}/os-interface", target=SERVER, policy="os_compute_api:os-attach-interfaces:list")
+@service.get(
+    "/v2.1/servers/{server_id}/os-interface",
+    target=SERVER,
+    policy="os_compute_api:os-attach-interfaces:list",
+    response=under("interfaceAttachments", [wire.INTERFACE]),
+    query=Query({}),
+)
 def interfaces(call: Call, server: Server) -> dict[str, Any]:
     """List a server's interfaces."""
     found = network.interfaces(call.tx, [server.id]).get(server.id, [])
@@ -59,6 +77,7 @@ def interfaces(call: Call, server: Server) -> dict[str, Any]:
     "/v2.1/servers/{server_id}/os-interface/{port_id}",
     target=SERVER,
     policy="os_compute_api:os-attach-interfaces:show",
+    response=under("interfaceAttachment", wire.INTERFACE),
 )
 def interface(call: Call, server: Server, port_id: str) -> dict[str, Any]:
     """Show one interface of a server."""
@@ -72,6 +91,8 @@ def interface(call: Call, server: Server, port_id: str) -> dict[str, Any]:
     "/v2.1/servers/{server_id}/os-security-groups",
     target=SERVER,
     policy="os_compute_api:os-security-groups:list",
+    response=under("security_groups", [wire.SECURITY_GROUP]),
+    query=Query({}),
 )
 def security_groups(call: Call, server: Server) -> dict[str, Any]:
     """List the security groups of a server's ports."""

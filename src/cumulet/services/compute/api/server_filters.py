@@ -7,6 +7,7 @@ from typing import Any
 
 from cumulet.db import Page
 from cumulet.http import Call
+from cumulet.http.bodies import Query, since
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.patterns import Pattern, Refused, compiled
 from cumulet.services.compute import states
@@ -61,7 +62,21 @@ _OTHERS = frozenset(
     | {"locked_by", "block_device_mapping", "services", "metadata", "system_metadata", "security_groups"}
     | {"info_cache", "pci_devices", "fault"}
 )
-
+QUERY = Query(
+    {
+        **dict.fromkeys(sorted(_FOR_ALL.union(_EQUAL, _PATTERNS, _OTHERS)), str),
+        **{
+            name: since("{}.{}".format(*first), str)
+            for first, names in _FOR_ALL_SINCE.items()
+            for name in sorted(names - _OTHERS - set(_EQUAL))
+        },
+        "limit": int,
+        "sort_key": [str],
+        "sort_dir": [str],
+        "status": [str],
+    }
+)
+"""Of GET /servers. Some are for administrators before the version that gives them to everybody."""
 
 _OF_HOSTS = ("host", "node")  # as Nova's `remove_invalid_sort_keys` has it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute import states
 from cumulet.services.compute.api.server_lookup import SERVER
@@ -25,25 +26,33 @@ def _set(call: Call, row: Server, meta: dict[str, str]) -> dict[str, str]:
     return meta
 
 
-@service.get(_PATH, target=SERVER, policy=f"{_RULE}:index")
+@service.get(_PATH, target=SERVER, policy=f"{_RULE}:index", response=under("metadata", {str: str}))
 def index(call: Call, server: Server) -> dict[str, Any]:
     """Show a server's metadata."""
     return {"metadata": server.meta}
 
 
-@service.post(_PATH, request=wire.MetadataBody, target=SERVER, policy=f"{_RULE}:create")
+@service.post(
+    _PATH, request=wire.MetadataBody, target=SERVER, policy=f"{_RULE}:create", response=under("metadata", {str: str})
+)
 def create(call: Call, server: Server) -> dict[str, Any]:
     """Add items."""
     return {"metadata": _set(call, server, {**server.meta, **call.body.metadata})}
 
 
-@service.put(_PATH, request=wire.MetadataBody, target=SERVER, policy=f"{_RULE}:update_all")
+@service.put(
+    _PATH,
+    request=wire.MetadataBody,
+    target=SERVER,
+    policy=f"{_RULE}:update_all",
+    response=under("metadata", {str: str}),
+)
 def update_all(call: Call, server: Server) -> dict[str, Any]:
     """Replace all items."""
     return {"metadata": _set(call, server, call.body.metadata)}
 
 
-@service.get(f"{_PATH}/{{key}}", target=SERVER, policy=f"{_RULE}:show")
+@service.get(f"{_PATH}/{{key}}", target=SERVER, policy=f"{_RULE}:show", response=under("meta", {str: str}))
 def show(call: Call, server: Server, key: str) -> dict[str, Any]:
     """Show one item."""
     meta = server.meta
@@ -52,7 +61,13 @@ def show(call: Call, server: Server, key: str) -> dict[str, Any]:
     return {"meta": {key: meta[key]}}
 
 
-@service.put(f"{_PATH}/{{key}}", request=wire.MetadataItemBody, target=SERVER, policy=f"{_RULE}:update")
+@service.put(
+    f"{_PATH}/{{key}}",
+    request=wire.MetadataItemBody,
+    target=SERVER,
+    policy=f"{_RULE}:update",
+    response=under("meta", {str: str}),
+)
 def update(call: Call, server: Server, key: str) -> dict[str, Any]:
     """Set one item."""
     if key not in call.body.meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import EMPTY, Query, under
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import servers
@@ -21,13 +22,22 @@ def _tags(call: Call, server_id: str) -> list[str]:
     return servers.tags(call.tx, [server_id]).get(server_id, [])
 
 
-@service.get(_PATH, since=_SINCE, target=SERVER, policy=f"{_RULE}:index")
+@service.get(
+    _PATH, since=_SINCE, target=SERVER, policy=f"{_RULE}:index", response=under("tags", [str]), query=Query({})
+)
 def index(call: Call, server: Server) -> dict[str, Any]:
     """List a server's tags."""
     return {"tags": _tags(call, server.id)}
 
 
-@service.put(_PATH, since=_SINCE, request=wire.TagsBody, target=SERVER, policy=f"{_RULE}:update_all")
+@service.put(
+    _PATH,
+    since=_SINCE,
+    request=wire.TagsBody,
+    target=SERVER,
+    policy=f"{_RULE}:update_all",
+    response=under("tags", [str]),
+)
 def update_all(call: Call, server: Server) -> dict[str, Any]:
     """Replace a server's tags."""
     return {"tags": servers.set_tags(call.tx, server.id, call.body.tags)}
@@ -39,7 +49,7 @@ def delete_all(call: Call, server: Server) -> None:
     servers.set_tags(call.tx, server.id, [])
 
 
-@service.get(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:show")
+@service.get(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:show", response=EMPTY)
 def show(call: Call, server: Server, tag: str) -> Reply:
     """Whether a server has a tag."""
     if tag not in _tags(call, server.id):
@@ -47,7 +57,7 @@ def show(call: Call, server: Server, tag: str) -> Reply:
     return Reply(None, 204)
 
 
-@service.put(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:update")
+@service.put(f"{_PATH}/{{tag}}", since=_SINCE, target=SERVER, policy=f"{_RULE}:update", response=EMPTY)
 def update(call: Call, server: Server, tag: str) -> Reply:
     """Add a tag."""
     if not 0 < len(tag) <= 60 or "," in tag or "/" in tag:

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import OneOf, under
 from cumulet.http.faults import JSON
 from cumulet.services.compute.api import queries, server_filters
 from cumulet.services.compute.api import server_create as create_request
@@ -20,14 +21,21 @@ from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
 from cumulet.services.compute.wire import server_create as body_wire
 from cumulet.services.compute.wire import servers as wire
-from cumulet.services.compute.wire.links import next_page, self_and_bookmark
+from cumulet.services.compute.wire.links import listed, next_page, self_and_bookmark
 from cumulet.services.network import door as network
 
 _RULE = "os_compute_api:servers"
 _PASSWORD = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # noqa: S105 - letters, not a password
 
 
-@service.post("/v2.1/servers", request=body_wire.NewServerBody, status=202, grows=True, policy=f"{_RULE}:create")
+@service.post(
+    "/v2.1/servers",
+    request=body_wire.NewServerBody,
+    status=202,
+    grows=True,
+    policy=f"{_RULE}:create",
+    response=OneOf(under("server", wire.CREATED_SERVER), under("reservation_id", str)),
+)
 def create(call: Call) -> Reply:
     """Create one server or several."""
     new: body_wire.NewServer = call.body.server
@@ -93,25 +101,38 @@ def _listed(call: Call, detailed: bool) -> Reply:
     return Reply(msgspec.json.encode(body), content_type=JSON)
 
 
-@service.get("/v2.1/servers", policy=f"{_RULE}:index")
+@service.get(
+    "/v2.1/servers", policy=f"{_RULE}:index", response=listed("servers", wire.SHORT_SERVER), query=server_filters.QUERY
+)
 def index(call: Call) -> Reply:
     """List servers."""
     return _listed(call, False)
 
 
-@service.get("/v2.1/servers/detail", policy=f"{_RULE}:detail")
+@service.get(
+    "/v2.1/servers/detail",
+    policy=f"{_RULE}:detail",
+    response=listed("servers", wire.LISTED_SERVER),
+    query=server_filters.QUERY,
+)
 def detail(call: Call) -> Reply:
     """List servers with details."""
     return _listed(call, True)
 
 
-@service.get("/v2.1/servers/{server_id}", target=SERVER, policy=f"{_RULE}:show")
+@service.get("/v2.1/servers/{server_id}", target=SERVER, policy=f"{_RULE}:show", response=under("server", wire.SERVER))
 def show(call: Call, server: Server) -> dict[str, Any]:
     """Show a server."""
     return one(call, server)
 
 
-@service.put("/v2.1/servers/{server_id}", request=body_wire.ServerUpdateBody, target=SERVER, policy=f"{_RULE}:update")
+@service.put(
+    "/v2.1/servers/{server_id}",
+    request=body_wire.ServerUpdateBody,
+    target=SERVER,
+    policy=f"{_RULE}:update",
+    response=under("server", wire.CHANGED_SERVER),
+)
 def update(call: Call, server: Server) -> dict[str, Any]:
     """Change a server's name, description and the like."""
     new: body_wire.ServerUpdate = call.body.server

@@ -9,10 +9,12 @@ from msgspec import UNSET, Meta, UnsetType
 from cumulet.db import iso
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Since, Wire
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import hosts
 from cumulet.services.compute.service import service
+from cumulet.services.compute.wire import services as wire
 from cumulet.services.network import door as network
 
 _RULE = "os_compute_api:os-services"
@@ -52,7 +54,7 @@ def _shape(call: Call, row: hosts.ServiceRow) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/os-services", policy=f"{_RULE}:list")
+@service.get("/v2.1/os-services", policy=f"{_RULE}:list", response=under("services", [wire.SERVICE]), query=wire.QUERY)
 def index(call: Call) -> dict[str, Any]:
     """List services."""
     host, binary = queries.one(call, "host"), queries.one(call, "binary")
@@ -77,7 +79,13 @@ def _down(value: bool | str) -> bool:
     return found
 
 
-@service.put("/v2.1/os-services/{service_id}", since=(2, 53), request=ServiceUpdate, policy=f"{_RULE}:update")
+@service.put(
+    "/v2.1/os-services/{service_id}",
+    since=(2, 53),
+    request=ServiceUpdate,
+    policy=f"{_RULE}:update",
+    response=under("service", wire.SERVICE),
+)
 def update(call: Call, service_id: str) -> dict[str, Any]:
     """Enable or disable a host, or say that it is down."""
     rows = [row for row in _all(call) if row.id == service_id]
@@ -99,7 +107,13 @@ def update(call: Call, service_id: str) -> dict[str, Any]:
     return {"service": _shape(call, next(found for found in _all(call) if found.id == service_id))}
 
 
-@service.put("/v2.1/os-services/{action}", until=(2, 52), request=HostAndBinary, policy=f"{_RULE}:update")
+@service.put(
+    "/v2.1/os-services/{action}",
+    until=(2, 52),
+    request=HostAndBinary,
+    policy=f"{_RULE}:update",
+    response=under("service", wire.CHANGED_BY_HOST),
+)
 def update_by_host(call: Call, action: str) -> dict[str, Any]:
     """Enable or disable a host by its name, the way before 2.53."""
     new: HostAndBinary = call.body

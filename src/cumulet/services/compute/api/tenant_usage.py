@@ -7,12 +7,14 @@ from typing import Any
 from cumulet.db import iso
 from cumulet.db.times import SECOND, parse_iso
 from cumulet.http import Call
+from cumulet.http.bodies import optional, since, under
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import tenant_usage
 from cumulet.services.compute.service import service
-from cumulet.services.compute.wire.links import next_page
+from cumulet.services.compute.wire import tenant_usage as wire
+from cumulet.services.compute.wire.links import LINKS, next_page
 
 _RULE = "os_compute_api:os-simple-tenant-usage"
 _MONTH = 28 * 24 * 3600 * SECOND
@@ -64,7 +66,12 @@ def _links(call: Call, path: str, found: list[tenant_usage.ProjectUsage], limit:
     return next_page(call, path, max(rows), call.query) if rows and len(rows) == limit else []
 
 
-@service.get("/v2.1/os-simple-tenant-usage", policy=f"{_RULE}:list")
+@service.get(
+    "/v2.1/os-simple-tenant-usage",
+    policy=f"{_RULE}:list",
+    response=under("tenant_usages", [wire.USAGE], tenant_usages_links=optional(since("2.40", LINKS))),
+    query=wire.QUERY,
+)
 def index(call: Call) -> dict[str, Any]:
     """Usage of all projects."""
     detailed = bool(queries.boolean(queries.one(call, "detailed") or "0"))
@@ -75,7 +82,13 @@ def index(call: Call) -> dict[str, Any]:
     return body
 
 
-@service.get("/v2.1/os-simple-tenant-usage/{project_id}", target=PROJECT, policy=f"{_RULE}:show")
+@service.get(
+    "/v2.1/os-simple-tenant-usage/{project_id}",
+    target=PROJECT,
+    policy=f"{_RULE}:show",
+    response=under("tenant_usage", wire.USAGE_OR_NONE, tenant_usage_links=optional(since("2.40", LINKS))),
+    query=wire.QUERY_OF_ONE,
+)
 def show(call: Call, project_id: str) -> dict[str, Any]:
     """Usage of one project."""
     found, start, end, limit = _found(call, project_id)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, under
 from cumulet.http.versions import text
 from cumulet.services.compute.service import MICROVERSIONS, service
+from cumulet.services.compute.wire.versions import DETAILED_VERSION, VERSION
 
 
 def _version(call: Call, name: str, *, single: bool) -> dict[str, Any]:
@@ -27,13 +29,13 @@ def _version(call: Call, name: str, *, single: bool) -> dict[str, Any]:
     return body
 
 
-@service.get("/", auth=False)
+@service.get("/", auth=False, response=under("versions", [VERSION]), query=Query({}))
 def index(call: Call) -> dict[str, Any]:
     """List the versions."""
     return {"versions": [_version(call, name, single=False) for name in ("v2", "v2.1")]}
 
 
-@service.get("/v2.1", auth=False)
+@service.get("/v2.1", auth=False, response=under("version", DETAILED_VERSION))
 def show(call: Call) -> dict[str, Any]:
     """Show one version."""
     name = "v2" if call.path.rstrip("/").endswith("/v2") else "v2.1"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
 from sqlalchemy import Row
 
 from cumulet.http import Since, Wire
+from cumulet.http.bodies import OneOf, Record, optional, since, until
 from cumulet.http.versions import Version
-from cumulet.services.compute.wire.links import self_and_bookmark
+from cumulet.services.compute.wire.links import LINKS, self_and_bookmark
+from cumulet.services.compute.wire.queries import PAGE
 
 MAX_INT = 0x7FFFFFFF
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -77,3 +79,27 @@ def full(row: Row[Any], base_url: str, version: Version, with_specs: bool) -> di
     if version >= (2, 61) and with_specs:
         body["extra_specs"] = row.extra_specs
     return body
+
+
+FLAVOR = Record(
+    "Flavor",
+    {
+        "id": str,
+        "name": str,
+        "ram": int,
+        "disk": int,
+        "swap": (until("2.74", OneOf(int, Literal[""])), since("2.75", int)),
+        "OS-FLV-EXT-DATA:ephemeral": int,
+        "OS-FLV-DISABLED:disabled": bool,
+        "vcpus": int,
+        "os-flavor-access:is_public": bool,
+        "rxtx_factor": float,
+        "links": LINKS,
+        "description": since("2.55", str | None),
+        "extra_specs": optional(since("2.61", {str: str})),
+    },
+)
+SHORT_FLAVOR = Record("ShortFlavor", {"id": str, "name": str, "links": LINKS, "description": since("2.55", str | None)})
+EXTRA_SPEC = Record("", {}, others=str)
+FLAVOR_ACCESS = Record("FlavorAccess", {"flavor_id": str, "tenant_id": str})
+QUERY = PAGE | {"is_public": str, "minRam": int, "minDisk": int, "sort_key": str, "sort_dir": str}

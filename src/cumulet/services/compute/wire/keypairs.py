@@ -9,7 +9,9 @@ from sqlalchemy import Row
 
 from cumulet.db import iso
 from cumulet.http import Since, Wire
+from cumulet.http.bodies import Query, Record, optional, since, until
 from cumulet.http.versions import Version
+from cumulet.services.compute.wire.queries import paged
 
 
 class NewKeypair(Wire):
@@ -52,3 +54,13 @@ def full(row: Row[Any], version: Version) -> dict[str, Any]:
         updated_at=None,
     )
     return body
+
+
+SHORT_KEYPAIR = Record("ShortKeypair", {"name": str, "public_key": str, "fingerprint": str, "type": since("2.2", str)})
+CREATED_KEYPAIR = SHORT_KEYPAIR.but("CreatedKeypair", user_id=str, private_key=optional(until("2.91", str)))
+KEYPAIR = SHORT_KEYPAIR.but(
+    "Keypair", user_id=str, id=int, created_at=str, deleted=bool, deleted_at=str | None, updated_at=str | None
+)
+_USER = {"user_id": since("2.10", str)}
+QUERY = paged("2.35", **_USER)
+OF_USER = Query(_USER)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record, optional
 
 Link = dict[str, str]
 
@@ -28,3 +30,11 @@ def next_page(call: Call, path: str, marker: str, query: Mapping[str, Sequence[s
     """The link to what follows `marker`, with the query that led here."""
     pairs = [(name, value) for name, values in query.items() if name != "marker" for value in values]
     return [{"rel": "next", "href": f"{call.base_url}/v2.1{path}?{urlencode([*pairs, ('marker', marker)])}"}]
+
+
+LINKS = [Record("Link", {"rel": str, "href": str})]
+
+
+def listed(plural: str, term: Any) -> Record:
+    """A page of a list: with links when another one follows."""
+    return Record("", {plural: [term], f"{plural}_links": optional(LINKS)})

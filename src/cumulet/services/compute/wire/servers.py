@@ -6,15 +6,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Row
 
 from cumulet.db import iso
+from cumulet.http.bodies import OneOf, Record, optional, since, until
 from cumulet.http.versions import Version
 from cumulet.services.compute import states
-from cumulet.services.compute.wire.links import bookmark
+from cumulet.services.compute.wire.links import LINKS, bookmark
 
 
 @dataclass
@@ -198,3 +199,80 @@ def _extensions(body: dict[str, Any], row: Row[Any], view: View) -> None:
 
 def _usage_time(us: int | None) -> str | None:
     return None if us is None else iso(us, micro=True, zone="")
+
+
+ADDRESS = Record("ServerAddress", {"version": int, "addr": str, "OS-EXT-IPS:type": str, "OS-EXT-IPS-MAC:mac_addr": str})
+_OLD_FLAVOR = {"id": str, "links": LINKS}
+_FLAVOR = {
+    "vcpus": int,
+    "ram": int,
+    "disk": int,
+    "ephemeral": int,
+    "swap": int,
+    "original_name": str,
+    "extra_specs": optional({str: str}),
+}
+_PLAIN = {
+    "id": str,
+    "name": str,
+    "status": str,
+    "tenant_id": str,
+    "user_id": str,
+    "metadata": {str: str},
+    "hostId": str,
+    "image": OneOf({"id": str, "links": LINKS}, Literal[""]),
+    "flavor": (until("2.46", _OLD_FLAVOR), since("2.47", _FLAVOR)),
+    "created": str,
+    "updated": str,
+    "addresses": {str: [ADDRESS]},
+    "accessIPv4": str,
+    "accessIPv6": str,
+    "links": LINKS,
+    "OS-DCF:diskConfig": str,
+    "progress": optional(int),
+    "fault": optional({"code": int, "created": str, "message": str, "details": optional(str)}),
+    "locked": since("2.9", bool),
+    "locked_reason": since("2.73", str | None),
+    "description": since("2.19", str | None),
+    "tags": since("2.26", [str]),
+    "trusted_image_certificates": since("2.63", OneOf([str], None)),
+    "pinned_availability_zone": since("2.96", str | None),
+}
+_ONCE_EXTENSIONS = {
+    "OS-EXT-AZ:availability_zone": str,
+    "config_drive": str,
+    "key_name": str | None,
+    "OS-SRV-USG:launched_at": str | None,
+    "OS-SRV-USG:terminated_at": str | None,
+    "security_groups": optional([{"name": str}]),
+    "OS-EXT-SRV-ATTR:host": optional(str | None),
+    "OS-EXT-SRV-ATTR:instance_name": optional(str),
+    "OS-EXT-SRV-ATTR:hypervisor_hostname": optional(str | None),
+    "OS-EXT-SRV-ATTR:reservation_id": optional(since("2.3", str)),
+    "OS-EXT-SRV-ATTR:launch_index": optional(since("2.3", int)),
+    "OS-EXT-SRV-ATTR:hostname": optional(since("2.3", str)),
+    "OS-EXT-SRV-ATTR:kernel_id": optional(since("2.3", str)),
+    "OS-EXT-SRV-ATTR:ramdisk_id": optional(since("2.3", str)),
+    "OS-EXT-SRV-ATTR:root_device_name": optional(since("2.3", str)),
+    "OS-EXT-SRV-ATTR:user_data": optional(since("2.3", str | None)),
+    "OS-EXT-STS:task_state": str | None,
+    "OS-EXT-STS:vm_state": str,
+    "OS-EXT-STS:power_state": int,
+    "os-extended-volumes:volumes_attached": [{"id": str, "delete_on_termination": since("2.3", bool)}],
+    "host_status": optional(since("2.16", str)),
+}
+SERVER = Record("Server", {**_PLAIN, **_ONCE_EXTENSIONS, "server_groups": since("2.71", [str])})
+LISTED_SERVER = SERVER.but("ListedServer", "server_groups")
+CHANGED_SERVER = Record(
+    "ChangedServer",
+    {
+        **_PLAIN,
+        **{name: since("2.75", term) for name, term in _ONCE_EXTENSIONS.items()},
+        "server_groups": since("2.75", [str]),
+    },
+)
+SHORT_SERVER = Record("ShortServer", {"id": str, "name": str, "links": LINKS})
+CREATED_SERVER = Record(
+    "CreatedServer",
+    {"id": str, "links": LINKS, "OS-DCF:diskConfig": str, "security_groups": [{"name": str}], "adminPass": str},
+)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.reading import decoded
 from cumulet.http.shapes import Invalid, parse
 from cumulet.services.placement.model import providers
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import words
+from cumulet.services.placement.wire.aggregates import AGGREGATES
 from cumulet.services.placement.wire.freshness import dated
 from cumulet.services.placement.wire.queries import uuid_like
 from cumulet.services.placement.wire.resource_providers import AggregatesUpdate
@@ -23,14 +25,23 @@ def _body(call: Call, aggregates: list[str], generation: int) -> dict[str, Any]:
     return body | {"resource_provider_generation": generation} if call.version >= (1, 19) else body
 
 
-@service.get(_PATH, since=(1, 1), policy="placement:resource_providers:aggregates:list")
+@service.get(
+    _PATH, since=(1, 1), policy="placement:resource_providers:aggregates:list", response=AGGREGATES, query=Query({})
+)
 def index(call: Call, provider: str) -> Reply:
     """List a provider's aggregates."""
     row = providers.get(call.tx, provider)
     return dated(call, _body(call, providers.aggregates(call.tx, provider), row.generation), row.updated_at)
 
 
-@service.put(_PATH, since=(1, 1), until=(1, 18), request=list, policy="placement:resource_providers:aggregates:update")
+@service.put(
+    _PATH,
+    since=(1, 1),
+    until=(1, 18),
+    request=list,
+    policy="placement:resource_providers:aggregates:update",
+    response=AGGREGATES,
+)
 def replace(call: Call, provider: str) -> Reply:
     """Replace a provider's aggregates."""
     return _write(call, provider, call.body, None)
@@ -42,6 +53,7 @@ def replace(call: Call, provider: str) -> Reply:
     request=AggregatesUpdate,
     raw_body=True,
     policy="placement:resource_providers:aggregates:update",
+    response=AGGREGATES,
 )
 def update(call: Call, provider: str) -> Reply:
     """Replace a provider's aggregates, if nobody changed the provider meanwhile."""

@@ -10,7 +10,13 @@ from cumulet.services.placement.wire import candidates as wire
 from cumulet.services.placement.wire.freshness import dated
 
 
-@service.get("/allocation_candidates", since=(1, 10), policy="placement:allocation_candidates:list")
+@service.get(
+    "/allocation_candidates",
+    since=(1, 10),
+    policy="placement:allocation_candidates:list",
+    response=wire.CANDIDATES,
+    query=wire.PARAMETERS,
+)
 def index(call: Call) -> Reply:
     """List which providers could give what is asked for.
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import UNSET, to_builtins
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.http.shapes import Invalid, parse
@@ -29,7 +30,7 @@ Checked = tuple[dict[str, model.Holding], dict[str, int | None]]
 """What each consumer shall hold, and the generation at which the client saw it (not before 1.28)."""
 
 
-@service.get("/allocations/{consumer}", policy="placement:allocations:list")
+@service.get("/allocations/{consumer}", policy="placement:allocations:list", response=wire.OF_CONSUMER)
 def show(call: Call, consumer: str) -> Reply:
     """What a consumer holds; nothing is no error."""
     rows = model.held_by(call.tx, consumer)
@@ -38,7 +39,12 @@ def show(call: Call, consumer: str) -> Reply:
     return dated(call, wire.shown_for_consumer(rows, holder, call.version), changed)
 
 
-@service.get("/resource_providers/{provider}/allocations", policy="placement:resource_providers:allocations:list")
+@service.get(
+    "/resource_providers/{provider}/allocations",
+    policy="placement:resource_providers:allocations:list",
+    response=wire.ON_PROVIDER,
+    query=Query({}),
+)
 def on_provider(call: Call, provider: str) -> Reply:
     """What is held on a provider, by consumer."""
     row = providers.get(call.tx, provider)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import Conflict, Fault, NotFound
 from cumulet.services.placement.model import inventories as model
@@ -19,7 +20,7 @@ _ONE = f"{_ALL}/{{name}}"
 _RULE = "placement:resource_providers:inventories"
 
 
-@service.get(_ALL, policy=f"{_RULE}:list")
+@service.get(_ALL, policy=f"{_RULE}:list", response=wire.INVENTORIES, query=Query({}))
 def index(call: Call, provider: str) -> Reply:
     """List a provider's inventories."""
     row = providers.get(call.tx, provider)
@@ -33,7 +34,7 @@ def _all(call: Call, provider: str, generation: int) -> Reply:
     return dated(call, {"resource_provider_generation": generation, "inventories": shown}, changed)
 
 
-@service.put(_ALL, request=wire.InventoriesUpdate, policy=f"{_RULE}:update")
+@service.put(_ALL, request=wire.InventoriesUpdate, policy=f"{_RULE}:update", response=wire.INVENTORIES)
 def replace(call: Call, provider: str) -> Reply:
     """Replace all of a provider's inventories."""
     wanted = {name: wire.parsed(fields) for name, fields in call.body.inventories.items()}
@@ -70,7 +71,7 @@ def clear(call: Call, provider: str) -> None:
     _write(call, provider, {}, None, only=True)
 
 
-@service.post(_ALL, status=201, request=wire.InventoryCreate, policy=f"{_RULE}:create")
+@service.post(_ALL, status=201, request=wire.InventoryCreate, policy=f"{_RULE}:create", response=wire.INVENTORY)
 def create(call: Call, provider: str) -> Reply:
     """Add one inventory."""
     name, given = call.body.resource_class, call.body.resource_provider_generation
@@ -90,13 +91,13 @@ def _one(call: Call, provider: str, name: str, generation: int) -> Reply:
     return dated(call, {**wire.shown(row), "resource_provider_generation": generation}, row.updated_at)
 
 
-@service.get(_ONE, policy=f"{_RULE}:show")
+@service.get(_ONE, policy=f"{_RULE}:show", response=wire.INVENTORY)
 def show(call: Call, provider: str, name: str) -> Reply:
     """Show one inventory."""
     return _one(call, provider, name, providers.get(call.tx, provider).generation)
 
 
-@service.put(_ONE, request=wire.InventoryUpdate, policy=f"{_RULE}:update")
+@service.put(_ONE, request=wire.InventoryUpdate, policy=f"{_RULE}:update", response=wire.INVENTORY)
 def update(call: Call, provider: str, name: str) -> Reply:
     """Change one inventory."""
     wanted = {name: wire.parsed(call.body)}

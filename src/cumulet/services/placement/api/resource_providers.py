@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from cumulet.http.bodies import under
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
@@ -21,7 +22,12 @@ _PARENT = "parent_provider_uuid"
 _SINCE = {"member_of": (1, 3), "resources": (1, 4), "in_tree": (1, 14), "required": (1, 18)}
 
 
-@service.get("/resource_providers", policy="placement:resource_providers:list")
+@service.get(
+    "/resource_providers",
+    policy="placement:resource_providers:list",
+    response=under("resource_providers", [wire.PROVIDER]),
+    query=wire.QUERY,
+)
 def index(call: Call) -> Reply:
     """List providers."""
     known = {"name", "uuid", *(name for name, since in _SINCE.items() if call.version >= since)}
@@ -36,7 +42,12 @@ def index(call: Call) -> Reply:
     return dated(call, body, max((row.updated_at for row in found), default=None))
 
 
-@service.post("/resource_providers", request=wire.ProviderCreate, policy="placement:resource_providers:create")
+@service.post(
+    "/resource_providers",
+    request=wire.ProviderCreate,
+    policy="placement:resource_providers:create",
+    response=wire.CREATED_PROVIDER,
+)
 def create(call: Call) -> Reply:
     """Create a provider."""
     given = call.body.uuid if call.body.uuid is not UNSET else uuid.uuid4()
@@ -58,7 +69,7 @@ def _uuid(name: str, text: str) -> str:
     return str(uuid.UUID(text))
 
 
-@service.get("/resource_providers/{provider}", policy="placement:resource_providers:show")
+@service.get("/resource_providers/{provider}", policy="placement:resource_providers:show", response=wire.PROVIDER)
 def show(call: Call, provider: str) -> Reply:
     """Show a provider."""
     row = providers.get(call.tx, provider)
@@ -66,7 +77,10 @@ def show(call: Call, provider: str) -> Reply:
 
 
 @service.put(
-    "/resource_providers/{provider}", request=wire.ProviderUpdate, policy="placement:resource_providers:update"
+    "/resource_providers/{provider}",
+    request=wire.ProviderUpdate,
+    policy="placement:resource_providers:update",
+    response=wire.PROVIDER,
 )
 def update(call: Call, provider: str) -> Reply:
     """Give a provider another name."""

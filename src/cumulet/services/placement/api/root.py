@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from cumulet.http.bodies import Query, under
 from cumulet.http.call import Call, Reply
 from cumulet.http.versions import text
 from cumulet.services.placement.service import MAXIMUM, MINIMUM
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire.freshness import dated
+from cumulet.services.placement.wire.root import VERSION
 
 
-@service.get("/", auth=False, transaction="none")
+@service.get("/", auth=False, transaction="none", response=under("versions", [VERSION]), query=Query({}))
 def root(call: Call) -> Reply:
     """The API's version and its range of microversions."""
     links = [{"rel": "self", "href": ""}]

@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 from cumulet.http import Wire
+from cumulet.http.bodies import EMPTY, Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.placement.model import inventories, providers, traits
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import queries
 from cumulet.services.placement.wire.freshness import dated
+from cumulet.services.placement.wire.traits import QUERY, TRAITS, TRAITS_OF_PROVIDER
 
 _CUSTOM = re.compile(r"CUSTOM_[A-Z0-9_]{1,248}")
 _OF = "/resource_providers/{provider}/traits"
@@ -24,7 +26,7 @@ class ProviderTraits(Wire):
     resource_provider_generation: int
 
 
-@service.get("/traits", since=(1, 6), policy="placement:traits:list")
+@service.get("/traits", since=(1, 6), policy="placement:traits:list", response=TRAITS, query=QUERY)
 def index(call: Call) -> Reply:
     """List traits."""
     queries.refuse_others(call.query, {"name", "associated"})
@@ -46,7 +48,7 @@ def index(call: Call) -> Reply:
     return dated(call, {"traits": found})
 
 
-@service.get("/traits/{name}", status=204, since=(1, 6), policy="placement:traits:show")
+@service.get("/traits/{name}", status=204, since=(1, 6), policy="placement:traits:show", response=EMPTY)
 def show(call: Call, name: str) -> Reply:
     """Whether a trait is there."""
     if traits.missing(call.tx, [name]):
@@ -54,7 +56,7 @@ def show(call: Call, name: str) -> Reply:
     return dated(call)
 
 
-@service.put("/traits/{name}", since=(1, 6), policy="placement:traits:update")
+@service.put("/traits/{name}", since=(1, 6), policy="placement:traits:update", response=EMPTY)
 def ensure(call: Call, name: str) -> Reply:
     """Make sure that a custom trait is there."""
     if not _CUSTOM.fullmatch(name):
@@ -77,14 +79,22 @@ def _body(names: list[str], generation: int) -> dict[str, Any]:
     return {"traits": names, "resource_provider_generation": generation}
 
 
-@service.get(_OF, since=(1, 6), policy="placement:resource_providers:traits:list")
+@service.get(
+    _OF, since=(1, 6), policy="placement:resource_providers:traits:list", response=TRAITS_OF_PROVIDER, query=Query({})
+)
 def of_provider(call: Call, provider: str) -> Reply:
     """List a provider's traits."""
     row = providers.get(call.tx, provider)
     return dated(call, _body(traits.of_providers(call.tx, [provider]).get(provider, []), row.generation))
 
 
-@service.put(_OF, since=(1, 6), request=ProviderTraits, policy="placement:resource_providers:traits:update")
+@service.put(
+    _OF,
+    since=(1, 6),
+    request=ProviderTraits,
+    policy="placement:resource_providers:traits:update",
+    response=TRAITS_OF_PROVIDER,
+)
 def replace(call: Call, provider: str) -> Reply:
     """Replace a provider's traits."""
     row, seen = providers.get(call.tx, provider), call.body.resource_provider_generation

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call, Reply
 from cumulet.services.placement.model import allocations, providers
 from cumulet.services.placement.service import placement as service
 from cumulet.services.placement.wire import queries, words
+from cumulet.services.placement.wire import usages as wire
 from cumulet.services.placement.wire.freshness import dated
 
 _KIND = re.compile("[A-Z0-9_]+|all|unknown")
 
 
-@service.get("/resource_providers/{provider}/usages", policy="placement:resource_providers:usages")
+@service.get(
+    "/resource_providers/{provider}/usages",
+    policy="placement:resource_providers:usages",
+    response=wire.OF_PROVIDER,
+    query=Query({}),
+)
 def of_provider(call: Call, provider: str) -> Reply:
     """What is allocated on a provider."""
     row = providers.get(call.tx, provider)
@@ -22,7 +29,7 @@ def of_provider(call: Call, provider: str) -> Reply:
     return dated(call, {"resource_provider_generation": row.generation, "usages": used})
 
 
-@service.get("/usages", since=(1, 9), policy_in_handler="placement:usages")
+@service.get("/usages", since=(1, 9), policy_in_handler="placement:usages", response=wire.OF_PROJECT, query=wire.QUERY)
 def of_project(call: Call) -> Reply:
     """What the consumers of a project hold, since 1.38 by consumer type."""
     typed = call.version >= (1, 38)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Since, Wire
+from cumulet.http.bodies import Record, optional, since
 from cumulet.services.placement.model.allocations import HeldByRow, HeldOnRow
 from cumulet.services.placement.tables import ConsumerRow
 
@@ -85,3 +86,22 @@ def shown_on_provider(rows: Sequence[HeldOnRow], generation: int, version: tuple
         if version >= (1, 28):
             entry["consumer_generation"] = row.consumer_generation
     return {"allocations": taken, "resource_provider_generation": generation}
+
+
+OF_CONSUMER = Record(
+    "AllocationsOfConsumer",
+    {
+        "allocations": {str: {"generation": int, "resources": {str: int}}},
+        "project_id": optional(since("1.12", str)),
+        "user_id": optional(since("1.12", str)),
+        "consumer_generation": optional(since("1.28", int)),
+        "consumer_type": optional(since("1.38", str)),
+    },
+)
+ON_PROVIDER = Record(
+    "AllocationsOnProvider",
+    {
+        "allocations": {str: {"resources": {str: int}, "consumer_generation": since("1.28", int)}},
+        "resource_provider_generation": int,
+    },
+)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from cumulet.http import bodies
+from cumulet.http.bodies import Record, since, until
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.placement.model.filters import Filters, Request
@@ -191,3 +193,40 @@ def _summary(summary: Summary, asked: list[str], version: Version) -> dict[str, 
     if version >= (1, 29):
         body["parent_provider_uuid"], body["root_provider_uuid"] = summary.parent, summary.root
     return body
+
+
+_LISTED_ALLOCATION = Record("AllocationInList", {"resource_provider": {"uuid": str}, "resources": {str: int}})
+ALLOCATION_REQUEST = Record(
+    "AllocationRequest",
+    {
+        "allocations": (until("1.11", [_LISTED_ALLOCATION]), since("1.12", {str: {"resources": {str: int}}})),
+        "mappings": since("1.34", {str: [str]}),
+    },
+)
+PROVIDER_SUMMARY = Record(
+    "ProviderSummary",
+    {
+        "resources": {str: {"capacity": int, "used": int}},
+        "traits": since("1.17", [str]),
+        "parent_provider_uuid": since("1.29", str | None),
+        "root_provider_uuid": since("1.29", str),
+    },
+)
+CANDIDATES = Record(
+    "AllocationCandidates",
+    {"allocation_requests": [ALLOCATION_REQUEST], "provider_summaries": {str: PROVIDER_SUMMARY}},
+)
+PARAMETERS = bodies.Query(
+    {
+        "resources": str,
+        "limit": since("1.16", int),
+        "required": since("1.17", [str]),
+        "member_of": since("1.21", [str]),
+        "group_policy": since("1.25", Literal["none", "isolate"]),
+        "in_tree": since("1.31", str),
+        "root_required": since("1.35", str),
+        "same_subtree": since("1.36", [str]),
+    },
+    others=str,
+)
+"""Since 1.25 ``resources``, ``required``, ``member_of`` and ``in_tree`` may end in the name of a group."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Wire
+from cumulet.http.bodies import Record
 from cumulet.services.placement.model.inventories import MAX_INT, Inventory
 from cumulet.services.placement.tables import InventoryRow
 
@@ -67,3 +68,14 @@ def shown(row: InventoryRow) -> dict[str, Any]:
         "step_size": row.step_size,
         "allocation_ratio": row.allocation_ratio,
     }
+
+
+_NUMBERS = {"total": int, "reserved": int, "min_unit": int, "max_unit": int, "step_size": int}
+INVENTORIES = Record(
+    "Inventories",
+    {
+        "resource_provider_generation": int,
+        "inventories": {str: Record("InventoryInList", {**_NUMBERS, "allocation_ratio": float})},
+    },
+)
+INVENTORY = Record("Inventory", {**_NUMBERS, "allocation_ratio": float, "resource_provider_generation": int})

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Since, Wire
+from cumulet.http.bodies import EMPTY, Query, Record, Versions, since, until
 from cumulet.http.versions import Version
 from cumulet.services.placement.tables import ProviderRow
 
@@ -51,3 +52,28 @@ def shown(row: ProviderRow, version: Version) -> dict[str, Any]:
     if version >= (1, 14):
         body |= {"parent_provider_uuid": row.parent_uuid, "root_provider_uuid": row.root_uuid}
     return body
+
+
+LINKS = [Record("Link", {"rel": str, "href": str})]
+PROVIDER = Record(
+    "ResourceProvider",
+    {
+        "uuid": str,
+        "name": str,
+        "generation": int,
+        "links": LINKS,
+        "parent_provider_uuid": since("1.14", str | None),
+        "root_provider_uuid": since("1.14", str),
+    },
+)
+CREATED_PROVIDER = Versions(until("1.19", EMPTY), since("1.20", PROVIDER))
+QUERY = Query(
+    {
+        "name": str,
+        "uuid": str,
+        "member_of": since("1.3", [str]),
+        "resources": since("1.4", str),
+        "in_tree": since("1.14", str),
+        "required": since("1.18", [str]),
+    }
+)
