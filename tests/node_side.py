@@ -16,7 +16,11 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import Guest, Item, Network, Router, SecurityGroup
+from cumulet.desired.guest import Guest
+from cumulet.desired.items import Item
+from cumulet.desired.network import Network
+from cumulet.desired.router import Router
+from cumulet.desired.security_group import SecurityGroup
 from cumulet.node import users
 from cumulet.node.guest import domain
 from cumulet.node.guest.disk import Disk

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cumulet.desired.shapes import HostFacts, Keeping, Kept
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.keeping import Keeping, Kept
 from cumulet.fleet.model import hosts, keeping
 from tests.assembled import Assembled
 

@@ -13,7 +13,7 @@ import pytest
 
 from cumulet.cli import link_client
 from cumulet.cli.api_client import ApiError
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.node.link import Link, LinkError
 from tests.crash.living import HOSTS, LivingCloud, cumulet, living
 

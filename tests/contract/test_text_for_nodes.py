@@ -20,7 +20,8 @@ from sqlalchemy import select, update
 
 from cumulet.cli.controller import declared
 from cumulet.db import Transaction
-from cumulet.desired.shapes import Guest, Item
+from cumulet.desired.guest import Guest
+from cumulet.desired.items import Item
 from cumulet.http import Operation
 from cumulet.services.compute import door as compute
 from cumulet.services.compute.tables import servers

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import hosts
 from cumulet.http.shapes import nested
 from cumulet.services.network.api import security_group_rules

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cumulet.desired.shapes import Guest
+from cumulet.desired.guest import Guest
 from cumulet.desired.simulation import Deed, Deeds, Rule, SimulationError, deeds, fits, merged, of_metadata, order
 from cumulet.node import simulation
 from cumulet.node.simulation import Behaviour, Script, Simulation

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import Address, DhcpHost, Route, Rule
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.network import DhcpHost
+from cumulet.desired.security_group import Rule
 from cumulet.http.faults import Fault
 from cumulet.node.net import intake, leases, rules
 from cumulet.services.network.wire import ports, security_groups, subnets

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from cumulet.cli import state_folder
-from cumulet.desired.shapes import HostFacts, Item, Keeping, Kept
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Item
+from cumulet.desired.keeping import Keeping, Kept
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import clouds, desired, hosts, keeping
 from cumulet.services.compute import door as compute

@@ -13,7 +13,7 @@ import pytest
 from cumulet.cli import link_client
 from cumulet.cli.api_client import ApiError
 from cumulet.cli.main import main
-from cumulet.desired.shapes import Report
+from cumulet.desired.items import Report
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import desired
 from tests.fleet.adopting import KINDS, Cloud, Journal, changed, specs

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cumulet.desired.shapes import Item, Seen
+from cumulet.desired.clouds import Seen
+from cumulet.desired.items import Item
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.adoption import Adoption

@@ -10,7 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from cumulet.db import Database, metadata
-from cumulet.desired.shapes import Cloud, Guest, HostFacts, Item, Keeping, Kept, Seen, Strange
+from cumulet.desired.clouds import Cloud, Seen
+from cumulet.desired.guest import Guest
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Item
+from cumulet.desired.keeping import Keeping, Kept, Strange
 from cumulet.fleet import door
 from cumulet.fleet.model import clouds, desired, hosts, joining, keeping, told
 from cumulet.fleet.tables import epochs, links

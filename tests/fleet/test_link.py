@@ -14,17 +14,12 @@ import pytest
 
 from cumulet.auth import Policy
 from cumulet.db import Database, Transaction, metadata
-from cumulet.desired.shapes import (
-    Changes,
-    Guest,
-    HostFacts,
-    Interface,
-    Item,
-    MetadataQuestion,
-    Network,
-    Report,
-    Reports,
-)
+from cumulet.desired.guest import Guest
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Changes, Item, Report, Reports
+from cumulet.desired.network import Network
+from cumulet.desired.port import Interface
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service

@@ -118,7 +118,7 @@ def test_who_may_and_what_is_refused(cloud: Cloud, node: Node) -> None:  # noqa:
 
 
 def test_a_real_host_takes_no_orders() -> None:
-    from cumulet.desired.shapes import Job
+    from cumulet.desired.questions import Job
     from cumulet.node.link import Link
 
     agent = Agent(Link("http://127.0.0.1:1"), object(), Journal(None))  # type: ignore[arg-type]

@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cumulet.desired.guest import Guest
 from cumulet.desired.guests import guest as check_guest
-from cumulet.desired.shapes import Guest, HostFacts, Item, Job, JobDone, Report
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Item, Report
+from cumulet.desired.questions import Job, JobDone
 from cumulet.node import checks
 from cumulet.node.agent import MOST_JOBS, Agent
 from cumulet.node.guest import domain, seed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.node import real
 from cumulet.node.guest.errors import HypervisorDown
 from cumulet.node.parts import NotYet

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from cumulet.desired.shapes import Joined
+from cumulet.desired.hosts import Joined
 from cumulet.node import peer
 from cumulet.node.link import Link, LinkError
 

@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
-from cumulet.desired.shapes import Address, Cloud, Guest, Interface, Item, Seen
+from cumulet.desired.addresses import Address
+from cumulet.desired.clouds import Cloud, Seen
+from cumulet.desired.guest import Guest
+from cumulet.desired.items import Item
+from cumulet.desired.port import Interface
 from cumulet.node import remembered, trust
 from cumulet.node.journal import Entry, Journal, entry
 from cumulet.node.net.metadata import ProxyRequest

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import hosts
 from tests.assembled import Answer, Assembled
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from cumulet.desired.shapes import Guest, HostFacts
+from cumulet.desired.guest import Guest
+from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import desired
 from cumulet.fleet.model import hosts as fleet
 from cumulet.services.compute import door as compute

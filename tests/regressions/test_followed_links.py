@@ -13,7 +13,8 @@ import pytest
 from cumulet.cli import state_folder
 from cumulet.cli.errors import CliError
 from cumulet.config import ConfigError, Settings
-from cumulet.desired.shapes import Changes, Item, Network
+from cumulet.desired.items import Changes, Item
+from cumulet.desired.network import Network
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
 from cumulet.node.link import Link

@@ -27,7 +27,7 @@ from sqlalchemy.exc import StatementError
 from cumulet.cli import logs
 from cumulet.cli.api_client import ApiError, Session
 from cumulet.db import Database
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.fleet import tables
 from cumulet.node.link import Link
 from tests.crash.living import LivingCloud, cumulet, living

@@ -18,21 +18,12 @@ import pytest
 
 from cumulet.cli import explain, problems, status
 from cumulet.desired import texts
-from cumulet.desired.shapes import (
-    Address,
-    AddressPair,
-    Dhcp,
-    DhcpHost,
-    Interface,
-    Item,
-    Network,
-    Report,
-    Route,
-    Router,
-    Rule,
-    SecurityGroup,
-    Subnet,
-)
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.items import Item, Report
+from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
+from cumulet.desired.port import AddressPair, Interface
+from cumulet.desired.router import Router
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.fleet.model import desired
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal

@@ -14,7 +14,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cumulet.desired.shapes import BootImage, Dhcp, Guest, Network, Subnet
+from cumulet.desired.guest import BootImage, Guest
+from cumulet.desired.network import Dhcp, Network, Subnet
 from cumulet.node import users
 from cumulet.node.guest import bounded, confinement, disk, domain, images
 from cumulet.node.net import dhcp

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 import cumulet
-from cumulet.desired.shapes import Guest
+from cumulet.desired.guest import Guest
 from cumulet.fleet import door
 from cumulet.fleet.api.status import _host
 from cumulet.fleet.model import hosts

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from cumulet.cli import link_client, supervise
 from cumulet.cli.api_client import ApiError
 from cumulet.config import Settings
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.desired.simulation import SimulationError
 from cumulet.node import simulation
 from cumulet.node.agent import Agent

@@ -17,7 +17,7 @@ from typing import Any
 from cumulet import files
 from cumulet.config import Settings
 from cumulet.db import Database
-from cumulet.desired.shapes import Cloud, Seen
+from cumulet.desired.clouds import Cloud, Seen
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import Standing
 from cumulet.services.image import door as image

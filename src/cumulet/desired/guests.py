@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 
 from cumulet.desired import simulation, texts
-from cumulet.desired.shapes import BINARY, BootImage, Guest, Interface, LooseImage
+from cumulet.desired.guest import BINARY, BootImage, Guest, LooseImage
+from cumulet.desired.port import Interface
 
 MOST_BYTES = 1 << 46
 """Of an image: what the largest disk has."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cumulet.desired.shapes import Shape
+from cumulet.desired.shape import Shape
 
 METADATA = "cumulet:"
 """What a key of a server's metadata begins with when it is for the simulated host."""

@@ -12,8 +12,14 @@ from typing import Any
 import msgspec
 
 from cumulet.desired import guests, texts
-from cumulet.desired.records import Owner, PortRecord
-from cumulet.desired.shapes import Address, Guest, Kind, Network, Route, Router, RouterPort, Rule, SecurityGroup, Subnet
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.guest import Guest
+from cumulet.desired.kinds import Kind
+from cumulet.desired.network import Network, Subnet
+from cumulet.desired.port import PortRecord
+from cumulet.desired.records import Owner
+from cumulet.desired.router import Router, RouterPort
+from cumulet.desired.security_group import Rule, SecurityGroup
 
 MOST_VNI = 16_777_215
 _MOST_LETTERS = 255

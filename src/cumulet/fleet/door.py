@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.db import Transaction
-from cumulet.desired.shapes import Cloud, Seen
+from cumulet.desired.clouds import Cloud, Seen
 from cumulet.fleet.model import clouds
 from cumulet.fleet.model.adoption import Adopter, Adoption, Thing
 from cumulet.fleet.model.clouds import raise_epoch

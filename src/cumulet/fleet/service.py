@@ -17,7 +17,9 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from cumulet.db import Database, Transaction
-from cumulet.desired.shapes import SEEN_HEADER, Cloud, Kind, MetadataQuestion, Seen
+from cumulet.desired.clouds import SEEN_HEADER, Cloud, Seen
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
 from cumulet.fleet.model import joining, told

@@ -18,7 +18,11 @@ from typing import Any, Literal
 import msgspec
 
 from cumulet.desired import simulation, texts
-from cumulet.desired.shapes import Changes, Cloud, Item, Job, JobDone, Kept, Kind, Report
+from cumulet.desired.clouds import Cloud
+from cumulet.desired.items import Changes, Item, Report
+from cumulet.desired.keeping import Kept
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import Job, JobDone
 from cumulet.node import checks, keeper, trust
 from cumulet.node.journal import Entry, Journal, entry
 from cumulet.node.keeper import Keeper

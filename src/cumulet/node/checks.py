@@ -10,7 +10,9 @@ import re
 from typing import Any
 
 from cumulet.desired import guests, texts
-from cumulet.desired.shapes import Guest, Item, Job
+from cumulet.desired.guest import Guest
+from cumulet.desired.items import Item
+from cumulet.desired.questions import Job
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{0,255}")
 _MOST = 2**63 - 1

@@ -16,7 +16,8 @@ import msgspec
 
 from cumulet import files
 from cumulet.desired import texts
-from cumulet.desired.shapes import Cloud, Item, Seen
+from cumulet.desired.clouds import Cloud, Seen
+from cumulet.desired.items import Item
 
 log = logging.getLogger("cumulet.node")
 

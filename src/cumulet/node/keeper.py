@@ -14,7 +14,10 @@ from typing import TypeVar
 
 import msgspec
 
-from cumulet.desired.shapes import Cloud, Item, Keeping, Kept, Kind, Strange, Strangers, Unwanted
+from cumulet.desired.clouds import Cloud
+from cumulet.desired.items import Item
+from cumulet.desired.keeping import Keeping, Kept, Strange, Strangers, Unwanted
+from cumulet.desired.kinds import Kind
 from cumulet.node.journal import Entry, entry
 from cumulet.node.link import Link, LinkError
 

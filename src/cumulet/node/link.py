@@ -20,26 +20,13 @@ import msgspec
 from msgspec import Struct
 
 from cumulet import files
-from cumulet.desired.shapes import (
-    RENEW_HEADER,
-    SEEN_HEADER,
-    Changes,
-    Cloud,
-    Heartbeat,
-    HostFacts,
-    Item,
-    Job,
-    Join,
-    Joined,
-    Keeping,
-    Kind,
-    MetadataQuestion,
-    Reports,
-    Seen,
-    Shape,
-    Strangers,
-    Unwanted,
-)
+from cumulet.desired.clouds import SEEN_HEADER, Cloud, Seen
+from cumulet.desired.hosts import RENEW_HEADER, Heartbeat, HostFacts, Join, Joined
+from cumulet.desired.items import Changes, Item, Reports
+from cumulet.desired.keeping import Keeping, Strangers, Unwanted
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import Job, MetadataQuestion
+from cumulet.desired.shape import Shape
 from cumulet.node import peer
 
 log = logging.getLogger("cumulet.node")
@@ -305,6 +292,6 @@ def _detail(answer: Answer) -> str:
         return answer.body[:200].decode(errors="replace")
 
 
-def typed(item: Item, shapes: dict[str, type[Any]]) -> Any:
+def typed(item: Item, shapes: Mapping[Kind, type[Any]]) -> Any:
     """The spec of an item as the shape of its kind."""
     return None if item.spec is None else msgspec.convert(item.spec, shapes[item.kind])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Protocol, runtime_checkable
 
-from cumulet.desired.shapes import SPECS, HostFacts, Item, Job, JobDone, Kind
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Item
+from cumulet.desired.kinds import SPECS, Kind
+from cumulet.desired.questions import Job, JobDone
 from cumulet.desired.simulation import Order
 
 __all__ = ["SPECS", "NotYet", "Observe", "PartError", "Parts", "Scripted", "World"]

@@ -21,7 +21,12 @@ import msgspec
 
 from cumulet import __version__
 from cumulet.config import DEFAULT_STATE, Settings
-from cumulet.desired.shapes import Guest, HostFacts, Interface, Item, Job, JobDone, Kind, MetadataQuestion
+from cumulet.desired.guest import Guest
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Item
+from cumulet.desired.kinds import Kind
+from cumulet.desired.port import Interface
+from cumulet.desired.questions import Job, JobDone, MetadataQuestion
 from cumulet.node import remembered
 from cumulet.node.guest import kvmprobe
 from cumulet.node.guest.errors import GuestError, HypervisorDown

@@ -10,7 +10,7 @@ import ipaddress
 import json
 from typing import Any
 
-from cumulet.desired.shapes import BINARY, Guest
+from cumulet.desired.guest import BINARY, Guest
 from cumulet.node.net.metadata import ProxyReply, ProxyRequest
 from cumulet.node.parts import World
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 
-from cumulet.desired.shapes import JobDone, Kind, Report, Reports
+from cumulet.desired.items import Report, Reports
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import JobDone
 from cumulet.node.link import Link, LinkError
 
 log = logging.getLogger("cumulet.node")

@@ -16,7 +16,11 @@ from typing import Any, Literal
 import msgspec
 
 from cumulet import __version__, files
-from cumulet.desired.shapes import Guest, HostFacts, Item, Job, JobDone, Kind
+from cumulet.desired.guest import Guest
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Item
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import Job, JobDone
 from cumulet.desired.simulation import WORKS, Deed, Deeds, GuestOrder, Order, SimulationError
 from cumulet.node.parts import NotYet, Observe, PartError, World
 from cumulet.node.simulation import Script, Simulation, number_of

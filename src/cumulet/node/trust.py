@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import Cloud, Seen
+from cumulet.desired.clouds import Cloud, Seen
 
 MOST_EPOCHS = 1000
 """So many epochs on is still believed: a controller that was taken over cannot use up the numbers that there are."""

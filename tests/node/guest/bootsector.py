@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from cumulet.desired.shapes import BootImage
+from cumulet.desired.guest import BootImage
 
 HELLO = b"hello from the boot sector\r\n"
 _SAY = bytes.fromhex("31c0 8ed8 fc be0000 ac 84c0 7406 baf803 ee ebf5".replace(" ", ""))

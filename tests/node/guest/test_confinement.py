@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.desired.shapes import BootImage
+from cumulet.desired.guest import BootImage
 from cumulet.node import users
 from cumulet.node.guest import (
     bounded,

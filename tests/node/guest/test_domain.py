@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cumulet.desired.shapes import BootImage, Guest, Interface
+from cumulet.desired.guest import BootImage, Guest
+from cumulet.desired.port import Interface
 from cumulet.node.guest import domain
 from cumulet.node.guest.disk import Disk
 from cumulet.node.guest.errors import GuestError

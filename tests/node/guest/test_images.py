@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.desired.shapes import BootImage, LooseImage
+from cumulet.desired.guest import BootImage, LooseImage
 from cumulet.node.guest import images
 from cumulet.node.guest.errors import GuestError, ImageRefused
 

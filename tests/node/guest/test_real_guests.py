@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from cumulet.desired.shapes import Guest, Interface
+from cumulet.desired.guest import Guest
+from cumulet.desired.port import Interface
 from cumulet.node.guest import disk, journal, parts, seed
 from cumulet.node.guest.errors import GuestError
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from cumulet.desired.shapes import Address, Dhcp, DhcpHost, Network, Subnet
+from cumulet.desired.addresses import Address
+from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
 from cumulet.node import users
 from cumulet.node.net import dhcp
 

@@ -14,25 +14,13 @@ import msgspec
 import pytest
 
 import cumulet
-from cumulet.desired import shapes
-from cumulet.desired.shapes import (
-    Address,
-    AddressPair,
-    BootImage,
-    Dhcp,
-    DhcpHost,
-    FloatingIp,
-    Guest,
-    Interface,
-    LooseImage,
-    Network,
-    Route,
-    Router,
-    RouterPort,
-    Rule,
-    SecurityGroup,
-    Subnet,
-)
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.guest import BootImage, Guest, LooseImage
+from cumulet.desired.kinds import Kind
+from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
+from cumulet.desired.port import AddressPair, Interface
+from cumulet.desired.router import FloatingIp, Router, RouterPort
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.node.guest.errors import GuestError
 from tests import node_side
 from tests.hostile_texts import leaves, replaced, texts
@@ -184,7 +172,7 @@ def _unfilled(spec: Any, path: str = "") -> Iterator[str]:
 
 
 def test_every_kind_and_every_field_has_a_base() -> None:
-    assert set(BASES) == set(get_args(shapes.Kind))
+    assert set(BASES) == set(get_args(Kind))
     rules_of_both = {".rules.remote_ip_prefix", ".rules.remote_group_id", ".rules.protocol"}
     for kind, (spec, _) in BASES.items():
         assert set(_unfilled(spec)) - rules_of_both == set(), kind

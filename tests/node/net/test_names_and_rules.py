@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cumulet.desired.shapes import Address, Interface, Rule, SecurityGroup
+from cumulet.desired.addresses import Address
+from cumulet.desired.port import Interface
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.node.net import names, rules
 
 IDS = st.uuids().map(str)

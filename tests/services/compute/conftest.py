@@ -13,7 +13,10 @@ import httpx
 import pytest
 
 from cumulet.db import Database
-from cumulet.desired.shapes import Changes, Guest, HostFacts, Item, JobDone, Report
+from cumulet.desired.guest import Guest
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Changes, Item, Report
+from cumulet.desired.questions import JobDone
 from cumulet.engine import Engine
 from cumulet.fleet.model import desired, hosts, jobs
 from cumulet.services.compute import door

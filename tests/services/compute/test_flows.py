@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from cumulet.desired.shapes import Item, Report
+from cumulet.desired.items import Item, Report
 from cumulet.engine.tables import flows
 from cumulet.fleet.model import desired as desired_model
 from cumulet.fleet.tables import links

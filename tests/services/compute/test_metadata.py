@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cumulet.auth import Policy
-from cumulet.desired.shapes import MetadataQuestion
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.http.mount import Mount
 from cumulet.services.compute import door
 from cumulet.services.compute.metadata import service as metadata_service

@@ -15,7 +15,9 @@ import websockets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cumulet.desired.shapes import Guest, Item, Kind
+from cumulet.desired.guest import Guest
+from cumulet.desired.items import Item
+from cumulet.desired.kinds import Kind
 from cumulet.node.parts import NotYet
 from cumulet.node.simulated import SimulatedParts
 from cumulet.services.compute.console import letters, still

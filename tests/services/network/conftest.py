@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cumulet.desired.shapes import Changes, HostFacts
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Changes
 from cumulet.engine import tables as _engine_tables  # noqa: F401 - declares its tables
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.desired import changes

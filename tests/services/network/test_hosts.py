@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cumulet.desired.shapes import HostFacts, Report
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Report
 from cumulet.engine import tables as _engine_tables  # noqa: F401 - declares its tables
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.desired import changes

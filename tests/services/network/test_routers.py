@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.desired.shapes import Report
+from cumulet.desired.items import Report
 from cumulet.services.network import door
 from tests.services.network.conftest import Cloud, Json
 

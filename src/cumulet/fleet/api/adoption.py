@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from cumulet.db import Transaction
-from cumulet.desired.shapes import Cloud
+from cumulet.desired.clouds import Cloud
 from cumulet.fleet.model import adoption, hosts, keeping
 from cumulet.fleet.service import LinkContext, service, the_operator
 from cumulet.http import Call

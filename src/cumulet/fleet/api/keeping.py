@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from cumulet.desired.shapes import Keeping, Kind, Strange, Strangers, Unwanted
+from cumulet.desired.keeping import Keeping, Strange, Strangers, Unwanted
+from cumulet.desired.kinds import Kind
 from cumulet.fleet.model import clouds, desired
 from cumulet.fleet.model import keeping as model
 from cumulet.fleet.service import LinkContext, a_node, seen, service

@@ -9,7 +9,10 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from cumulet.desired.shapes import RENEW_HEADER, Changes, Heartbeat, Join, Joined, Kind, MetadataQuestion, Reports
+from cumulet.desired.hosts import RENEW_HEADER, Heartbeat, Join, Joined
+from cumulet.desired.items import Changes, Reports
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.fleet.model import clouds, desired, hosts, jobs, joining, leaving, told
 from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, refused, seen, service
 from cumulet.http import Call, Reply

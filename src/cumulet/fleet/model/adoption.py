@@ -18,8 +18,10 @@ from sqlalchemy import select
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
 from cumulet.desired import specs
+from cumulet.desired.clouds import Cloud
+from cumulet.desired.guest import GuestState
+from cumulet.desired.kinds import SPECS, Kind
 from cumulet.desired.records import Owner
-from cumulet.desired.shapes import SPECS, Cloud, GuestState, Kind
 from cumulet.fleet.model import clouds, hosts, keeping
 from cumulet.fleet.model.told import sentence
 from cumulet.fleet.tables import kept as keepings

@@ -17,7 +17,8 @@ from sqlalchemy import and_, bindparam, func, select
 
 from cumulet.db import Prepared, Transaction
 from cumulet.db.in_list import in_list
-from cumulet.desired.shapes import Cloud, Seen, Strange, Unwanted
+from cumulet.desired.clouds import Cloud, Seen
+from cumulet.desired.keeping import Strange, Unwanted
 from cumulet.fleet.model.desired import NOTHING_YET, next_revision
 from cumulet.fleet.tables import cloud as clouds
 from cumulet.fleet.tables import epochs, links, revision

@@ -16,7 +16,9 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from cumulet.db import Prepared, Transaction
 from cumulet.db.in_list import in_bound_list, in_list
-from cumulet.desired.shapes import Changes, Item, Kind, Report, Shape
+from cumulet.desired.items import Changes, Item, Report
+from cumulet.desired.kinds import Kind
+from cumulet.desired.shape import Shape
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, revision
 

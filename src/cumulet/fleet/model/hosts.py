@@ -16,7 +16,8 @@ from sqlalchemy import bindparam, func, not_, select, union_all
 from cumulet.db import Prepared, Transaction
 from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.db.times import SECOND
-from cumulet.desired.shapes import HostFacts, Seen
+from cumulet.desired.clouds import Seen
+from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import told
 from cumulet.fleet.tables import desired, hosts, join_tokens, links
 

@@ -12,7 +12,7 @@ from sqlalchemy import and_, select
 from cumulet.db import Database, Transaction
 from cumulet.db.in_list import in_list
 from cumulet.db.times import SECOND, now_us
-from cumulet.desired.shapes import Job, JobDone
+from cumulet.desired.questions import Job, JobDone
 from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import topic
 from cumulet.fleet.tables import jobs

@@ -16,7 +16,7 @@ from sqlalchemy import Row, bindparam, or_, select, update
 
 from cumulet.db import Prepared, Transaction
 from cumulet.db.times import SECOND
-from cumulet.desired.shapes import HostFacts
+from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.told import NAME
 from cumulet.fleet.tables import join_tokens, links

@@ -16,7 +16,8 @@ from sqlalchemy import and_, func, select
 
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
-from cumulet.desired.shapes import Keeping, Kept, Kind
+from cumulet.desired.keeping import Keeping, Kept
+from cumulet.desired.kinds import Kind
 from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import next_revision, topic
 from cumulet.fleet.tables import desired, hosts

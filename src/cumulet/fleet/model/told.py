@@ -13,7 +13,12 @@ from typing import Any
 import msgspec
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import FACTS, SPECS, HostFacts, Kept, Report, Seen, Shape
+from cumulet.desired.clouds import Seen
+from cumulet.desired.hosts import HostFacts
+from cumulet.desired.items import Report
+from cumulet.desired.keeping import Kept
+from cumulet.desired.kinds import FACTS, SPECS
+from cumulet.desired.shape import Shape
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 """Names of nodes and of hosts."""

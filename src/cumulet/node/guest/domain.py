@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from cumulet import __version__
 from cumulet.desired import texts
-from cumulet.desired.shapes import Guest, Interface
+from cumulet.desired.guest import Guest
+from cumulet.desired.port import Interface
 from cumulet.node.guest.disk import Disk
 from cumulet.node.guest.errors import GuestError
 from cumulet.node.users import User

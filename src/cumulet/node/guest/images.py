@@ -21,7 +21,7 @@ from typing import Any, cast
 from msgspec import Struct
 from oslo_utils.imageutils import format_inspector
 
-from cumulet.desired.shapes import BootImage, LooseImage
+from cumulet.desired.guest import BootImage, LooseImage
 from cumulet.node import users
 from cumulet.node.guest import bounded, qcow2
 from cumulet.node.guest.errors import GuestError, ImageRefused, from_os_error

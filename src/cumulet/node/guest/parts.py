@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cumulet.desired.shapes import Guest
+from cumulet.desired.guest import Guest
 from cumulet.node import users
 from cumulet.node.guest import console, disk, domain, host, journal, kvmprobe, power, seed
 from cumulet.node.guest.connection import Connection, EventCallback, explain

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from cumulet.desired.shapes import BINARY
+from cumulet.desired.guest import BINARY
 from cumulet.node.guest import bounded
 from cumulet.node.guest.errors import NO_SPACE, GuestError, from_os_error
 from cumulet.node.users import User, give

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import Network
+from cumulet.desired.network import Network
 from cumulet.node import users
 from cumulet.node.net import leases, names
 from cumulet.node.net.links import (

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 
-from cumulet.desired.shapes import Interface, SecurityGroup
+from cumulet.desired.port import Interface
+from cumulet.desired.security_group import SecurityGroup
 from cumulet.node.net import conntrack, groupsets, names, rules, tables
 from cumulet.node.net.groupsets import SetKey
 from cumulet.node.net.registry import Registry

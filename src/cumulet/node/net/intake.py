@@ -15,22 +15,12 @@ from typing import Any, Generic, TypeVar
 from msgspec.structs import replace
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import (
-    Address,
-    AddressPair,
-    Dhcp,
-    DhcpHost,
-    FloatingIp,
-    Guest,
-    Interface,
-    Network,
-    Route,
-    Router,
-    RouterPort,
-    Rule,
-    SecurityGroup,
-    Subnet,
-)
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.guest import Guest
+from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
+from cumulet.desired.port import AddressPair, Interface
+from cumulet.desired.router import FloatingIp, Router, RouterPort
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.node.net import leases, rules
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import DhcpHost, Network, Route, Subnet
+from cumulet.desired.addresses import Route
+from cumulet.desired.network import DhcpHost, Network, Subnet
 from cumulet.node.net import names
 
 LINE_BYTES = 1000

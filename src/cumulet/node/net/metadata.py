@@ -25,7 +25,7 @@ from weakref import WeakValueDictionary
 
 from msgspec import Struct, field
 
-from cumulet.desired.shapes import Router
+from cumulet.desired.router import Router
 from cumulet.node.net import names
 from cumulet.node.net.run import NodeError
 from cumulet.node.net.shares import Share, Shares

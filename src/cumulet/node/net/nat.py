@@ -6,7 +6,7 @@ The namespace belongs to one router, so its tables are always written as a whole
 from __future__ import annotations
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import Router
+from cumulet.desired.router import Router
 from cumulet.node.net import names
 
 _L3 = names.L3

@@ -17,7 +17,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from cumulet.desired.shapes import Interface, Network, Router, SecurityGroup
+from cumulet.desired.network import Network
+from cumulet.desired.port import Interface
+from cumulet.desired.router import Router
+from cumulet.desired.security_group import SecurityGroup
 from cumulet.node.net import bridge, intake, leases, metadata, names, provider, taps, vxlan
 from cumulet.node.net.dhcp import DhcpServers
 from cumulet.node.net.firewall import CHECK_EVERY_S, Firewall

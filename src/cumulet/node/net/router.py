@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable
 
 from cumulet.desired import texts
-from cumulet.desired.shapes import Router, RouterPort
+from cumulet.desired.router import Router, RouterPort
 from cumulet.node import users
 from cumulet.node.net import bridge, conntrack, names, nat
 from cumulet.node.net.links import (

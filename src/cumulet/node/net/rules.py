@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 
-from cumulet.desired.shapes import Interface, Rule, SecurityGroup
+from cumulet.desired.port import Interface
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.desired.texts import mac, network, protocol
 from cumulet.node.net import names
 

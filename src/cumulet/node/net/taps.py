@@ -5,7 +5,7 @@ A tap is never plugged before its port has rules; the façade sees to that.
 
 from __future__ import annotations
 
-from cumulet.desired.shapes import Interface
+from cumulet.desired.port import Interface
 from cumulet.desired.texts import mac
 from cumulet.node.net import names
 from cumulet.node.net.links import change, delete_device, links

@@ -8,7 +8,8 @@ from sqlalchemy import and_, func, or_, select
 
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
-from cumulet.desired.shapes import Kind, MetadataQuestion
+from cumulet.desired.kinds import Kind
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import Subject

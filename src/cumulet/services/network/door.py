@@ -13,8 +13,8 @@ from sqlalchemy import bindparam, exists, or_, select
 
 from cumulet.auth import Caller
 from cumulet.db import Prepared, Transaction
-from cumulet.desired import shapes
-from cumulet.desired.shapes import Kind
+from cumulet.desired.kinds import Kind
+from cumulet.desired.port import Interface
 from cumulet.fleet import door as fleet
 from cumulet.services.network.context import NetworkContext
 from cumulet.services.network.model import (
@@ -136,7 +136,7 @@ def rebind_server(tx: Transaction, server_id: str, host: str, link_id: str) -> N
     servers.rebind(tx, server_id, host, link_id)
 
 
-def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[shapes.Interface]]:
+def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Interface]]:
     """Interfaces of servers as nodes get them. Three queries, however many servers."""
     return desired.interfaces(tx, server_ids)
 

@@ -39,7 +39,10 @@ from frames import (
 )
 from worldkit import Cloud, FakeGuest, group, new_id, port, sh, tenant
 
-from cumulet.desired.shapes import Address, AddressPair, Interface, Network, Rule, SecurityGroup
+from cumulet.desired.addresses import Address
+from cumulet.desired.network import Network
+from cumulet.desired.port import AddressPair, Interface
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.node.net import names, rules
 
 FD = "fd00:58::"

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from worldkit import Cloud, FakeGuest, group, host_of, leg, new_id, port, sh, tcp, tenant
 
-from cumulet.desired.shapes import Address, AddressPair, Network, Route, Router, Rule, Subnet
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.network import Network, Subnet
+from cumulet.desired.port import AddressPair
+from cumulet.desired.router import Router
+from cumulet.desired.security_group import Rule
 from cumulet.node.net import names
 
 METADATA = "169.254.169.254"

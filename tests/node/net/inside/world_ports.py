@@ -12,7 +12,8 @@ from pathlib import Path
 from pytest import MonkeyPatch
 from worldkit import Cloud, FakeGuest, group, host_of, icmp, new_id, ok, port, sh, snapshot, tcp, tenant
 
-from cumulet.desired.shapes import AddressPair, Rule
+from cumulet.desired.port import AddressPair
+from cumulet.desired.security_group import Rule
 from cumulet.node.net import names, rules
 
 ECHO = """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from worldkit import Cloud, FakeGuest, group, host_of, port, sh, tenant
 
-from cumulet.desired.shapes import Network
+from cumulet.desired.network import Network
 from cumulet.node import users
 from cumulet.node.net import names
 

@@ -28,7 +28,8 @@ from worldkit import (
     tenant,
 )
 
-from cumulet.desired.shapes import FloatingIp, Route
+from cumulet.desired.addresses import Route
+from cumulet.desired.router import FloatingIp
 from cumulet.node.net import names
 from cumulet.node.net.parts import ProviderConfig
 

@@ -11,18 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.desired.shapes import (
-    Address,
-    Dhcp,
-    DhcpHost,
-    Interface,
-    Network,
-    Router,
-    RouterPort,
-    Rule,
-    SecurityGroup,
-    Subnet,
-)
+from cumulet.desired.addresses import Address
+from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
+from cumulet.desired.port import Interface
+from cumulet.desired.router import Router, RouterPort
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.node.net import names
 from cumulet.node.net.parts import NetworkParts, ProviderConfig, ProxyReply, ProxyRequest
 

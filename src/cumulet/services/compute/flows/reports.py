@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cumulet.db import Transaction
-from cumulet.desired.shapes import Report
+from cumulet.desired.items import Report
 from cumulet.engine import Engine, timeline
 from cumulet.services.compute import states
 from cumulet.services.compute.context import ComputeContext

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from cumulet.db import Transaction
-from cumulet.desired.shapes import MetadataQuestion
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.http import Reply
 from cumulet.http.faults import BadRequest, NotAllowed, NotFound
 from cumulet.services.compute.metadata import ec2_tree, openstack_tree

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from cumulet.db import Transaction
-from cumulet.desired.shapes import BINARY
+from cumulet.desired.guest import BINARY
 from cumulet.services.compute.metadata import ec2_tree, openstack_tree
 from cumulet.services.compute.metadata.facts import Facts, Place, gather
 from cumulet.services.compute.model.servers import Server

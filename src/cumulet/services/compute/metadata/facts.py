@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from cumulet.db import Transaction
-from cumulet.desired import shapes
+from cumulet.desired.network import Network, Subnet
+from cumulet.desired.port import Interface
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.network import door as network
 
@@ -27,8 +28,8 @@ class Facts(Struct, frozen=True):
 
     server: Server
     place: Place
-    interfaces: Sequence[shapes.Interface]
-    subnets: Mapping[str, shapes.Subnet]
+    interfaces: Sequence[Interface]
+    subnets: Mapping[str, Subnet]
     addresses: Sequence[network.ServerAddress]
     groups: Sequence[str]
 
@@ -80,16 +81,16 @@ def gather(tx: Transaction, rows: Sequence[Server], place: Place) -> dict[str, F
 
 
 def _subnets(
-    tx: Transaction, rows: Sequence[Server], interfaces: Mapping[str, Sequence[shapes.Interface]]
-) -> dict[str, shapes.Subnet]:
+    tx: Transaction, rows: Sequence[Server], interfaces: Mapping[str, Sequence[Interface]]
+) -> dict[str, Subnet]:
     by_link: dict[str, set[str]] = {}
     for row in rows:
         wanted = by_link.setdefault(row.link_id or "", set())
         wanted.update(interface.network_id for interface in interfaces.get(row.id, ()))
-    found: dict[str, shapes.Subnet] = {}
+    found: dict[str, Subnet] = {}
     for link_id, ids in by_link.items():
         if ids:
             for shape in network.RENDERERS["network"](tx, link_id, sorted(ids)).values():
-                if isinstance(shape, shapes.Network):
+                if isinstance(shape, Network):
                     found.update({subnet.id: subnet for subnet in shape.subnets})
     return found

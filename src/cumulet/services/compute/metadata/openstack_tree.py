@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from cumulet.desired import shapes
+from cumulet.desired.addresses import Address
+from cumulet.desired.network import Subnet
 from cumulet.services.compute.metadata.facts import Facts
 
 FOLSOM, GRIZZLY, HAVANA, LIBERTY = "2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15"
@@ -81,9 +82,7 @@ def network_data(facts: Facts) -> dict[str, Any]:
     return {"links": links, "networks": networks, "services": services}
 
 
-def _network(
-    name: str, link: str, network_id: str, address: shapes.Address, subnet: shapes.Subnet | None
-) -> dict[str, Any]:
+def _network(name: str, link: str, network_id: str, address: Address, subnet: Subnet | None) -> dict[str, Any]:
     version = ipaddress.ip_address(address.ip).version
     body: dict[str, Any] = {"id": name, "type": f"ipv{version}", "link": link, "network_id": network_id}
     if subnet is not None and subnet.enable_dhcp and version == 4:

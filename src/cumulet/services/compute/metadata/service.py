@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cumulet.desired.shapes import MetadataQuestion
+from cumulet.desired.questions import MetadataQuestion
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, NotAllowed, webob_body

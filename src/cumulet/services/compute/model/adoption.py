@@ -13,8 +13,8 @@ from sqlalchemy import func, select, update
 
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
-from cumulet.desired.records import GuestRecord, Owner
-from cumulet.desired.shapes import Guest
+from cumulet.desired.guest import Guest, GuestRecord
+from cumulet.desired.records import Owner
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.fleet.door import Adoption, Thing

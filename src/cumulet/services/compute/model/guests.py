@@ -7,8 +7,10 @@ from typing import Any
 
 from cumulet.db import Transaction
 from cumulet.desired import simulation
-from cumulet.desired.records import GuestRecord, Owner
-from cumulet.desired.shapes import BootImage, Guest, Interface, LooseImage, Shape
+from cumulet.desired.guest import BootImage, Guest, GuestRecord, LooseImage
+from cumulet.desired.port import Interface
+from cumulet.desired.records import Owner
+from cumulet.desired.shape import Shape
 from cumulet.fleet import door as fleet
 from cumulet.services.compute.metadata import drive
 from cumulet.services.compute.metadata.facts import Place

@@ -11,8 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cumulet.db import Transaction
-from cumulet.desired.records import NetworkRecord, Owner, PortRecord
-from cumulet.desired.shapes import Address, DhcpHost, FloatingIp, Guest, Interface, Network, Router, RouterPort, Subnet
+from cumulet.desired.addresses import Address
+from cumulet.desired.guest import Guest
+from cumulet.desired.network import DhcpHost, Network, NetworkRecord, Subnet
+from cumulet.desired.port import Interface, PortRecord
+from cumulet.desired.records import Owner
+from cumulet.desired.router import FloatingIp, Router, RouterPort
 from cumulet.fleet import door as fleet
 from cumulet.fleet.door import Adoption, Thing
 from cumulet.services.network.model import dhcp, propagation

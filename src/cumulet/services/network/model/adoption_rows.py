@@ -13,8 +13,9 @@ from sqlalchemy import Table, select
 
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
+from cumulet.desired.addresses import Address
+from cumulet.desired.network import DhcpHost
 from cumulet.desired.records import Record
-from cumulet.desired.shapes import Address, DhcpHost
 from cumulet.services.network.model.addresses import IP, number
 from cumulet.services.network.tables import (
     addresses,

@@ -13,8 +13,11 @@ from sqlalchemy import Row, Select, and_, or_, select
 
 from cumulet.db import Prepared, Transaction
 from cumulet.db.in_list import in_list
-from cumulet.desired import shapes
-from cumulet.desired.records import PortRecord
+from cumulet.desired.addresses import Address, Route
+from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
+from cumulet.desired.port import AddressPair, Interface, PortRecord
+from cumulet.desired.router import FloatingIp, Router, RouterPort
+from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.fleet import door as fleet
 from cumulet.services.identity import door as identity
 from cumulet.services.network.model import propagation, records
@@ -37,7 +40,7 @@ def _prefix(cidr: str) -> int:
     return int(cidr.rsplit("/", 1)[1])
 
 
-def addresses_of(tx: Transaction, condition: Any) -> dict[str, list[shapes.Address]]:
+def addresses_of(tx: Transaction, condition: Any) -> dict[str, list[Address]]:
     """Addresses of the ports that match `condition`, as nodes get them: port id → addresses. One query."""
     return _addresses(tx.rows(_addresses_where(condition)))
 
@@ -52,10 +55,10 @@ def _addresses_where(condition: Any) -> Select[Any]:
     )
 
 
-def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[shapes.Address]]:
-    found: defaultdict[str, list[shapes.Address]] = defaultdict(list)
+def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[Address]]:
+    found: defaultdict[str, list[Address]] = defaultdict(list)
     for row in rows:
-        address = shapes.Address(ip=row.ip_address, subnet_id=row.subnet_id, prefix=_prefix(row.cidr))
+        address = Address(ip=row.ip_address, subnet_id=row.subnet_id, prefix=_prefix(row.cidr))
         found[row.port_id].append(address)
     return found
 
@@ -63,18 +66,18 @@ def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[shapes.Address]]:
 # ---- networks
 
 
-def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.Network]:
+def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Network]:
     """Networks as the link shall have them."""
     rows = {row.id: row for row in tx.rows(select(networks).where(networks.c.id.in_(refs)))}
     owners = identity.owners(tx, {row.project_id for row in rows.values()})
-    own: defaultdict[str, list[shapes.Subnet]] = defaultdict(list)
+    own: defaultdict[str, list[Subnet]] = defaultdict(list)
     query = select(subnets).where(subnets.c.network_id.in_(refs)).order_by(subnets.c.created_at, subnets.c.id)
     for row in tx.rows(query):
         own[row.network_id].append(_subnet(row, rows[row.network_id]))
     peers = _peers(tx, link_id, refs)
     dhcp = _dhcp(tx, link_id, refs)
     return {
-        row.id: shapes.Network(
+        row.id: Network(
             id=row.id,
             kind=row.kind,
             mtu=row.mtu,
@@ -89,15 +92,15 @@ def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mappi
     }
 
 
-def _subnet(row: Row[Any], network: Row[Any]) -> shapes.Subnet:
-    return shapes.Subnet(
+def _subnet(row: Row[Any], network: Row[Any]) -> Subnet:
+    return Subnet(
         id=row.id,
         cidr=row.cidr,
         ip_version=row.ip_version,
         gateway_ip=row.gateway_ip,
         enable_dhcp=row.enable_dhcp,
         dns_nameservers=row.dns_nameservers,
-        host_routes=[shapes.Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.host_routes],
+        host_routes=[Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.host_routes],
         record=records.of_subnet(row, network),
     )
 
@@ -115,7 +118,7 @@ def _peers(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, list
     return {network_id: sorted(ips) for network_id, ips in found.items()}
 
 
-def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shapes.Dhcp]:
+def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, Dhcp]:
     """DHCP servers that the link runs, with the ports that they answer."""
     here = and_(ports.c.device_owner == propagation.DHCP, ports.c.link_id == link_id)
     servers = tx.rows(select(ports).where(ports.c.network_id.in_(refs), here))
@@ -130,13 +133,13 @@ def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, shape
     rows = [row for row in tx.rows(query) if row.id in fixed]
     names = _names(rows, fixed)
     loose = _loose(tx, [row.id for row in rows if not row.plugged])
-    hosts: defaultdict[str, list[shapes.DhcpHost]] = defaultdict(list)
+    hosts: defaultdict[str, list[DhcpHost]] = defaultdict(list)
     for row in rows:
         host = _dhcp_host(row, names[row.id], fixed[row.id])
         host.record = loose.get(row.id)
         hosts[row.network_id].append(host)
     return {
-        row.network_id: shapes.Dhcp(
+        row.network_id: Dhcp(
             port_id=row.id,
             mac=row.mac_address,
             addresses=fixed[row.id],
@@ -159,7 +162,7 @@ def _select_ports(ids: Sequence[str]) -> Select[Any]:
     return select(ports).where(in_list(ports.c.id, ids))
 
 
-def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[shapes.Address]]) -> dict[str, str]:
+def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[Address]]) -> dict[str, str]:
     """The names that ports have on their networks: port id → name. `rows` in the order in which they asked for them.
 
     Where tenants share a network, a name that somebody has is not another one's to take, however it is spelled; who
@@ -182,9 +185,9 @@ def _answered(name: str) -> set[str]:
     return {found, found.partition(".")[0]} - {""}
 
 
-def _dhcp_host(row: Row[Any], name: str, fixed: list[shapes.Address]) -> shapes.DhcpHost:
+def _dhcp_host(row: Row[Any], name: str, fixed: list[Address]) -> DhcpHost:
     """A port as its DHCP server knows it. Options of IPv6 have numbers of their own and nobody to serve them."""
-    return shapes.DhcpHost(
+    return DhcpHost(
         port_id=row.id,
         mac=row.mac_address,
         hostname=name,
@@ -198,10 +201,10 @@ def _dhcp_host(row: Row[Any], name: str, fixed: list[shapes.Address]) -> shapes.
 # ---- security groups
 
 
-def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.SecurityGroup]:
+def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, SecurityGroup]:
     """Groups with their rules, and the addresses of all members of those that a rule names as remote."""
     rule = security_group_rules.c
-    rules: defaultdict[str, list[shapes.Rule]] = defaultdict(list)
+    rules: defaultdict[str, list[Rule]] = defaultdict(list)
     remote: set[str] = set()
     where = or_(rule.security_group_id.in_(refs), rule.remote_group_id.in_(refs))
     for row in tx.rows(select(security_group_rules).where(where).order_by(rule.created_at, rule.id)):
@@ -221,15 +224,15 @@ def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) 
     known = tx.rows(select(security_groups).where(security_groups.c.id.in_(refs)))
     owners = identity.owners(tx, {row.project_id for row in known})
     return {
-        row.id: shapes.SecurityGroup(
+        row.id: SecurityGroup(
             id=row.id, rules=rules[row.id], members=members[row.id], record=records.of_group(row, owners)
         )
         for row in known
     }
 
 
-def _rule(row: Row[Any]) -> shapes.Rule:
-    return shapes.Rule(
+def _rule(row: Row[Any]) -> Rule:
+    return Rule(
         id=row.id,
         direction=row.direction,
         ethertype=row.ethertype,
@@ -245,7 +248,7 @@ def _rule(row: Row[Any]) -> shapes.Rule:
 # ---- routers
 
 
-def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, shapes.Router]:
+def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, Router]:
     """Routers with their legs, gateways and floating ips."""
     own = and_(ports.c.device_id.in_(refs), ports.c.device_owner.in_([INTERFACE, GATEWAY]))
     legs: defaultdict[str, list[Row[Any]]] = defaultdict(list)
@@ -263,7 +266,7 @@ def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mappi
     found = {}
     for row in rows:
         gateway = next((_leg(r, fixed) for r in legs[row.id] if r.device_owner == GATEWAY), None)
-        found[row.id] = shapes.Router(
+        found[row.id] = Router(
             id=row.id,
             admin_state_up=row.admin_state_up,
             ports=[_leg(r, fixed, row.project_id) for r in legs[row.id] if r.device_owner == INTERFACE],
@@ -271,14 +274,14 @@ def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mappi
             gateway_ip=_next_hop(gateway, gateways),
             enable_snat=row.enable_snat,
             floating_ips=floating[row.id],
-            routes=[shapes.Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.routes],
+            routes=[Route(destination=r["destination"], nexthop=r["nexthop"]) for r in row.routes],
             record=records.of_router(row, owners),
         )
     return found
 
 
-def _leg(row: Row[Any], fixed: Mapping[str, list[shapes.Address]], project_id: str = "") -> shapes.RouterPort:
-    return shapes.RouterPort(
+def _leg(row: Row[Any], fixed: Mapping[str, list[Address]], project_id: str = "") -> RouterPort:
+    return RouterPort(
         port_id=row.id,
         mac=row.mac_address,
         network_id=row.network_id,
@@ -288,7 +291,7 @@ def _leg(row: Row[Any], fixed: Mapping[str, list[shapes.Address]], project_id: s
     )
 
 
-def _next_hop(gateway: shapes.RouterPort | None, gateways: Mapping[str, str | None]) -> str | None:
+def _next_hop(gateway: RouterPort | None, gateways: Mapping[str, str | None]) -> str | None:
     """The way out: the gateway of the first IPv4 subnet that the router's gateway is on."""
     if gateway is None:
         return None
@@ -300,11 +303,9 @@ def _floating_rows(tx: Transaction, refs: Sequence[str]) -> Sequence[Row[Any]]:
     return tx.rows(select(floatingips).where(where).order_by(floatingips.c.created_at, floatingips.c.id))
 
 
-def _floating(
-    tx: Transaction, rows: Sequence[Row[Any]], owners: records.Owners
-) -> defaultdict[str, list[shapes.FloatingIp]]:
+def _floating(tx: Transaction, rows: Sequence[Row[Any]], owners: records.Owners) -> defaultdict[str, list[FloatingIp]]:
     """Floating ips by router. One query, none without any."""
-    found: defaultdict[str, list[shapes.FloatingIp]] = defaultdict(list)
+    found: defaultdict[str, list[FloatingIp]] = defaultdict(list)
     if not rows:
         return found
     query = select(ports.c.id, ports.c.mac_address, addresses.c.subnet_id).join(
@@ -312,7 +313,7 @@ def _floating(
     )
     outside = {row.id: row for row in tx.rows(query.where(in_list(ports.c.id, [r.floating_port_id for r in rows])))}
     for row in rows:
-        ip = shapes.FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address)
+        ip = FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address)
         if row.floating_port_id in outside:
             ip.record = records.of_floating(row, outside[row.floating_port_id], owners)
         found[row.router_id].append(ip)
@@ -332,15 +333,15 @@ _INTERFACES = Prepared(
 _GUEST_ADDRESSES = Prepared(_addresses_where(_GUESTS))
 
 
-def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[shapes.Interface]]:
+def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Interface]]:
     """Interfaces of servers, in the order in which they were plugged. Three queries."""
     rows = tx.rows(_INTERFACES, {"ids": server_ids})
     fixed = _addresses(tx.rows(_GUEST_ADDRESSES, {"ids": server_ids}))
     groups = groups_of(tx, [row.id for row in rows])
-    found: dict[str, list[shapes.Interface]] = {id: [] for id in server_ids}
+    found: dict[str, list[Interface]] = {id: [] for id in server_ids}
     for row in rows:
         found[row.device_id].append(
-            shapes.Interface(
+            Interface(
                 port_id=row.id,
                 network_id=row.network_id,
                 mac=row.mac_address,
@@ -349,8 +350,7 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[sha
                 port_security=row.port_security_enabled,
                 security_groups=groups[row.id],
                 allowed_address_pairs=[
-                    shapes.AddressPair(ip=pair["ip_address"], mac=pair["mac_address"])
-                    for pair in row.allowed_address_pairs
+                    AddressPair(ip=pair["ip_address"], mac=pair["mac_address"]) for pair in row.allowed_address_pairs
                 ],
                 admin_state_up=row.admin_state_up,
                 record=records.of_port(row),

@@ -7,15 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from cumulet.desired.records import (
-    FloatingRecord,
-    GroupRecord,
-    NetworkRecord,
-    Owner,
-    PortRecord,
-    RouterRecord,
-    SubnetRecord,
-)
+from cumulet.desired.network import NetworkRecord, SubnetRecord
+from cumulet.desired.port import PortRecord
+from cumulet.desired.records import Owner
+from cumulet.desired.router import FloatingRecord, RouterRecord
+from cumulet.desired.security_group import GroupRecord
 
 Owners = Mapping[str, Owner]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import and_, select, update
 
 from cumulet.db import Transaction
-from cumulet.desired.shapes import Report
+from cumulet.desired.items import Report
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import dhcp, propagation
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE, place_router

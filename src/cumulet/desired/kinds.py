@@ -1,0 +1,30 @@
+"""The kinds of desired state there are. Each has a file of its own: what is said of it, and in which format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from cumulet.desired import guest, network, router, security_group
+from cumulet.desired.shape import Shape
+
+Kind = Literal["network", "security_group", "router", "guest"]
+
+SPECS: Mapping[Kind, type[Any]] = {
+    "network": network.Network,
+    "security_group": security_group.SecurityGroup,
+    "router": router.Router,
+    "guest": guest.Guest,
+}
+"""What is said of an item, by its kind. In the order in which one stands on another."""
+
+FORMATS: Mapping[Kind, int] = {
+    "network": network.FORMAT,
+    "security_group": security_group.FORMAT,
+    "router": router.FORMAT,
+    "guest": guest.FORMAT,
+}
+"""The newest format of each kind."""
+
+FACTS: Mapping[Kind, type[Shape]] = {"guest": guest.GuestState}
+"""Facts of a report, by the kind of its item; other kinds have none."""
