@@ -17,7 +17,11 @@ from cumulet.desired.network import DhcpHost
 from cumulet.desired.security_group import Rule
 from cumulet.http.faults import Fault
 from cumulet.node.net import intake, leases, rules
-from cumulet.services.network.wire import ports, security_groups, subnets
+from cumulet.services.network.extensions.allowed_address_pairs import address_pair
+from cumulet.services.network.extensions.dns_integration import dns_name
+from cumulet.services.network.extensions.extra_dhcp_opt import dhcp_option
+from cumulet.services.network.model.security_group_rules import NOUN as RULES
+from cumulet.services.network.wire import security_groups, subnets
 from cumulet.services.network.wire.attributes import Refused, ip_address, mac_address, route, subnet
 from tests import hostile_texts
 
@@ -111,13 +115,13 @@ def test_addresses_that_the_api_takes_are_the_nodes(text: str) -> None:
         assert texts.hardware(found) == found
     if (found := _accepted(subnets.nameserver, text)) is not None:
         assert str(texts.address(found)) == found
-    if (found := _accepted(ports.address_pair, {"ip_address": text, "mac_address": "fa:16:3e:00:00:01"})) is not None:
+    if (found := _accepted(address_pair, {"ip_address": text, "mac_address": "fa:16:3e:00:00:01"})) is not None:
         assert str(rules.network(found["ip_address"]))
 
 
 @given(TEXTS, TEXTS)
 def test_dhcp_options_that_the_api_takes_are_the_nodes_or_left_out(name: str, value: str) -> None:
-    found = _accepted(ports.dhcp_option, {"opt_name": name, "opt_value": value})
+    found = _accepted(dhcp_option, {"opt_name": name, "opt_value": value})
     if found is not None:
         options = [("server-ip-address", "10.0.0.9"), (found["opt_name"], found["opt_value"])]
         host = DhcpHost(port_id=_PORT, mac="fa:16:3e:00:00:01", hostname="h", addresses=[], extra_opts=options)
@@ -130,7 +134,7 @@ def test_dhcp_options_that_the_api_takes_are_the_nodes_or_left_out(name: str, va
 
 @given(TEXTS)
 def test_names_that_the_api_takes_are_the_nodes(name: str) -> None:
-    if found := _accepted(ports.dns_name, name):
+    if found := _accepted(dns_name, name):
         assert texts.domain(found) == found
 
 
@@ -158,7 +162,7 @@ _RULE_PARTS = {
 @given(st.fixed_dictionaries(_RULE_PARTS))
 def test_rules_that_the_api_takes_are_the_nodes(body: dict[str, Any]) -> None:
     try:
-        found = security_groups.SECURITY_GROUP_RULE.accept({**body, "security_group_id": _PORT}, creating=True)
+        found = RULES.resource.accept({**body, "security_group_id": _PORT}, creating=True)
         security_groups.check_rule(found)
     except Fault:
         return

@@ -145,7 +145,7 @@ def test_handlers_are_short(controller: Controller) -> None:
 def _lines(handler: Any) -> int:
     """Of the function itself, without its declaration."""
     lines = inspect.getsource(handler).splitlines()
-    return len(lines) - next(at for at, line in enumerate(lines) if line.startswith(("def ", "async def ")))
+    return len(lines) - next(at for at, line in enumerate(lines) if line.lstrip().startswith(("def ", "async def ")))
 
 
 def test_operations_write_in_the_name_of_their_caller() -> None:

@@ -13,7 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cumulet.services.network import door
-from cumulet.services.network.wire import attributes, ports, routers, security_groups, subnets
+from cumulet.services.network.extensions import binding
+from cumulet.services.network.extensions.allowed_address_pairs import address_pair
+from cumulet.services.network.extensions.extra_dhcp_opt import dhcp_option
+from cumulet.services.network.extensions.security_group import SECURITY_GROUP_RULE
+from cumulet.services.network.wire import attributes, routers, subnets
 from tests import node_side
 from tests.services.network.conftest import Cloud
 
@@ -166,9 +170,9 @@ def test_subnets_routes_and_pairs_in_every_spelling(ip: Any, bits: int) -> None:
     net = both.network
     for text in (f"{ip}/{bits}", f"{ip}/{net.netmask}"):
         assert attributes.subnet(text) == str(net)
-        assert security_groups.SECURITY_GROUP_RULE.attributes["remote_ip_prefix"].convert(text) == str(net)
+        assert SECURITY_GROUP_RULE.attributes["remote_ip_prefix"].convert(text) == str(net)
     assert attributes.subnet(str(ip)) == f"{ip}/32"
-    assert ports.address_pair({"ip_address": f"{ip}/{bits}"}) == {"ip_address": str(both)}
+    assert address_pair({"ip_address": f"{ip}/{bits}"}) == {"ip_address": str(both)}
     for text in (f"{net.network_address}/{net.netmask}", str(net)):
         wish = {"destination": text, "nexthop": "10.0.0.1"}
         if net.network_address.is_loopback:
@@ -196,7 +200,7 @@ def test_yes_and_no(word: str, case: Any, space: str) -> None:
 def test_whole_numbers(value: Any) -> None:
     assert subnets.SUBNET.attributes["ip_version"].convert(value) == 4
     option = {"opt_name": "a", "opt_value": "b", "ip_version": value}
-    assert ports.dhcp_option(option) == {"opt_name": "a", "opt_value": "b", "ip_version": 4}
+    assert dhcp_option(option) == {"opt_name": "a", "opt_value": "b", "ip_version": 4}
 
 
 @pytest.mark.parametrize("value", [4.5, "x", True, None, [4], "4\n"])
@@ -214,7 +218,7 @@ def test_a_router_s_outer_addresses(cloud: Cloud) -> None:
         routers.gateway_info({**value, "external_fixed_ips": [{"ip_address": "10.0.0.1"}] * 2})
 
 
-@pytest.mark.parametrize("kind", ports.VNIC_TYPES)
+@pytest.mark.parametrize("kind", binding.VNIC_TYPES)
 def test_kinds_of_cards(cloud: Cloud, kind: str) -> None:
     network, _ = cloud.network(cidr="10.237.0.0/24")
     made = cloud.make("port", network_id=network["id"], **{"binding:vnic_type": kind})

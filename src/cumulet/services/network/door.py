@@ -19,9 +19,9 @@ from cumulet.fleet import door as fleet
 from cumulet.services.network.context import NetworkContext
 from cumulet.services.network.model import (
     adoption,
+    default_groups,
     desired,
     reports,
-    security_groups,
     server_floating,
     server_groups,
     servers,
@@ -242,7 +242,7 @@ def server_active(tx: Transaction, server_ids: Iterable[str]) -> None:
 
 def ensure_default_group(tx: Transaction, project_id: str) -> str:
     """Id of the project's default security group, made when it is missing."""
-    return security_groups.ensure_default(tx, project_id)
+    return default_groups.ensure_default(tx, project_id)
 
 
 def link_gone(tx: Transaction, link_id: str) -> None:

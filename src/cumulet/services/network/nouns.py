@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Struct
 from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
@@ -16,11 +17,9 @@ from cumulet.db import Page
 from cumulet.desired import texts
 from cumulet.http import Call, Target
 from cumulet.services.network import faults
+from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas
-from cumulet.services.network.model.nouns import Noun, find_row, matching, no_filter, rows_of
-
-Body = dict[str, Any]
-
+from cumulet.services.network.model.nouns import Noun, bodies, find_row, matching, no_filter, rows_of
 
 # ---- who may do what
 
@@ -38,7 +37,7 @@ def target_of(noun: Noun, body: Mapping[str, Any], parent: Mapping[str, Any] | N
 
 def require(call: Call, noun: Noun, action: str, target: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise `Forbidden` unless the caller may do `action` to the target with all the attributes `given`."""
-    rule = f"{action}_{noun.resource.name}"
+    rule = f"{action}_{noun.name}"
     parts = [rule, *(part for name in given for part in _attribute_rules(call, noun, rule, name, given[name]))]
     refused = [part for part in parts if not call.allows(part, target)]
     if refused:
@@ -79,7 +78,7 @@ def room(call: Call, noun: Noun, items: Sequence[Any]) -> None:
     """Raise 409 for a list of new resources that the caller's quota has no room for, before each of them costs its
     look-ups: meanwhile nobody else writes. Administrators may make them for others, whose quotas are asked later."""
     if len(items) > 1 and not call.caller.is_admin and call.caller.project_id:
-        quotas.reserve(call.tx, call.caller.project_id, {noun.resource.name: len(items)})
+        quotas.reserve(call.tx, call.caller.project_id, {noun.name: len(items)})
 
 
 # ---- one resource
@@ -116,36 +115,36 @@ def hidden(call: Call, noun: Noun) -> list[str]:
 
 
 def _hides(call: Call, noun: Noun, name: str) -> bool:
-    return not call.caller.is_admin and not call.allows(f"get_{noun.resource.name}:{name}")
+    return not call.caller.is_admin and not call.allows(f"get_{noun.name}:{name}")
 
 
 def shown(call: Call, noun: Noun, rows: Sequence[Row[Any]]) -> list[Body]:
     """Bodies of rows as the caller may see them, with the ``fields`` asked for."""
-    bodies = noun.bodies(call.tx, rows)
+    found = bodies(call.tx, noun, rows)
     for name in hidden(call, noun):
-        for body in bodies:
+        for body in found:
             body.pop(name, None)
     wanted = {name for name in call.query.get("fields", ()) if name}
     if wanted:
-        bodies = [{name: value for name, value in body.items() if name in wanted} for body in bodies]
-    return bodies
+        found = [{name: value for name, value in body.items() if name in wanted} for body in found]
+    return found
 
 
 def one(call: Call, noun: Noun, id: str) -> Body:
     """The answer to "show me this", to a create and to an update."""
     row = find(call, noun, id)
-    return {noun.resource.name: shown(call, noun, [row])[0]}
+    return {noun.name: shown(call, noun, [row])[0]}
 
 
 def show(call: Call, noun: Noun, row: Row[Any]) -> Body:
     """The answer to a GET of one resource."""
-    return {noun.resource.name: shown(call, noun, [row])[0]}
+    return {noun.name: shown(call, noun, [row])[0]}
 
 
 def created(call: Call, noun: Noun, ids: Sequence[str], *, bulk: bool) -> Body:
     """The answer to a create of one or several."""
-    bodies = shown(call, noun, rows_of(call.tx, noun, ids))
-    return {noun.resource.plural: bodies} if bulk else {noun.resource.name: bodies[0]}
+    found = shown(call, noun, rows_of(call.tx, noun, ids))
+    return {noun.core.plural: found} if bulk else {noun.name: found[0]}
 
 
 class Listed(Target):
@@ -166,28 +165,46 @@ class Listed(Target):
 class Seen(Target):
     """The resource of a path that is to be shown: who may not see it is told that it is not there."""
 
-    def __init__(self, noun: Noun, param: str) -> None:
-        self.noun, self.params = noun, (param,)
+    def __init__(self, noun: Noun) -> None:
+        self.noun, self.params = noun, (noun.parameter,)
 
     def reached(self, call: Call) -> Row[Any]:
         """See `Target`."""
         id = call.params[self.params[0]]
         row = find(call, self.noun, id)
         if not call.allows(call.operation.policy or "", target(call, self.noun, row)):
-            raise faults.not_found(self.noun.resource.name, id)
+            raise faults.not_found(self.noun.name, id)
         return row
 
 
-class Changeable(Target):
-    """The resource of a path that is to be changed with the attributes of the body, or deleted: see `changeable`."""
+class Change(Struct, frozen=True):
+    """A row that the caller may change, and what the body says that it shall become."""
 
-    def __init__(self, noun: Noun, param: str, action: str) -> None:
-        self.noun, self.params, self.action = noun, (param,), action
+    row: Row[Any]
+    given: Mapping[str, Any]
+
+
+class Updated(Target):
+    """The resource of a path that is to be changed with the attributes of the body: a `Change`, see `changeable`."""
+
+    def __init__(self, noun: Noun) -> None:
+        self.noun, self.params = noun, (noun.parameter,)
+
+    def reached(self, call: Call) -> Change:
+        """See `Target`."""
+        given = self.noun.resource.one(call.body)
+        return Change(changeable(call, self.noun, call.params[self.params[0]], "update", given), given)
+
+
+class Deleted(Target):
+    """The resource of a path that is to be deleted: see `changeable`."""
+
+    def __init__(self, noun: Noun) -> None:
+        self.noun, self.params = noun, (noun.parameter,)
 
     def reached(self, call: Call) -> Row[Any]:
         """See `Target`."""
-        given = self.noun.resource.one(call.body) if self.action == "update" else None
-        return changeable(call, self.noun, call.params[self.params[0]], self.action, given)
+        return changeable(call, self.noun, call.params[self.params[0]], "delete")
 
 
 # ---- lists
@@ -202,11 +219,11 @@ def listing(call: Call, noun: Noun, allowed: bool) -> Body:
     page = _page(call, noun)
     _only_of_what_is_shown(call, noun, filters, page)
     rows = matching(call.tx, noun, call.caller, filters, page) if allowed else []
-    body: Body = {noun.resource.plural: shown(call, noun, rows)}
+    body: Body = {noun.core.plural: shown(call, noun, rows)}
     if page.limit is not None:
         links = _links(call, noun, rows, page)
         if links:
-            body[f"{noun.resource.plural}_links"] = links
+            body[f"{noun.core.plural}_links"] = links
     return body
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cumulet.http import Call
+from cumulet.services.network.extension import Body
 from cumulet.services.network.model import agents as model
-from cumulet.services.network.nouns import Body
 from cumulet.services.network.service import network as service
 
 _NO_FILTERS = ("fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cumulet.http import Call
-from cumulet.services.network.nouns import Body
+from cumulet.services.network.extension import Body
 from cumulet.services.network.service import network as service
 
 RESOURCES = {

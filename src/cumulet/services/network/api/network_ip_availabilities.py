@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cumulet.http import Call
 from cumulet.services.network import faults
+from cumulet.services.network.extension import Body
 from cumulet.services.network.model import availability as model
-from cumulet.services.network.nouns import Body
 from cumulet.services.network.service import network as service
 
 

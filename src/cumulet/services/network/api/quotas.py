@@ -5,8 +5,8 @@ from __future__ import annotations
 from cumulet.http import Call, Found
 from cumulet.http.faults import NotFound
 from cumulet.services.network import faults
+from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas as model
-from cumulet.services.network.nouns import Body
 from cumulet.services.network.service import network as service
 from cumulet.services.network.wire.attributes import Refused, integer
 

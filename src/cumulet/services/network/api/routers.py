@@ -8,80 +8,16 @@ from sqlalchemy import Row
 
 from cumulet.http import Call, Target
 from cumulet.services.network import faults
-from cumulet.services.network.model import quotas
+from cumulet.services.network.crud import crud
+from cumulet.services.network.extension import Body
 from cumulet.services.network.model import routers as model
-from cumulet.services.network.model.nouns import Noun
-from cumulet.services.network.nouns import (
-    Body,
-    Changeable,
-    Listed,
-    Seen,
-    changeable,
-    created,
-    listing,
-    one,
-    owner,
-    require,
-    show,
-    target_of,
-)
+from cumulet.services.network.nouns import changeable, one
 from cumulet.services.network.service import network as service
-from cumulet.services.network.tables import routers
 from cumulet.services.network.wire.attributes import Refused, is_uuid, items, route
-from cumulet.services.network.wire.routers import ROUTER
 
-NOUN = Noun(
-    ROUTER,
-    routers,
-    model.visible,
-    model.bodies,
-    filters={
-        "status": model.by_status,
-        "distributed": model.by_flag,
-        "ha": model.by_flag,
-        "external_gateway_info": model.by_gateway,
-    },
-)
+NOUN = model.NOUN
 
-
-@service.get("/v2.0/routers", target=Listed(NOUN), policy="get_router")
-def list_routers(call: Call, allowed: bool) -> Body:
-    """List routers."""
-    return listing(call, NOUN, allowed)
-
-
-@service.get("/v2.0/routers/{router_id}", target=Seen(NOUN, "router_id"), policy="get_router")
-def show_router(call: Call, row: Row[Any]) -> Body:
-    """Show a router."""
-    return show(call, NOUN, row)
-
-
-@service.post("/v2.0/routers", status=201, policy_in_handler="create_router", request=dict)
-def create_router(call: Call) -> Body:
-    """Create a router."""
-    given = ROUTER.one(call.body)
-    values = ROUTER.accept(given, creating=True)
-    project_id = owner(call, given)
-    require(call, NOUN, "create", target_of(NOUN, {**values, "project_id": project_id}, None), given)
-    quotas.reserve(call.tx, project_id, {"router": 1})
-    return created(call, NOUN, [model.create(call.tx, call.caller, project_id, values)], bulk=False)
-
-
-@service.put(
-    "/v2.0/routers/{router_id}", target=Changeable(NOUN, "router_id", "update"), policy="update_router", request=dict
-)
-def update_router(call: Call, row: Row[Any]) -> Body:
-    """Update a router."""
-    given = ROUTER.one(call.body)
-    values = ROUTER.accept(given, creating=False)
-    model.update(call.tx, call.caller, row, {n: v for n, v in values.items() if n not in ("distributed", "ha")})
-    return one(call, NOUN, row.id)
-
-
-@service.delete("/v2.0/routers/{router_id}", target=Changeable(NOUN, "router_id", "delete"), policy="delete_router")
-def delete_router(call: Call, row: Row[Any]) -> None:
-    """Delete a router."""
-    model.delete(call.tx, row)
+crud(service, NOUN, model)
 
 
 def _ids(call: Call) -> dict[str, Any]:
@@ -124,7 +60,7 @@ def remove_router_interface(call: Call, row: Row[Any]) -> Body:
 
 def _routes(call: Call) -> list[Any]:
     try:
-        return list(items(route)(ROUTER.one(call.body).get("routes")))
+        return list(items(route)(NOUN.resource.one(call.body).get("routes")))
     except Refused as refused:
         raise faults.invalid("routes", str(refused)) from None
 

@@ -10,10 +10,11 @@ from cumulet.http import Call, Target
 from cumulet.http.faults import NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.api import floatingips, networks, ports, routers, security_groups, subnets
+from cumulet.services.network.extension import Body
 from cumulet.services.network.model import tags as model
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.model.standard_attributes import change
-from cumulet.services.network.nouns import Body, find, require, target
+from cumulet.services.network.nouns import find, require, target
 from cumulet.services.network.service import network as service
 from cumulet.services.network.wire.attributes import Refused, items, text
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cumulet.http import Call
-from cumulet.services.network.model.networks import ZONE
-from cumulet.services.network.nouns import Body
+from cumulet.services.network.extension import Body
+from cumulet.services.network.extensions.availability_zone import ZONE
 from cumulet.services.network.service import network as service
 
 

@@ -214,7 +214,7 @@ def _serves(subnet: Row[Any], device_owner: str) -> bool:
     return not subnet.service_types or any(device_owner.startswith(kind) for kind in subnet.service_types)
 
 
-def db(tx: Transaction, port_id: str, network_id: str, allocations: Iterable[Allocation]) -> None:
+def assign(tx: Transaction, port_id: str, network_id: str, allocations: Iterable[Allocation]) -> None:
     """Give the addresses to the port."""
     tx.insert(
         addresses,

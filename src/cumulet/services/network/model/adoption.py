@@ -19,13 +19,14 @@ from cumulet.desired.records import Owner
 from cumulet.desired.router import FloatingIp, Router, RouterPort
 from cumulet.fleet import door as fleet
 from cumulet.fleet.door import Adoption, Thing
+from cumulet.services.network.extensions.dns_integration import host_name
 from cumulet.services.network.model import dhcp, propagation
 from cumulet.services.network.model.addresses import number
 from cumulet.services.network.model.adoption_rows import ADOPTED, Net, Range, World
+from cumulet.services.network.model.default_groups import RULE_FIELDS, meaning
 from cumulet.services.network.model.floatingips import OWNER as FLOATING
-from cumulet.services.network.model.ports import COMPUTE, host_name
+from cumulet.services.network.model.ports import COMPUTE
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE
-from cumulet.services.network.model.security_groups import RULE_FIELDS, meaning
 from cumulet.services.network.model.subnets import default_pools
 from cumulet.services.network.tables import (
     floatingips,

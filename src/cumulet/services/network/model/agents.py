@@ -9,7 +9,7 @@ from typing import Any
 from cumulet.db import Transaction, iso
 from cumulet.fleet import door as fleet
 from cumulet.services.network import faults
-from cumulet.services.network.model.networks import ZONE
+from cumulet.services.network.extensions.availability_zone import ZONE
 from cumulet.services.network.wire.attributes import Refused, boolean
 
 LINUX_BRIDGE = ("neutron-linuxbridge-agent", "Linux bridge agent", "N/A")

@@ -20,8 +20,10 @@ from cumulet.desired.router import FloatingIp, Router, RouterPort
 from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.fleet import door as fleet
 from cumulet.services.identity import door as identity
+from cumulet.services.network.extensions.dns_integration import DOMAIN, host_name
 from cumulet.services.network.model import propagation, records
-from cumulet.services.network.model.ports import DOMAIN, groups_of, host_name, of_servers
+from cumulet.services.network.model.port_groups import of_ports as groups_of
+from cumulet.services.network.model.ports import of_servers
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE
 from cumulet.services.network.tables import (
     addresses,

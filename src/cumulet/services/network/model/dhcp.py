@@ -49,7 +49,7 @@ def serve(tx: Transaction, network: Row[Any]) -> None:
     if not found:
         return
     port_id = _create(tx, network, mac) if port is None else port.id
-    addresses.db(tx, port_id, network.id, found)
+    addresses.assign(tx, port_id, network.id, found)
     link = fleet.network_link(tx)
     if port is None and link is not None:
         bind(tx, port_id, network.id, link)

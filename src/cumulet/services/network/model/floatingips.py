@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -13,9 +13,13 @@ from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
+from cumulet.services.network.draft import Draft
+from cumulet.services.network.extensions import finish, settle
+from cumulet.services.network.extensions.router import FLOATINGIP
 from cumulet.services.network.model import addresses, macs, networks, ports, router_ports, tags
 from cumulet.services.network.model.associations import router_changed
-from cumulet.services.network.model.standard_attributes import change, fresh, standard
+from cumulet.services.network.model.nouns import Noun, written
+from cumulet.services.network.model.standard_attributes import change, fresh
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import networks as networks_table
@@ -37,16 +41,21 @@ class End(Struct, frozen=True):
     router_id: str
 
 
-def create(tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any]) -> str:
+def create(
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+) -> str:
     """A new floating ip; quota has been reserved."""
     network = networks.find(tx, caller, values["floating_network_id"])
     if not network.external:
         raise faults.malformed("floatingip", f"Network {network.id} is not a valid external network")
-    row = {**fresh(tx, project_id, values["description"]), "floating_network_id": network.id, "status": "DOWN"}
+    ends = {"port_id": None, "fixed_ip_address": None, "status": "DOWN"}
+    row = {**fresh(tx, project_id), **written(NOUN, values), **ends}
     port_id, ip = _outside(tx, row["id"], network.id, values)
     row.update(floating_port_id=port_id, floating_ip_address=ip)
-    row.update(dns_name=values["dns_name"], dns_domain=values["dns_domain"])
+    draft = Draft(caller, project_id, values, row, parent=network)
+    settle(tx, "floatingip", draft)
     tx.insert(floatingips, row)
+    finish(tx, "floatingip", draft)
     if values["port_id"]:
         stored = tx.row(select(floatingips).where(floatingips.c.id == row["id"]))
         assert stored is not None
@@ -72,7 +81,7 @@ def _outside(tx: Transaction, id: str, network_id: str, values: Mapping[str, Any
     row.update(admin_state_up=True, device_owner=OWNER, device_id=id)
     row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
     tx.insert(port_table, row)
-    addresses.db(tx, row["id"], network_id, found)
+    addresses.assign(tx, row["id"], network_id, found)
     return str(row["id"]), found[0].ip_address
 
 
@@ -90,7 +99,10 @@ def _free(tx: Transaction, network_id: str) -> list[addresses.Allocation]:
 
 def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Describe a floating ip, or make it lead to another port, or to none."""
-    columns: dict[str, Any] = {n: values[n] for n in ("description",) if n in values}
+    ends = ("port_id", "fixed_ip_address")
+    columns = {name: value for name, value in written(NOUN, values).items() if name not in ends}
+    draft = Draft(caller, row.project_id, values, columns, row)
+    settle(tx, "floatingip", draft)
     if "port_id" in values or "fixed_ip_address" in values:
         end = None
         port_id = values.get("port_id", row.port_id)
@@ -107,6 +119,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
         _tell(tx, row, end)
     elif columns:
         change(tx, floatingips, row.id, **columns)
+    finish(tx, "floatingip", draft)
 
 
 def _tell(tx: Transaction, row: Row[Any], end: End | None) -> None:
@@ -187,7 +200,7 @@ def _router(tx: Transaction, row: Row[Any], port: Row[Any], address: Row[Any]) -
     return str(found)
 
 
-def delete(tx: Transaction, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
     """Give a floating ip back."""
     router_changed(tx, [row.router_id])
     tags.forget(tx, [row.id])
@@ -196,30 +209,4 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     ports.erase(tx, tx.rows(select(port_table).where(port_table.c.id == row.floating_port_id)))
 
 
-def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """Floating ips as clients see them. Two queries."""
-    tagged = tags.of(tx, [row.id for row in rows])
-    wanted = {row.port_id for row in rows if row.port_id}
-    found = {row.id: row for row in tx.rows(select(port_table).where(port_table.c.id.in_(wanted)))}
-    return [
-        {
-            **standard(row, tagged),
-            "floating_network_id": row.floating_network_id,
-            "floating_ip_address": row.floating_ip_address,
-            "port_id": row.port_id,
-            "fixed_ip_address": row.fixed_ip_address,
-            "router_id": row.router_id,
-            "status": row.status,
-            "dns_name": row.dns_name,
-            "dns_domain": row.dns_domain,
-            "port_details": _details(found.get(row.port_id)),
-        }
-        for row in rows
-    ]
-
-
-def _details(port: Row[Any] | None) -> dict[str, Any] | None:
-    if port is None:
-        return None
-    names = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
-    return {name: getattr(port, name) for name in names}
+NOUN = Noun(FLOATINGIP, floatingips, visible, ("floating ip", "floating ips"), bulk=False)

@@ -11,22 +11,16 @@ from cumulet.auth import Caller
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
 from cumulet.engine import timeline
-from cumulet.http.faults import Conflict, NotFound
+from cumulet.http.faults import Conflict
 from cumulet.services.network import faults
+from cumulet.services.network.draft import Draft
+from cumulet.services.network.extension import Body
+from cumulet.services.network.extensions import finish, settle
 from cumulet.services.network.model import addresses, propagation, tags
-from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
-from cumulet.services.network.tables import floatingips, networks, ports, routers, sequences, subnets
-
-ZONE = "nova"
-PHYSICAL_MTU = 1500
-VXLAN_OVERHEAD = 50
-MAX_VNI = 16_777_215
-COLUMNS = {
-    "router:external": "external",
-    "provider:network_type": "kind",
-    "provider:physical_network": "physical_network",
-    "provider:segmentation_id": "segmentation_id",
-}
+from cumulet.services.network.model.nouns import Noun, written
+from cumulet.services.network.model.standard_attributes import change, changed, fresh
+from cumulet.services.network.tables import networks, ports, subnets
+from cumulet.services.network.wire.networks import NETWORK
 
 
 def visible(caller: Caller) -> ColumnElement[bool]:
@@ -44,132 +38,30 @@ def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
     return row
 
 
-def create(tx: Transaction, project_id: str, values: Mapping[str, Any]) -> str:
+def create(
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+) -> str:
     """A new network on a segment of its own; quota has been reserved."""
-    row = fresh(tx, project_id, values["description"])
-    segment = _segment(tx, values)
-    most = PHYSICAL_MTU - (VXLAN_OVERHEAD if segment["kind"] == "vxlan" else 0)
-    plain = ("name", "admin_state_up", "shared", "port_security_enabled", "dns_domain", "availability_zone_hints")
-    if values["is_default"]:
-        _check_default(tx, None, values["router:external"])
-    _check_zones(values["availability_zone_hints"])
-    row.update({name: values[name] for name in plain}, **segment)
-    row.update(external=values["router:external"], is_default=values["is_default"], mtu=_mtu(values["mtu"], most))
-    tx.insert(networks, row)
-    timeline.record(tx, str(row["id"]), "created", "The network was created.")
-    return str(row["id"])
+    draft = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)})
+    settle(tx, "network", draft)
+    tx.insert(networks, draft.columns)
+    finish(tx, "network", draft)
+    id = str(draft.columns["id"])
+    timeline.record(tx, id, "created", "The network was created.")
+    return id
 
 
-def _check_zones(zones: Sequence[str]) -> None:
-    for zone in zones:
-        if zone != ZONE:
-            raise NotFound(f"AvailabilityZone {zone} could not be found.", code="AvailabilityZoneNotFound")
-
-
-def _mtu(asked: int | None, most: int) -> int:
-    if not asked:
-        return most
-    if asked > most:
-        raise faults.invalid_input(f"Requested MTU is too big, maximum is {most}")
-    if asked < 68:
-        raise faults.invalid("mtu", f"'{asked}' is too small - must be at least '68'")
-    return asked
-
-
-def _segment(tx: Transaction, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Kind, physical network and segmentation id of a new network. Raises for combinations that do not exist."""
-    kind = given(values, "provider:network_type")
-    physical = given(values, "provider:physical_network")
-    number = given(values, "provider:segmentation_id")
-    if kind is None:
-        if physical is not None or number is not None:
-            raise faults.invalid_input("provider:network_type required")
-        kind = "vxlan"
-    if kind == "flat":
-        return _flat(tx, physical, number)
-    if kind in ("vlan", "gre", "geneve"):
-        raise faults.invalid_input(f"network_type value '{kind}' not supported")
-    if physical is not None:
-        raise faults.invalid_input(f"provider:physical_network specified for {kind} network")
-    if kind == "local":
-        if number is not None:
-            raise faults.invalid_input("provider:segmentation_id specified for local network")
-        return {"kind": "local", "physical_network": None, "segmentation_id": None}
-    return {"kind": "vxlan", "physical_network": None, "segmentation_id": _vni(tx, number)}
-
-
-def _flat(tx: Transaction, physical: str | None, number: int | None) -> dict[str, Any]:
-    if physical is None:
-        raise faults.invalid_input("physical_network required for flat provider network")
-    if number is not None:
-        raise faults.invalid_input("segmentation_id prohibited for flat provider network")
-    where = and_(networks.c.kind == "flat", networks.c.physical_network == physical)
-    if tx.row(select(networks.c.id).where(where)) is not None:
-        raise Conflict(
-            f"Unable to create the flat network. Physical network {physical} is in use.", code="FlatNetworkInUse"
-        )
-    return {"kind": "flat", "physical_network": physical, "segmentation_id": None}
-
-
-def _vni(tx: Transaction, asked: int | None) -> int:
-    """A segmentation id nobody has. Ids are not given out again soon: a host may still be taking the old one down."""
-    taken = select(networks.c.segmentation_id).where(networks.c.kind == "vxlan")
-    if asked is not None:
-        if not 1 <= asked <= MAX_VNI:
-            raise faults.invalid_input(f"segmentation_id out of range (1 through {MAX_VNI})")
-        if tx.row(taken.where(networks.c.segmentation_id == asked)) is not None:
-            raise Conflict(f"Unable to create the network. The tunnel ID {asked} is in use.", code="TunnelIdInUse")
-        return asked
-    last = tx.scalar(select(sequences.c.value).where(sequences.c.name == "vni")) or 0
-    number = last
-    while True:
-        number = number % MAX_VNI + 1
-        if number == last:
-            raise faults.no_network_available()
-        if tx.row(taken.where(networks.c.segmentation_id == number)) is None:
-            break
-    tx.upsert(sequences, {"name": "vni"}, value=number)
-    return int(number)
-
-
-def _check_default(tx: Transaction, id: str | None, external: bool) -> None:
-    if not external:
-        return
-    where = and_(networks.c.is_default, networks.c.external)
-    other = tx.row(select(networks.c.id).where(where if id is None else and_(where, networks.c.id != id)))
-    if other is not None:
-        raise Conflict(f"A default external network already exists: {other.id}.", code="DefaultExternalNetworkExists")
-
-
-def update(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Change a network."""
-    if any(name.startswith("provider:") for name in values):
-        same = all(getattr(row, COLUMNS[n]) == v for n, v in values.items() if n.startswith("provider:"))
-        if not same:
-            raise faults.invalid_input("Plugin does not support updating provider attributes")
-    columns = {COLUMNS.get(name, name): value for name, value in values.items()}
-    if "mtu" in columns:
-        columns["mtu"] = _mtu(columns["mtu"], PHYSICAL_MTU - (VXLAN_OVERHEAD if row.kind == "vxlan" else 0))
-    if columns.get("is_default"):
-        _check_default(tx, row.id, columns.get("external", row.external))
-    if columns.get("external") is False and row.external:
-        _check_not_external(tx, row.id)
-    if columns.get("shared") is False and row.shared:
+    draft = Draft(caller, row.project_id, values, written(NOUN, values), row)
+    settle(tx, "network", draft)
+    if draft.columns.get("shared") is False and row.shared:
         _check_not_shared(tx, row)
-    change(tx, networks, row.id, **columns)
-    timeline.record(tx, row.id, "updated", f"The network was changed: {changed(row, columns)}.")
-    if "mtu" in columns or "admin_state_up" in columns:
+    change(tx, networks, row.id, **draft.columns)
+    finish(tx, "network", draft)
+    timeline.record(tx, row.id, "updated", f"The network was changed: {changed(row, draft.columns)}.")
+    if "mtu" in draft.columns or "admin_state_up" in draft.columns:
         propagation.network_changed(tx, row.id)
-
-
-def _check_not_external(tx: Transaction, id: str) -> None:
-    gateways = select(routers.c.id).where(routers.c.gateway_network_id == id).limit(1)
-    floating = select(floatingips.c.id).where(floatingips.c.floating_network_id == id).limit(1)
-    if tx.row(gateways) is not None or tx.row(floating) is not None:
-        raise Conflict(
-            f"External network {id} cannot be updated to be made non-external, since it has existing gateway ports.",
-            code="ExternalNetworkInUse",
-        )
 
 
 def _check_not_shared(tx: Transaction, row: Row[Any]) -> None:
@@ -185,7 +77,7 @@ def _check_not_shared(tx: Transaction, row: Row[Any]) -> None:
         )
 
 
-def delete(tx: Transaction, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
     """Delete a network that has no ports but its DHCP server's, with its subnets."""
     where = and_(ports.c.network_id == row.id, ports.c.device_owner != propagation.DHCP)
     if tx.row(select(ports.c.id).where(where).limit(1)) is not None:
@@ -205,37 +97,14 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
         propagation.unplugged(tx, row.id, link_id)
 
 
-def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """Networks as clients see them. Two queries."""
-    ids = [row.id for row in rows]
-    tagged = tags.of(tx, ids)
-    own: dict[str, list[str]] = {id: [] for id in ids}
-    query = select(subnets.c.id, subnets.c.network_id).where(in_list(subnets.c.network_id, ids))
+def show(tx: Transaction, rows: Sequence[Row[Any]], found: list[Body]) -> None:
+    """The subnets of networks. One query."""
+    own: dict[str, list[str]] = {row.id: [] for row in rows}
+    query = select(subnets.c.id, subnets.c.network_id).where(in_list(subnets.c.network_id, list(own)))
     for subnet in tx.rows(query.order_by(subnets.c.created_at, subnets.c.id)):
         own[subnet.network_id].append(subnet.id)
-    return [
-        {
-            **standard(row, tagged),
-            "name": row.name,
-            "admin_state_up": row.admin_state_up,
-            "status": "ACTIVE",
-            "subnets": own[row.id],
-            "shared": row.shared,
-            "router:external": row.external,
-            "is_default": row.is_default,
-            "mtu": row.mtu,
-            "port_security_enabled": row.port_security_enabled,
-            "dns_domain": row.dns_domain,
-            "availability_zone_hints": row.availability_zone_hints,
-            "availability_zones": [ZONE] if own[row.id] else [],
-            "ipv4_address_scope": None,
-            "ipv6_address_scope": None,
-            "provider:network_type": row.kind,
-            "provider:physical_network": row.physical_network,
-            "provider:segmentation_id": row.segmentation_id,
-        }
-        for row in rows
-    ]
+    for body in found:
+        body["subnets"] = own[body["id"]]
 
 
 def by_status(values: Sequence[str]) -> ColumnElement[bool]:
@@ -270,3 +139,15 @@ def hidden(tx: Transaction, caller: Caller, id: str) -> bool:
         return False
     where = and_(networks.c.id == id, or_(networks.c.project_id == caller.project_id, networks.c.shared))
     return tx.row(select(networks.c.id).where(where)) is None
+
+
+NOUN = Noun(
+    NETWORK,
+    networks,
+    visible,
+    ("network", "networks"),
+    show=show,
+    own_filters={"status": by_status},
+    own_constants={"status": "ACTIVE"},
+    parent=parent,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct, field
@@ -14,26 +15,87 @@ from cumulet.db.paging import MarkerNotFound
 from cumulet.db.times import parse_iso
 from cumulet.desired import texts
 from cumulet.http.faults import BadRequest
-from cumulet.services.network import faults
+from cumulet.services.network import extensions, faults
+from cumulet.services.network.extension import Body, Filter, Show
 from cumulet.services.network.model import tags
-from cumulet.services.network.wire.attributes import Refused, Resource, boolean
-
-Body = dict[str, Any]
-Filter = Callable[[Sequence[str]], ColumnElement[bool]]
+from cumulet.services.network.wire.attributes import ABSENT, Refused, Resource, boolean
 
 
-class Noun(Struct, frozen=True):
-    """Where the rows of a resource are, who sees them and how they look. `columns`: names on the wire that are
-    columns of another name. `filters`: conditions for names that are no columns. `parents`: row id → owner and
-    sharing of what the row belongs to. What a table holds beyond the attributes of the resource is nobody's to ask."""
+class Noun(Struct, frozen=True, dict=True):
+    """Where the rows of a resource are, who sees them and how they look; what extensions add to it comes by itself.
+    What a table holds beyond the attributes of the resource is nobody's to ask.
 
-    resource: Resource
+    - `core`: the resource with its own attributes; `resource` has those of extensions as well.
+    - `words`: what documents call one and several of it.
+    - `show`: adds the resource's own attributes that are no columns to bodies, before extensions do.
+    - `own_filters`, `own_constants`: conditions of lists for names that are no columns, attributes of one value.
+    - `hangs_on`: the attribute of a new one that names what it hangs on, and the noun of that.
+    - `parents`: row id → owner and sharing of what the row hangs on; `parent` is the same of that row itself.
+    - `path`: of the collection, below the version; `key`: the name of the id in paths.
+    - `bulk`: whether a request may create several. `quota`: what one takes of quotas, when it is more than itself.
+    """
+
+    core: Resource
     table: Table
     visible: Callable[[Caller], ColumnElement[bool]]
-    bodies: Callable[[Transaction, Sequence[Row[Any]]], list[Body]]
+    words: tuple[str, str]
+    show: Show | None = None
+    own_filters: Mapping[str, Filter] = field(default_factory=dict)
+    own_constants: Mapping[str, Any] = field(default_factory=dict)
+    hangs_on: tuple[str, Noun] | None = None
     parents: Callable[[Transaction, Sequence[Row[Any]]], Mapping[str, Body]] | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    filters: Mapping[str, Filter] = field(default_factory=dict)
+    parent: Callable[[Row[Any]], Body] | None = None
+    key: str = ""
+    bulk: bool = True
+    quota: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What requests and rules call one of it."""
+        return self.core.name
+
+    @property
+    def path(self) -> str:
+        """The path of the collection."""
+        return f"/v2.0/{self.core.plural.replace('_', '-')}"
+
+    @property
+    def parameter(self) -> str:
+        """The name of the id in paths."""
+        return self.key or f"{self.name}_id"
+
+    @property
+    def takes(self) -> Mapping[str, int]:
+        """What one takes of which quotas."""
+        return self.quota or {self.name: 1}
+
+    @cached_property
+    def resource(self) -> Resource:
+        """The resource with all its attributes."""
+        return extensions.collected(self.core)
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """Names on the wire that are columns of another name."""
+        return extensions.columns(self.name)
+
+    @cached_property
+    def filters(self) -> Mapping[str, Filter]:
+        """Conditions for names that are no columns."""
+        return {**self.own_filters, **extensions.filters(self.name)}
+
+    @cached_property
+    def constants(self) -> Mapping[str, Any]:
+        """Attributes that always have the same value."""
+        return {**self.own_constants, **extensions.constants(self.name)}
+
+    @cached_property
+    def shown(self) -> tuple[tuple[str, int], ...]:
+        """Attributes that are columns, and the columns' places in a row."""
+        places = {name: place for place, name in enumerate(self.table.c.keys())}
+        named = {"tenant_id": "project_id", "project_id": "project_id"}
+        named |= {name: self.columns.get(name, name) for name in self.resource.attributes}
+        return tuple((name, places[column]) for name, column in named.items() if column in places)
 
     def column(self, name: str) -> ColumnElement[Any] | None:
         """The column of an attribute, when it is one that can be compared."""
@@ -51,7 +113,7 @@ def find_row(tx: Transaction, noun: Noun, caller: Caller, id: str) -> Row[Any]:
     """The row that the caller sees under this id. Raises 404."""
     row = tx.row(select(noun.table).where(noun.table.c.id == id, noun.visible(caller)))
     if row is None:
-        raise faults.not_found(noun.resource.name, id)
+        raise faults.not_found(noun.name, id)
     return row
 
 
@@ -59,6 +121,37 @@ def rows_of(tx: Transaction, noun: Noun, ids: Sequence[str]) -> list[Row[Any]]:
     """The rows of these ids, which exist, in this order."""
     rows = {row.id: row for row in tx.rows(select(noun.table).where(noun.table.c.id.in_(ids)))}
     return [rows[id] for id in ids]
+
+
+def written(noun: Noun, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that values of a request go to as they are."""
+    found = {}
+    for name, value in values.items():
+        column = noun.columns.get(name, name)
+        if value is not ABSENT and column in noun.table.c:
+            found[column] = value
+    return found
+
+
+def bodies(
+    tx: Transaction, noun: Noun, rows: Sequence[Row[Any]], tagged: Mapping[str, list[str]] | None = None
+) -> list[Body]:
+    """Rows as clients see them. `tagged`: tags by id, when they are known already.
+
+    Lists are long: the columns of a row are taken all at once, which is much cheaper than one by one.
+    """
+    shown, constants = noun.shown, noun.constants
+    found: list[Body] = []
+    for row in rows:
+        values = tuple(row)
+        found.append({**{name: values[place] for name, place in shown}, **constants})
+    if tagged is not None:
+        for body in found:
+            body["tags"] = tagged[body["id"]]
+    if found:
+        for show in (*([noun.show] if noun.show else []), *extensions.hooks("shows", noun.name)):
+            show(tx, rows, found)
+    return found
 
 
 def matching(
@@ -75,7 +168,7 @@ def matching(
     try:
         return paged(tx, query, columns, page, noun.table.c.id, seen)  # type: ignore[arg-type]
     except MarkerNotFound as missing:
-        raise faults.not_found(noun.resource.name, missing.marker) from None
+        raise faults.not_found(noun.name, missing.marker) from None
 
 
 def no_filter(name: str) -> BadRequest:

@@ -1,4 +1,4 @@
-"""Filters of port lists that look at related tables: addresses and security groups."""
+"""Filters of port lists that look at addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, or_, select
 
 from cumulet.services.network import faults
-from cumulet.services.network.tables import addresses, port_groups, ports
+from cumulet.services.network.tables import addresses, ports
 
 
 def by_fixed_ips(values: Sequence[str]) -> ColumnElement[bool]:
@@ -29,14 +29,9 @@ def by_fixed_ips(values: Sequence[str]) -> ColumnElement[bool]:
     return ports.c.id.in_(query)
 
 
-def by_groups(values: Sequence[str]) -> ColumnElement[bool]:
-    """Ports with one of these security groups."""
-    return ports.c.id.in_(select(port_groups.c.port_id).where(port_groups.c.group_id.in_(values)))
-
-
 def by_name_or_address(values: Sequence[str]) -> ColumnElement[bool]:
     """Ports on one of these addresses."""
     return ports.c.id.in_(select(addresses.c.port_id).where(addresses.c.ip_address.in_(values)))
 
 
-FILTERS = {"fixed_ips": by_fixed_ips, "security_groups": by_groups, "ip_address": by_name_or_address}
+FILTERS = {"fixed_ips": by_fixed_ips, "ip_address": by_name_or_address}

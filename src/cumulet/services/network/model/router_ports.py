@@ -32,7 +32,7 @@ def make(tx: Transaction, router: Row[Any], network_id: str, owner: str, fixed_i
     row.update(admin_state_up=True, status="DOWN", device_owner=owner, device_id=router.id, name="")
     row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
     tx.insert(ports, row)
-    addresses.db(tx, row["id"], network_id, found)
+    addresses.assign(tx, row["id"], network_id, found)
     return str(row["id"])
 
 

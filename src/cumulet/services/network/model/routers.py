@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, false, select, true
+from sqlalchemy import ColumnElement, Row, and_, select, true
 
 from cumulet.auth import Caller
 from cumulet.db import Transaction
@@ -14,8 +14,13 @@ from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network import faults
+from cumulet.services.network.draft import Draft
+from cumulet.services.network.extension import Body
+from cumulet.services.network.extensions import finish, settle
+from cumulet.services.network.extensions.router import ROUTER
 from cumulet.services.network.model import addresses, networks, ports, router_ports, routes, tags
-from cumulet.services.network.model.standard_attributes import change, fresh, standard
+from cumulet.services.network.model.nouns import Noun, written
+from cumulet.services.network.model.standard_attributes import change, fresh
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import ports as port_table
@@ -34,33 +39,36 @@ def by_id(tx: Transaction, id: str) -> Row[Any]:
     return row
 
 
-def create(tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any]) -> str:
+def create(
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+) -> str:
     """A new router; quota has been reserved."""
-    row = {**fresh(tx, project_id, values["description"]), "name": values["name"], "routes": []}
-    row.update(admin_state_up=values["admin_state_up"], enable_snat=True)
-    row.update(availability_zone_hints=values["availability_zone_hints"])
+    draft = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)})
+    row = draft.columns
+    row.update(enable_snat=True, routes=[])
+    settle(tx, "router", draft)
     tx.insert(routers, row)
+    finish(tx, "router", draft)
     timeline.record(tx, str(row["id"]), "created", "The router was created.")
     if values["external_gateway_info"]:
         set_gateway(tx, caller, by_id(tx, row["id"]), values["external_gateway_info"])
     return str(row["id"])
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], values: dict[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Change a router."""
-    info = values.pop("external_gateway_info", _NOTHING)
-    if info is not _NOTHING:
-        set_gateway(tx, caller, row, info)
+    draft = Draft(caller, row.project_id, values, written(NOUN, values), row)
+    settle(tx, "router", draft)
+    if "external_gateway_info" in values:
+        set_gateway(tx, caller, row, values["external_gateway_info"])
     if "routes" in values:
         routes.check_routes(tx, row, values["routes"])
-    change(tx, routers, row.id, **values)
+    change(tx, routers, row.id, **draft.columns)
+    finish(tx, "router", draft)
     router_ports.settle(tx, row.id)
 
 
-_NOTHING: Any = object()
-
-
-def delete(tx: Transaction, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
     """Delete a router without interfaces; its gateway goes with it."""
     own = router_ports.router_ports_of(tx, [row.id])
     if any(port.device_owner == router_ports.INTERFACE for port in own):
@@ -257,26 +265,11 @@ def change_routes(tx: Transaction, row: Row[Any], *, add: Sequence[Any] = (), dr
 # ---- answers
 
 
-def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """Routers as clients see them. Two queries."""
-    tagged = tags.of(tx, [row.id for row in rows])
+def show(tx: Transaction, rows: Sequence[Row[Any]], found: list[Body]) -> None:
+    """The gateways of routers. One query."""
     fixed = addresses.of_ports(tx, [row.gateway_port_id for row in rows if row.gateway_port_id])
-    return [
-        {
-            **standard(row, tagged),
-            "name": row.name,
-            "admin_state_up": row.admin_state_up,
-            "status": "ACTIVE",
-            "external_gateway_info": _gateway_info(row, fixed.get(row.gateway_port_id, [])),
-            "routes": row.routes,
-            "availability_zone_hints": row.availability_zone_hints,
-            "availability_zones": [networks.ZONE] if row.link_id else [],
-            "distributed": False,
-            "ha": False,
-            "flavor_id": None,
-        }
-        for row in rows
-    ]
+    for row, body in zip(rows, found, strict=True):
+        body["external_gateway_info"] = _gateway_info(row, fixed.get(row.gateway_port_id, []))
 
 
 def _gateway_info(row: Row[Any], fixed: Sequence[Row[Any]]) -> dict[str, Any] | None:
@@ -286,16 +279,4 @@ def _gateway_info(row: Row[Any], fixed: Sequence[Row[Any]]) -> dict[str, Any] | 
     return {"network_id": row.gateway_network_id, "external_fixed_ips": ips, "enable_snat": row.enable_snat}
 
 
-def by_status(values: Sequence[str]) -> ColumnElement[bool]:
-    """Every router is ACTIVE from its first moment."""
-    return true() if "ACTIVE" in values else false()
-
-
-def by_flag(values: Sequence[str]) -> ColumnElement[bool]:
-    """No router is distributed or highly available."""
-    return true() if any(value.lower() in ("false", "0") for value in values) else false()
-
-
-def by_gateway(values: Sequence[str]) -> ColumnElement[bool]:
-    """Routers with a gateway to one of these networks (``network_id=…`` or just the id)."""
-    return routers.c.gateway_network_id.in_([value.rpartition("=")[2] for value in values])
+NOUN = Noun(ROUTER, routers, visible, ("router", "routers"), show=show, bulk=False)

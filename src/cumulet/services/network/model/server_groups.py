@@ -5,7 +5,7 @@ from __future__ import annotations
 from cumulet.auth import Caller
 from cumulet.db import Transaction
 from cumulet.http.faults import BadRequest, NotFound
-from cumulet.services.network.model import ports, security_groups, servers
+from cumulet.services.network.model import port_groups, ports, servers
 
 
 def change(tx: Transaction, caller: Caller, server_id: str, name: str, *, add: bool) -> None:
@@ -14,10 +14,10 @@ def change(tx: Transaction, caller: Caller, server_id: str, name: str, *, add: b
     rows = servers.rows_of(tx, [server_id])
     project_id = rows[0].project_id if rows else caller.project_id or ""
     try:
-        (group,) = security_groups.by_names(tx, project_id, [name])
+        (group,) = port_groups.by_names(tx, project_id, [name])
     except BadRequest:
         raise NotFound(f"Security group {name} not found.") from None
-    held = ports.groups_of(tx, [row.id for row in rows])
+    held = port_groups.of_ports(tx, [row.id for row in rows])
     if not add and not any(group in held.get(row.id, ()) for row in rows):
         raise NotFound(f"Security group {name} not associated with the instance {server_id}")
     for row in rows:

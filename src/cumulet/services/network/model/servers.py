@@ -18,7 +18,8 @@ from cumulet.db.in_list import in_bound_list
 from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
-from cumulet.services.network.model import addresses, ports, propagation, quotas, security_groups
+from cumulet.services.network.extensions.binding import Binding
+from cumulet.services.network.model import addresses, port_groups, ports, propagation, quotas
 from cumulet.services.network.model.standard_attributes import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
@@ -98,7 +99,7 @@ def plug(
             raise NotAllowed("Maximum number of ports exceeded") from None
     groups = None
     if fresh and not set(group_names) <= {"default"}:
-        groups = security_groups.by_names(tx, project_id, group_names)
+        groups = port_groups.by_names(tx, project_id, group_names)
     base = _next_position(tx, server.server_id)
     found = []
     for index, request in enumerate(requests):
@@ -119,7 +120,7 @@ def check(tx: Transaction, caller: Caller, wanted: Networks, group_names: Sequen
     _brought(tx, caller, [r.port_id for r in requests if r.port_id])
     _wished(tx, caller, requests)
     if not set(group_names) <= {"default"}:
-        security_groups.by_names(tx, caller.project_id or "", group_names)
+        port_groups.by_names(tx, caller.project_id or "", group_names)
 
 
 def _next_position(tx: Transaction, server_id: str) -> int:
@@ -209,7 +210,7 @@ def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, positio
         values.update(dns_name=_label(server.hostname), named_at=tx.now)
     change(tx, port_table, row.id, **values)
     propagation.plugged(tx, row.network_id, server.link_id)
-    propagation.groups_used(tx, server.link_id, ports.groups_of(tx, [row.id])[row.id])
+    propagation.groups_used(tx, server.link_id, port_groups.of_ports(tx, [row.id])[row.id])
     ips = [address.ip_address for address in addresses.of_ports(tx, [row.id])[row.id]]
     return PluggedPort(row.id, row.network_id, row.mac_address, ips)
 
@@ -238,9 +239,9 @@ def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, p
         values["security_groups"] = groups
     if request.fixed_ip:
         values["fixed_ips"] = [{"ip_address": str(texts.address(request.fixed_ip))}]
-    binding = ports.Binding(server.host, server.link_id, True, request.tag, position)
+    binding = Binding(server.host, server.link_id, True, request.tag, position)
     try:
-        made = ports.create(tx, caller, caller.project_id or "", network, values, binding)
+        made = ports.make(tx, caller, caller.project_id or "", values, network, binding)
     except Fault as fault:
         raise _in_novas_words(fault, network.id, request.fixed_ip) from None
     return PluggedPort(made.id, network.id, made.mac, made.ips)
@@ -281,13 +282,13 @@ def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
         change(tx, port_table, row.id, **values, plugged=False, position=0, dns_name="")
         if row.link_id:
             propagation.unplugged(tx, row.network_id, row.link_id)
-            propagation.groups_left(tx, row.link_id, ports.groups_of(tx, [row.id])[row.id])
+            propagation.groups_left(tx, row.link_id, port_groups.of_ports(tx, [row.id])[row.id])
 
 
 def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
     """Another host was chosen: the server's ports are bound there."""
     rows = rows_of(tx, [server_id])
-    groups = ports.groups_of(tx, [row.id for row in rows])
+    groups = port_groups.of_ports(tx, [row.id for row in rows])
     tx.execute_prepared(_REBIND, {"ids": [server_id], "to_host": host, "to_link": link_id, "now": tx.now})
     for row in rows:
         if row.link_id == link_id:

@@ -7,17 +7,22 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, or_, select, true
 
 from cumulet.auth import Caller
 from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.network import faults
-from cumulet.services.network.model import addresses, dhcp, propagation, tags
-from cumulet.services.network.model.standard_attributes import change, changed, fresh, given, standard
+from cumulet.services.network.draft import Draft
+from cumulet.services.network.extensions import finish, settle
+from cumulet.services.network.model import addresses, dhcp, networks, propagation, tags
+from cumulet.services.network.model.nouns import Noun, written
+from cumulet.services.network.model.standard_attributes import change, changed, fresh, given
 from cumulet.services.network.tables import addresses as address_table
-from cumulet.services.network.tables import networks, ports, subnets
+from cumulet.services.network.tables import networks as network_table
+from cumulet.services.network.tables import ports, subnets
+from cumulet.services.network.wire.subnets import SUBNET
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 MOST_NAMESERVERS = 5
@@ -28,7 +33,9 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     """Subnets that the caller sees: their project's, and those of networks that are theirs or shared."""
     if caller.is_admin:
         return true()
-    reachable = select(networks.c.id).where(or_(networks.c.project_id == caller.project_id, networks.c.shared))
+    reachable = select(network_table.c.id).where(
+        or_(network_table.c.project_id == caller.project_id, network_table.c.shared)
+    )
     return or_(subnets.c.project_id == caller.project_id, subnets.c.network_id.in_(reachable))
 
 
@@ -40,8 +47,11 @@ def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
     return row
 
 
-def create(tx: Transaction, project_id: str, network: Row[Any], values: Mapping[str, Any]) -> str:
+def create(
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], network: Row[Any] | None
+) -> str:
     """A new subnet of `network`; quota has been reserved."""
+    assert network is not None
     net = _range(values)
     _check_modes(values, net)
     _check_lists(values, net.version)
@@ -50,13 +60,12 @@ def create(tx: Transaction, project_id: str, network: Row[Any], values: Mapping[
     pools = default_pools(net, gateway) if asked is None else checked_pools(asked, net)
     _check_gateway_outside(gateway, pools)
     _check_overlap(tx, network, net)
-    row = {**fresh(tx, project_id, values["description"]), "network_id": network.id, "cidr": str(net)}
-    plain = ("name", "ip_version", "enable_dhcp", "dns_nameservers", "host_routes", "service_types")
-    row.update({name: values[name] for name in plain}, gateway_ip=gateway, allocation_pools=pools, cursor="")
-    row.update(dns_publish_fixed_ip=values["dns_publish_fixed_ip"])
-    for name in ("ipv6_ra_mode", "ipv6_address_mode"):
-        row[name] = given(values, name)
+    draft = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)}, parent=network)
+    row = draft.columns
+    row.update(cidr=str(net), gateway_ip=gateway, allocation_pools=pools, cursor="")
+    settle(tx, "subnet", draft)
     tx.insert(subnets, row)
+    finish(tx, "subnet", draft)
     timeline.record(tx, str(row["id"]), "created", f"The subnet was created, with {net}.", {"network_id": network.id})
     if row["enable_dhcp"]:
         dhcp.serve(tx, network)
@@ -209,11 +218,12 @@ def _check_overlap(tx: Transaction, network: Row[Any], net: Net) -> None:
             )
 
 
-def update(tx: Transaction, row: Row[Any], network: Row[Any], values: dict[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: Row[Any], asked: Mapping[str, Any]) -> None:
     """Change a subnet."""
+    network = networks.by_id(tx, row.network_id)
     net = ipaddress.ip_network(row.cidr)
-    _check_lists(values, row.ip_version)
-    values = {name: value for name, value in values.items() if given(values, name, _NOTHING) is not _NOTHING}
+    _check_lists(asked, row.ip_version)
+    values = written(NOUN, asked)
     pools = row.allocation_pools
     if "allocation_pools" in values:
         pools = values["allocation_pools"] = checked_pools(values["allocation_pools"], net)
@@ -224,7 +234,10 @@ def update(tx: Transaction, row: Row[Any], network: Row[Any], values: dict[str, 
         _check_gateway_unused(tx, row, gateway)
     if "gateway_ip" in values or "allocation_pools" in values:
         _check_gateway_outside(gateway, pools)
+    draft = Draft(caller, row.project_id, asked, values, row, network)
+    settle(tx, "subnet", draft)
     change(tx, subnets, row.id, **values)
+    finish(tx, "subnet", draft)
     timeline.record(tx, row.id, "updated", f"The subnet was changed: {changed(row, values)}.")
     if values.get("enable_dhcp", row.enable_dhcp) != row.enable_dhcp:
         if values["enable_dhcp"]:
@@ -234,9 +247,6 @@ def update(tx: Transaction, row: Row[Any], network: Row[Any], values: dict[str, 
     propagation.network_changed(tx, network.id)
     if "gateway_ip" in values and network.external:
         dhcp.gateway_moved(tx, network.id)
-
-
-_NOTHING = object()
 
 
 def _check_gateway_unused(tx: Transaction, row: Row[Any], gateway: str) -> None:
@@ -251,8 +261,9 @@ def _check_gateway_unused(tx: Transaction, row: Row[Any], gateway: str) -> None:
         raise Conflict(f"Gateway ip {gateway} is in use by port {owner.id}.", code="GatewayIpInUse")
 
 
-def delete(tx: Transaction, row: Row[Any], network: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
     """Delete a subnet on which only the DHCP server still has an address."""
+    network = networks.by_id(tx, row.network_id)
     where = and_(address_table.c.subnet_id == row.id, ports.c.device_owner != propagation.DHCP)
     query = select(ports.c.id).join(address_table, address_table.c.port_id == ports.c.id).where(where).limit(1)
     if tx.row(query) is not None:
@@ -264,31 +275,11 @@ def delete(tx: Transaction, row: Row[Any], network: Row[Any]) -> None:
     propagation.network_changed(tx, network.id)
 
 
-def bodies(tx: Transaction, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """Subnets as clients see them. One query."""
-    tagged = tags.of(tx, [row.id for row in rows])
-    return [
-        {
-            **standard(row, tagged),
-            "name": row.name,
-            "network_id": row.network_id,
-            "ip_version": row.ip_version,
-            "cidr": row.cidr,
-            "gateway_ip": row.gateway_ip,
-            "enable_dhcp": row.enable_dhcp,
-            "allocation_pools": row.allocation_pools,
-            "dns_nameservers": row.dns_nameservers,
-            "host_routes": row.host_routes,
-            "ipv6_ra_mode": row.ipv6_ra_mode,
-            "ipv6_address_mode": row.ipv6_address_mode,
-            "service_types": row.service_types,
-            "dns_publish_fixed_ip": row.dns_publish_fixed_ip,
-            "subnetpool_id": None,
-        }
-        for row in rows
-    ]
-
-
-def by_pool(values: Sequence[str]) -> ColumnElement[bool]:
-    """No subnet comes from a pool."""
-    return true() if "" in values else false()
+NOUN = Noun(
+    SUBNET,
+    subnets,
+    visible,
+    ("subnet", "subnets"),
+    hangs_on=("network_id", networks.NOUN),
+    parents=networks.parents,
+)

@@ -291,13 +291,6 @@ def _fixed_ip(value: Any) -> dict[str, Any]:
     return {name: convert(value[name]) for name, convert in known.items() if name in value}
 
 
+ID = Attribute(uuid, post=False, put=False)
 NAME = Attribute(text(), "")
-STANDARD: dict[str, Attribute] = {
-    "id": Attribute(uuid, post=False, put=False),
-    "description": Attribute(text(), ""),
-    "created_at": Attribute(text(), post=False, put=False),
-    "updated_at": Attribute(text(), post=False, put=False),
-    "revision_number": Attribute(integer(), post=False, put=False),
-    "tags": Attribute(items(text(255)), post=False, put=False),
-}
 READ_ONLY = Attribute(text(), post=False, put=False)

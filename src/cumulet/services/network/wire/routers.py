@@ -1,25 +1,10 @@
-"""The router's attributes on the wire."""
+"""Values of the router's attributes on the wire."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cumulet.services.network.wire.attributes import (
-    NAME,
-    READ_ONLY,
-    STANDARD,
-    Attribute,
-    Refused,
-    Resource,
-    boolean,
-    fixed_ips,
-    items,
-    keyed,
-    optional,
-    route,
-    text,
-    uuid,
-)
+from cumulet.services.network.wire.attributes import Refused, boolean, fixed_ips, keyed, optional, uuid
 
 
 def gateway_info(value: Any) -> dict[str, Any] | None:
@@ -41,28 +26,3 @@ def gateway_info(value: Any) -> dict[str, Any] | None:
             )
         return None
     return found
-
-
-def _single(value: Any) -> bool:
-    if boolean(value):
-        raise Refused("distributed and highly available routers are not supported")
-    return False
-
-
-ROUTER = Resource(
-    "router",
-    "routers",
-    {
-        **STANDARD,
-        "name": NAME,
-        "admin_state_up": Attribute(boolean, True),
-        "status": READ_ONLY,
-        "external_gateway_info": Attribute(gateway_info, None, guarded=True),
-        "routes": Attribute(items(route), post=False),
-        "availability_zone_hints": Attribute(items(text(255)), [], put=False),
-        "availability_zones": READ_ONLY,
-        "distributed": Attribute(_single, False),
-        "ha": Attribute(_single, False),
-        "flavor_id": Attribute(optional(uuid), None, put=False),
-    },
-)

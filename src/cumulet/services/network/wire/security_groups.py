@@ -1,4 +1,4 @@
-"""Attributes of security groups and their rules on the wire. A rule that says nothing a firewall can do is refused
+"""Values of security groups' rules on the wire. A rule that says nothing a firewall can do is refused
 here, so that it never reaches a host, where it could stop the rules of others."""
 
 from __future__ import annotations
@@ -8,18 +8,7 @@ from typing import Any
 from cumulet.desired import texts
 from cumulet.desired.texts import PROTOCOLS
 from cumulet.http.faults import BadRequest, Fault
-from cumulet.services.network.wire.attributes import (
-    REQUIRED,
-    STANDARD,
-    Attribute,
-    Refused,
-    Resource,
-    boolean,
-    one_of,
-    optional,
-    text,
-    uuid,
-)
+from cumulet.services.network.wire.attributes import Refused
 
 _WITH_PORTS = (6, 17, 33, 132, 136)
 _ICMP = (1, 58)
@@ -46,7 +35,7 @@ def protocol(value: Any) -> str | None:
     return value.lower() if named else str(found)
 
 
-def _port(value: Any) -> int | None:
+def port_number(value: Any) -> int | None:
     if value is None:
         return None
     try:
@@ -55,14 +44,14 @@ def _port(value: Any) -> int | None:
         raise _fault("SecurityGroupInvalidPortValue", f"Invalid value for port {value}") from None
 
 
-def _ethertype(value: Any) -> str:
+def ethertype(value: Any) -> str:
     for known in ("IPv4", "IPv6"):
         if isinstance(value, str) and value.lower() == known.lower():
             return known
     raise Refused(f"'{value}' is not in ['IPv4', 'IPv6']")
 
 
-def _prefix(value: Any) -> str | None:
+def prefix(value: Any) -> str | None:
     """A CIDR; a single address is a network of one."""
     if value is None or value == "":
         return None
@@ -70,38 +59,6 @@ def _prefix(value: Any) -> str | None:
         return str(texts.interface(value).network)
     except ValueError:
         raise Refused(f"'{value}' is not a valid CIDR") from None
-
-
-SECURITY_GROUP = Resource(
-    "security_group",
-    "security_groups",
-    {
-        **STANDARD,
-        "name": Attribute(text(), ""),
-        "stateful": Attribute(boolean, True),
-        "shared": Attribute(boolean, post=False, put=False),
-        "security_group_rules": Attribute(text(), post=False, put=False),
-    },
-)
-
-SECURITY_GROUP_RULE = Resource(
-    "security_group_rule",
-    "security_group_rules",
-    {
-        **STANDARD,
-        "description": Attribute(text(), "", put=False),
-        "security_group_id": Attribute(uuid, REQUIRED, put=False),
-        "direction": Attribute(one_of("ingress", "egress"), REQUIRED, put=False),
-        "ethertype": Attribute(_ethertype, "IPv4", put=False),
-        "protocol": Attribute(protocol, None, put=False),
-        "port_range_min": Attribute(_port, None, put=False),
-        "port_range_max": Attribute(_port, None, put=False),
-        "remote_ip_prefix": Attribute(_prefix, None, put=False),
-        "remote_group_id": Attribute(optional(uuid), None, put=False),
-        "remote_address_group_id": Attribute(optional(uuid), None, put=False),
-        "normalized_cidr": Attribute(text(), post=False, put=False),
-    },
-)
 
 
 def number(name: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The subnet's attributes on the wire."""
+"""The subnet's own attributes on the wire; extensions add more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from cumulet.services.network.wire.attributes import (
     ABSENT,
+    ID,
     NAME,
     REQUIRED,
-    STANDARD,
     Attribute,
     Refused,
     Resource,
@@ -20,7 +20,6 @@ from cumulet.services.network.wire.attributes import (
     optional,
     route,
     subnet,
-    text,
     uuid,
 )
 
@@ -58,7 +57,7 @@ SUBNET = Resource(
     "subnet",
     "subnets",
     {
-        **STANDARD,
+        "id": ID,
         "name": NAME,
         "network_id": Attribute(uuid, REQUIRED, put=False),
         "ip_version": Attribute(_version, 4, put=False),
@@ -70,8 +69,5 @@ SUBNET = Resource(
         "host_routes": Attribute(items(route), []),
         "ipv6_ra_mode": Attribute(optional(_MODES), put=False),
         "ipv6_address_mode": Attribute(optional(_MODES), put=False),
-        "service_types": Attribute(items(text(255)), [], guarded=True),
-        "dns_publish_fixed_ip": Attribute(boolean, False),
-        "subnetpool_id": Attribute(optional(uuid), None, put=False),
     },
 )
