@@ -9,6 +9,7 @@ from cumulet.services.identity.api.targets import By, target
 from cumulet.services.identity.model import access_rules as model
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import UserRow
 from cumulet.services.identity.wire import application_credentials as wire
 from cumulet.services.identity.wire.collections import collection
 
@@ -17,7 +18,7 @@ _ONE = _ALL + "/{access_rule_id}"
 
 
 def _checked(call: Call, rule: str, user_id: str) -> str:
-    call.require(rule, target("user", lookups.find(call.tx, "user", user_id)))
+    call.require(rule, target("user", lookups.find(call.tx, UserRow, user_id)))
     delegation.refuse_application_credentials(call.caller)
     return user_id
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.auth import Forbidden
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import By
@@ -13,6 +11,7 @@ from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.model import application_credentials as model
 from cumulet.services.identity.model import delegation, expiry, lookups
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import ApplicationCredentialRow
 from cumulet.services.identity.wire import application_credentials as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import given
@@ -21,7 +20,7 @@ _ALL = "/v3/users/{user_id}/application_credentials"
 _ONE = _ALL + "/{application_credential_id}"
 
 
-def _checked(call: Call, rule: str, user_id: str, identifier: str) -> Row[Any]:
+def _checked(call: Call, rule: str, user_id: str, identifier: str) -> ApplicationCredentialRow:
     """The row, when the caller passes `rule` on its owner, whoever the path names. Raises 403, 404."""
     row = model.find(call.tx, identifier)
     call.require(rule, {"user_id": row.user_id if row is not None else user_id})
@@ -88,13 +87,13 @@ def _fields(call: Call, asked: wire.ApplicationCredentialCreate, hashed: str, no
 
 
 @identity.get(_ONE, target=CREDENTIAL, policy="identity:get_application_credential")
-def show(call: Call, row: Row[Any]) -> Any:
+def show(call: Call, row: ApplicationCredentialRow) -> Any:
     """Show an application credential."""
     return {"application_credential": wire.shown(call, model.whole(call.tx, [row])[0])}
 
 
 @identity.delete(_ONE, target=CREDENTIAL, policy="identity:delete_application_credential")
-def delete(call: Call, row: Row[Any]) -> None:
+def delete(call: Call, row: ApplicationCredentialRow) -> None:
     """Delete an application credential, which ends its tokens."""
     model.refuse_restricted(call.tx, call.caller)
     model.delete(call.tx, row.id)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import credentials as model
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.model.credentials import Opened
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import CredentialRow
 from cumulet.services.identity.wire import credentials as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -21,7 +20,7 @@ def _target(user_id: str) -> dict[str, Any]:
     return {"target.credential.user_id": user_id}
 
 
-def _checked(call: Call, rule: str, credential_id: str) -> Row[Any]:
+def _checked(call: Call, rule: str, credential_id: str) -> CredentialRow:
     """The row, when the caller passes `rule` on it. Raises 403, 404."""
     row = model.find(call.tx, credential_id)
     call.require(rule, _target(row.user_id) if row is not None else {})
@@ -61,7 +60,7 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/credentials/{credential_id}", target=CREDENTIAL, policy="identity:get_credential")
-def show(call: Call, row: Row[Any]) -> Any:
+def show(call: Call, row: CredentialRow) -> Any:
     """Show a credential."""
     return {"credential": wire.shown(call, Opened(row, call.context.vault.opened(row)))}
 
@@ -72,7 +71,7 @@ def show(call: Call, row: Row[Any]) -> Any:
     policy="identity:update_credential",
     request=wire.CredentialUpdateRequest,
 )
-def update(call: Call, row: Row[Any]) -> Any:
+def update(call: Call, row: CredentialRow) -> Any:
     """Give a credential another blob."""
     asked = given(call.body.credential, "id", "type", "user_id", "project_id")
     found = model.update(call.tx, call.context.vault, row, asked, call.body.credential.blob)
@@ -80,6 +79,6 @@ def update(call: Call, row: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/credentials/{credential_id}", target=CREDENTIAL, policy="identity:delete_credential")
-def delete(call: Call, row: Row[Any]) -> None:
+def delete(call: Call, row: CredentialRow) -> None:
     """Delete a credential."""
     model.delete(call.tx, row.id)

@@ -5,8 +5,7 @@ The directory is asked only for who may see the answer, and outside of every tra
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 from cumulet.http import Call
@@ -16,9 +15,7 @@ from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.backends import mirror
 from cumulet.services.identity.model.backends.directories import read_only
 from cumulet.services.identity.model.backends.mirror import Kind
-from cumulet.services.identity.tables import LDAP
-
-Handler = Callable[..., Any]
+from cumulet.services.identity.tables import LDAP, GroupRow, UserRow
 
 
 def _refresh_list(kind: Kind, call: Call) -> None:
@@ -35,28 +32,21 @@ FRESH_USERS = Listing(fresh=partial(_refresh_list, "user"))
 FRESH_GROUPS = Listing("target.group.domain_id", partial(_refresh_list, "group"))
 
 
-def fresh(kind: Kind, rule: str) -> Callable[[Handler], Handler]:
-    """For a handler without a transaction: the user or group of its path is asked for first, with who belongs to it."""
-
-    def ask(call: Call, **params: str) -> None:
-        refresh(call, kind, rule)
-
-    return _before(ask)
-
-
-def refresh(call: Call, kind: Kind, rule: str | None = None) -> None:
-    """Ask the directory for the user or group of the path, when the caller passes the `rule` on what is known of it."""
-    rule = rule or call.operation.policy
+def refresh(call: Call, kind: Kind) -> None:
+    """Ask the directory for the user or group of the path, when the caller passes the rule on what is known of it."""
+    rule = call.operation.policy
     assert rule is not None
     identifier = call.params[f"{kind}_id"]
     with call.db.read() as tx:
         known = mirror.local(tx, kind, identifier)
-        if known is None or not call.allows(rule, {**call.params, **target(kind, lookups.find(tx, kind, identifier))}):
+        if known is None or not call.allows(
+            rule, {**call.params, **target(kind, lookups.find(tx, lookups.KINDS[kind], identifier))}
+        ):
             return
     _ask(call, known[0], kind, known[1])
 
 
-FRESH_USER, FRESH_GROUP = Of("user", fresh=refresh), Of("group", fresh=refresh)
+FRESH_USER, FRESH_GROUP = Of(UserRow, fresh=refresh), Of(GroupRow, fresh=refresh)
 
 
 def _ask(call: Call, domain_id: str, kind: Kind, local_id: str | None) -> None:
@@ -69,19 +59,6 @@ def _ask(call: Call, domain_id: str, kind: Kind, local_id: str | None) -> None:
         source.refresh(call.db, domain_id, kind, local_id)
 
 
-def _before(ask: Handler) -> Callable[[Handler], Handler]:
-    def around(handler: Handler) -> Handler:
-        @wraps(handler)
-        def run(call: Call, **params: str) -> Any:
-            ask(call, **params)
-            with call.reading():
-                return handler(call, **params)
-
-        return run
-
-    return around
-
-
 def check_new(call: Call, tx: Any, domain_id: str) -> None:
     """Raise 403 when the domain's users and groups are a directory's."""
     context: IdentityContext = call.context
@@ -89,7 +66,7 @@ def check_new(call: Call, tx: Any, domain_id: str) -> None:
         raise read_only()
 
 
-def check_ours(*rows: Any) -> None:
+def check_ours(*rows: UserRow | GroupRow | None) -> None:
     """Raise 403 when one of the users or groups is a directory's."""
     if any(row is not None and row.origin == LDAP for row in rows):
         raise read_only()

@@ -8,6 +8,7 @@ from cumulet.http import Call, Reply
 from cumulet.services.identity.model import domain_configs as model
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import DomainRow
 from cumulet.services.identity.wire import domain_configs as wire
 
 _ALL = "/v3/domains/{domain_id}/config"
@@ -20,7 +21,7 @@ _DEFAULT = "identity:get_domain_config_default"
 @identity.put(_ALL, policy="identity:create_domain_config", request=wire.ConfigRequest, status=201, also=(200,))
 def create(call: Call, domain_id: str) -> Any:
     """Set a domain's configuration, in place of any other."""
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     before = model.replace(call.tx, call.context.vault, domain_id, call.body.config)
     return Reply({"config": model.visible(call.tx, domain_id)}, 200 if before else 201)
 
@@ -28,7 +29,7 @@ def create(call: Call, domain_id: str) -> Any:
 @identity.get(_ALL, policy=_GET)
 def show(call: Call, domain_id: str) -> Any:
     """Show a domain's configuration, without its secrets."""
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     return {"config": model.shown(call.tx, domain_id)}
 
 
@@ -48,7 +49,7 @@ def _shown(call: Call, domain_id: str, group: str, option: str | None) -> Any:
     """How passwords have to look may be known to everybody; the rest only to who may read configurations."""
     open_to_all = group == model.COMPLIANCE
     call.require("identity:get_security_compliance_domain_config" if open_to_all else _GET, {})
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     if open_to_all:
         return {"config": model.compliance(call.context.password_rules, domain_id, option)}
     return {"config": model.shown(call.tx, domain_id, group, option)}
@@ -73,28 +74,28 @@ def update_option(call: Call, domain_id: str, group: str, option: str) -> Any:
 
 
 def _merged(call: Call, domain_id: str, group: str | None, option: str | None) -> Any:
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     return {"config": model.merge(call.tx, call.context.vault, domain_id, call.body.config, group, option)}
 
 
 @identity.delete(_ALL, policy=_DELETE)
 def delete(call: Call, domain_id: str) -> None:
     """Delete a domain's configuration."""
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     model.delete(call.tx, domain_id)
 
 
 @identity.delete(_GROUP, policy=_DELETE)
 def delete_group(call: Call, domain_id: str, group: str) -> None:
     """Delete a group of a domain's configuration."""
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     model.delete(call.tx, domain_id, group)
 
 
 @identity.delete(_OPTION, policy=_DELETE)
 def delete_option(call: Call, domain_id: str, group: str, option: str) -> None:
     """Delete an option of a domain's configuration."""
-    lookups.get(call.tx, "domain", domain_id)
+    lookups.get(call.tx, DomainRow, domain_id)
     model.delete(call.tx, domain_id, group, option)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import DOMAIN, KNOWN_DOMAIN, Listing
 from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import DomainRow
 from cumulet.services.identity.wire import projects as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -36,7 +35,7 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/domains/{domain_id}", target=DOMAIN, policy="identity:get_domain")
-def show(call: Call, domain: Row[Any]) -> Any:
+def show(call: Call, domain: DomainRow) -> Any:
     """Show a domain."""
     return {"domain": wire.shown_domain(call, model.with_tags(call.tx, [domain])[0])}
 
@@ -44,7 +43,7 @@ def show(call: Call, domain: Row[Any]) -> Any:
 @identity.patch(
     "/v3/domains/{domain_id}", target=KNOWN_DOMAIN, policy="identity:update_domain", request=wire.DomainUpdateRequest
 )
-def update(call: Call, domain: Row[Any]) -> Any:
+def update(call: Call, domain: DomainRow) -> Any:
     """Update a domain."""
     fields = given(call.body.domain, *_FIELDS)
     fields["extra"] = domain.extra | extra(wire.DomainUpdate, call.raw["domain"])
@@ -53,6 +52,6 @@ def update(call: Call, domain: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/domains/{domain_id}", target=KNOWN_DOMAIN, policy="identity:delete_domain")
-def delete(call: Call, domain: Row[Any]) -> None:
+def delete(call: Call, domain: DomainRow) -> None:
     """Delete a disabled domain with all that is in it."""
     model.delete_domain(call.tx, domain)

@@ -6,13 +6,13 @@ import uuid
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import credentials as model
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import CredentialRow, ProjectRow, UserRow
 from cumulet.services.identity.wire import credentials as wire
 from cumulet.services.identity.wire.collections import collection
 
@@ -20,13 +20,13 @@ _ALL = "/v3/users/{user_id}/credentials/OS-EC2"
 _ONE = _ALL + "/{credential_id}"
 
 
-def _checked(call: Call, rule: str, user_id: str, access: str) -> Row[Any]:
+def _checked(call: Call, rule: str, user_id: str, access: str) -> CredentialRow:
     """The row with this access key. Raises 404 first, as Keystone does here, then 403."""
     row = model.find(call.tx, model.hashed(access))
     if row is None or row.type.lower() != model.EC2:
         raise lookups.missing("credential", model.hashed(access))
     call.require(rule, {"target.credential.user_id": row.user_id})
-    lookups.get(call.tx, "user", user_id)
+    lookups.get(call.tx, UserRow, user_id)
     delegation.refuse_credentials(call.caller)
     return row
 
@@ -43,7 +43,7 @@ def browse(call: Call, user_id: str) -> Any:
     """List the EC2 credentials of a user."""
     call.require("identity:ec2_list_credentials", {"user_id": user_id})
     delegation.refuse_credentials(call.caller)
-    lookups.get(call.tx, "user", user_id)
+    lookups.get(call.tx, UserRow, user_id)
     found = model.of_user(call.tx, call.context.vault, user_id, model.EC2)
     return collection(call, "credentials", found, _shown, whole=True)
 
@@ -53,8 +53,8 @@ def create(call: Call, user_id: str) -> Any:
     """Create an EC2 credential."""
     call.require("identity:ec2_create_credential", {"target.credential.user_id": user_id})
     delegation.refuse_credentials(call.caller)
-    lookups.get(call.tx, "user", user_id)
-    project = lookups.get(call.tx, "project", call.body.tenant_id)
+    lookups.get(call.tx, UserRow, user_id)
+    project = lookups.get(call.tx, ProjectRow, call.body.tenant_id)
     blob = {"access": uuid.uuid4().hex, "secret": uuid.uuid4().hex, "trust_id": None}
     fields = {"type": model.EC2, "user_id": user_id, "project_id": project.id}
     found = model.create(call.tx, call.context.vault, fields, msgspec.json.encode(blob).decode())
@@ -62,12 +62,12 @@ def create(call: Call, user_id: str) -> Any:
 
 
 @identity.get(_ONE, target=CREDENTIAL, policy="identity:ec2_get_credential")
-def show(call: Call, row: Row[Any]) -> Any:
+def show(call: Call, row: CredentialRow) -> Any:
     """Show an EC2 credential."""
     return {"credential": _shown(call, model.Opened(row, call.context.vault.opened(row)))}
 
 
 @identity.delete(_ONE, target=CREDENTIAL, policy="identity:ec2_delete_credential")
-def delete(call: Call, row: Row[Any]) -> None:
+def delete(call: Call, row: CredentialRow) -> None:
     """Delete an EC2 credential."""
     model.delete(call.tx, row.id)

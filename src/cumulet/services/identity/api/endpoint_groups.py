@@ -10,6 +10,7 @@ from cumulet.services.identity.api.targets import check_id
 from cumulet.services.identity.model import endpoint_filters as model
 from cumulet.services.identity.model import lookups, projects
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import EndpointGroupRow, ProjectRow
 from cumulet.services.identity.wire import catalog
 from cumulet.services.identity.wire import endpoint_groups as wire
 from cumulet.services.identity.wire import projects as project_wire
@@ -47,13 +48,13 @@ def create(call: Call) -> Any:
 @identity.get(_ONE, policy="identity:get_endpoint_group")
 def show(call: Call, endpoint_group_id: str) -> Any:
     """Show an endpoint group."""
-    return {"endpoint_group": wire.shown(call, lookups.get(call.tx, _NOUN, endpoint_group_id))}
+    return {"endpoint_group": wire.shown(call, lookups.get(call.tx, EndpointGroupRow, endpoint_group_id))}
 
 
 @identity.patch(_ONE, policy="identity:update_endpoint_group", request=wire.EndpointGroupUpdateRequest)
 def update(call: Call, endpoint_group_id: str) -> Any:
     """Update an endpoint group, and what its projects see."""
-    lookups.get(call.tx, _NOUN, endpoint_group_id)
+    lookups.get(call.tx, EndpointGroupRow, endpoint_group_id)
     check_id(call, _NOUN, endpoint_group_id)
     fields = _fields(call.body.endpoint_group)
     if not fields:
@@ -64,29 +65,29 @@ def update(call: Call, endpoint_group_id: str) -> Any:
 @identity.delete(_ONE, policy="identity:delete_endpoint_group")
 def delete(call: Call, endpoint_group_id: str) -> None:
     """Delete an endpoint group and take it from its projects."""
-    lookups.get(call.tx, _NOUN, endpoint_group_id)
+    lookups.get(call.tx, EndpointGroupRow, endpoint_group_id)
     model.delete(call.tx, endpoint_group_id)
 
 
 @identity.get(f"{_ONE}/endpoints", policy="identity:list_endpoints_associated_with_endpoint_group")
 def browse_endpoints(call: Call, endpoint_group_id: str) -> Any:
     """List the endpoints that an endpoint group gathers."""
-    rows = model.in_group(call.tx, lookups.get(call.tx, _NOUN, endpoint_group_id))
+    rows = model.in_group(call.tx, lookups.get(call.tx, EndpointGroupRow, endpoint_group_id))
     return collection(call, "endpoints", rows, catalog.endpoint, whole=True)
 
 
 @identity.get(f"{_ONE}/projects", policy="identity:list_projects_associated_with_endpoint_group")
 def browse_projects(call: Call, endpoint_group_id: str) -> Any:
     """List the projects that have an endpoint group."""
-    lookups.get(call.tx, _NOUN, endpoint_group_id)
+    lookups.get(call.tx, EndpointGroupRow, endpoint_group_id)
     rows = model.projects_of(call.tx, _NOUN, endpoint_group_id)
     return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown, whole=True)
 
 
 def _checked(call: Call, endpoint_group_id: str, project_id: str) -> tuple[str, str, str]:
     """What `model` wants to know. Raises 404."""
-    lookups.get(call.tx, "project", project_id)
-    lookups.get(call.tx, _NOUN, endpoint_group_id)
+    lookups.get(call.tx, ProjectRow, project_id)
+    lookups.get(call.tx, EndpointGroupRow, endpoint_group_id)
     return _NOUN, endpoint_group_id, project_id
 
 

@@ -8,6 +8,7 @@ from cumulet.http import Call
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import policies as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import EndpointRow, PolicyRow
 from cumulet.services.identity.wire import catalog, policies
 from cumulet.services.identity.wire.collections import collection
 
@@ -20,14 +21,14 @@ _REGION = _SERVICE + "/regions/{region_id}"
 @identity.get(f"{_ALL}/endpoints", policy="identity:list_endpoints_for_policy")
 def endpoints(call: Call, policy_id: str) -> Any:
     """List the endpoints that a policy is for."""
-    lookups.get(call.tx, "policy", policy_id)
+    lookups.get(call.tx, PolicyRow, policy_id)
     return collection(call, "endpoints", model.endpoints_of(call.tx, policy_id), catalog.endpoint, whole=True)
 
 
 @identity.get("/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", policy="identity:get_policy_for_endpoint")
 def policy(call: Call, endpoint_id: str) -> Any:
     """Show the policy that is for an endpoint."""
-    row = model.for_endpoint(call.tx, lookups.get(call.tx, "endpoint", endpoint_id))
+    row = model.for_endpoint(call.tx, lookups.get(call.tx, EndpointRow, endpoint_id))
     return {"policy": policies.policy(call, row)}
 
 

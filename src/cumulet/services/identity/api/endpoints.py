@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import ENDPOINT
 from cumulet.services.identity.model import endpoints as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import EndpointRow
 from cumulet.services.identity.wire import catalog as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -32,7 +31,7 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/endpoints/{endpoint_id}", target=ENDPOINT, policy="identity:get_endpoint")
-def show(call: Call, endpoint: Row[Any]) -> Any:
+def show(call: Call, endpoint: EndpointRow) -> Any:
     """Show an endpoint."""
     return {"endpoint": wire.endpoint(call, endpoint)}
 
@@ -43,7 +42,7 @@ def show(call: Call, endpoint: Row[Any]) -> Any:
     policy="identity:update_endpoint",
     request=wire.EndpointUpdateRequest,
 )
-def update(call: Call, endpoint: Row[Any]) -> Any:
+def update(call: Call, endpoint: EndpointRow) -> Any:
     """Update an endpoint."""
     fields = given(call.body.endpoint, *_FIELDS)
     fields["extra"] = endpoint.extra | extra(wire.EndpointUpdate, call.raw["endpoint"])
@@ -51,6 +50,6 @@ def update(call: Call, endpoint: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/endpoints/{endpoint_id}", target=ENDPOINT, policy="identity:delete_endpoint")
-def delete(call: Call, endpoint: Row[Any]) -> None:
+def delete(call: Call, endpoint: EndpointRow) -> None:
     """Delete an endpoint."""
     model.delete(call.tx, endpoint.id)

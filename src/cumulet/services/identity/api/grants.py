@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
+from cumulet.db import TypedRow
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import By, target
 from cumulet.services.identity.model import assignments as model
@@ -16,10 +15,11 @@ from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.access import SYSTEM
 from cumulet.services.identity.model.assignments import Place
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import DomainRow, ProjectRow, RoleRow
 from cumulet.services.identity.wire import roles as wire
 from cumulet.services.identity.wire.collections import collection
 
-Asked = tuple[Place, Row[Any] | None, Row[Any] | None]
+Asked = tuple[Place, RoleRow | None, ProjectRow | None]
 """Where, the role (None in a list) and the target (None for the system)."""
 
 
@@ -30,18 +30,19 @@ def _asked(call: Call, rule: str, *_values: str) -> Asked:
     actor = "user" if "user_id" in params else "group"
     kind = next((kind for kind in ("project", "domain") if f"{kind}_id" in params), SYSTEM)
     actor_id, target_id = params[f"{actor}_id"], params.get(f"{kind}_id", SYSTEM)
-    found = {actor: lookups.find(call.tx, actor, actor_id)}
+    found: dict[str, TypedRow | None] = {actor: lookups.find(call.tx, lookups.KINDS[actor], actor_id)}
+    role, row = None, None
     if kind != SYSTEM:
-        found[kind] = lookups.find(call.tx, kind, target_id)
+        row = found[kind] = lookups.find(call.tx, DomainRow if kind == "domain" else ProjectRow, target_id)
     if role_id is not None:
-        found["role"] = lookups.find(call.tx, "role", role_id)
-    told = {key: value for noun, row in found.items() for key, value in target(noun, row).items()}
+        role = found["role"] = lookups.find(call.tx, RoleRow, role_id)
+    told = {key: value for noun, each in found.items() for key, value in target(noun, each).items()}
     call.require(rule, told)
-    for noun, row in found.items():
-        if row is None:
+    for noun, each in found.items():
+        if each is None:
             raise lookups.missing(noun, {actor: actor_id, kind: target_id, "role": role_id}[noun])
     place = Place(actor, actor_id, kind, target_id, "/OS-INHERIT/" in call.operation.path)
-    return place, found.get("role"), found.get(kind)
+    return place, role, row
 
 
 def _rule(verb: str, actor: str, kind: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import limits as model
 from cumulet.services.identity.model import lookups
+from cumulet.services.identity.model.limits import FullLimitRow
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import limits as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import given
@@ -72,11 +72,11 @@ def delete(call: Call, limit_id: str) -> None:
     model.delete(call.tx, limit_id)
 
 
-def _target(call: Call, row: Row[Any] | None) -> dict[str, Any]:
+def _target(call: Call, row: FullLimitRow | None) -> dict[str, Any]:
     if row is None:
         return {}
     if row.domain_id:
         return {"target.limit.domain.id": row.domain_id}
-    project = lookups.find(call.tx, "project", row.project_id)
+    project = lookups.find(call.tx, ProjectRow, row.project_id or "")
     found = {"target.limit.project_id": row.project_id}
     return found | ({"target.limit.project.domain_id": project.domain_id} if project is not None else {})

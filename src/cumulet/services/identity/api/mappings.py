@@ -8,6 +8,7 @@ from cumulet.http import Call
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import mappings as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import MappingRow
 from cumulet.services.identity.wire import mappings as wire
 from cumulet.services.identity.wire.collections import collection
 
@@ -30,7 +31,7 @@ def create(call: Call, mapping_id: str) -> Any:
 @identity.get(f"{_PATH}/{{mapping_id}}", policy="identity:get_mapping")
 def show(call: Call, mapping_id: str) -> Any:
     """Show a mapping."""
-    return {"mapping": wire.shown(call, lookups.get(call.tx, "mapping", mapping_id))}
+    return {"mapping": wire.shown(call, lookups.get(call.tx, MappingRow, mapping_id))}
 
 
 @identity.patch(f"{_PATH}/{{mapping_id}}", policy="identity:update_mapping", request=wire.MappingRequest)

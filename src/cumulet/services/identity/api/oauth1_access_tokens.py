@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.http.faults import NotFound, Unauthorized
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.model import oauth1 as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import OAuth1AccessTokenRow
 from cumulet.services.identity.wire import oauth1 as wire
 from cumulet.services.identity.wire import roles as role_wire
 from cumulet.services.identity.wire.collections import collection
@@ -19,7 +18,7 @@ _ALL = "/v3/users/{user_id}/OS-OAUTH1/access_tokens"
 _ONE = _ALL + "/{access_token_id}"
 
 
-def _of(call: Call, user_id: str, access_token_id: str) -> Row[Any]:
+def _of(call: Call, user_id: str, access_token_id: str) -> OAuth1AccessTokenRow:
     """The row. Raises 404 for one of somebody else."""
     row = model.access_token(call.tx, access_token_id)
     if row.authorizing_user_id != user_id:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import POLICY
 from cumulet.services.identity.model import policies as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import PolicyRow
 from cumulet.services.identity.wire import policies as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -32,13 +31,13 @@ def create(call: Call) -> Any:
 
 
 @identity.get(_ONE, target=POLICY, policy="identity:get_policy")
-def show(call: Call, policy: Row[Any]) -> Any:
+def show(call: Call, policy: PolicyRow) -> Any:
     """Show a policy."""
     return {"policy": wire.policy(call, policy)}
 
 
 @identity.patch(_ONE, target=POLICY, policy="identity:update_policy", request=wire.PolicyUpdateRequest)
-def update(call: Call, policy: Row[Any]) -> Any:
+def update(call: Call, policy: PolicyRow) -> Any:
     """Update a policy."""
     if not call.raw["policy"]:
         raise BadRequest("Invalid input for field 'policy': {} does not have enough properties")
@@ -48,6 +47,6 @@ def update(call: Call, policy: Row[Any]) -> Any:
 
 
 @identity.delete(_ONE, target=POLICY, policy="identity:delete_policy")
-def delete(call: Call, policy: Row[Any]) -> None:
+def delete(call: Call, policy: PolicyRow) -> None:
     """Delete a policy, and with it what it was for."""
     model.delete(call.tx, policy.id)

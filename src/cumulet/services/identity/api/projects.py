@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import PROJECT, Listing, own_domain
 from cumulet.services.identity.model import hierarchy, lookups
 from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import projects as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -34,7 +33,7 @@ def create(call: Call) -> Any:
     project: wire.ProjectCreate = call.body.project
     fields = given(project, *_FIELDS)
     if not project.is_domain and not fields.get("domain_id"):
-        parent = lookups.find(call.tx, "project", fields["parent_id"]) if fields.get("parent_id") else None
+        parent = lookups.find(call.tx, ProjectRow, fields["parent_id"]) if fields.get("parent_id") else None
         domain_id = (parent.id if parent.is_domain else parent.domain_id) if parent is not None else None
         fields["domain_id"] = domain_id or own_domain(call)
     call.require("identity:create_project", {f"target.project.{name}": fields[name] for name in fields if fields[name]})
@@ -45,13 +44,13 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/projects/{project_id}", target=PROJECT, policy="identity:get_project")
-def show(call: Call, project: Row[Any]) -> Any:
+def show(call: Call, project: ProjectRow) -> Any:
     """Show a project."""
     shown = wire.shown(call, model.with_tags(call.tx, [project])[0])
     return {"project": shown | _relatives(call, project)}
 
 
-def _relatives(call: Call, row: Row[Any]) -> dict[str, Any]:
+def _relatives(call: Call, row: ProjectRow) -> dict[str, Any]:
     """Parents and subtree, as lists or as ids, if the query asks for them."""
     told: dict[str, Any] = {}
     for key, find in (("parents", hierarchy.above), ("subtree", hierarchy.below)):
@@ -70,7 +69,7 @@ def _relatives(call: Call, row: Row[Any]) -> dict[str, Any]:
 @identity.patch(
     "/v3/projects/{project_id}", target=PROJECT, policy="identity:update_project", request=wire.ProjectUpdateRequest
 )
-def update(call: Call, project: Row[Any]) -> Any:
+def update(call: Call, project: ProjectRow) -> Any:
     """Update a project."""
     if project.is_domain:
         call.require("identity:update_domain")
@@ -81,7 +80,7 @@ def update(call: Call, project: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/projects/{project_id}", target=PROJECT, policy="identity:delete_project")
-def delete(call: Call, project: Row[Any]) -> None:
+def delete(call: Call, project: ProjectRow) -> None:
     """Delete a project."""
     if project.is_domain:
         call.require("identity:delete_domain")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import REGION
 from cumulet.services.identity.model import regions as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import RegionRow
 from cumulet.services.identity.wire import catalog as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -33,7 +32,7 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/regions/{region_id}", target=REGION, policy="identity:get_region")
-def show(call: Call, region: Row[Any]) -> Any:
+def show(call: Call, region: RegionRow) -> Any:
     """Show a region."""
     return {"region": wire.region(call, region)}
 
@@ -41,7 +40,7 @@ def show(call: Call, region: Row[Any]) -> Any:
 @identity.patch(
     "/v3/regions/{region_id}", target=REGION, policy="identity:update_region", request=wire.RegionUpdateRequest
 )
-def update(call: Call, region: Row[Any]) -> Any:
+def update(call: Call, region: RegionRow) -> Any:
     """Update a region."""
     fields = given(call.body.region, *_FIELDS[1:])
     fields["extra"] = region.extra | extra(wire.RegionUpdate, call.raw["region"])
@@ -49,7 +48,7 @@ def update(call: Call, region: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/regions/{region_id}", target=REGION, policy="identity:delete_region")
-def delete(call: Call, region: Row[Any]) -> None:
+def delete(call: Call, region: RegionRow) -> None:
     """Delete a region."""
     model.delete(call.tx, region.id)
 

@@ -11,6 +11,7 @@ from cumulet.services.identity.model import role_assignments as model
 from cumulet.services.identity.model.filters import truth
 from cumulet.services.identity.model.role_assignments import Wanted
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import role_assignments as wire
 
 _TREE = "identity:list_role_assignments_for_tree"
@@ -30,7 +31,7 @@ def browse(call: Call) -> Any:
 
 
 def _tree(call: Call, project_id: str) -> dict[str, Any]:
-    row = lookups.get(call.tx, "project", project_id)
+    row = lookups.get(call.tx, ProjectRow, project_id)
     return {**target("project", row), **({} if row.is_domain else {"target.domain_id": row.domain_id})}
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api.targets import Of
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import roles as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import RoleRow
 from cumulet.services.identity.wire import roles as wire
 from cumulet.services.identity.wire.collections import collection, self_link
 from cumulet.services.identity.wire.fields import extra, given
@@ -19,15 +18,15 @@ from cumulet.services.identity.wire.fields import extra, given
 _FIELDS = ("name", "domain_id", "description", "options")
 
 
-class _OfRole(Of):
+class _OfRole(Of[RoleRow]):
     """A role. One of a domain has rules of its own."""
 
-    def rule_on(self, rule: str, row: Row[Any] | None) -> str:
+    def rule_on(self, rule: str, row: RoleRow | None) -> str:
         """See `Of`."""
         return rule.replace("_role", "_domain_role") if row is not None and row.domain_id else rule
 
 
-ROLE = _OfRole("role", first=True)
+ROLE = _OfRole(RoleRow, first=True)
 
 
 @identity.get("/v3/roles", policy_in_handler="identity:list_roles")
@@ -47,13 +46,13 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/roles/{role_id}", target=ROLE, policy="identity:get_role")
-def show(call: Call, role: Row[Any]) -> Any:
+def show(call: Call, role: RoleRow) -> Any:
     """Show a role."""
     return {"role": wire.shown(call, role)}
 
 
 @identity.patch("/v3/roles/{role_id}", target=ROLE, policy="identity:update_role", request=wire.RoleUpdateRequest)
-def update(call: Call, role: Row[Any]) -> Any:
+def update(call: Call, role: RoleRow) -> Any:
     """Update a role."""
     fields = given(call.body.role, *_FIELDS)
     fields["extra"] = role.extra | extra(wire.RoleUpdate, call.raw["role"])
@@ -61,19 +60,19 @@ def update(call: Call, role: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/roles/{role_id}", target=ROLE, policy="identity:delete_role")
-def delete(call: Call, role: Row[Any]) -> None:
+def delete(call: Call, role: RoleRow) -> None:
     """Delete a role."""
     model.delete(call.tx, role)
 
 
-def _rule(call: Call, prior: Row[Any], those: Sequence[Row[Any]]) -> dict[str, Any]:
+def _rule(call: Call, prior: RoleRow, those: Sequence[RoleRow]) -> dict[str, Any]:
     return {"prior_role": wire.brief(call, prior), "implies": [wire.brief(call, role) for role in those]}
 
 
 @identity.get("/v3/roles/{prior_role_id}/implies", policy="identity:list_implied_roles")
 def browse_implied(call: Call, prior_role_id: str) -> Any:
     """List the roles that a role implies."""
-    prior = lookups.get(call.tx, "role", prior_role_id)
+    prior = lookups.get(call.tx, RoleRow, prior_role_id)
     told = _rule(call, prior, model.implied(call.tx, prior_role_id))
     return {"role_inference": told, "links": self_link(call, f"roles/{prior_role_id}/implies")}
 
@@ -89,7 +88,7 @@ def show_implied(call: Call, prior_role_id: str, implied_role_id: str) -> Any:
 @identity.put("/v3/roles/{prior_role_id}/implies/{implied_role_id}", policy="identity:create_implied_role", status=201)
 def imply(call: Call, prior_role_id: str, implied_role_id: str) -> Any:
     """Make a role imply another."""
-    prior, following = lookups.get(call.tx, "role", prior_role_id), lookups.get(call.tx, "role", implied_role_id)
+    prior, following = lookups.get(call.tx, RoleRow, prior_role_id), lookups.get(call.tx, RoleRow, implied_role_id)
     model.imply(call.tx, prior, following)
     return _pair(call, prior_role_id, implied_role_id)
 
@@ -108,6 +107,6 @@ def browse_rules(call: Call) -> Any:
 
 
 def _pair(call: Call, prior_id: str, implied_id: str) -> dict[str, Any]:
-    prior, following = lookups.get(call.tx, "role", prior_id), lookups.get(call.tx, "role", implied_id)
+    prior, following = lookups.get(call.tx, RoleRow, prior_id), lookups.get(call.tx, RoleRow, implied_id)
     told = {"prior_role": wire.brief(call, prior), "implies": wire.brief(call, following)}
     return {"role_inference": told, "links": self_link(call, f"roles/{prior_id}/implies/{implied_id}")}

@@ -8,6 +8,7 @@ from cumulet.http import Call
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import service_providers as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import ServiceProviderRow
 from cumulet.services.identity.wire import service_providers as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import given
@@ -37,7 +38,7 @@ def create(call: Call, provider_id: str) -> Any:
 @identity.get(f"{_PATH}/{{provider_id}}", policy="identity:get_service_provider")
 def show(call: Call, provider_id: str) -> Any:
     """Show a service provider."""
-    return {"service_provider": wire.shown(call, lookups.get(call.tx, "service_provider", provider_id))}
+    return {"service_provider": wire.shown(call, lookups.get(call.tx, ServiceProviderRow, provider_id))}
 
 
 @identity.patch(

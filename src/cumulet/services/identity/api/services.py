@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.services.identity.api.targets import SERVICE
 from cumulet.services.identity.model import services as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import ServiceRow
 from cumulet.services.identity.wire import catalog as wire
 from cumulet.services.identity.wire.collections import collection
 from cumulet.services.identity.wire.fields import extra, given
@@ -32,7 +31,7 @@ def create(call: Call) -> Any:
 
 
 @identity.get("/v3/services/{service_id}", target=SERVICE, policy="identity:get_service")
-def show(call: Call, service: Row[Any]) -> Any:
+def show(call: Call, service: ServiceRow) -> Any:
     """Show a service."""
     return {"service": wire.service(call, service)}
 
@@ -40,7 +39,7 @@ def show(call: Call, service: Row[Any]) -> Any:
 @identity.patch(
     "/v3/services/{service_id}", target=SERVICE, policy="identity:update_service", request=wire.ServiceUpdateRequest
 )
-def update(call: Call, service: Row[Any]) -> Any:
+def update(call: Call, service: ServiceRow) -> Any:
     """Update a service."""
     fields = given(call.body.service, *_FIELDS)
     fields["extra"] = service.extra | extra(wire.ServiceUpdate, call.raw["service"])
@@ -48,6 +47,6 @@ def update(call: Call, service: Row[Any]) -> Any:
 
 
 @identity.delete("/v3/services/{service_id}", target=SERVICE, policy="identity:delete_service")
-def delete(call: Call, service: Row[Any]) -> None:
+def delete(call: Call, service: ServiceRow) -> None:
     """Delete a service."""
     model.delete(call.tx, service.id)

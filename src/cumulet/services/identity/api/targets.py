@@ -7,51 +7,72 @@ never None: `domain_id` of a caller without one would match it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from sqlalchemy import Row
+from typing import Any, Generic, Protocol, cast
 
 from cumulet.auth.caller import DEFAULT_DOMAIN
+from cumulet.db import TypedRow
+from cumulet.db.rows import R
 from cumulet.http import Call, Target
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
+from cumulet.services.identity.tables import (
+    ROOT,
+    DomainRow,
+    EndpointRow,
+    GroupRow,
+    PolicyRow,
+    ProjectRow,
+    RegionRow,
+    ServiceRow,
+    UserRow,
+)
 
 
-def target(noun: str, row: Row[Any] | None) -> dict[str, Any]:
-    """The target of `row`, a user, group, project, domain or role."""
-    if row is None:
+class _Subject(Protocol):
+    """What users, groups, projects, domains and roles have."""
+
+    id: str
+    name: str
+    domain_id: str
+
+
+def target(noun: str, subject: TypedRow | None) -> dict[str, Any]:
+    """The target of a user, group, project, domain or role."""
+    if subject is None:
         return {}
+    row = cast(_Subject, subject)
     values: dict[str, Any] = {f"target.{noun}.id": row.id}
     if noun == "role":
         values.update({"target.role.domain_id": row.domain_id or None, "target.role.name": row.name})
     elif noun == "project":
-        if not row.is_domain:  # which is in no domain: who manages it does so as a domain
+        if row.domain_id != ROOT:  # a domain's, which is in no domain: who manages it does so as a domain
             values["target.project.domain_id"] = row.domain_id
     elif noun in ("user", "group"):
         values[f"target.{noun}.domain_id"] = row.domain_id
     return values
 
 
-class Of(Target):
+class Of(Target, Generic[R]):
     """The row of a noun that the path names, on which the rule is checked, and on the ids of the path. 403 comes before
     404, `first`: after it, as Keystone does for some nouns. A body that would change the id is 400. One query.
 
     `fresh`: the domain's directory is asked for it before, with who belongs to it (see `directories`).
     """
 
-    def __init__(self, noun: str, *, first: bool = False, fresh: Callable[..., None] | None = None) -> None:
-        self.noun, self.first, self.fresh = noun, first, fresh
-        self.params = (f"{noun}_id",)
+    def __init__(self, kind: type[R], *, first: bool = False, fresh: Callable[..., None] | None = None) -> None:
+        self.kind, self.noun = kind, lookups.NOUNS[kind]
+        self.first, self.fresh = first, fresh
+        self.params = (f"{self.noun}_id",)
 
     def ahead(self, call: Call) -> None:
         """See `Target`."""
         if self.fresh is not None:
             self.fresh(call, self.noun)
 
-    def reached(self, call: Call) -> Row[Any]:
+    def reached(self, call: Call) -> R:
         """See `Target`."""
         identifier = call.params[self.params[0]]
-        row = lookups.find(call.tx, self.noun, identifier)
+        row = lookups.find(call.tx, self.kind, identifier)
         if row is None and self.first:
             raise lookups.missing(self.noun, identifier)
         rule = call.operation.policy
@@ -62,7 +83,7 @@ class Of(Target):
         check_id(call, self.noun, identifier)
         return row
 
-    def rule_on(self, rule: str, row: Row[Any] | None) -> str:
+    def rule_on(self, rule: str, row: R | None) -> str:
         """The rule that guards this row: the operation's, usually."""
         return rule
 
@@ -78,9 +99,9 @@ class By(Target):
         return self.find(call, call.operation.policy, *(call.params[name] for name in self.params))
 
 
-USER, GROUP, PROJECT, DOMAIN = Of("user"), Of("group"), Of("project"), Of("domain")
-REGION, SERVICE, ENDPOINT, POLICY = Of("region"), Of("service"), Of("endpoint"), Of("policy")
-KNOWN_GROUP, KNOWN_DOMAIN = Of("group", first=True), Of("domain", first=True)
+USER, GROUP, PROJECT, DOMAIN = Of(UserRow), Of(GroupRow), Of(ProjectRow), Of(DomainRow)
+REGION, SERVICE, ENDPOINT, POLICY = Of(RegionRow), Of(ServiceRow), Of(EndpointRow), Of(PolicyRow)
+KNOWN_GROUP, KNOWN_DOMAIN = Of(GroupRow, first=True), Of(DomainRow, first=True)
 
 
 class Listing(Target):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http import Call
 from cumulet.http.faults import NotAllowed
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import application_credentials, delegation, expiry, lookups
 from cumulet.services.identity.model import trusts as model
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import TrustRow, UserRow
 from cumulet.services.identity.wire import roles as role_wire
 from cumulet.services.identity.wire import trusts as wire
 from cumulet.services.identity.wire.application_credentials import references
@@ -24,11 +23,11 @@ _PERFORM = "You are not authorized to perform the requested action: "
 _SIDES = ("trustor", "trustee")
 
 
-def _target(row: Row[Any]) -> dict[str, Any]:
+def _target(row: TrustRow) -> dict[str, Any]:
     return {f"target.trust.{side}_user_id": getattr(row, f"{side}_user_id") for side in _SIDES}
 
 
-def _checked(call: Call, rule: str, trust_id: str) -> Row[Any]:
+def _checked(call: Call, rule: str, trust_id: str) -> TrustRow:
     """The row. Raises 404 first, as Keystone does here, then 403."""
     row = model.get(call.tx, trust_id)
     call.require(rule, _target(row))
@@ -62,7 +61,7 @@ def create(call: Call) -> Any:
         raise NotAllowed(f"{_PERFORM}At least one role should be specified.")
     if call.caller.user_id != asked.trustor_user_id:
         raise NotAllowed(f"{_PERFORM}The authenticated user should match the trustor.")
-    lookups.get(call.tx, "user", asked.trustee_user_id)
+    lookups.get(call.tx, UserRow, asked.trustee_user_id)
     role_ids = application_credentials.role_ids(call.tx, references(asked.roles or []))
     parent = call.caller.token.facts.trust_id or None
     found = model.create(call.tx, _fields(call, asked), role_ids, parent)
@@ -81,26 +80,26 @@ def _fields(call: Call, asked: wire.TrustCreate) -> dict[str, Any]:
 
 
 @identity.get(_ONE, target=TRUST, policy="identity:get_trust")
-def show(call: Call, trust: Row[Any]) -> Any:
+def show(call: Call, trust: TrustRow) -> Any:
     """Show a trust."""
     return {"trust": wire.whole(call, model.whole(call.tx, trust))}
 
 
 @identity.delete(_ONE, target=TRUST, policy="identity:delete_trust")
-def delete(call: Call, trust: Row[Any]) -> None:
+def delete(call: Call, trust: TrustRow) -> None:
     """Delete a trust, which ends its tokens and the trusts made from it."""
     model.delete(call.tx, trust.id)
 
 
 @identity.get(f"{_ONE}/roles", target=TRUST, policy="identity:list_roles_for_trust")
-def browse_roles(call: Call, trust: Row[Any]) -> Any:
+def browse_roles(call: Call, trust: TrustRow) -> Any:
     """List the roles that a trust hands on."""
     found = model.whole(call.tx, trust)
     return {"roles": wire.roles(call, found), "links": wire.roles_links(call, trust.id)}
 
 
 @identity.get(f"{_ONE}/roles/{{role_id}}", target=TRUST, policy="identity:get_role_for_trust")
-def show_role(call: Call, trust: Row[Any], role_id: str) -> Any:
+def show_role(call: Call, trust: TrustRow, role_id: str) -> Any:
     """Show a role that a trust hands on; HEAD only checks it."""
     found = model.whole(call.tx, trust)
     role = next((role for role in found.roles if role.id == role_id), None)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Row
 
 from cumulet.db import Transaction, iso
 from cumulet.http import Call, Reply
@@ -19,6 +18,7 @@ from cumulet.services.identity.model import federated_users, groups, lookups, me
 from cumulet.services.identity.model import users as model
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.tables import GroupRow, UserRow
 from cumulet.services.identity.wire import groups as group_wire
 from cumulet.services.identity.wire import projects as project_wire
 from cumulet.services.identity.wire import users as wire
@@ -69,12 +69,12 @@ def _create(call: Call) -> Any:
 
 
 @identity.get("/v3/users/{user_id}", target=FRESH_USER, policy="identity:get_user")
-def show(call: Call, user: Row[Any]) -> Any:
+def show(call: Call, user: UserRow) -> Any:
     """Show a user."""
     return _federated(call, call.tx, user)
 
 
-def _federated(call: Call, tx: Transaction, row: Row[Any], objects: Any = None) -> Any:
+def _federated(call: Call, tx: Transaction, row: UserRow, objects: Any = None) -> Any:
     """The user as shown, with who it is at identity providers: from now on what `objects` say, if they do."""
     if objects:
         within = None if call.caller.is_admin else row.domain_id
@@ -97,11 +97,11 @@ async def update(call: Call, user_id: str) -> Any:
 def _update(call: Call, user_id: str) -> Any:
     user: wire.UserUpdate = call.body.user
     with call.db.read() as tx:
-        call.require("identity:update_user", target("user", lookups.find(tx, "user", user_id)))
+        call.require("identity:update_user", target("user", lookups.find(tx, UserRow, user_id)))
     rules: PasswordRules = call.context.password_rules
     hashed = model.digest(user.password, rules)
     with call.transaction() as tx:
-        row = lookups.get(tx, "user", user_id)
+        row = lookups.get(tx, UserRow, user_id)
         check_ours(row)
         fields = given(user, "name", "domain_id", "default_project_id", "enabled")
         fields["options"] = options.merged(row.options, user.options or {}, options.FOR_USERS)
@@ -110,7 +110,7 @@ def _update(call: Call, user_id: str) -> Any:
 
 
 @identity.delete("/v3/users/{user_id}", target=USER, policy="identity:delete_user")
-def delete(call: Call, user: Row[Any]) -> None:
+def delete(call: Call, user: UserRow) -> None:
     """Delete a user."""
     check_ours(user)
     model.delete(call.tx, user.id, user.name)
@@ -129,11 +129,11 @@ async def change_password(call: Call, user_id: str) -> Reply:
 
 
 @identity.get("/v3/users/{user_id}/groups", target=FRESH_USER, policy="identity:list_groups_for_user")
-def browse_groups(call: Call, user: Row[Any]) -> Any:
+def browse_groups(call: Call, user: UserRow) -> Any:
     """List the groups of a user."""
     ends = memberships.ends(call.tx, user.id)
 
-    def shown(call: Call, row: Any) -> Any:
+    def shown(call: Call, row: GroupRow) -> Any:
         end = ends.get(row.id)
         return group_wire.shown(call, row) | ({"membership_expires_at": iso(end)} if end else {})
 
@@ -141,13 +141,13 @@ def browse_groups(call: Call, user: Row[Any]) -> Any:
 
 
 @identity.get("/v3/users/{user_id}/projects", target=USER, policy="identity:list_user_projects")
-def browse_projects(call: Call, user: Row[Any]) -> Any:
+def browse_projects(call: Call, user: UserRow) -> Any:
     """List the projects on which a user has a role."""
     rows = projects.reachable(call.tx, call.query, user.id)
     return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown)
 
 
 @identity.delete("/v3/users/{user_id}/tokens", target=USER, policy="identity:revoke_tokens_for_user")
-def revoke_tokens(call: Call, user: Row[Any]) -> None:
+def revoke_tokens(call: Call, user: UserRow) -> None:
     """End all tokens of a user: one's own, or those of anybody as an administrator."""
     model.end_tokens(call.tx, user.id)

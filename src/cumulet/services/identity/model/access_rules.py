@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import access_rules, application_credential_access_rules
+from cumulet.services.identity.tables import AccessRuleRow, access_rules, application_credential_access_rules
 
 NOUN = "Access Rule"
 PARTS = ("service", "path", "method")
 COLUMNS = {"id": access_rules.c.id, **{name: access_rules.c[name] for name in PARTS}}
 
 
-def browse(tx: Transaction, query: Query, user_id: str) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query, user_id: str) -> Sequence[AccessRuleRow]:
     """A user's access rules that fit `query`. One query, two with a marker."""
-    return listed(tx, select(access_rules).where(access_rules.c.user_id == user_id), query, COLUMNS)
+    return listed(tx, select_as(AccessRuleRow).where(access_rules.c.user_id == user_id), query, COLUMNS)
 
 
-def get(tx: Transaction, user_id: str, identifier: str) -> Row[Any]:
+def get(tx: Transaction, user_id: str, identifier: str) -> AccessRuleRow:
     """An access rule of the user. Raises 404. One query."""
-    row = tx.row(select(access_rules).where(access_rules.c.id == identifier, access_rules.c.user_id == user_id))
+    row = tx.row(select_as(AccessRuleRow).where(access_rules.c.id == identifier, access_rules.c.user_id == user_id))
     if row is None:
         raise lookups.missing(NOUN, identifier)
     return row
@@ -37,7 +36,7 @@ def ensure(tx: Transaction, user_id: str, asked: Sequence[Mapping[str, str]]) ->
     400 for half of one, 404. One query, and one to store."""
     if not asked:
         return []
-    rows = tx.rows(select(access_rules).where(access_rules.c.user_id == user_id))
+    rows = tx.rows(select_as(AccessRuleRow).where(access_rules.c.user_id == user_id))
     known_ids = {row.id for row in rows}
     known = {tuple(getattr(row, name) for name in PARTS): row.id for row in rows}
     found, new = [], []

@@ -9,18 +9,20 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Column, Row, func, select
+from sqlalchemy import Column, func, select
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, TypedRow, select_as
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import access_rules, delegations, generation, lookups, names, passwords, snapshot
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import access_rules as rules_table
 from cumulet.services.identity.tables import (
+    AccessRuleRow,
+    ApplicationCredentialRow,
+    RoleRow,
     application_credential_access_rules,
     application_credential_roles,
     application_credentials,
@@ -35,12 +37,29 @@ USER_LIMIT = 200
 _SECRET_BYTES = 64
 
 
+class _Linked(TypedRow):
+    """What belongs to an application credential."""
+
+    application_credential_id: str
+
+
+class _LinkedRole(RoleRow, _Linked):
+    """A role of an application credential."""
+
+
+class _LinkedRule(AccessRuleRow, _Linked):
+    """An access rule of an application credential."""
+
+
+L = TypeVar("L", bound=_Linked)
+
+
 class Found(Struct, frozen=True):
     """An application credential with its roles and access rules."""
 
-    row: Row[Any]
-    roles: Sequence[Row[Any]]
-    access_rules: Sequence[Row[Any]]
+    row: ApplicationCredentialRow
+    roles: Sequence[RoleRow]
+    access_rules: Sequence[AccessRuleRow]
 
 
 def secret_and_hash(given: str | None) -> tuple[str, str]:
@@ -51,40 +70,40 @@ def secret_and_hash(given: str | None) -> tuple[str, str]:
     return secret, passwords.digest(secret)
 
 
-def find(tx: Transaction, identifier: str) -> Row[Any] | None:
+def find(tx: Transaction, identifier: str) -> ApplicationCredentialRow | None:
     """The row, or None. One query."""
-    return tx.row(select(application_credentials).where(application_credentials.c.id == identifier))
+    return tx.row(select_as(ApplicationCredentialRow).where(application_credentials.c.id == identifier))
 
 
 def browse(tx: Transaction, query: Query, user_id: str) -> list[Found]:
     """A user's application credentials that fit `query`. Three queries, four with a marker."""
-    wanted = select(application_credentials).where(application_credentials.c.user_id == user_id)
+    wanted = select_as(ApplicationCredentialRow).where(application_credentials.c.user_id == user_id)
     return whole(tx, listed(tx, wanted, query, COLUMNS))
 
 
-def whole(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
+def whole(tx: Transaction, rows: Sequence[ApplicationCredentialRow]) -> list[Found]:
     """`rows` with their roles and access rules. Two queries, none for no rows."""
     if not rows:
         return []
     ids = [row.id for row in rows]
-    of_roles = _joined(tx, roles, application_credential_roles.c.role_id, ids, ())
+    of_roles = _joined(tx, _LinkedRole, application_credential_roles.c.role_id, ids, ())
     links = application_credential_access_rules
-    of_rules = _joined(tx, rules_table, links.c.access_rule_id, ids, [links.c.position])
+    of_rules = _joined(tx, _LinkedRule, links.c.access_rule_id, ids, [links.c.position])
     return [Found(row, of_roles.get(row.id, ()), of_rules.get(row.id, ())) for row in rows]
 
 
 def _joined(
-    tx: Transaction, table: Any, column: Column[Any], ids: Collection[str], order: Sequence[Column[Any]]
-) -> dict[str, list[Row[Any]]]:
-    """Rows of `table` that `column` of a table of links names, by application credential, in that order."""
-    link = column.table
+    tx: Transaction, kind: type[L], column: Column[Any], ids: Collection[str], order: Sequence[Column[Any]]
+) -> dict[str, list[L]]:
+    """Rows that `column` of a table of links names, by application credential, in that order."""
+    table, link = kind.__table__, column.table
     wanted = (
-        select(table, link.c.application_credential_id)
+        select_as(kind, table, link.c.application_credential_id)
         .join(link, column == table.c.id)
         .where(link.c.application_credential_id.in_(ids))
         .order_by(*order, table.c.id)
     )
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[L]] = {}
     for row in tx.rows(wanted):
         found.setdefault(row.application_credential_id, []).append(row)
     return found
@@ -131,7 +150,7 @@ def create(
     """A new application credential. `fields`: columns but for the id. Raises 404 for an access rule, 409."""
     identifier = uuid.uuid4().hex
     taken = lookups.conflict("application_credential", f"Duplicate entry found with name {fields['name']}")
-    lookups.db(tx, application_credentials, {**fields, "id": identifier}, taken)
+    lookups.insert(tx, application_credentials, {**fields, "id": identifier}, taken)
     ours = {"application_credential_id": identifier}
     tx.insert(application_credential_roles, [{**ours, "role_id": role_id} for role_id in of_roles])
     rule_ids = access_rules.ensure(tx, fields["user_id"], rules)

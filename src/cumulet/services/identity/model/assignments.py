@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy import ColumnElement, and_, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import generation
-from cumulet.services.identity.tables import assignments, roles
+from cumulet.services.identity.tables import ProjectRow, RoleRow, assignments, roles
 
 
 class Place(Struct, frozen=True):
@@ -34,9 +33,9 @@ class Place(Struct, frozen=True):
         )
 
 
-def granted(tx: Transaction, place: Place) -> Sequence[Row[Any]]:
+def granted(tx: Transaction, place: Place) -> Sequence[RoleRow]:
     """Roles granted at `place`. One query."""
-    wanted = select(roles).join(assignments, assignments.c.role_id == roles.c.id).where(place.condition())
+    wanted = select_as(RoleRow).join(assignments, assignments.c.role_id == roles.c.id).where(place.condition())
     return tx.rows(wanted.order_by(roles.c.id))
 
 
@@ -47,7 +46,7 @@ def check(tx: Transaction, place: Place, role_id: str) -> None:
         raise _nothing(place, role_id)
 
 
-def grant(tx: Transaction, place: Place, role: Row[Any], target: Row[Any] | None) -> None:
+def grant(tx: Transaction, place: Place, role: RoleRow, target: ProjectRow | None) -> None:
     """Grant the role; granting it again is fine. Raises 403 for a role of another domain than the project's."""
     of_project = target is not None and place.target_type == "project"
     if target is not None and of_project and role.domain_id and target.domain_id != role.domain_id:

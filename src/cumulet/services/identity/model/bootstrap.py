@@ -15,11 +15,13 @@ from typing import Any
 
 from sqlalchemy import Table, or_, select, true
 
-from cumulet.db import Database, Transaction, marks
+from cumulet.db import Database, Transaction, marks, select_as
 from cumulet.engine import timeline
 from cumulet.services.identity.model import generation, keys, passwords, vault
 from cumulet.services.identity.tables import (
     ROOT,
+    AssignmentRow,
+    ImpliedRoleRow,
     assignments,
     endpoints,
     implied_roles,
@@ -128,7 +130,7 @@ def _roles(tx: Transaction) -> dict[str, str]:
     tx.insert(roles, new)
     ids = known | {row["name"]: row["id"] for row in new}
     if new:
-        there = {(row.prior_id, row.implied_id) for row in tx.rows(select(implied_roles))}
+        there = {(row.prior_id, row.implied_id) for row in tx.rows(select_as(ImpliedRoleRow))}
         rules = [(ids[prior], ids[implied]) for prior, implied in IMPLIED]
         missing = [rule for rule in rules if rule not in there]
         tx.insert(implied_roles, [{"prior_id": prior, "implied_id": implied} for prior, implied in missing])
@@ -197,7 +199,7 @@ def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[s
     ]
     there = {
         (row.actor_id, row.target_type, row.target_id, row.role_id)
-        for row in tx.rows(select(assignments).where(assignments.c.actor_id.in_(list(user_ids.values()))))
+        for row in tx.rows(select_as(AssignmentRow).where(assignments.c.actor_id.in_(list(user_ids.values()))))
     }
     rows = []
     for user, kind, target, role in wanted:

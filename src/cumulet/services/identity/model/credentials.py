@@ -15,14 +15,13 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Row, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.vault import Vault
-from cumulet.services.identity.tables import credentials
+from cumulet.services.identity.tables import CredentialRow, credentials
 
 EC2 = "ec2"
 TOTP = "totp"
@@ -33,7 +32,7 @@ _BOUND = ("trust_id", "app_cred_id", "access_token_id", "access_id")  # what an 
 class Opened(Struct, frozen=True):
     """A credential with its blob."""
 
-    row: Row[Any]
+    row: CredentialRow
     blob: str
 
 
@@ -42,14 +41,14 @@ def hashed(access: str) -> str:
     return hashlib.sha256(access.encode()).hexdigest()
 
 
-def find(tx: Transaction, credential_id: str) -> Row[Any] | None:
+def find(tx: Transaction, credential_id: str) -> CredentialRow | None:
     """The row, or None. One query."""
-    return tx.row(select(credentials).where(credentials.c.id == credential_id))
+    return tx.row(select_as(CredentialRow).where(credentials.c.id == credential_id))
 
 
 def browse(tx: Transaction, vault: Vault, query: Query, user_id: str | None) -> list[Opened]:
     """Credentials that fit `query`, of one user when given. One query, two with a marker."""
-    wanted = select(credentials)
+    wanted = select_as(CredentialRow)
     if user_id is not None:
         wanted = wanted.where(credentials.c.user_id == user_id)
     return [Opened(row, vault.opened(row)) for row in listed(tx, wanted, query, COLUMNS)]
@@ -58,7 +57,7 @@ def browse(tx: Transaction, vault: Vault, query: Query, user_id: str | None) -> 
 def of_user(tx: Transaction, vault: Vault, user_id: str, kind: str) -> list[Opened]:
     """A user's credentials of one type, in the order of their ids. One query."""
     where = (credentials.c.user_id == user_id, credentials.c.type == kind)
-    rows: Sequence[Row[Any]] = tx.rows(select(credentials).where(*where).order_by(credentials.c.id))
+    rows: Sequence[CredentialRow] = tx.rows(select_as(CredentialRow).where(*where).order_by(credentials.c.id))
     return [Opened(row, vault.opened(row)) for row in rows]
 
 
@@ -77,13 +76,13 @@ def create(tx: Transaction, vault: Vault, fields: Mapping[str, Any], blob: str) 
     check_blob(fields["type"], blob)
     row = {"project_id": None, **fields, "id": credential_id, **vault.sealed(blob)}
     taken = lookups.conflict("credential", f"Duplicate entry found with ID {credential_id}")
-    lookups.db(tx, credentials, row, taken)
+    lookups.insert(tx, credentials, row, taken)
     found = find(tx, credential_id)
     assert found is not None
     return Opened(found, blob)
 
 
-def update(tx: Transaction, vault: Vault, row: Row[Any], asked: Mapping[str, Any], blob: str) -> Opened:
+def update(tx: Transaction, vault: Vault, row: CredentialRow, asked: Mapping[str, Any], blob: str) -> Opened:
     """Give a credential another blob. `asked`: what else the request says, which may say again what is, and no more:
     whose a credential is, for what, and of which type, never changes (OSSA-2020-004). Raises 400."""
     for name, value in asked.items():

@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Table, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth.caller import DEFAULT_DOMAIN
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.domain_options import DEFAULTS, SECRET
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.vault import Vault
-from cumulet.services.identity.tables import domain_options, domain_secrets
+from cumulet.services.identity.tables import DomainOptionRow, DomainSecretRow, domain_options, domain_secrets
 
 COMPLIANCE = "security_compliance"
 _READABLE = ("password_regex", "password_regex_description")
@@ -51,7 +51,7 @@ def shown(tx: Transaction, domain_id: str, group: str | None = None, option: str
 
 def visible(tx: Transaction, domain_id: str, group: str | None = None, option: str | None = None) -> Config:
     """As `shown`, and empty where there is nothing. One query."""
-    wanted = select(domain_options).where(_within(domain_options, domain_id, group, option))
+    wanted = select_as(DomainOptionRow).where(_within(domain_options, domain_id, group, option))
     found: Config = {}
     for row in tx.rows(wanted.order_by(domain_options.c.section, domain_options.c.name)):
         found.setdefault(row.section, {})[row.name] = row.value
@@ -128,7 +128,7 @@ def of_directory(vault: Vault, tx: Transaction, domain_id: str) -> Config:
     if found.get("identity", {}).get("driver") != "ldap":
         return {}
     options = found.setdefault("ldap", {})
-    sealed = tx.rows(select(domain_secrets).where(_within(domain_secrets, domain_id, "ldap")))
+    sealed = tx.rows(select_as(DomainSecretRow).where(_within(domain_secrets, domain_id, "ldap")))
     secrets = {row.name: vault.opened(row) for row in sealed}
     for name, value in options.items():
         for secret, text in secrets.items():

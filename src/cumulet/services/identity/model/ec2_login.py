@@ -35,5 +35,5 @@ def log_in(attempt: Attempt, given: Signed, check: Check) -> tuple[str, Record]:
         check(blob["secret"], given, tx.now / SECOND)
         if any(blob.get(name) for name in _DELEGATED):  # no delegation makes one here: such a blob was written by hand
             raise Unauthorized("User not valid for project.")
-        scope = scopes.project(tx, row.project_id)
+        scope = scopes.project(tx, row.project_id or "")
     return login.issue(attempt, {METHOD: Proof(row.user_id, scope=scope)}, UNSET)

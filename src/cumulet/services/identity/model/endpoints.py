@@ -7,14 +7,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
-
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, regions
 from cumulet.services.identity.model.catalog import SLOTS
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import endpoints
+from cumulet.services.identity.tables import EndpointRow, RegionRow, ServiceRow, endpoints
 
 COLUMNS = {
     "id": endpoints.c.id,
@@ -27,25 +25,25 @@ COLUMNS = {
 _SLOT = re.compile(r"[$%]\(([^)]*)\)(.?)")
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[EndpointRow]:
     """Endpoints that fit `query`. One query, two with a marker."""
-    return listed(tx, select(endpoints), query, COLUMNS)
+    return listed(tx, select_as(EndpointRow), query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any]) -> EndpointRow:
     """A new endpoint. Raises 400, 404."""
     values = {**_checked(tx, fields), "id": uuid.uuid4().hex, "follows": False}
     tx.insert(endpoints, values)
     generation.bump(tx)
-    return lookups.get(tx, "endpoint", values["id"])
+    return lookups.get(tx, EndpointRow, values["id"])
 
 
-def update(tx: Transaction, endpoint_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, endpoint_id: str, fields: Mapping[str, Any]) -> EndpointRow:
     """Change an endpoint; a URL that is given stays, whatever the cloud listens on later. Raises 400, 404."""
     kept = {"follows": False} if "url" in fields else {}
     tx.update(endpoints, endpoints.c.id == endpoint_id, **_checked(tx, fields), **kept)
     generation.bump(tx)
-    return lookups.get(tx, "endpoint", endpoint_id)
+    return lookups.get(tx, EndpointRow, endpoint_id)
 
 
 def delete(tx: Transaction, endpoint_id: str) -> None:
@@ -59,15 +57,15 @@ def delete(tx: Transaction, endpoint_id: str) -> None:
 def _checked(tx: Transaction, fields: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(fields)
     if "service_id" in values:
-        lookups.get(tx, "service", values["service_id"])
+        lookups.get(tx, ServiceRow, values["service_id"])
     if "url" in values:
         _check_url(values["url"])
     older = values.pop("region", None)  # the name of before regions were a noun; such a region is made
     if older is not None and values.get("region_id") is None:
         values["region_id"] = older
-        if lookups.find(tx, "region", older) is None:
+        if lookups.find(tx, RegionRow, older) is None:
             regions.create(tx, {"id": older})
-    elif values.get("region_id") is not None and lookups.find(tx, "region", values["region_id"]) is None:
+    elif values.get("region_id") is not None and lookups.find(tx, RegionRow, values["region_id"]) is None:
         raise BadRequest(
             "Expecting to find endpoint region_id in region table. The server could not comply with the request since "
             "it is either malformed or otherwise incorrect. The client is assumed to be in error."

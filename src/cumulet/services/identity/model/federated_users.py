@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, not_, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import delegations, lookups
 from cumulet.services.identity.tables import (
     FEDERATED,
+    FederatedUserRow,
+    FederationProtocolRow,
     assignments,
     expiring_memberships,
     federated_users,
@@ -41,7 +43,7 @@ def condition(query: Mapping[str, list[str]]) -> ColumnElement[bool] | None:
 
 def of_users(tx: Transaction, ids: Collection[str]) -> dict[str, Objects]:
     """User id → what is federated of it, of those of whom something is. One query."""
-    wanted = select(federated_users).where(in_list(federated_users.c.user_id, ids))
+    wanted = select_as(FederatedUserRow).where(in_list(federated_users.c.user_id, ids))
     found: dict[str, dict[str, list[dict[str, str]]]] = {}
     for row in tx.rows(wanted.order_by(federated_users.c.idp_id, federated_users.c.protocol_id)):
         protocols = found.setdefault(row.user_id, {}).setdefault(row.idp_id, [])
@@ -63,7 +65,7 @@ def replace(tx: Transaction, user_id: str, objects: Sequence[Mapping[str, Any]],
     ]
     _check(tx, rows, domain_id)
     tx.delete(federated_users, federated_users.c.user_id == user_id)
-    others = select(federated_users).where(in_list(federated_users.c.unique_id, [row["unique_id"] for row in rows]))
+    others = select_as(FederatedUserRow).where(in_list(federated_users.c.unique_id, [row["unique_id"] for row in rows]))
     keys = {(row.idp_id, row.protocol_id, row.unique_id) for row in tx.rows(others)} if rows else set()
     for row in rows:
         if _key(row) in keys:
@@ -81,7 +83,7 @@ def _check(tx: Transaction, rows: Sequence[Mapping[str, str]], domain_id: str | 
     if domain_id is not None:
         there = there.where(identity_providers.c.domain_id == domain_id)
     idps = {row.id for row in tx.rows(there)}
-    protocols = {(row.idp_id, row.id) for row in tx.rows(select(federation_protocols))}
+    protocols = {(row.idp_id, row.id) for row in tx.rows(select_as(FederationProtocolRow))}
     for row in rows:
         if row["idp_id"] not in idps:
             raise BadRequest(f"Could not find Identity Provider: {row['idp_id']}")

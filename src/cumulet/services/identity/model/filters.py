@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnElement, Row, Select, String, bindparam, func
+from sqlalchemy import Boolean, Column, ColumnElement, String, bindparam, func
 
-from cumulet.db import Page, Transaction, paged
-from cumulet.db.paging import MarkerNotFound
+from cumulet.db import Page, Transaction, TypedSelect, paged
+from cumulet.db.paging import MarkerNotFound, S
+from cumulet.db.rows import R
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.tables import folded
 
@@ -41,7 +42,7 @@ _COMPARATORS: dict[str, Callable[[ColumnElement[Any], ColumnElement[Any]], Colum
 }
 
 
-def filtered(statement: Select[Any], query: Query, columns: Columns) -> Select[Any]:
+def filtered(statement: S, query: Query, columns: Columns) -> S:
     """`statement` with the conditions of `query` on `columns` (name of the filter → column). Raises 400 for absurdly
     many."""
     if sum(map(len, query.values())) > _MOST:
@@ -86,7 +87,7 @@ def page(query: Query) -> Page:
     return Page(limit=int(limit) if limit and int(limit) else None, marker=query.get("marker", [None])[-1])
 
 
-def listed(tx: Transaction, statement: Select[Any], query: Query, columns: Columns) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, statement: TypedSelect[R], query: Query, columns: Columns) -> Sequence[R]:
     """The rows of one page, in the order of their ids. `columns` must hold ``id``."""
     narrowed = filtered(statement, {k: v for k, v in query.items() if k not in ("limit", "marker")}, columns)
     try:

@@ -9,16 +9,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
-
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import NotFound
 from cumulet.problem import Problem
 from cumulet.services.identity.model import bootstrap, generation, password_rules, passwords, revocations
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.model.users import digest
-from cumulet.services.identity.tables import users
+from cumulet.services.identity.tables import UserRow, users
 
 ADMIN = "admin_password"
 USERS = {
@@ -58,12 +56,12 @@ def put(db: Database, rules: PasswordRules, secret: str, password: str) -> dict[
     return {"users": [row.name for row in found], **said}
 
 
-def _rows(tx: Transaction, names: tuple[str, ...]) -> list[Row[Any]]:
-    wanted = select(users).where(users.c.domain_id == bootstrap.DOMAIN, users.c.name_key.in_(names))
+def _rows(tx: Transaction, names: tuple[str, ...]) -> list[UserRow]:
+    wanted = select_as(UserRow).where(users.c.domain_id == bootstrap.DOMAIN, users.c.name_key.in_(names))
     return list(tx.rows(wanted.where(users.c.namesake == "").order_by(users.c.name_key)))
 
 
-def _change(tx: Transaction, rules: PasswordRules, row: Row[Any], hashed: str) -> None:
+def _change(tx: Transaction, rules: PasswordRules, row: UserRow, hashed: str) -> None:
     password_rules.remember(tx, rules, row)
     values: dict[str, Any] = {"password_hash": hashed, "password_created_at": tx.now, "epoch": users.c.epoch + 1}
     values |= {"failed_logins": 0, "failed_at": None, "last_active_at": tx.now}

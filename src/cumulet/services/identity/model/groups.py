@@ -6,21 +6,27 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
-
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.identity.model import generation, lookups
 from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import assignments, expiring_memberships, groups, memberships
+from cumulet.services.identity.tables import (
+    DomainRow,
+    GroupRow,
+    MembershipRow,
+    assignments,
+    expiring_memberships,
+    groups,
+    memberships,
+)
 
 COLUMNS = {"id": groups.c.id, "name": groups.c.name, "domain_id": groups.c.domain_id}
 
 
-def browse(tx: Transaction, query: Query, domain_id: str | None, user_id: str | None = None) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query, domain_id: str | None, user_id: str | None = None) -> Sequence[GroupRow]:
     """Groups that fit `query`, of one domain or user when given. One query, two with a marker."""
-    wanted = select(groups)
+    wanted = select_as(GroupRow)
     if domain_id is not None:
         wanted = wanted.where(groups.c.domain_id == domain_id)
     if user_id is not None:
@@ -28,16 +34,16 @@ def browse(tx: Transaction, query: Query, domain_id: str | None, user_id: str | 
     return listed(tx, wanted, query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any]) -> GroupRow:
     """A new group. Raises 404 for the domain, 409 for the name."""
-    lookups.get(tx, "domain", fields["domain_id"])
+    lookups.get(tx, DomainRow, fields["domain_id"])
     group_id = uuid.uuid4().hex
     row = {**fields, "id": group_id, "name": fields["name"].strip(), "description": fields.get("description") or ""}
-    lookups.db(tx, groups, row, _taken(row["name"], fields["domain_id"]))
-    return lookups.get(tx, "group", group_id)
+    lookups.insert(tx, groups, row, _taken(row["name"], fields["domain_id"]))
+    return lookups.get(tx, GroupRow, group_id)
 
 
-def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, row: GroupRow, fields: Mapping[str, Any]) -> GroupRow:
     """Change a group. Raises 400, 409."""
     values = dict(fields)
     if values.pop("domain_id", row.domain_id) != row.domain_id:
@@ -45,7 +51,7 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any
     if "description" in values:
         values["description"] = values["description"] or ""
     lookups.change(tx, groups, row.id, values, _taken(values.get("name", row.name), row.domain_id))
-    return lookups.get(tx, "group", row.id)
+    return lookups.get(tx, GroupRow, row.id)
 
 
 def delete(tx: Transaction, group_id: str) -> None:
@@ -64,7 +70,7 @@ def contains(tx: Transaction, group_id: str, user_id: str) -> bool:
 
 def add(tx: Transaction, group_id: str, user_id: str) -> None:
     """Put the user into the group; being there already is fine."""
-    wanted = select(memberships).where(memberships.c.group_id == group_id, memberships.c.user_id == user_id)
+    wanted = select_as(MembershipRow).where(memberships.c.group_id == group_id, memberships.c.user_id == user_id)
     if tx.row(wanted) is None:
         tx.insert(memberships, {"group_id": group_id, "user_id": user_id})
         generation.bump(tx)

@@ -10,16 +10,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.identity.model import federated_users, generation, lookups
 from cumulet.services.identity.model import projects as domains
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.mappings import check_id
 from cumulet.services.identity.tables import (
+    DomainRow,
+    FederationProtocolRow,
+    IdentityProviderRow,
+    MappingRow,
     expiring_memberships,
     federation_protocols,
     identity_provider_remote_ids,
@@ -30,20 +34,20 @@ from cumulet.services.identity.tables import federated_users as table
 COLUMNS = {"id": identity_providers.c.id, "enabled": identity_providers.c.enabled}
 MINUTE = 60_000_000
 
-Shown = tuple[Row[Any], list[str]]
+Shown = tuple[IdentityProviderRow, list[str]]
 
 
 def browse(tx: Transaction, query: Query) -> list[Shown]:
     """Identity providers that fit `query`. Two queries, three with a marker."""
-    return _with_remote_ids(tx, listed(tx, select(identity_providers), query, COLUMNS))
+    return _with_remote_ids(tx, listed(tx, select_as(IdentityProviderRow), query, COLUMNS))
 
 
 def show(tx: Transaction, idp_id: str) -> Shown:
     """An identity provider. Raises 404. Two queries."""
-    return _with_remote_ids(tx, [lookups.get(tx, "idp", idp_id)])[0]
+    return _with_remote_ids(tx, [lookups.get(tx, IdentityProviderRow, idp_id)])[0]
 
 
-def _with_remote_ids(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Shown]:
+def _with_remote_ids(tx: Transaction, rows: Sequence[IdentityProviderRow]) -> list[Shown]:
     found: dict[str, list[str]] = {row.id: [] for row in rows}
     remote = identity_provider_remote_ids
     for each in tx.rows(select(remote).where(remote.c.idp_id.in_(found)).order_by(remote.c.remote_id)):
@@ -57,10 +61,10 @@ def create(tx: Transaction, idp_id: str, fields: Mapping[str, Any]) -> Shown:
     values = {**fields, "id": idp_id}
     remote_ids = values.pop("remote_ids", None) or []
     if values.get("domain_id"):
-        lookups.get(tx, "domain", values["domain_id"])
+        lookups.get(tx, DomainRow, values["domain_id"])
     else:
         values["domain_id"] = _own_domain(tx, idp_id)
-    lookups.db(tx, identity_providers, values, lookups.conflict("identity_provider", f"Duplicate entry: {idp_id}"))
+    lookups.insert(tx, identity_providers, values, lookups.conflict("identity_provider", f"Duplicate entry: {idp_id}"))
     _call(tx, idp_id, remote_ids)
     return show(tx, idp_id)
 
@@ -89,7 +93,7 @@ def _call(tx: Transaction, idp_id: str, remote_ids: Sequence[str]) -> None:
 
 def update(tx: Transaction, idp_id: str, fields: Mapping[str, Any]) -> Shown:
     """Change an identity provider; tokens of its users end while it is disabled. Raises 400, 404, 409."""
-    lookups.get(tx, "idp", idp_id)
+    lookups.get(tx, IdentityProviderRow, idp_id)
     values = dict(fields)
     if not values:
         raise BadRequest("Invalid input for field 'identity_provider': {} does not have enough properties")
@@ -107,23 +111,23 @@ def update(tx: Transaction, idp_id: str, fields: Mapping[str, Any]) -> Shown:
 
 def delete(tx: Transaction, idp_id: str) -> None:
     """Delete an identity provider with its protocols; its domain stays. Raises 404."""
-    lookups.get(tx, "idp", idp_id)
+    lookups.get(tx, IdentityProviderRow, idp_id)
     federated_users.forget_providers(tx, identity_providers.c.id == idp_id)
     generation.bump(tx)
 
 
-def protocols(tx: Transaction, idp_id: str) -> Sequence[Row[Any]]:
+def protocols(tx: Transaction, idp_id: str) -> Sequence[FederationProtocolRow]:
     """The protocols of an identity provider. One query."""
-    wanted = select(federation_protocols).where(federation_protocols.c.idp_id == idp_id)
+    wanted = select_as(FederationProtocolRow).where(federation_protocols.c.idp_id == idp_id)
     return tx.rows(wanted.order_by(federation_protocols.c.id))
 
 
-def find_protocol(tx: Transaction, idp_id: str, protocol_id: str) -> Row[Any] | None:
+def find_protocol(tx: Transaction, idp_id: str, protocol_id: str) -> FederationProtocolRow | None:
     """A protocol, or None. One query."""
-    return tx.row(select(federation_protocols).where(_is(idp_id, protocol_id)))
+    return tx.row(select_as(FederationProtocolRow).where(_is(idp_id, protocol_id)))
 
 
-def protocol(tx: Transaction, idp_id: str, protocol_id: str) -> Row[Any]:
+def protocol(tx: Transaction, idp_id: str, protocol_id: str) -> FederationProtocolRow:
     """A protocol. Raises 404. One query."""
     row = find_protocol(tx, idp_id, protocol_id)
     if row is None:
@@ -131,18 +135,18 @@ def protocol(tx: Transaction, idp_id: str, protocol_id: str) -> Row[Any]:
     return row
 
 
-def add_protocol(tx: Transaction, idp_id: str, protocol_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def add_protocol(tx: Transaction, idp_id: str, protocol_id: str, fields: Mapping[str, Any]) -> FederationProtocolRow:
     """A new protocol. Raises 400 for the mapping, 404 for the identity provider, 409."""
     check_id(protocol_id)
     _check_mapping(tx, fields["mapping_id"])
-    lookups.get(tx, "idp", idp_id)
+    lookups.get(tx, IdentityProviderRow, idp_id)
     row = {**fields, "idp_id": idp_id, "id": protocol_id}
     taken = lookups.conflict("federation_protocol", f"Duplicate entry found with ID {protocol_id}")
-    lookups.db(tx, federation_protocols, row, taken)
+    lookups.insert(tx, federation_protocols, row, taken)
     return protocol(tx, idp_id, protocol_id)
 
 
-def change_protocol(tx: Transaction, idp_id: str, protocol_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def change_protocol(tx: Transaction, idp_id: str, protocol_id: str, fields: Mapping[str, Any]) -> FederationProtocolRow:
     """Give a protocol another mapping. Raises 400 for the mapping, 404."""
     _check_mapping(tx, fields["mapping_id"])
     protocol(tx, idp_id, protocol_id)
@@ -163,5 +167,5 @@ def _is(idp_id: str, protocol_id: str) -> ColumnElement[bool]:
 
 
 def _check_mapping(tx: Transaction, mapping_id: str) -> None:
-    if lookups.find(tx, "mapping", mapping_id) is None:
+    if lookups.find(tx, MappingRow, mapping_id) is None:
         raise BadRequest(f"Invalid mapping id: {mapping_id}")

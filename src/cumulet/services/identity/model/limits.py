@@ -10,14 +10,22 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import or_, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, TypedSelect, select_as
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.registered_limits import check_places, unknown
-from cumulet.services.identity.tables import limits, projects, registered_limits, services
+from cumulet.services.identity.tables import (
+    LimitRow,
+    ProjectRow,
+    RegisteredLimitRow,
+    limits,
+    projects,
+    registered_limits,
+    services,
+)
 
 FLAT, STRICT = "flat", "strict_two_level"
 MODELS = {
@@ -35,8 +43,17 @@ COLUMNS = {
 Fields = Mapping[str, Any]
 
 
-def _joined() -> Select[Any]:
-    return select(
+class FullLimitRow(LimitRow):
+    """A limit with what its registered limit is of."""
+
+    service_id: str
+    region_id: str
+    resource_name: str
+
+
+def _joined() -> TypedSelect[FullLimitRow]:
+    return select_as(
+        FullLimitRow,
         limits,
         registered_limits.c.service_id,
         registered_limits.c.region_id,
@@ -44,7 +61,7 @@ def _joined() -> Select[Any]:
     ).join(registered_limits, registered_limits.c.id == limits.c.registered_limit_id)
 
 
-def browse(tx: Transaction, query: Query, *, project_id: str = "", domain_id: str = "") -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query, *, project_id: str = "", domain_id: str = "") -> Sequence[FullLimitRow]:
     """Limits that fit `query`: of a project, or of a domain and its projects, when given. One query."""
     wanted = _joined()
     if project_id:
@@ -55,7 +72,7 @@ def browse(tx: Transaction, query: Query, *, project_id: str = "", domain_id: st
     return listed(tx, wanted, query, COLUMNS)
 
 
-def find(tx: Transaction, limit_id: str) -> Row[Any] | None:
+def find(tx: Transaction, limit_id: str) -> FullLimitRow | None:
     """The limit, joined with its registered limit, or None. One query."""
     return tx.row(_joined().where(limits.c.id == limit_id))
 
@@ -65,7 +82,7 @@ def missing(limit_id: str) -> NotFound:
     return NotFound(f"Could not find limit for {limit_id}.")
 
 
-def create(tx: Transaction, asked: Sequence[Fields], model: str) -> Sequence[Row[Any]]:
+def create(tx: Transaction, asked: Sequence[Fields], model: str) -> Sequence[FullLimitRow]:
     """All of `asked` or none. Raises 400 for what is not there, 403 where nothing is registered, 409."""
     check_places(tx, asked, "limit")
     owned = _owned(tx, asked)
@@ -84,12 +101,12 @@ def create(tx: Transaction, asked: Sequence[Fields], model: str) -> Sequence[Row
         for each in owned
     ]
     for row in rows:
-        lookups.db(tx, limits, row, lookups.conflict("limit", "Duplicate entry"))
+        lookups.insert(tx, limits, row, lookups.conflict("limit", "Duplicate entry"))
     found = {row.id: row for row in tx.rows(_joined().where(limits.c.id.in_([row["id"] for row in rows])))}
     return [found[row["id"]] for row in rows]
 
 
-def update(tx: Transaction, row: Row[Any], fields: Fields, model: str) -> Row[Any]:
+def update(tx: Transaction, row: FullLimitRow, fields: Fields, model: str) -> FullLimitRow:
     """Change the amount or the description. Raises 403."""
     if model == STRICT and "resource_limit" in fields:
         changed = {**row._mapping, **fields}
@@ -145,7 +162,7 @@ def _key(fields: Fields) -> Key:
 def _owned(tx: Transaction, asked: Sequence[Fields]) -> list[dict[str, Any]]:
     """`asked` with its owners looked up: a project that acts as a domain becomes the domain. One query."""
     wanted = {each[key] for each in asked for key in ("project_id", "domain_id") if each.get(key)}
-    rows = {row.id: row for row in tx.rows(select(projects).where(projects.c.id.in_(wanted)))}
+    rows = {row.id: row for row in tx.rows(select_as(ProjectRow).where(projects.c.id.in_(wanted)))}
     owned = []
     for each in asked:
         key = "project_id" if each.get("project_id") else "domain_id"
@@ -158,19 +175,19 @@ def _owned(tx: Transaction, asked: Sequence[Fields]) -> list[dict[str, Any]]:
     return owned
 
 
-def _registered(tx: Transaction, owned: Sequence[Fields]) -> dict[Key, Row[Any]]:
+def _registered(tx: Transaction, owned: Sequence[Fields]) -> dict[Key, RegisteredLimitRow]:
     """The registered limits behind `owned`. Raises 403 when one is missing. One query."""
     names = {each["resource_name"] for each in owned}
     found = {
         (row.service_id, row.region_id, row.resource_name): row
-        for row in tx.rows(select(registered_limits).where(registered_limits.c.resource_name.in_(names)))
+        for row in tx.rows(select_as(RegisteredLimitRow).where(registered_limits.c.resource_name.in_(names)))
     }
     if any(_key(each) not in found for each in owned):
         raise NotAllowed("Unable to create a limit that has no corresponding registered limit.")
     return found
 
 
-def _check_tree(tx: Transaction, owned: Sequence[Fields], registered: Mapping[Key, Row[Any]]) -> None:
+def _check_tree(tx: Transaction, owned: Sequence[Fields], registered: Mapping[Key, RegisteredLimitRow]) -> None:
     """Raise 403 when a project's limit exceeds its domain's, of the request or of before. Two queries."""
     ids = {registered[_key(each)].id for each in owned}
     rows = tx.rows(

@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
-from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotAllowed, Unauthorized
 from cumulet.services.identity.model import payloads, receipts, scopes
 from cumulet.services.identity.model.methods import Attempt, Proof
@@ -24,7 +22,7 @@ from cumulet.services.identity.model.methods.registry import METHODS, method
 from cumulet.services.identity.model.payloads import PLAIN, Facts, Payload
 from cumulet.services.identity.model.token_sources import Scoped
 from cumulet.services.identity.model.tokens import REFUSED, Record
-from cumulet.services.identity.tables import projects, users
+from cumulet.services.identity.tables import NamedUserRow, projects, users
 from cumulet.services.identity.wire import tokens as wire
 
 _domains = projects.alias("domains")
@@ -94,15 +92,17 @@ def _payload(tx: Transaction, attempt: Attempt, proofs: dict[str, Proof], asked:
     )
 
 
-def _user(tx: Transaction, user_id: str) -> Row[Any]:
-    joined = select(users, _domains.c.name.label("domain_name")).join(_domains, _domains.c.id == users.c.domain_id)
+def _user(tx: Transaction, user_id: str) -> NamedUserRow:
+    joined = select_as(NamedUserRow, users, _domains.c.name.label("domain_name")).join(
+        _domains, _domains.c.id == users.c.domain_id
+    )
     user = tx.row(joined.where(users.c.id == user_id))
     if user is None:
         raise Unauthenticated(REFUSED)
     return user
 
 
-def _methods(attempt: Attempt, user: Row[Any], proofs: dict[str, Proof], now_s: int) -> tuple[str, ...]:
+def _methods(attempt: Attempt, user: NamedUserRow, proofs: dict[str, Proof], now_s: int) -> tuple[str, ...]:
     """All methods that stand behind the proofs, those of a receipt included. Raises `receipts.Incomplete` when the
     user's rules want more."""
     used = {*proofs, *(name for proof in proofs.values() for name in proof.methods)}
@@ -118,7 +118,7 @@ def _methods(attempt: Attempt, user: Row[Any], proofs: dict[str, Proof], now_s: 
     return methods
 
 
-def _check_user(tx: Transaction, attempt: Attempt, user: Any, found: Sequence[Proof]) -> None:
+def _check_user(tx: Transaction, attempt: Attempt, user: NamedUserRow, found: Sequence[Proof]) -> None:
     """Refuse when the password has changed since it was checked, or has expired, or the user was away for too long."""
     if attempt.context.password_rules.inactive(user, tx.now):
         raise Unauthenticated(REFUSED)
@@ -138,7 +138,9 @@ def _facts(found: Sequence[Proof]) -> Facts:
     return given.pop() if given else PLAIN
 
 
-def _scope(tx: Transaction, user: Any, proofs: dict[str, Proof], asked: Asked, groups: tuple[str, ...]) -> Scoped:
+def _scope(
+    tx: Transaction, user: NamedUserRow, proofs: dict[str, Proof], asked: Asked, groups: tuple[str, ...]
+) -> Scoped:
     """What the proofs fix, or else what was asked for."""
     fixed = [(name, proof.scope) for name, proof in proofs.items() if proof.scope is not None]
     if fixed:

@@ -5,42 +5,47 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Table, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, TypedRow, select_as
+from cumulet.db.rows import R
 from cumulet.http.faults import Conflict, NotFound
 from cumulet.services.identity.model import names
 from cumulet.services.identity.tables import (
-    endpoint_groups,
-    endpoints,
-    groups,
-    identity_providers,
-    mappings,
-    policies,
+    DomainRow,
+    EndpointGroupRow,
+    EndpointRow,
+    GroupRow,
+    IdentityProviderRow,
+    MappingRow,
+    PolicyRow,
+    ProjectRow,
+    RegionRow,
+    RoleRow,
+    ServiceProviderRow,
+    ServiceRow,
+    UserRow,
     projects,
-    regions,
-    roles,
-    service_providers,
-    services,
-    users,
 )
 
-TABLES: dict[str, Table] = {
-    "user": users,
-    "group": groups,
-    "project": projects,
-    "domain": projects,
-    "role": roles,
-    "service": services,
-    "endpoint": endpoints,
-    "endpoint_group": endpoint_groups,
-    "region": regions,
-    "idp": identity_providers,
-    "mapping": mappings,
-    "policy": policies,
-    "service_provider": service_providers,
+KINDS: dict[str, type[Any]] = {
+    "user": UserRow,
+    "group": GroupRow,
+    "project": ProjectRow,
+    "domain": DomainRow,
+    "role": RoleRow,
+    "service": ServiceRow,
+    "endpoint": EndpointRow,
+    "endpoint_group": EndpointGroupRow,
+    "region": RegionRow,
+    "idp": IdentityProviderRow,
+    "mapping": MappingRow,
+    "policy": PolicyRow,
+    "service_provider": ServiceProviderRow,
 }
+"""Noun → its row."""
+NOUNS: dict[type[TypedRow], str] = {kind: noun for noun, kind in KINDS.items()}
 _WORDS = {"endpoint_group": "Endpoint Group", "idp": "Identity Provider", "service_provider": "Service Provider"}
 
 
@@ -49,20 +54,20 @@ def missing(noun: str, identifier: str | None) -> NotFound:
     return NotFound(f"Could not find {_WORDS.get(noun, noun)}: {identifier}.")
 
 
-def find(tx: Transaction, noun: str, identifier: str) -> Row[Any] | None:
-    """The row of `noun`, or None. One query."""
-    table = TABLES[noun]
-    wanted = select(table).where(table.c.id == identifier)
-    if noun == "domain":
+def find(tx: Transaction, kind: type[R], identifier: str) -> R | None:
+    """The row with this id, or None. One query."""
+    table = kind.__table__
+    wanted = select_as(kind).where(table.c.id == identifier)
+    if kind is DomainRow:
         wanted = wanted.where(projects.c.is_domain)
     return tx.row(wanted)
 
 
-def get(tx: Transaction, noun: str, identifier: str) -> Row[Any]:
-    """The row of `noun`. Raises 404. One query."""
-    row = find(tx, noun, identifier)
+def get(tx: Transaction, kind: type[R], identifier: str) -> R:
+    """The row with this id. Raises 404. One query."""
+    row = find(tx, kind, identifier)
     if row is None:
-        raise missing(noun, identifier)
+        raise missing(NOUNS[kind], identifier)
     return row
 
 
@@ -70,7 +75,7 @@ def existing(tx: Transaction, noun: str, identifiers: Collection[str]) -> set[st
     """Those of `identifiers` that are there. One query, none for no ids."""
     if not identifiers:
         return set()
-    table = TABLES[noun]
+    table = KINDS[noun].__table__
     return {row.id for row in tx.rows(select(table.c.id).where(table.c.id.in_(list(identifiers))))}
 
 
@@ -79,7 +84,7 @@ def conflict(kind: str, details: str) -> Conflict:
     return Conflict(f"Conflict occurred attempting to store {kind} - {details}.")
 
 
-def db(tx: Transaction, table: Table, values: Mapping[str, Any], taken: Conflict) -> None:
+def insert(tx: Transaction, table: Table, values: Mapping[str, Any], taken: Conflict) -> None:
     """Insert a row; raises `taken` when its name or id is."""
     try:
         tx.insert(table, values)

@@ -5,41 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
-
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import Refused, compiled
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.mapping_rules import EVALUATIONS, VERSIONS
-from cumulet.services.identity.tables import mappings
+from cumulet.services.identity.tables import MappingRow, mappings
 
 _LONGEST = 64  # characters of an id
 
 
-def browse(tx: Transaction) -> Sequence[Row[Any]]:
+def browse(tx: Transaction) -> Sequence[MappingRow]:
     """All mappings. One query."""
-    return tx.rows(select(mappings).order_by(mappings.c.id))
+    return tx.rows(select_as(MappingRow).order_by(mappings.c.id))
 
 
-def create(tx: Transaction, mapping_id: str, mapping: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, mapping_id: str, mapping: Mapping[str, Any]) -> MappingRow:
     """A new mapping of checked rules. Raises 400, 409."""
     check_id(mapping_id)
     taken = lookups.conflict("mapping", f"Duplicate entry found with ID {mapping_id}")
-    lookups.db(tx, mappings, {"id": mapping_id, **mapping}, taken)
-    return lookups.get(tx, "mapping", mapping_id)
+    lookups.insert(tx, mappings, {"id": mapping_id, **mapping}, taken)
+    return lookups.get(tx, MappingRow, mapping_id)
 
 
-def update(tx: Transaction, mapping_id: str, mapping: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, mapping_id: str, mapping: Mapping[str, Any]) -> MappingRow:
     """Other rules for a mapping. Raises 404."""
-    lookups.get(tx, "mapping", mapping_id)
+    lookups.get(tx, MappingRow, mapping_id)
     tx.update(mappings, mappings.c.id == mapping_id, **mapping)
-    return lookups.get(tx, "mapping", mapping_id)
+    return lookups.get(tx, MappingRow, mapping_id)
 
 
 def delete(tx: Transaction, mapping_id: str) -> None:
     """Delete a mapping; protocols that name it map nobody from now on. Raises 404."""
-    lookups.get(tx, "mapping", mapping_id)
+    lookups.get(tx, MappingRow, mapping_id)
     tx.delete(mappings, mappings.c.id == mapping_id)
 
 

@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, bindparam, case, select
+from sqlalchemy import bindparam, case, select
 
+from cumulet.db.paging import S
 from cumulet.services.identity.tables import ROOT, folded, projects
 
 T = TypeVar("T")
 
 
-def best(statement: Select[Any], table: Any, name: str) -> Select[Any]:
+def best(statement: S, table: Any, name: str) -> S:
     """`statement` for rows of `table`, or of an alias of it, by name: the first one is meant by `name`. It is the one
     of that very spelling, else the one without a mark; those behind it have the same key."""
     found = statement.where(table.c.name_key == folded(name))
     return found.order_by((table.c.name == name).desc(), table.c.namesake)
 
 
-def bound(statement: Select[Any], table: Any, prefix: str = "") -> Select[Any]:
+def bound(statement: S, table: Any, prefix: str = "") -> S:
     """As `best`, for a statement that is prepared: `values` of the name are bound later."""
     found = statement.where(table.c.name_key == bindparam(f"{prefix}key"))
     return found.order_by((table.c.name == bindparam(f"{prefix}name")).desc(), table.c.namesake)

@@ -13,17 +13,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import NotFound, Unauthorized
 from cumulet.services.identity.model import delegations, generation, lookups, trusts
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.vault import Vault
+from cumulet.services.identity.tables import (
+    OAuth1AccessTokenRow,
+    OAuth1ConsumerRow,
+    OAuth1RequestTokenRow,
+    ProjectRow,
+    RoleRow,
+    roles,
+)
 from cumulet.services.identity.tables import oauth1_access_tokens as access_tokens
 from cumulet.services.identity.tables import oauth1_consumers as consumers
 from cumulet.services.identity.tables import oauth1_request_tokens as request_tokens
-from cumulet.services.identity.tables import roles
 
 REQUEST_LIFE_S = 8 * 3600  # both as in Keystone
 ACCESS_LIFE_S = 24 * 3600
@@ -42,20 +48,20 @@ class Issued(Struct, frozen=True):
     expires_at: int
 
 
-def browse_consumers(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse_consumers(tx: Transaction, query: Query) -> Sequence[OAuth1ConsumerRow]:
     """Consumers, of one page. One query, two with a marker."""
-    return listed(tx, select(consumers), query, _CONSUMERS)
+    return listed(tx, select_as(OAuth1ConsumerRow), query, _CONSUMERS)
 
 
-def consumer(tx: Transaction, consumer_id: str) -> Row[Any]:
+def consumer(tx: Transaction, consumer_id: str) -> OAuth1ConsumerRow:
     """The consumer. Raises 404. One query."""
-    row = tx.row(select(consumers).where(consumers.c.id == consumer_id))
+    row = tx.row(select_as(OAuth1ConsumerRow).where(consumers.c.id == consumer_id))
     if row is None:
         raise NotFound("Consumer not found")
     return row
 
 
-def create_consumer(tx: Transaction, vault: Vault, fields: Mapping[str, Any]) -> tuple[Row[Any], str]:
+def create_consumer(tx: Transaction, vault: Vault, fields: Mapping[str, Any]) -> tuple[OAuth1ConsumerRow, str]:
     """A new consumer, and its secret."""
     secret = uuid.uuid4().hex
     values = {**fields, "id": uuid.uuid4().hex, **vault.sealed(secret)}
@@ -63,7 +69,7 @@ def create_consumer(tx: Transaction, vault: Vault, fields: Mapping[str, Any]) ->
     return consumer(tx, values["id"]), secret
 
 
-def update_consumer(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any]:
+def update_consumer(tx: Transaction, row: OAuth1ConsumerRow, fields: Mapping[str, Any]) -> OAuth1ConsumerRow:
     """Change what is told about a consumer."""
     tx.update(consumers, consumers.c.id == row.id, **fields)
     return consumer(tx, row.id)
@@ -76,17 +82,17 @@ def delete_consumer(tx: Transaction, consumer_id: str) -> None:
     generation.bump(tx)
 
 
-def find_request_token(tx: Transaction, token_id: str) -> Row[Any] | None:
+def find_request_token(tx: Transaction, token_id: str) -> OAuth1RequestTokenRow | None:
     """The request token, or None. One query."""
-    return tx.row(select(request_tokens).where(request_tokens.c.id == token_id))
+    return tx.row(select_as(OAuth1RequestTokenRow).where(request_tokens.c.id == token_id))
 
 
-def find_access_token(tx: Transaction, token_id: str) -> Row[Any] | None:
+def find_access_token(tx: Transaction, token_id: str) -> OAuth1AccessTokenRow | None:
     """The access token, or None. One query."""
-    return tx.row(select(access_tokens).where(access_tokens.c.id == token_id))
+    return tx.row(select_as(OAuth1AccessTokenRow).where(access_tokens.c.id == token_id))
 
 
-def access_token(tx: Transaction, token_id: str) -> Row[Any]:
+def access_token(tx: Transaction, token_id: str) -> OAuth1AccessTokenRow:
     """The access token. Raises 404. One query."""
     row = find_access_token(tx, token_id)
     if row is None:
@@ -96,7 +102,7 @@ def access_token(tx: Transaction, token_id: str) -> Row[Any]:
 
 def request(tx: Transaction, vault: Vault, consumer_id: str, project_id: str) -> Issued:
     """A new request token for a project. Forgets those that are over. Raises 404."""
-    lookups.get(tx, "project", project_id)
+    lookups.get(tx, ProjectRow, project_id)
     tx.delete(request_tokens, request_tokens.c.expires_at < tx.now)
     made = Issued(uuid.uuid4().hex, uuid.uuid4().hex, tx.now + REQUEST_LIFE_S * _SECOND)
     values = {"id": made.id, "consumer_id": consumer_id, "requested_project_id": project_id}
@@ -104,7 +110,7 @@ def request(tx: Transaction, vault: Vault, consumer_id: str, project_id: str) ->
     return made
 
 
-def waiting(tx: Transaction, token_id: str) -> Row[Any]:
+def waiting(tx: Transaction, token_id: str) -> OAuth1RequestTokenRow:
     """A request token that is not over. Raises 404, 401."""
     row = find_request_token(tx, token_id)
     if row is None:
@@ -126,7 +132,7 @@ def authorize(tx: Transaction, token_id: str, user_id: str, role_ids: Sequence[s
     return verifier
 
 
-def exchange(tx: Transaction, vault: Vault, row: Row[Any]) -> Issued:
+def exchange(tx: Transaction, vault: Vault, row: OAuth1RequestTokenRow) -> Issued:
     """The access token for an authorized request token, which is used up. Raises 401."""
     if not row.authorizing_user_id:
         raise Unauthorized("Request Token does not have an authorizing user id.")
@@ -146,19 +152,19 @@ def exchange(tx: Transaction, vault: Vault, row: Row[Any]) -> Issued:
     return made
 
 
-def browse_access_tokens(tx: Transaction, query: Query, user_id: str) -> Sequence[Row[Any]]:
+def browse_access_tokens(tx: Transaction, query: Query, user_id: str) -> Sequence[OAuth1AccessTokenRow]:
     """What a user has authorized. One query, two with a marker."""
-    wanted = select(access_tokens).where(access_tokens.c.authorizing_user_id == user_id)
+    wanted = select_as(OAuth1AccessTokenRow).where(access_tokens.c.authorizing_user_id == user_id)
     return listed(tx, wanted, query, _ACCESS_TOKENS)
 
 
-def delete_access_token(tx: Transaction, row: Row[Any]) -> None:
+def delete_access_token(tx: Transaction, row: OAuth1AccessTokenRow) -> None:
     """Delete an access token, which ends what was made of it."""
     tx.delete(access_tokens, access_tokens.c.id == row.id)
     generation.bump(tx)
 
 
-def roles_of(tx: Transaction, row: Row[Any]) -> Sequence[Row[Any]]:
+def roles_of(tx: Transaction, row: OAuth1AccessTokenRow) -> Sequence[RoleRow]:
     """The roles that an access token was authorized for, in the order in which they were given. One query."""
-    found = tx.rows(select(roles).where(roles.c.id.in_(row.role_ids)))
+    found = tx.rows(select_as(RoleRow).where(roles.c.id.in_(row.role_ids)))
     return sorted(found, key=lambda each: row.role_ids.index(each.id))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http.faults import BadRequest, NotAllowed
+from cumulet.services.identity.tables import ProjectRow, RoleRow, UserRow
 
+Guarded = UserRow | ProjectRow | RoleRow
 IMMUTABLE = "immutable"
 FOR_RESOURCES = frozenset({IMMUTABLE})
 MFA_RULES = "multi_factor_auth_rules"
@@ -55,20 +55,20 @@ def _are_rules(value: Any) -> bool:
     )
 
 
-def check_update(noun: str, row: Row[Any], asked: Mapping[str, Any]) -> None:
+def check_update(noun: str, row: Guarded, asked: Mapping[str, Any]) -> None:
     """Raise 403 when the row is immutable and the request does more than lift that."""
     lifts = asked.get("options") and asked["options"].get(IMMUTABLE, True) in (False, None)
     if row.options.get(IMMUTABLE) and not lifts:
         raise _barred("update", noun, row)
 
 
-def check_delete(noun: str, row: Row[Any]) -> None:
+def check_delete(noun: str, row: Guarded) -> None:
     """Raise 403 when the row is immutable."""
     if row.options.get(IMMUTABLE):
         raise _barred("delete", noun, row)
 
 
-def _barred(verb: str, noun: str, row: Row[Any]) -> NotAllowed:
+def _barred(verb: str, noun: str, row: Guarded) -> NotAllowed:
     return NotAllowed(
         f'Unable to {verb} immutable {noun} resource: `{row.id}. Set resource option "immutable" to false first.'
     )

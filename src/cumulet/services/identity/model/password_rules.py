@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from cumulet.db import Database, Transaction
 from cumulet.db.times import SECOND, now_us
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import form
 from cumulet.services.identity.model import passwords
-from cumulet.services.identity.tables import LDAP, old_passwords, users
+from cumulet.services.identity.tables import LDAP, UserRow, old_passwords, users
 
 DAY = 86_400 * SECOND
 
@@ -47,7 +47,7 @@ class PasswordRules(Struct, frozen=True):
             return now
         return now + self.password_expires_days * DAY if self.password_expires_days else None
 
-    def inactive(self, user: Row[Any], now: int) -> bool:
+    def inactive(self, user: UserRow, now: int) -> bool:
         """Whether a user counts as disabled, not having logged in for so many days. Directories disable their own."""
         days = self.disable_user_account_days_inactive
         if not days or user.origin == LDAP or user.options.get("ignore_user_inactivity"):
@@ -56,7 +56,7 @@ class PasswordRules(Struct, frozen=True):
         return bool(now // DAY - last // DAY >= days)
 
 
-def is_locked(rules: PasswordRules, user: Row[Any], now: int) -> bool:
+def is_locked(rules: PasswordRules, user: UserRow, now: int) -> bool:
     """Whether the user has failed too often lately."""
     if not rules.lockout_failure_attempts or user.options.get("ignore_lockout_failure_attempts"):
         return False
@@ -71,12 +71,12 @@ def active_today(tx: Transaction, user_id: str) -> None:
     tx.update(users, (users.c.id == user_id) & earlier, last_active_at=tx.now)
 
 
-def was_active_today(user: Row[Any], now: int) -> bool:
+def was_active_today(user: UserRow, now: int) -> bool:
     """Whether `active_today` has nothing to do."""
     return user.last_active_at is not None and bool(user.last_active_at // DAY == now // DAY)
 
 
-def count_failure(db: Database, rules: PasswordRules, user: Row[Any]) -> None:
+def count_failure(db: Database, rules: PasswordRules, user: UserRow) -> None:
     """Count a wrong password; failures of longer ago than a lockout lasts are forgotten."""
     if not rules.lockout_failure_attempts:
         return
@@ -89,12 +89,12 @@ def count_failure(db: Database, rules: PasswordRules, user: Row[Any]) -> None:
         tx.update(users, users.c.id == user.id, failed_logins=count, failed_at=tx.now)
 
 
-def forget_failures(tx: Transaction, user: Row[Any]) -> None:
+def forget_failures(tx: Transaction, user: UserRow) -> None:
     """The user has proven to know the password."""
     tx.update(users, users.c.id == user.id, failed_logins=0, failed_at=None)
 
 
-def check_change(db: Database, rules: PasswordRules, user: Row[Any], password: str) -> None:
+def check_change(db: Database, rules: PasswordRules, user: UserRow, password: str) -> None:
     """Whether a user may change the own password to `password` now. Slow. Raises 400."""
     rules.check(password)
     expired = user.password_expires_at is not None and user.password_expires_at <= now_us()
@@ -115,7 +115,7 @@ def check_change(db: Database, rules: PasswordRules, user: Row[Any], password: s
                 )
 
 
-def _last_hashes(db: Database, count: int, user: Row[Any]) -> Sequence[str]:
+def _last_hashes(db: Database, count: int, user: UserRow) -> Sequence[str]:
     """Hashes of the last `count` passwords, the one in force included."""
     wanted = select(old_passwords.c.hash).where(old_passwords.c.user_id == user.id)
     with db.read() as tx:
@@ -123,7 +123,7 @@ def _last_hashes(db: Database, count: int, user: Row[Any]) -> Sequence[str]:
     return [user.password_hash, *(row.hash for row in older)]
 
 
-def remember(tx: Transaction, rules: PasswordRules, user: Row[Any]) -> None:
+def remember(tx: Transaction, rules: PasswordRules, user: UserRow) -> None:
     """Keep the hash that is replaced now, and no more of them than the rules look at."""
     if rules.unique_last_password_count < 2 or user.password_hash is None:
         return

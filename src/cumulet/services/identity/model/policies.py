@@ -10,36 +10,44 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import endpoints, policies, policy_associations, regions
+from cumulet.services.identity.tables import (
+    EndpointRow,
+    PolicyAssociationRow,
+    PolicyRow,
+    endpoints,
+    policies,
+    policy_associations,
+    regions,
+)
 
 COLUMNS = {"id": policies.c.id, "type": policies.c.type}
 Ids = Sequence[str] | Select[Any]
 _TARGETS = ("endpoint_id", "service_id", "region_id")
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[PolicyRow]:
     """Policies that fit `query`. One query, two with a marker."""
-    return listed(tx, select(policies), query, COLUMNS)
+    return listed(tx, select_as(PolicyRow), query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any]) -> PolicyRow:
     """A new policy."""
     policy_id = uuid.uuid4().hex
     tx.insert(policies, {**fields, "id": policy_id})
-    return lookups.get(tx, "policy", policy_id)
+    return lookups.get(tx, PolicyRow, policy_id)
 
 
-def update(tx: Transaction, policy_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, policy_id: str, fields: Mapping[str, Any]) -> PolicyRow:
     """Change a policy."""
     tx.update(policies, policies.c.id == policy_id, **fields)
-    return lookups.get(tx, "policy", policy_id)
+    return lookups.get(tx, PolicyRow, policy_id)
 
 
 def delete(tx: Transaction, policy_id: str) -> None:
@@ -50,9 +58,9 @@ def delete(tx: Transaction, policy_id: str) -> None:
 
 def check_target(tx: Transaction, policy_id: str, target: Mapping[str, str]) -> None:
     """Raise 404 unless the policy and all that `target` names (``endpoint_id`` and so on) are there."""
-    lookups.get(tx, "policy", policy_id)
+    lookups.get(tx, PolicyRow, policy_id)
     for name, identifier in target.items():
-        lookups.get(tx, name.removesuffix("_id"), identifier)
+        lookups.get(tx, lookups.KINDS[name.removesuffix("_id")], identifier)
 
 
 def associate(tx: Transaction, policy_id: str, target: Mapping[str, str]) -> None:
@@ -68,7 +76,7 @@ def associate(tx: Transaction, policy_id: str, target: Mapping[str, str]) -> Non
 def check(tx: Transaction, policy_id: str, target: Mapping[str, str]) -> None:
     """Raise 404 unless the policy is the one for `target`."""
     where = and_(_is(target), policy_associations.c.policy_id == policy_id)
-    if tx.row(select(policy_associations).where(where)) is None:
+    if tx.row(select_as(PolicyAssociationRow).where(where)) is None:
         raise NotFound("Could not find policy association.")
 
 
@@ -77,9 +85,9 @@ def dissociate(tx: Transaction, policy_id: str, target: Mapping[str, str]) -> No
     tx.delete(policy_associations, and_(_is(target), policy_associations.c.policy_id == policy_id))
 
 
-def for_endpoint(tx: Transaction, endpoint: Row[Any]) -> Row[Any]:
+def for_endpoint(tx: Transaction, endpoint: EndpointRow) -> PolicyRow:
     """The policy for an endpoint. Raises 404. Three queries."""
-    wanted = select(policy_associations).where(
+    wanted = select_as(PolicyAssociationRow).where(
         (policy_associations.c.endpoint_id == endpoint.id) | (policy_associations.c.service_id == endpoint.service_id)
     )
     found = {(row.endpoint_id, row.region_id): row.policy_id for row in tx.rows(wanted)}
@@ -87,14 +95,14 @@ def for_endpoint(tx: Transaction, endpoint: Row[Any]) -> Row[Any]:
     policy_id = next((found[key] for key in closest if key in found), None)
     if policy_id is None:
         raise NotFound(f"No policy is associated with endpoint {endpoint.id}.")
-    return lookups.get(tx, "policy", policy_id)
+    return lookups.get(tx, PolicyRow, policy_id)
 
 
-def endpoints_of(tx: Transaction, policy_id: str) -> list[Row[Any]]:
+def endpoints_of(tx: Transaction, policy_id: str) -> list[EndpointRow]:
     """Endpoints that the policy has been associated with in any way. Three queries."""
     parents = _parents(tx)
-    every = tx.rows(select(endpoints).order_by(endpoints.c.id))
-    targets = tx.rows(select(policy_associations).where(policy_associations.c.policy_id == policy_id))
+    every = tx.rows(select_as(EndpointRow).order_by(endpoints.c.id))
+    targets = tx.rows(select_as(PolicyAssociationRow).where(policy_associations.c.policy_id == policy_id))
     ids = {row.endpoint_id for row in targets if row.endpoint_id}
     pairs = {(row.service_id, row.region_id) for row in targets if not row.endpoint_id}
     return [

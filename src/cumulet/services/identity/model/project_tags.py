@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotFound
-from cumulet.services.identity.tables import project_tags
+from cumulet.services.identity.tables import ProjectTagRow, project_tags
 
 MOST = 80
 
@@ -21,7 +21,7 @@ def browse(tx: Transaction, project_id: str) -> list[str]:
 
 def check(tx: Transaction, project_id: str, name: str) -> None:
     """Raise 404 unless the project has the tag. One query."""
-    wanted = select(project_tags).where(project_tags.c.project_id == project_id, project_tags.c.name == name)
+    wanted = select_as(ProjectTagRow).where(project_tags.c.project_id == project_id, project_tags.c.name == name)
     if tx.row(wanted) is None:
         raise _missing(name)
 

@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
+from sqlalchemy import ColumnElement, false, func, or_, select, true
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, TypedSelect, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import (
@@ -30,6 +30,9 @@ from cumulet.services.identity.model import project_tags as labels
 from cumulet.services.identity.model.filters import Query, listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
+    DomainRow,
+    ProjectRow,
+    ProjectTagRow,
     assignments,
     groups,
     identity_providers,
@@ -51,42 +54,42 @@ COLUMNS = {
 }
 DEFAULT_DOMAIN = "default"
 DEEPEST = 5
-Tagged = tuple[Row[Any], list[str]]
+Tagged = tuple[ProjectRow, list[str]]
 
 
-def browse(tx: Transaction, query: Query, domain_id: str | None) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query, domain_id: str | None) -> Sequence[ProjectRow]:
     """Projects that fit `query`; projects that act as domains only with ``is_domain``. One query."""
     domains = "is_domain" in query and truth(query["is_domain"][-1])
-    wanted = select(projects).where(projects.c.is_domain == (true() if domains else false()))
+    wanted = select_as(ProjectRow).where(projects.c.is_domain == (true() if domains else false()))
     if domain_id is not None:
         wanted = wanted.where(projects.c.domain_id == domain_id)
     return listed(tx, _tagged(wanted, query), query, COLUMNS)
 
 
-def browse_domains(tx: Transaction, query: Query, domain_id: str | None) -> Sequence[Row[Any]]:
+def browse_domains(tx: Transaction, query: Query, domain_id: str | None) -> Sequence[ProjectRow]:
     """Domains that fit `query`. One query."""
-    wanted = select(projects).where(projects.c.is_domain == true())
+    wanted = select_as(ProjectRow).where(projects.c.is_domain == true())
     if domain_id is not None:
         wanted = wanted.where(projects.c.id == domain_id)
     return listed(tx, wanted, query, {k: COLUMNS[k] for k in ("id", "name", "enabled")})
 
 
-def reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool = False) -> Sequence[Row[Any]]:
+def reachable(tx: Transaction, query: Query, user_id: str, *, domains: bool = False) -> Sequence[ProjectRow]:
     """Projects (or domains) on which the user has a role. One query."""
     where = access.reachable_domains(user_id) if domains else access.reachable_projects(user_id)
-    return listed(tx, select(projects).where(where), query, COLUMNS)
+    return listed(tx, select_as(ProjectRow).where(where), query, COLUMNS)
 
 
-def enabled_reachable(tx: Transaction, query: Query, who: access.Actor, *, domains: bool) -> Sequence[Row[Any]]:
+def enabled_reachable(tx: Transaction, query: Query, who: access.Actor, *, domains: bool) -> Sequence[ProjectRow]:
     """Those of `reachable` for which a token can be had. One query."""
     where = access.reachable_domains(*who) if domains else access.reachable_projects(*who)
     above = projects.alias("above")
     living = select(above.c.id).where(above.c.enabled)
     usable = or_(projects.c.domain_id == ROOT, projects.c.domain_id.in_(living))
-    return listed(tx, select(projects).where(where, projects.c.enabled, usable), query, COLUMNS)
+    return listed(tx, select_as(ProjectRow).where(where, projects.c.enabled, usable), query, COLUMNS)
 
 
-def _tagged(statement: Select[Any], query: Query) -> Select[Any]:
+def _tagged(statement: TypedSelect[ProjectRow], query: Query) -> TypedSelect[ProjectRow]:
     """Keystone's four filters on tags: all of, any of, and their negations."""
     for key in ("tags", "tags-any", "not-tags", "not-tags-any"):
         if key not in query:
@@ -100,11 +103,11 @@ def _tagged(statement: Select[Any], query: Query) -> Select[Any]:
     return statement
 
 
-def with_tags(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Tagged]:
+def with_tags(tx: Transaction, rows: Sequence[ProjectRow]) -> list[Tagged]:
     """Each row with its tags. One query."""
     if not rows:
         return []
-    wanted = select(project_tags).where(project_tags.c.project_id.in_([row.id for row in rows]))
+    wanted = select_as(ProjectTagRow).where(project_tags.c.project_id.in_([row.id for row in rows]))
     found: dict[str, list[str]] = {}
     for tag in tx.rows(wanted.order_by(project_tags.c.name)):
         found.setdefault(tag.project_id, []).append(tag.name)
@@ -123,16 +126,16 @@ def create(tx: Transaction, fields: Mapping[str, Any], tags: Sequence[str] = ())
     else:
         values["parent_id"] = values.get("parent_id") or values["domain_id"]
         _check_parent(tx, values)
-    lookups.db(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
+    lookups.insert(tx, projects, values, _taken(values["name"], bool(values.get("is_domain"))))
     labels.replace(tx, values["id"], tags)
     timeline.record(tx, values["id"], "created", f"The {_noun(values.get('is_domain'))} was created.")
     generation.bump(tx)
-    return with_tags(tx, [lookups.get(tx, "project", values["id"])])[0]
+    return with_tags(tx, [lookups.get(tx, ProjectRow, values["id"])])[0]
 
 
 def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
-    parent = lookups.find(tx, "project", values["parent_id"])
-    for noun, row in (("domain", lookups.find(tx, "domain", values["domain_id"])), ("project", parent)):
+    parent = lookups.find(tx, ProjectRow, values["parent_id"])
+    for noun, row in (("domain", lookups.find(tx, DomainRow, values["domain_id"])), ("project", parent)):
         if row is None:
             raise BadRequest(lookups.missing(noun, values["domain_id" if noun == "domain" else "parent_id"]).message)
     assert parent is not None
@@ -147,7 +150,7 @@ def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
             f"Cannot create project, since it specifies its domain_id {values['domain_id']}, but specifies a parent in "
             f"a different domain ({its_domain})."
         )
-    above = tx.rows(select(projects).where(projects.c.id.in_(access.ancestors(parent.id))))
+    above = tx.rows(select_as(ProjectRow).where(projects.c.id.in_(access.ancestors(parent.id))))
     for row in (*above, parent):
         if not row.enabled:
             raise BadRequest(f"cannot create a project in a branch containing a disabled project: {row.id}")
@@ -155,7 +158,7 @@ def _check_parent(tx: Transaction, values: Mapping[str, Any]) -> None:
         raise NotAllowed(f"Max hierarchy depth reached for {parent.id} branch.")
 
 
-def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequence[str] | None) -> Tagged:
+def update(tx: Transaction, row: ProjectRow, fields: Mapping[str, Any], tags: Sequence[str] | None) -> Tagged:
     """Change a project or domain. Raises 400, 403, 409."""
     options.check_update("domain" if row.is_domain else "project", row, fields)
     values = dict(fields)
@@ -171,7 +174,8 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
         values["description"] = values["description"] or ""
     if row.enabled and values.get("enabled") is False:
         _disable(tx, row)
-        revocations.record(tx, **{"domain_id" if row.is_domain else "project_id": row.id})
+        whose: dict[str, Any] = {"domain_id" if row.is_domain else "project_id": row.id}
+        revocations.record(tx, **whose)
         values["epoch"] = projects.c.epoch + 1
     elif not row.enabled and values.get("enabled"):
         above = select(projects.c.id).where(projects.c.id.in_(access.ancestors(row.id)), projects.c.enabled == false())
@@ -185,10 +189,10 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any], tags: Sequ
     message = f"The {_noun(row.is_domain)} was changed: {', '.join(changed) or 'nothing'}."
     timeline.record(tx, row.id, "updated", message)
     generation.bump(tx)
-    return with_tags(tx, [lookups.get(tx, "project", row.id)])[0]
+    return with_tags(tx, [lookups.get(tx, ProjectRow, row.id)])[0]
 
 
-def _disable(tx: Transaction, row: Row[Any]) -> None:
+def _disable(tx: Transaction, row: ProjectRow) -> None:
     if row.is_domain:
         tx.update(users, users.c.domain_id == row.id, epoch=users.c.epoch + 1)
         tx.update(projects, projects.c.domain_id == row.id, epoch=projects.c.epoch + 1)
@@ -196,7 +200,7 @@ def _disable(tx: Transaction, row: Row[Any]) -> None:
         raise NotAllowed(f"Cannot disable project {row.id} since its subtree contains enabled projects.")
 
 
-def delete(tx: Transaction, row: Row[Any]) -> None:
+def delete(tx: Transaction, row: ProjectRow) -> None:
     """Delete a project, with the grants on it. Raises 403."""
     if row.is_domain:
         delete_domain(tx, row)
@@ -222,7 +226,7 @@ def _noun(is_domain: object) -> str:
     return "domain" if is_domain else "project"
 
 
-def delete_domain(tx: Transaction, row: Row[Any]) -> None:
+def delete_domain(tx: Transaction, row: ProjectRow) -> None:
     """Delete a disabled domain with all that is in it. Raises 403."""
     options.check_delete("domain", row)
     if row.id == DEFAULT_DOMAIN:

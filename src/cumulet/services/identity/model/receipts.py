@@ -16,6 +16,7 @@ from msgspec import Struct
 from cumulet.db import iso
 from cumulet.http.faults import Unauthorized
 from cumulet.services.identity.model import payloads
+from cumulet.services.identity.tables import NamedUserRow
 
 LIFE_S = 300
 HEADER = "openstack-auth-receipt"
@@ -63,8 +64,10 @@ def missing(options: dict[str, Any], methods: Collection[str], known: Collection
     return Missing(usable)
 
 
-def incomplete(box: MultiFernet, user: Any, methods: tuple[str, ...], wanted: Missing, now_s: int) -> Incomplete:
-    """The answer to proofs that are not enough. `user`: a row with the name of its domain."""
+def incomplete(
+    box: MultiFernet, user: NamedUserRow, methods: tuple[str, ...], wanted: Missing, now_s: int
+) -> Incomplete:
+    """The answer to proofs that are not enough."""
     packed = _Packed(user.id, payloads.bits(methods), now_s + LIFE_S)
     sealed = box.encrypt_at_time(msgspec.msgpack.encode(packed), now_s).rstrip(b"=").decode()
     receipt = {

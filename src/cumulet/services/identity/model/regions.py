@@ -6,43 +6,43 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import generation, lookups, policies, registered_limits
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import endpoints, regions
+from cumulet.services.identity.tables import RegionRow, endpoints, regions
 
 COLUMNS = {"id": regions.c.id, "parent_region_id": regions.c.parent_region_id}
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[RegionRow]:
     """Regions that fit `query`. One query, two with a marker."""
-    return listed(tx, select(regions), query, COLUMNS)
+    return listed(tx, select_as(RegionRow), query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any]) -> RegionRow:
     """A new region. Raises 404 for the parent, 409."""
     values = {**fields, "id": fields.get("id") or uuid.uuid4().hex, "description": fields.get("description") or ""}
     if values.get("parent_region_id") is not None:
-        lookups.get(tx, "region", values["parent_region_id"])
-    lookups.db(tx, regions, values, lookups.conflict("region", f"Duplicate ID, {values['id']}"))
+        lookups.get(tx, RegionRow, values["parent_region_id"])
+    lookups.insert(tx, regions, values, lookups.conflict("region", f"Duplicate ID, {values['id']}"))
     generation.bump(tx)
-    return lookups.get(tx, "region", values["id"])
+    return lookups.get(tx, RegionRow, values["id"])
 
 
-def update(tx: Transaction, region_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, region_id: str, fields: Mapping[str, Any]) -> RegionRow:
     """Change a region. Raises 400 for a circle, 404."""
     values = dict(fields)
     if "description" in values:
         values["description"] = values["description"] or ""
     if values.get("parent_region_id") is not None:
-        lookups.get(tx, "region", values["parent_region_id"])
+        lookups.get(tx, RegionRow, values["parent_region_id"])
         _check_circle(tx, region_id, values["parent_region_id"])
     tx.update(regions, regions.c.id == region_id, **values)
     generation.bump(tx)
-    return lookups.get(tx, "region", region_id)
+    return lookups.get(tx, RegionRow, region_id)
 
 
 def _check_circle(tx: Transaction, region_id: str, parent_id: str) -> None:

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import limits, registered_limits
+from cumulet.services.identity.tables import RegisteredLimitRow, limits, registered_limits
 
 COLUMNS = {
     "id": registered_limits.c.id,
@@ -22,32 +22,32 @@ COLUMNS = {
 }
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[RegisteredLimitRow]:
     """Registered limits that fit `query`. One query, two with a marker."""
-    return listed(tx, select(registered_limits), query, COLUMNS)
+    return listed(tx, select_as(RegisteredLimitRow), query, COLUMNS)
 
 
-def get(tx: Transaction, limit_id: str) -> Row[Any]:
+def get(tx: Transaction, limit_id: str) -> RegisteredLimitRow:
     """The registered limit. Raises 404. One query."""
-    row = tx.row(select(registered_limits).where(registered_limits.c.id == limit_id))
+    row = tx.row(select_as(RegisteredLimitRow).where(registered_limits.c.id == limit_id))
     if row is None:
         raise NotFound(f"Could not find registered limit for {limit_id}.")
     return row
 
 
-def create(tx: Transaction, asked: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
+def create(tx: Transaction, asked: Sequence[Mapping[str, Any]]) -> Sequence[RegisteredLimitRow]:
     """All of `asked` or none. Raises 400 for a service or region that is not there, 409."""
     check_places(tx, asked, "registered_limit")
     rows = [{"description": None, **_stored(fields), "id": uuid.uuid4().hex} for fields in asked]
     taken = lookups.conflict("registered_limit", "Duplicate entry")
     for row in rows:
-        lookups.db(tx, registered_limits, row, taken)
+        lookups.insert(tx, registered_limits, row, taken)
     ids = [row["id"] for row in rows]
-    found = {row.id: row for row in tx.rows(select(registered_limits).where(registered_limits.c.id.in_(ids)))}
+    found = {row.id: row for row in tx.rows(select_as(RegisteredLimitRow).where(registered_limits.c.id.in_(ids)))}
     return [found[identifier] for identifier in ids]
 
 
-def update(tx: Transaction, limit_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, limit_id: str, fields: Mapping[str, Any]) -> RegisteredLimitRow:
     """Change one that no limit refers to. Raises 400, 403, 404, 409."""
     get(tx, limit_id)
     check_places(tx, [fields], "registered_limit")

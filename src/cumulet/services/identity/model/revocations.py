@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select
+from sqlalchemy import bindparam, or_, select
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.model.payloads import Payload
-from cumulet.services.identity.tables import revocations
+from cumulet.services.identity.tables import RevocationRow, revocations
 
 SECOND = 1_000_000
 LONGEST_LIFE_S = 30 * 86400 + 48 * 3600
@@ -53,7 +52,7 @@ def is_revoked(tx: Transaction, payload: Payload) -> bool:
     return tx.row(_FITS, {"own": payload.audit_ids[0], "chain": payload.audit_ids[-1]}) is not None
 
 
-def browse(tx: Transaction, since: int | None) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, since: int | None) -> Sequence[RevocationRow]:
     """Events, the oldest first; those after `since` (µs) when given. One query."""
-    wanted = select(revocations).order_by(revocations.c.revoked_at, revocations.c.id)
+    wanted = select_as(RevocationRow).order_by(revocations.c.revoked_at, revocations.c.id)
     return tx.rows(wanted if since is None else wanted.where(revocations.c.revoked_at > since))

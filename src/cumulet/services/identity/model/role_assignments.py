@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import access, memberships, snapshot
-from cumulet.services.identity.tables import assignments, groups, projects, roles, users
+from cumulet.services.identity.tables import AssignmentRow, assignments, groups, projects, roles, users
 
 
 class Wanted(Struct, frozen=True):
@@ -77,7 +77,7 @@ def browse(tx: Transaction, wanted: Wanted) -> list[Entry]:
     wanted.check()
     found = [
         Entry(row.role_id, row.actor_type, row.actor_id, row.target_type, row.target_id, row.inherited)
-        for row in tx.rows(select(assignments).where(*_conditions(wanted)).order_by(*assignments.primary_key))
+        for row in tx.rows(select_as(AssignmentRow).where(*_conditions(wanted)).order_by(*assignments.primary_key))
     ]
     if wanted.effective:
         found = _through_roles(tx, _through_projects(tx, _through_groups(tx, found, wanted), wanted), wanted)

@@ -6,38 +6,38 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import or_
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.identity.model import delegations, generation, lookups, options, snapshot
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import assignments, implied_roles, roles
+from cumulet.services.identity.tables import DomainRow, ImpliedRoleRow, RoleRow, assignments, implied_roles, roles
 
 COLUMNS = {"id": roles.c.id, "name": roles.c.name, "domain_id": roles.c.domain_id}
 NOT_IMPLIED = frozenset({"admin"})  # Keystone's prohibited_implied_role
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[RoleRow]:
     """Roles that fit `query`: those of no domain unless it asks for a domain's. One query, two with a marker."""
-    wanted = select(roles)
+    wanted = select_as(RoleRow)
     if "domain_id" not in query:
         wanted = wanted.where(roles.c.domain_id == "")
     return listed(tx, wanted, query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any]) -> RoleRow:
     """A new role. Raises 404 for the domain, 409 for the name."""
     values = {**fields, "id": uuid.uuid4().hex, "domain_id": fields.get("domain_id") or ""}
     values["options"] = options.merged({}, values.get("options", {}), options.FOR_RESOURCES)
     if values["domain_id"]:
-        lookups.get(tx, "domain", values["domain_id"])
-    lookups.db(tx, roles, values, _taken(values["name"]))
+        lookups.get(tx, DomainRow, values["domain_id"])
+    lookups.insert(tx, roles, values, _taken(values["name"]))
     generation.bump(tx)
-    return lookups.get(tx, "role", values["id"])
+    return lookups.get(tx, RoleRow, values["id"])
 
 
-def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, row: RoleRow, fields: Mapping[str, Any]) -> RoleRow:
     """Change a role. Raises 400, 409."""
     options.check_update("role", row, fields)
     values = dict(fields)
@@ -47,10 +47,10 @@ def update(tx: Transaction, row: Row[Any], fields: Mapping[str, Any]) -> Row[Any
         raise BadRequest("Cannot change Domain ID")
     lookups.change(tx, roles, row.id, values, _taken(values.get("name", row.name)))
     generation.bump(tx)
-    return lookups.get(tx, "role", row.id)
+    return lookups.get(tx, RoleRow, row.id)
 
 
-def delete(tx: Transaction, row: Row[Any]) -> None:
+def delete(tx: Transaction, row: RoleRow) -> None:
     """Delete a role with all its grants and implications. Raises 403."""
     options.check_delete("role", row)
     role_id = row.id
@@ -61,18 +61,18 @@ def delete(tx: Transaction, row: Row[Any]) -> None:
     generation.bump(tx)
 
 
-def implied(tx: Transaction, prior_id: str) -> Sequence[Row[Any]]:
+def implied(tx: Transaction, prior_id: str) -> Sequence[RoleRow]:
     """Roles that `prior_id` implies directly. One query."""
-    wanted = select(roles).join(implied_roles, implied_roles.c.implied_id == roles.c.id)
+    wanted = select_as(RoleRow).join(implied_roles, implied_roles.c.implied_id == roles.c.id)
     return tx.rows(wanted.where(implied_roles.c.prior_id == prior_id).order_by(roles.c.name))
 
 
 def implies(tx: Transaction, prior_id: str, implied_id: str) -> bool:
     """Whether the rule exists. One query."""
-    return tx.row(select(implied_roles).where(_rule(prior_id, implied_id))) is not None
+    return tx.row(select_as(ImpliedRoleRow).where(_rule(prior_id, implied_id))) is not None
 
 
-def imply(tx: Transaction, prior: Row[Any], following: Row[Any]) -> None:
+def imply(tx: Transaction, prior: RoleRow, following: RoleRow) -> None:
     """`prior` implies `following` from now on; saying so again is fine. Raises 403."""
     if following.name in NOT_IMPLIED:
         raise NotAllowed(f"{following.id} cannot be an implied roles.")
@@ -92,11 +92,11 @@ def imply_no_more(tx: Transaction, prior_id: str, implied_id: str) -> None:
     generation.bump(tx)
 
 
-def rules(tx: Transaction) -> list[tuple[Row[Any], list[Row[Any]]]]:
+def rules(tx: Transaction) -> list[tuple[RoleRow, list[RoleRow]]]:
     """Every role that implies others, with those. Two queries."""
-    known = {row.id: row for row in tx.rows(select(roles))}
-    found: dict[str, list[Row[Any]]] = {}
-    for rule in tx.rows(select(implied_roles)):
+    known = {row.id: row for row in tx.rows(select_as(RoleRow))}
+    found: dict[str, list[RoleRow]] = {}
+    for rule in tx.rows(select_as(ImpliedRoleRow)):
         found.setdefault(rule.prior_id, []).append(known[rule.implied_id])
     return sorted(((known[prior], those) for prior, those in found.items()), key=lambda pair: str(pair[0].name))
 

@@ -11,16 +11,25 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import bindparam, select
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, TypedRow, TypedSelect, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import access, names
 from cumulet.services.identity.model.payloads import PLAIN
 from cumulet.services.identity.model.token_sources import Scoped, trust
 from cumulet.services.identity.model.tokens import REFUSED
-from cumulet.services.identity.tables import projects
+from cumulet.services.identity.tables import UserRow, projects
 from cumulet.services.identity.wire import tokens as wire
 
 _domains = projects.alias("domains")
+
+
+class _Place(TypedRow):
+    """A project or a domain, as far as a token is for it."""
+
+    id: str
+    epoch: int
+
+
 _NAMES = ("project", "domain", "system", "unscoped", "trust")
 
 
@@ -37,8 +46,8 @@ def writes(asked: wire.Scope | str | UnsetType) -> bool:
     return isinstance(asked, wire.Scope) and asked.trust is not UNSET
 
 
-def settled(tx: Transaction, user: Any, asked: wire.Scope | str | UnsetType, groups: tuple[str, ...]) -> Scoped:
-    """The scope that `user` (a row) asks for; the default one for UNSET. Raises `Unauthenticated`, 400."""
+def settled(tx: Transaction, user: UserRow, asked: wire.Scope | str | UnsetType, groups: tuple[str, ...]) -> Scoped:
+    """The scope that `user` asks for; the default one for UNSET. Raises `Unauthenticated`, 400."""
     if isinstance(asked, UnsetType):
         return _default(tx, user, groups)
     if isinstance(asked, str):
@@ -73,11 +82,11 @@ def domain_is(domains: Any, asked: wire.Domain) -> list[Any]:
 
 
 def _named_domain(tx: Transaction, asked: wire.Domain) -> Scoped:
-    wanted = select(_domains.c.id, _domains.c.epoch).where(_domains.c.is_domain, *domain_is(_domains, asked))
+    wanted = select_as(_Place, _domains.c.id, _domains.c.epoch).where(_domains.c.is_domain, *domain_is(_domains, asked))
     return _found("domain", tx.row(wanted))
 
 
-_PROJECTS = select(projects.c.id, projects.c.epoch).where(projects.c.is_domain.is_(False))
+_PROJECTS = select_as(_Place, projects.c.id, projects.c.epoch).where(projects.c.is_domain.is_(False))
 _PROJECT_NAMED = Prepared(
     names.bound(
         _PROJECTS.join(_domains, _domains.c.id == projects.c.domain_id).where(
@@ -104,17 +113,19 @@ def _named_project(tx: Transaction, asked: wire.Project) -> Scoped:
     return _found("project", tx.row(_PROJECT_OF_NAMED, {**called, **names.values(asked.domain.name, "domain_")}))
 
 
-def _project_row(project_id: str) -> Any:
-    return select(projects.c.id, projects.c.epoch).where(projects.c.id == project_id, projects.c.is_domain.is_(False))
+def _project_row(project_id: str) -> TypedSelect[_Place]:
+    return select_as(_Place, projects.c.id, projects.c.epoch).where(
+        projects.c.id == project_id, projects.c.is_domain.is_(False)
+    )
 
 
-def _found(scope: str, row: Any) -> Scoped:
+def _found(scope: str, row: _Place | None) -> Scoped:
     if row is None:
         raise Unauthenticated(REFUSED)
     return Scoped(scope, row.id, row.epoch, facts=PLAIN)
 
 
-def _default(tx: Transaction, user: Any, groups: tuple[str, ...]) -> Scoped:
+def _default(tx: Transaction, user: UserRow, groups: tuple[str, ...]) -> Scoped:
     """The user's default project when there is a role on it, nothing otherwise."""
     if user.default_project_id:
         living = select(_domains.c.id).where(_domains.c.enabled)

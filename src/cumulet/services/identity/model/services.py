@@ -6,34 +6,34 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, registered_limits
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import endpoints, services
+from cumulet.services.identity.tables import ServiceRow, endpoints, services
 
 COLUMNS = {"id": services.c.id, "type": services.c.type, "name": services.c.name}
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[ServiceRow]:
     """Services that fit `query`. One query, two with a marker."""
-    return listed(tx, select(services), query, COLUMNS)
+    return listed(tx, select_as(ServiceRow), query, COLUMNS)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any]) -> ServiceRow:
     """A new service; types and names may be there twice, as in Keystone."""
     service_id = uuid.uuid4().hex
     tx.insert(services, {**fields, "id": service_id})
     generation.bump(tx)
-    return lookups.get(tx, "service", service_id)
+    return lookups.get(tx, ServiceRow, service_id)
 
 
-def update(tx: Transaction, service_id: str, fields: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, service_id: str, fields: Mapping[str, Any]) -> ServiceRow:
     """Change a service."""
     tx.update(services, services.c.id == service_id, **fields)
     generation.bump(tx)
-    return lookups.get(tx, "service", service_id)
+    return lookups.get(tx, ServiceRow, service_id)
 
 
 def delete(tx: Transaction, service_id: str) -> None:

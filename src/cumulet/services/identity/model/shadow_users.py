@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.http.faults import Fault, NotAllowed, Unauthorized
 from cumulet.services.identity.model import federated_users, generation, names
@@ -24,6 +24,10 @@ from cumulet.services.identity.model.identity_providers import MINUTE
 from cumulet.services.identity.model.mapping_rules import Mapped
 from cumulet.services.identity.tables import (
     FEDERATED,
+    AssignmentRow,
+    ExpiringMembershipRow,
+    IdentityProviderRow,
+    UserRow,
     assignments,
     expiring_memberships,
     folded,
@@ -41,7 +45,7 @@ _LONGEST_ID, _LONGEST_NAME, _LONGEST_PROJECT = 255, 255, 64
 class Entrant(Struct, frozen=True):
     """Whom a mapping lets in. `idp`: the identity provider's row; the user has a name and an id."""
 
-    idp: Row[Any]
+    idp: IdentityProviderRow
     protocol_id: str
     mapping_id: str
     schema_version: str
@@ -107,11 +111,11 @@ def _enter(db: Database, entrant: Entrant, group_ids: Sequence[str], wanted: Seq
 def _known(tx: Transaction, entrant: Entrant) -> str | None:
     """The id of the user whose row says already what it should."""
     user_id = federated_users.find(tx, entrant.idp.id, entrant.protocol_id, entrant.unique_id)
-    row = tx.row(select(users).where(users.c.id == user_id)) if user_id else None
+    row = tx.row(select_as(UserRow).where(users.c.id == user_id)) if user_id else None
     return row.id if row is not None and not _news(row, entrant) else None
 
 
-def _news(row: Row[Any], entrant: Entrant) -> dict[str, Any]:
+def _news(row: UserRow, entrant: Entrant) -> dict[str, Any]:
     """What has changed of a federated user; a local one is its own."""
     if row.origin != FEDERATED:
         return {}
@@ -125,12 +129,12 @@ def _news(row: Row[Any], entrant: Entrant) -> dict[str, Any]:
 
 def _user(tx: Transaction, entrant: Entrant) -> str:
     user_id = federated_users.find(tx, entrant.idp.id, entrant.protocol_id, entrant.unique_id)
-    row = tx.row(select(users).where(users.c.id == user_id)) if user_id else None
+    row = tx.row(select_as(UserRow).where(users.c.id == user_id)) if user_id else None
     if row is not None:
         if news := _news(row, entrant):
             tx.update(users, users.c.id == row.id, **names.renamed(users, news))
             generation.bump(tx)
-        return str(row.id)
+        return row.id
     user = entrant.mapped.user
     user_id = uuid.uuid4().hex
     domain_id = _domain_id(tx, user["domain"]) if user.get("domain") else entrant.idp.domain_id
@@ -202,7 +206,7 @@ def _remember_groups(tx: Transaction, entrant: Entrant, user_id: str, group_ids:
     """Memberships that outlive the token, when the identity provider has a time for them; older ones end."""
     ttl = entrant.idp.authorization_ttl or 0
     of_user = (expiring_memberships.c.user_id == user_id) & (expiring_memberships.c.idp_id == entrant.idp.id)
-    before = {row.group_id for row in tx.rows(select(expiring_memberships).where(of_user))}
+    before = {row.group_id for row in tx.rows(select_as(ExpiringMembershipRow).where(of_user))}
     if not ttl and not before:
         return
     tx.delete(expiring_memberships, of_user)
@@ -242,7 +246,7 @@ def _wanted_roles(tx: Transaction, entrant: Entrant) -> list[_Roles]:
 def _grant(tx: Transaction, entrant: Entrant, user_id: str, wanted: Sequence[_Roles]) -> None:
     """Make the projects that are missing and give the roles; from schema version 3.0 take away all others."""
     mine = (assignments.c.actor_id == user_id) & (assignments.c.target_type == "project") & ~assignments.c.inherited
-    before = {(row.target_id, row.role_id) for row in tx.rows(select(assignments).where(mine))}
+    before = {(row.target_id, row.role_id) for row in tx.rows(select_as(AssignmentRow).where(mine))}
     ids = _project_ids(tx, wanted)
     after = {(ids[each.name, each.domain_id], role_id) for each in wanted for role_id in each.role_ids}
     rows = [

@@ -11,9 +11,16 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.services.identity.model import endpoint_filters
-from cumulet.services.identity.tables import endpoints, implied_roles, roles, service_providers, services
+from cumulet.services.identity.tables import (
+    ImpliedRoleRow,
+    ServiceProviderRow,
+    endpoints,
+    roles,
+    service_providers,
+    services,
+)
 
 
 class Snapshot(Struct, frozen=True):
@@ -58,7 +65,7 @@ def load(tx: Transaction, generation: int) -> Snapshot:
 def closure(tx: Transaction) -> dict[str, frozenset[str]]:
     """Role id → every role it implies, directly or through others. One query."""
     direct: dict[str, set[str]] = {}
-    for row in tx.rows(select(implied_roles)):
+    for row in tx.rows(select_as(ImpliedRoleRow)):
         direct.setdefault(row.prior_id, set()).add(row.implied_id)
     whole: dict[str, frozenset[str]] = {}
     for start in direct:
@@ -74,7 +81,7 @@ def closure(tx: Transaction) -> dict[str, frozenset[str]]:
 
 
 def _service_providers(tx: Transaction) -> list[dict[str, str]]:
-    wanted = select(service_providers).where(service_providers.c.enabled).order_by(service_providers.c.id)
+    wanted = select_as(ServiceProviderRow).where(service_providers.c.enabled).order_by(service_providers.c.id)
     return [{"id": row.id, "auth_url": row.auth_url, "sp_url": row.sp_url} for row in tx.rows(wanted)]
 
 

@@ -18,17 +18,16 @@ from typing import Any
 import msgspec
 from cryptography.fernet import MultiFernet
 from msgspec.structs import replace
-from sqlalchemy import select
 
 from cumulet.auth import Caller, Unauthenticated
-from cumulet.db import Transaction, iso
+from cumulet.db import Transaction, TypedRow, iso, select_as
 from cumulet.db.wakeups import Wakeups
 from cumulet.services.identity.model import access, catalog, generation, payloads, revocations, snapshot
 from cumulet.services.identity.model.keys import FernetKeys
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.model.token_sources import NOTHING, Delegation
 from cumulet.services.identity.model.token_sources.registry import delegations
-from cumulet.services.identity.tables import projects, users
+from cumulet.services.identity.tables import ProjectRow, projects, users
 
 SECOND = 1_000_000
 LIFE_S = 3600
@@ -36,6 +35,33 @@ ALLOW_EXPIRED_WINDOW_S = 48 * 3600
 _KEPT = 4096
 
 _domains = projects.alias("domains")
+
+
+class _User(TypedRow):
+    """Whose a token is."""
+
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool
+    epoch: int
+    password_expires_at: int | None
+    domain_name: str
+    domain_enabled: bool
+
+
+class _Project(TypedRow):
+    """What a token is for."""
+
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool
+    epoch: int
+    domain_name: str
+    domain_enabled: bool
+
+
 Rules = tuple[Mapping[str, str], ...] | None
 
 
@@ -125,7 +151,7 @@ class Tokens:
         return _in_time(record, now_s, window_s)
 
     def _ticket(self, tx: Transaction) -> int | None:
-        """Where the generation stood before this transaction looked at anything; None when that cannot be body: the
+        """Where the generation stood before this transaction looked at anything; None when that cannot be said: the
         snapshot of a transaction that has read already may be older than the ticket."""
         if self._wakeups is None or tx.statements or tx.writes:
             return None
@@ -152,11 +178,6 @@ class Tokens:
         body = {**_user(user), **delegation.user_body}
         body = {key: value for key, value in body.items() if value is not None or key not in delegation.user_body}
         return Record(payload, caller, body, {**scope, **delegation.body}, roles, kept)
-
-    def forget_all(self) -> None:
-        """Drop what is remembered (tests, and a process that wants its memory back)."""
-        self._records.clear()
-        self._snapshot = None
 
     def _current_snapshot(self, tx: Transaction, current: int) -> snapshot.Snapshot:
         kept = self._snapshot
@@ -215,7 +236,7 @@ def _delegation(tx: Transaction, payload: Payload) -> Delegation:
     return whole
 
 
-def _user(user: Any) -> dict[str, Any]:
+def _user(user: _User) -> dict[str, Any]:
     return {
         "domain": {"id": user.domain_id, "name": user.domain_name},
         "id": user.id,
@@ -224,9 +245,10 @@ def _user(user: Any) -> dict[str, Any]:
     }
 
 
-def _living_user(tx: Transaction, user_id: str, epoch: int) -> Any:
+def _living_user(tx: Transaction, user_id: str, epoch: int) -> _User:
     wanted = (
-        select(
+        select_as(
+            _User,
             users.c.id,
             users.c.name,
             users.c.domain_id,
@@ -250,7 +272,7 @@ def _scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
     if payload.scope == "project":
         return _project_scope(tx, payload)
     if payload.scope == "domain":
-        domain = tx.row(select(projects).where(projects.c.id == payload.target, projects.c.is_domain))
+        domain = tx.row(select_as(ProjectRow).where(projects.c.id == payload.target, projects.c.is_domain))
         if domain is None or not domain.enabled or domain.epoch != payload.epochs[1]:
             raise Unauthenticated(REFUSED)
         return {"domain": {"id": domain.id, "name": domain.name}}
@@ -269,7 +291,8 @@ def _role_ids(tx: Transaction, payload: Payload) -> list[str]:
 
 def _project_scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
     wanted = (
-        select(
+        select_as(
+            _Project,
             projects.c.id,
             projects.c.name,
             projects.c.domain_id,
@@ -291,7 +314,7 @@ def _project_scope(tx: Transaction, payload: Payload) -> dict[str, Any]:
     return body
 
 
-def _caller(payload: Payload, user: Any, scope: dict[str, Any], roles: list[tuple[str, str]], rules: Rules) -> Caller:
+def _caller(payload: Payload, user: _User, scope: dict[str, Any], roles: list[tuple[str, str]], rules: Rules) -> Caller:
     project = scope.get("project")
     domain = scope.get("domain")
     return Caller(

@@ -11,13 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import access, delegations, generation, lookups, snapshot
 from cumulet.services.identity.model.filters import Query, listed
-from cumulet.services.identity.tables import roles, trust_roles, trusts
+from cumulet.services.identity.tables import ProjectRow, RoleRow, TrustRoleRow, TrustRow, roles, trust_roles, trusts
 
 DEEPEST = 3  # Keystone's max_redelegation_count
 COLUMNS = {
@@ -30,19 +30,19 @@ COLUMNS = {
 class Found(Struct, frozen=True):
     """A trust with its roles."""
 
-    row: Row[Any]
-    roles: Sequence[Row[Any]]
+    row: TrustRow
+    roles: Sequence[RoleRow]
 
 
-def find(tx: Transaction, trust_id: str) -> Row[Any] | None:
+def find(tx: Transaction, trust_id: str) -> TrustRow | None:
     """The row of a trust that is not over: neither expired nor used up. One query."""
-    row = tx.row(select(trusts).where(trusts.c.id == trust_id))
+    row = tx.row(select_as(TrustRow).where(trusts.c.id == trust_id))
     if row is None or (row.expires_at is not None and row.expires_at <= tx.now) or row.remaining_uses == 0:
         return None
     return row
 
 
-def get(tx: Transaction, trust_id: str) -> Row[Any]:
+def get(tx: Transaction, trust_id: str) -> TrustRow:
     """As `find`. Raises 404."""
     row = find(tx, trust_id)
     if row is None:
@@ -50,24 +50,24 @@ def get(tx: Transaction, trust_id: str) -> Row[Any]:
     return row
 
 
-def whole(tx: Transaction, row: Row[Any]) -> Found:
+def whole(tx: Transaction, row: TrustRow) -> Found:
     """The trust with its roles. One query."""
-    wanted = select(roles).join(trust_roles, trust_roles.c.role_id == roles.c.id)
+    wanted = select_as(RoleRow).join(trust_roles, trust_roles.c.role_id == roles.c.id)
     return Found(row, tx.rows(wanted.where(trust_roles.c.trust_id == row.id).order_by(roles.c.id)))
 
 
-def browse(tx: Transaction, query: Query) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query) -> Sequence[TrustRow]:
     """Trusts that fit `query`, those that are over among them. One query, two with a marker."""
-    return listed(tx, select(trusts), query, COLUMNS)
+    return listed(tx, select_as(TrustRow), query, COLUMNS)
 
 
-def chain(tx: Transaction, trust_id: str) -> list[Row[Any]]:
+def chain(tx: Transaction, trust_id: str) -> list[TrustRow]:
     """The trust and those it was redelegated from, the first one last. At most `DEEPEST` + 1 rows; one query."""
     step = trusts.c.id, trusts.c.redelegated_trust_id  # without JSON, which PostgreSQL cannot compare in a UNION
     above = select(*step).where(trusts.c.id == trust_id).cte("above", recursive=True)
     above = above.union(select(*step).join(above, trusts.c.id == above.c.redelegated_trust_id))
-    rows = {row.id: row for row in tx.rows(select(trusts).where(trusts.c.id.in_(select(above.c.id))))}
-    found: list[Row[Any]] = []
+    rows = {row.id: row for row in tx.rows(select_as(TrustRow).where(trusts.c.id.in_(select(above.c.id))))}
+    found: list[TrustRow] = []
     following: str | None = trust_id
     while following is not None and following in rows:
         found.append(rows.pop(following))
@@ -96,7 +96,7 @@ def create(tx: Transaction, fields: Mapping[str, Any], role_ids: Sequence[str], 
 def _check_roles(tx: Transaction, fields: Mapping[str, Any], role_ids: Sequence[str], trustor_id: str) -> None:
     held: Collection[str] = ()
     if fields["project_id"]:
-        lookups.get(tx, "project", fields["project_id"])
+        lookups.get(tx, ProjectRow, fields["project_id"])
         held = effective(tx, trustor_id, fields["project_id"])
     for role_id in role_ids:
         if role_id not in held:
@@ -110,7 +110,7 @@ def effective(tx: Transaction, user_id: str, project_id: str) -> set[str]:
     return {role_id for prior in held for role_id in (prior, *implied.get(prior, ()))}
 
 
-def _depth(values: Mapping[str, Any], above: Sequence[Row[Any]]) -> int:
+def _depth(values: Mapping[str, Any], above: Sequence[TrustRow]) -> int:
     """How often the new trust may be handed on. Raises 400, 403."""
     asked = values["redelegation_count"]
     if not values["allow_redelegation"] or asked == 0:
@@ -133,12 +133,12 @@ def _roles_of(tx: Transaction, trust_ids: Sequence[str]) -> dict[str, set[str]]:
     """Trust id → ids of its roles. One query, none for no trusts."""
     found: dict[str, set[str]] = {}
     if trust_ids:
-        for row in tx.rows(select(trust_roles).where(trust_roles.c.trust_id.in_(trust_ids))):
+        for row in tx.rows(select_as(TrustRoleRow).where(trust_roles.c.trust_id.in_(trust_ids))):
             found.setdefault(row.trust_id, set()).add(row.role_id)
     return found
 
 
-def _check_narrower(parent: Row[Any], values: dict[str, Any], roles_fit: bool) -> None:
+def _check_narrower(parent: TrustRow, values: dict[str, Any], roles_fit: bool) -> None:
     """Raise 403 for what is more than `parent`; an end that was not asked for becomes the parent's."""
     if not 0 < parent.redelegation_count <= DEEPEST:
         raise NotAllowed(
@@ -162,7 +162,7 @@ def _check_narrower(parent: Row[Any], values: dict[str, Any], roles_fit: bool) -
         )
 
 
-def consume(tx: Transaction, row: Row[Any]) -> bool:
+def consume(tx: Transaction, row: TrustRow) -> bool:
     """Take one use of a trust, where they are counted; False when none is left."""
     if row.remaining_uses is None:
         return True

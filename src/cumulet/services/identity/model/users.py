@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.db.times import now_us
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
@@ -24,7 +24,7 @@ from cumulet.services.identity.model import (
 from cumulet.services.identity.model import memberships as members
 from cumulet.services.identity.model.filters import Query, listed
 from cumulet.services.identity.model.password_rules import PasswordRules
-from cumulet.services.identity.tables import assignments, memberships, old_passwords, users
+from cumulet.services.identity.tables import DomainRow, UserRow, assignments, memberships, old_passwords, users
 
 COLUMNS = {
     "id": users.c.id,
@@ -49,9 +49,9 @@ def digest(password: Any, rules: PasswordRules) -> str | None:
     return passwords.digest(password)
 
 
-def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str | None = None) -> Sequence[Row[Any]]:
+def browse(tx: Transaction, query: Query, domain_id: str | None, group_id: str | None = None) -> Sequence[UserRow]:
     """Users that fit `query`, of one domain or group when given. One query, two with a marker."""
-    wanted = select(users)
+    wanted = select_as(UserRow)
     if domain_id is not None:
         wanted = wanted.where(users.c.domain_id == domain_id)
     if group_id is not None:
@@ -67,9 +67,9 @@ def _expiry(rules: PasswordRules, now: int, options: Mapping[str, Any], *, by_us
     return rules.expires_at(now, by_user=first)
 
 
-def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None, rules: PasswordRules) -> Row[Any]:
+def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None, rules: PasswordRules) -> UserRow:
     """A new user. `fields`: columns. Raises 404 for the domain, 409 for the name."""
-    lookups.get(tx, "domain", fields["domain_id"])
+    lookups.get(tx, DomainRow, fields["domain_id"])
     user_id = uuid.uuid4().hex
     name = fields["name"].strip()
     row = {
@@ -81,15 +81,15 @@ def create(tx: Transaction, fields: Mapping[str, Any], hashed: str | None, rules
         "password_expires_at": _expiry(rules, tx.now, fields.get("options", {}), by_user=False) if hashed else None,
         "created_at": tx.now,
     }
-    lookups.db(tx, users, row, _taken(name, fields["domain_id"]))
+    lookups.insert(tx, users, row, _taken(name, fields["domain_id"]))
     timeline.record(tx, user_id, "created", "The user was created.")
     generation.bump(tx)
-    return lookups.get(tx, "user", user_id)
+    return lookups.get(tx, UserRow, user_id)
 
 
 def update(
-    tx: Transaction, row: Row[Any], fields: Mapping[str, Any], hashed: str | None, rules: PasswordRules
-) -> Row[Any]:
+    tx: Transaction, row: UserRow, fields: Mapping[str, Any], hashed: str | None, rules: PasswordRules
+) -> UserRow:
     """Change a user; a new password, or being disabled, ends its tokens. Raises 400, 409."""
     values = dict(fields)
     if values.pop("domain_id", row.domain_id) != row.domain_id:
@@ -113,7 +113,7 @@ def update(
     changed += [] if hashed is None else ["password"]
     timeline.record(tx, row.id, "updated", f"The user was changed: {', '.join(changed) or 'nothing'}.")
     generation.bump(tx)
-    return lookups.get(tx, "user", row.id)
+    return lookups.get(tx, UserRow, row.id)
 
 
 def delete(tx: Transaction, user_id: str, name: str = "") -> None:
@@ -132,7 +132,7 @@ def change_password(db: Database, rules: PasswordRules, user_id: str, original: 
     """A user's own change, who proves to know the old one. Raises 401; 400 when passwords are locked, or the rules do
     not allow this one."""
     with db.read() as tx:
-        row = lookups.find(tx, "user", user_id)
+        row = lookups.find(tx, UserRow, user_id)
     known = passwords.matches(original, row.password_hash if row else None)
     now = now_us()
     locked = row is None or password_rules.is_locked(rules, row, now) or rules.inactive(row, now)

@@ -80,7 +80,15 @@ from cumulet.services.identity.tables.roles import (
     roles,
 )
 from cumulet.services.identity.tables.trusts import TrustRoleRow, TrustRow, trust_roles, trusts
-from cumulet.services.identity.tables.users import OldPasswordRow, TotpUseRow, UserRow, old_passwords, totp_uses, users
+from cumulet.services.identity.tables.users import (
+    NamedUserRow,
+    OldPasswordRow,
+    TotpUseRow,
+    UserRow,
+    old_passwords,
+    totp_uses,
+    users,
+)
 
 __all__ = [
     "FEDERATED",
@@ -110,6 +118,7 @@ __all__ = [
     "LimitRow",
     "MappingRow",
     "MembershipRow",
+    "NamedUserRow",
     "OAuth1AccessTokenRow",
     "OAuth1ConsumerRow",
     "OAuth1NonceRow",

@@ -55,6 +55,12 @@ class UserRow(TypedRow, table=users):
     namesake: str
 
 
+class NamedUserRow(UserRow):
+    """A user with the name of the domain."""
+
+    domain_name: str
+
+
 old_passwords = Table(
     "identity_old_passwords",
     metadata,

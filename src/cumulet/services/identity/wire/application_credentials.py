@@ -12,6 +12,8 @@ from cumulet.http import Call
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open, Wire
 from cumulet.services.identity.model.access_rules import PARTS
+from cumulet.services.identity.model.application_credentials import Found
+from cumulet.services.identity.tables import AccessRuleRow, RoleRow
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, given
 
@@ -63,7 +65,7 @@ def references(roles: Sequence[RoleReference]) -> list[dict[str, str]]:
     return found
 
 
-def shown(call: Call, found: Any) -> dict[str, Any]:
+def shown(call: Call, found: Found) -> dict[str, Any]:
     """An application credential as Keystone shows it; never its secret nor the hash."""
     row = found.row
     told = {
@@ -83,7 +85,7 @@ def shown(call: Call, found: Any) -> dict[str, Any]:
     return told
 
 
-def role(row: Any) -> dict[str, Any]:
+def role(row: RoleRow) -> dict[str, Any]:
     """A role inside an application credential."""
     return {
         "id": row.id,
@@ -94,11 +96,11 @@ def role(row: Any) -> dict[str, Any]:
     }
 
 
-def access_rule(row: Any) -> dict[str, Any]:
+def access_rule(row: AccessRuleRow) -> dict[str, Any]:
     """An access rule inside an application credential, or a token of one."""
     return {"id": row.id, **{name: getattr(row, name) for name in PARTS}}
 
 
-def shown_access_rule(call: Call, row: Any) -> dict[str, Any]:
+def shown_access_rule(call: Call, row: AccessRuleRow) -> dict[str, Any]:
     """An access rule as Keystone shows it."""
     return {**access_rule(row), "links": self_link(call, f"users/{row.user_id}/access_rules/{row.id}")}

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.tables import EndpointRow, RegionRow, ServiceRow
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name
 
@@ -83,7 +84,7 @@ class RegionUpdateRequest(Open):
     region: RegionUpdate
 
 
-def service(call: Call, row: Any) -> dict[str, Any]:
+def service(call: Call, row: ServiceRow) -> dict[str, Any]:
     """A service as Keystone shows it."""
     told = {
         **row.extra,
@@ -95,7 +96,7 @@ def service(call: Call, row: Any) -> dict[str, Any]:
     return told | {name: getattr(row, name) for name in ("name", "description") if getattr(row, name) is not None}
 
 
-def endpoint(call: Call, row: Any) -> dict[str, Any]:
+def endpoint(call: Call, row: EndpointRow) -> dict[str, Any]:
     """An endpoint as Keystone shows it."""
     return {
         **row.extra,
@@ -110,7 +111,7 @@ def endpoint(call: Call, row: Any) -> dict[str, Any]:
     }
 
 
-def region(call: Call, row: Any) -> dict[str, Any]:
+def region(call: Call, row: RegionRow) -> dict[str, Any]:
     """A region as Keystone shows it."""
     return {
         **row.extra,

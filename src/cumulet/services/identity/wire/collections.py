@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from cumulet.http import Call
 from cumulet.services.identity.model.filters import page
 
+T = TypeVar("T")
+
 
 def collection(
-    call: Call, key: str, rows: Sequence[Any], render: Callable[[Call, Any], dict[str, Any]], *, whole: bool = False
+    call: Call, key: str, rows: Sequence[T], render: Callable[[Call, T], dict[str, Any]], *, whole: bool = False
 ) -> Any:
     """The answer of a list. `whole`: it is one that is never cut into pages, and so has no next one."""
     items = [render(call, row) for row in rows]

@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open, Wire
+from cumulet.services.identity.model.credentials import Opened
+from cumulet.services.identity.tables import CredentialRow
 from cumulet.services.identity.wire.collections import self_link
 
 Kind = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -44,7 +46,7 @@ class Ec2CredentialRequest(Open):
     tenant_id: ProjectId
 
 
-def shown(call: Call, found: Any) -> dict[str, Any]:
+def shown(call: Call, found: Opened) -> dict[str, Any]:
     """A credential, given as row and blob, as Keystone shows it."""
     row = found.row
     return {
@@ -58,7 +60,7 @@ def shown(call: Call, found: Any) -> dict[str, Any]:
     }
 
 
-def shown_ec2(call: Call, row: Any, blob: dict[str, Any]) -> dict[str, Any]:
+def shown_ec2(call: Call, row: CredentialRow, blob: dict[str, Any]) -> dict[str, Any]:
     """An EC2 credential as the older extension shows it."""
     access = blob.get("access")
     return {

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Wire
+from cumulet.services.identity.tables import EndpointGroupRow
 from cumulet.services.identity.wire.catalog import Interface, RegionId
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name
@@ -42,7 +43,7 @@ class EndpointGroupUpdateRequest(Wire):
     endpoint_group: EndpointGroupUpdate
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: EndpointGroupRow) -> dict[str, Any]:
     """An endpoint group as Keystone shows it."""
     return {
         "id": row.id,

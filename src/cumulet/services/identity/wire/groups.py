@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.tables import GroupRow
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, ShortName
 
@@ -32,7 +33,7 @@ class GroupUpdateRequest(Open):
     group: GroupUpdate
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: GroupRow) -> dict[str, Any]:
     """A group as Keystone shows it."""
     return {
         **row.extra,

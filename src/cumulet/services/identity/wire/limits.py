@@ -8,6 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Wire
+from cumulet.services.identity.model.limits import FullLimitRow
+from cumulet.services.identity.tables import RegisteredLimitRow
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name
 
@@ -62,7 +64,7 @@ class LimitUpdateRequest(Wire):
     limit: LimitUpdate
 
 
-def shown_registered(call: Call, row: Any) -> dict[str, Any]:
+def shown_registered(call: Call, row: RegisteredLimitRow) -> dict[str, Any]:
     """A registered limit as Keystone shows it."""
     return {
         "id": row.id,
@@ -75,7 +77,7 @@ def shown_registered(call: Call, row: Any) -> dict[str, Any]:
     }
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: FullLimitRow) -> dict[str, Any]:
     """A limit, joined with its registered limit, as Keystone shows it."""
     return {
         "id": row.id,

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open, Wire
+from cumulet.services.identity.tables import MappingRow
 from cumulet.services.identity.wire.collections import self_link
 
 
@@ -73,7 +74,7 @@ class MappingRequest(Open):
     mapping: Mapping
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: MappingRow) -> dict[str, Any]:
     """A mapping as Keystone shows it."""
     return {
         "id": row.id,

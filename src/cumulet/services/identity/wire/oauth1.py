@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from cumulet.db import iso
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.tables import OAuth1AccessTokenRow, OAuth1ConsumerRow
 from cumulet.services.identity.wire.application_credentials import RoleReference
 from cumulet.services.identity.wire.collections import self_link
 
@@ -28,7 +29,7 @@ class AuthorizeRequest(Open):
     roles: Sequence[RoleReference] = ()
 
 
-def consumer(call: Call, row: Any) -> dict[str, Any]:
+def consumer(call: Call, row: OAuth1ConsumerRow) -> dict[str, Any]:
     """A consumer as Keystone shows it; its secret is told once, when it is made."""
     return {
         **row.extra,
@@ -38,7 +39,7 @@ def consumer(call: Call, row: Any) -> dict[str, Any]:
     }
 
 
-def access_token(call: Call, row: Any) -> dict[str, Any]:
+def access_token(call: Call, row: OAuth1AccessTokenRow) -> dict[str, Any]:
     """An access token as Keystone shows it; never its secret."""
     path = f"users/{row.authorizing_user_id}/OS-OAUTH1/access_tokens/{row.id}"
     return {

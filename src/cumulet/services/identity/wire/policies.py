@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.tables import PolicyRow
 from cumulet.services.identity.wire.collections import self_link
 
 Type = Annotated[str, Meta(max_length=255)]
@@ -31,7 +32,7 @@ class PolicyUpdateRequest(Open):
     policy: PolicyUpdate
 
 
-def policy(call: Call, row: Any) -> dict[str, Any]:
+def policy(call: Call, row: PolicyRow) -> dict[str, Any]:
     """A policy as Keystone shows it."""
     links = self_link(call, f"policies/{row.id}")
     return {**row.extra, "id": row.id, "type": row.type, "blob": row.blob, "links": links}

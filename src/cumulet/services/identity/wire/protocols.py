@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Wire
+from cumulet.services.identity.tables import FederationProtocolRow
 from cumulet.services.identity.wire.collections import self_link
 
 MappingId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -32,7 +33,7 @@ class ProtocolUpdateRequest(Wire):
     protocol: ProtocolUpdate
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: FederationProtocolRow) -> dict[str, Any]:
     """A protocol as Keystone shows one."""
     home = f"OS-FEDERATION/identity_providers/{row.idp_id}"
     links = self_link(call, f"{home}/protocols/{row.id}")
@@ -44,6 +45,6 @@ def shown(call: Call, row: Any) -> dict[str, Any]:
     return told if row.remote_id_attribute is None else told | {"remote_id_attribute": row.remote_id_attribute}
 
 
-def listed(call: Call, row: Any) -> dict[str, Any]:
+def listed(call: Call, row: FederationProtocolRow) -> dict[str, Any]:
     """A protocol in a list, which says more."""
     return shown(call, row) | {"idp_id": row.idp_id, "remote_id_attribute": row.remote_id_attribute}

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.tables import RoleRow
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, Options
 
@@ -34,7 +35,7 @@ class RoleUpdateRequest(Open):
     role: RoleUpdate
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: RoleRow) -> dict[str, Any]:
     """A role as Keystone shows it."""
     return {
         **row.extra,
@@ -47,6 +48,6 @@ def shown(call: Call, row: Any) -> dict[str, Any]:
     }
 
 
-def brief(call: Call, row: Any) -> dict[str, Any]:
+def brief(call: Call, row: RoleRow) -> dict[str, Any]:
     """A role inside a rule of implication."""
     return {"id": row.id, "name": row.name, "links": self_link(call, f"roles/{row.id}")}

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
 from cumulet.http.shapes import Wire
+from cumulet.services.identity.tables import ServiceProviderRow
 from cumulet.services.identity.wire.catalog import Url
 from cumulet.services.identity.wire.collections import self_link
 
@@ -38,7 +39,7 @@ class ServiceProviderUpdateRequest(Wire):
     service_provider: ServiceProviderUpdate
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: ServiceProviderRow) -> dict[str, Any]:
     """A service provider as Keystone shows it."""
     return {
         "id": row.id,

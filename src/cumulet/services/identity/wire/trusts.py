@@ -9,6 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 from cumulet.db import iso
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.model.trusts import Found
+from cumulet.services.identity.tables import TrustRow
 from cumulet.services.identity.wire import roles as role_wire
 from cumulet.services.identity.wire.application_credentials import RoleReference
 from cumulet.services.identity.wire.collections import self_link
@@ -35,7 +37,7 @@ class TrustCreateRequest(Open):
     trust: TrustCreate
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: TrustRow) -> dict[str, Any]:
     """A trust as lists show it."""
     return {
         **row.extra,
@@ -53,13 +55,13 @@ def shown(call: Call, row: Any) -> dict[str, Any]:
     }
 
 
-def whole(call: Call, found: Any) -> dict[str, Any]:
+def whole(call: Call, found: Found) -> dict[str, Any]:
     """A trust with its roles."""
     told = {"roles": roles(call, found), "roles_links": roles_links(call, found.row.id)}
     return shown(call, found.row) | told
 
 
-def roles(call: Call, found: Any) -> list[dict[str, Any]]:
+def roles(call: Call, found: Found) -> list[dict[str, Any]]:
     """The roles of a trust."""
     return [role_wire.shown(call, role) for role in found.roles]
 

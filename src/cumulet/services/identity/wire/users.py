@@ -10,6 +10,7 @@ from cumulet.db import iso
 from cumulet.db.times import now_us
 from cumulet.http import Call
 from cumulet.http.shapes import Open
+from cumulet.services.identity.tables import UserRow
 from cumulet.services.identity.wire.collections import self_link
 from cumulet.services.identity.wire.fields import Id, Name, Options
 
@@ -61,7 +62,7 @@ class PasswordChangeRequest(Open):
     user: PasswordChange
 
 
-def shown(call: Call, row: Any) -> dict[str, Any]:
+def shown(call: Call, row: UserRow) -> dict[str, Any]:
     """A user as Keystone shows it; never its hash. Who was away for too long is shown as disabled."""
     user = {
         **row.extra,

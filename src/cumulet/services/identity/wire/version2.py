@@ -10,6 +10,7 @@ from cumulet.db import iso
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
 from cumulet.services.identity.model.tokens import SECOND, Record
+from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import tokens as wire
 
 DOMAIN = "default"
@@ -102,6 +103,6 @@ def _service(service: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def tenant(row: Any) -> dict[str, Any]:
+def tenant(row: ProjectRow) -> dict[str, Any]:
     """A project of the default domain as a tenant."""
     return {"id": row.id, "name": row.name, "description": row.description, "enabled": row.enabled}

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Table, bindparam, select, update
 
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.services.identity.model import generation
 from cumulet.services.identity.model.backends import Entry
-from cumulet.services.identity.tables import LDAP, folded, groups, id_mappings, memberships, users
+from cumulet.services.identity.tables import LDAP, IdMappingRow, folded, groups, id_mappings, memberships, users
 
 Kind = Literal["user", "group"]
 _TABLES: dict[str, Table] = {"user": users, "group": groups}
@@ -75,7 +75,7 @@ def _called(name: str) -> dict[str, str]:
 
 def _insert(tx: Transaction, domain_id: str, kind: Kind, new: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
     table = _TABLES[kind]
-    known = {row.public_id for row in tx.rows(select(id_mappings).where(in_list(id_mappings.c.public_id, new)))}
+    known = {row.public_id for row in tx.rows(select_as(IdMappingRow).where(in_list(id_mappings.c.public_id, new)))}
     also = {row.id for row in tx.rows(select(table.c.id).where(in_list(table.c.id, new)))}  # somebody was faster
     key = {"domain_id": domain_id, "entity_type": kind}
     tx.insert(id_mappings, [{**key, "public_id": i, "local_id": each[0]} for i, each in new.items() if i not in known])

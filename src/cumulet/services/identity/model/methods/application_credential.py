@@ -6,19 +6,17 @@ request only helps to find it by name.
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import UnsetType
-from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import application_credentials, passwords, scopes
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.methods.password import named_user
 from cumulet.services.identity.model.payloads import Facts
 from cumulet.services.identity.model.tokens import REFUSED, SECOND
+from cumulet.services.identity.tables import ApplicationCredentialRow
 from cumulet.services.identity.tables import application_credentials as table
 from cumulet.services.identity.wire import tokens as wire
 
@@ -38,7 +36,7 @@ def prove(attempt: Attempt, block: wire.ApplicationCredential) -> Proof:
     return Proof(row.user_id, facts=facts, scope=scope, expires_at=expires_at)
 
 
-def _found(tx: Transaction, block: wire.ApplicationCredential) -> Row[Any] | None:
+def _found(tx: Transaction, block: wire.ApplicationCredential) -> ApplicationCredentialRow | None:
     """The credential by id, or by name and user. Raises 400."""
     if block.id:
         return application_credentials.find(tx, block.id)
@@ -49,4 +47,4 @@ def _found(tx: Transaction, block: wire.ApplicationCredential) -> Row[Any] | Non
     user = named_user(tx, block.user)
     if user is None:
         return None
-    return tx.row(select(table).where(table.c.user_id == user.id, table.c.name == block.name))
+    return tx.row(select_as(ApplicationCredentialRow).where(table.c.user_id == user.id, table.c.name == block.name))

@@ -6,19 +6,16 @@ client writes into the request itself, be it a body or a header, is ever taken f
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import UnsetType
-from sqlalchemy import Row, select
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import NotAllowed, Unauthorized
 from cumulet.services.identity.model import identity_providers, mapping_rules, password_rules, shadow_users
 from cumulet.services.identity.model.mapping_rules import Assertion, Mapped, Unmapped
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.payloads import Facts
-from cumulet.services.identity.tables import federation_protocols, mappings
+from cumulet.services.identity.tables import IdentityProviderRow, MappingRow, federation_protocols, mappings
 from cumulet.services.identity.wire import tokens as wire
 
 REMOTE_ID_ATTRIBUTE = "HTTP_OIDC_ISS"
@@ -50,7 +47,7 @@ def prove(attempt: Attempt, block: wire.Asserted) -> Proof:
     return Proof(user_id, facts=facts, settle=lambda tx: password_rules.active_today(tx, user_id))
 
 
-def provider(tx: Transaction, idp_id: str, protocol_id: str, assertion: Assertion | None) -> Row[Any]:
+def provider(tx: Transaction, idp_id: str, protocol_id: str, assertion: Assertion | None) -> IdentityProviderRow:
     """The identity provider, which is enabled and, by its remote ids, the one that asserts (None: not asked yet).
     Raises 401, 403, 404."""
     idp, remote_ids = identity_providers.show(tx, idp_id)
@@ -66,8 +63,8 @@ def provider(tx: Transaction, idp_id: str, protocol_id: str, assertion: Assertio
     return idp
 
 
-def _mapping(tx: Transaction, idp_id: str, protocol_id: str) -> Row[Any]:
-    wanted = select(mappings).join(federation_protocols, federation_protocols.c.mapping_id == mappings.c.id)
+def _mapping(tx: Transaction, idp_id: str, protocol_id: str) -> MappingRow:
+    wanted = select_as(MappingRow).join(federation_protocols, federation_protocols.c.mapping_id == mappings.c.id)
     row = tx.row(wanted.where(federation_protocols.c.idp_id == idp_id, federation_protocols.c.id == protocol_id))
     if row is None:
         raise Unauthenticated("The request you have made requires authentication.")

@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import UnsetType
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.times import now_us
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import names, password_rules, passwords
 from cumulet.services.identity.model.methods import Attempt, Proof
 from cumulet.services.identity.model.scopes import domain_is, expecting
 from cumulet.services.identity.model.tokens import REFUSED
-from cumulet.services.identity.tables import projects, users
+from cumulet.services.identity.tables import UserRow, projects, users
 from cumulet.services.identity.wire import tokens as wire
 
 _domains = projects.alias("domains")
@@ -30,10 +30,10 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
     given = block.user
     with attempt.db.read() as tx:
         user = named_user(tx, given)
-        domain_id = str(user.domain_id) if user else _domain_id(tx, given)
+        domain_id = user.domain_id if user else _domain_id(tx, given)
         backend = attempt.context.backend_of(tx, domain_id) if domain_id else None
     if backend is not None and domain_id:
-        name = str(user.name) if user else str(given.name or "")
+        name = user.name if user else str(given.name or "")
         user_id = backend.authenticate(attempt.db, domain_id, name, given.password)
         if user_id is None:
             raise Unauthenticated(REFUSED)
@@ -46,7 +46,7 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
         password_rules.count_failure(attempt.db, rules, user)
         raise Unauthenticated(REFUSED)
     hashed = user.password_hash
-    fresh = passwords.digest(given.password) if passwords.outdated(hashed) else None
+    fresh = passwords.digest(given.password) if hashed is not None and passwords.outdated(hashed) else None
 
     def settle(tx: Transaction) -> None:
         """The same password under today's scheme: no token ends by this."""
@@ -60,19 +60,21 @@ def prove(attempt: Attempt, block: wire.Password) -> Proof:
     return Proof(user.id, password_hash=hashed, settle=settle if changes else None)
 
 
-_BY_ID = Prepared(select(users).join(_domains, _domains.c.id == users.c.domain_id).where(users.c.id == bindparam("id")))
+_BY_ID = Prepared(
+    select_as(UserRow).join(_domains, _domains.c.id == users.c.domain_id).where(users.c.id == bindparam("id"))
+)
 _BY_NAME = Prepared(
     names.bound(
-        select(users)
+        select_as(UserRow)
         .join(_domains, _domains.c.id == users.c.domain_id)
         .where(users.c.domain_id == bindparam("domain")),
         users,
     )
 )
-_BY_NAMES = Prepared(names.bound(select(users).where(users.c.domain_id == names.DOMAIN_ID), users))
+_BY_NAMES = Prepared(names.bound(select_as(UserRow).where(users.c.domain_id == names.DOMAIN_ID), users))
 
 
-def named_user(tx: Transaction, given: Any) -> Row[Any] | None:
+def named_user(tx: Transaction, given: Any) -> UserRow | None:
     """The row of the user that `id`, or `name` with `domain`, of a method's block means. One query. Raises 400."""
     if given.id:
         return tx.row(_BY_ID, {"id": given.id})

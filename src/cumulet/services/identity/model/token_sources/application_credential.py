@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import select
 
 from cumulet.auth import Unauthenticated
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.services.identity.model import access, snapshot
 from cumulet.services.identity.model.payloads import Payload
 from cumulet.services.identity.model.token_sources import Delegation
 from cumulet.services.identity.tables import (
+    AccessRuleRow,
+    ApplicationCredentialRow,
     access_rules,
     application_credential_access_rules,
     application_credential_roles,
@@ -22,7 +24,7 @@ from cumulet.services.identity.tables import (
 def hold(tx: Transaction, payload: Payload) -> Delegation:
     """What the token of `payload` is worth now. Raises `Unauthenticated`. Five queries."""
     identifier = payload.facts.application_credential_id
-    row = tx.row(select(application_credentials).where(application_credentials.c.id == identifier))
+    row = tx.row(select_as(ApplicationCredentialRow).where(application_credentials.c.id == identifier))
     if row is None or row.user_id != payload.user_id or (payload.scope, payload.target) != ("project", row.project_id):
         raise Unauthenticated
     if row.expires_at is not None and row.expires_at <= tx.now:
@@ -51,7 +53,7 @@ def _role_ids(tx: Transaction, payload: Payload) -> list[str]:
 def _rules(tx: Transaction, identifier: str) -> list[dict[str, str]]:
     links = application_credential_access_rules
     wanted = (
-        select(access_rules)
+        select_as(AccessRuleRow)
         .join(links, links.c.access_rule_id == access_rules.c.id)
         .where(links.c.application_credential_id == identifier)
         .order_by(access_rules.c.id)

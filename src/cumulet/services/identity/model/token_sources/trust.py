@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from cumulet.auth import Unauthenticated
 from cumulet.db import Transaction
@@ -13,7 +13,7 @@ from cumulet.http.faults import NotAllowed
 from cumulet.services.identity.model import snapshot, trusts
 from cumulet.services.identity.model.payloads import Facts, Payload
 from cumulet.services.identity.model.token_sources import Delegation, Scoped
-from cumulet.services.identity.tables import projects, trust_roles, users
+from cumulet.services.identity.tables import TrustRow, projects, trust_roles, users
 
 _domains = projects.alias("domains")
 
@@ -68,7 +68,7 @@ def hold(tx: Transaction, payload: Payload) -> Delegation:
     )
 
 
-def _role_ids(tx: Transaction, chain: Sequence[Row[Any]]) -> list[str] | None:
+def _role_ids(tx: Transaction, chain: Sequence[TrustRow]) -> list[str] | None:
     """The roles of the trust; None when the first trustor of the chain has lost one of them, or one they imply."""
     given = [row.role_id for row in tx.rows(select(trust_roles.c.role_id).where(trust_roles.c.trust_id == chain[0].id))]
     if chain[0].project_id is None:
@@ -79,7 +79,7 @@ def _role_ids(tx: Transaction, chain: Sequence[Row[Any]]) -> list[str] | None:
     return given if given and whole <= held else None
 
 
-def _agents_live(tx: Transaction, chain: Sequence[Row[Any]]) -> bool:
+def _agents_live(tx: Transaction, chain: Sequence[TrustRow]) -> bool:
     """Whether all trustors and trustees are there and enabled, and their domains. One query."""
     agents = {user_id for row in chain for user_id in (row.trustor_user_id, row.trustee_user_id)}
     living = (
