@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from cumulet.auth.policy_file import NAME as POLICY
 from cumulet.cli import state_folder
-from cumulet.cli.controller import LOADERS, Controller, assemble
+from cumulet.cli.controller import Controller, assemble, loaders
 from cumulet.config import Settings
 from cumulet.db import Transaction
 from cumulet.http import Service
@@ -60,7 +60,7 @@ class Assembled:
     @cached_property
     def services(self) -> dict[str, Service]:
         """OpenStack's services by type."""
-        return {name: load() for name, load in LOADERS.items()}
+        return {name: load() for name, load in loaders().items()}
 
     def ask(
         self,

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from cumulet.config import STANDARD_PORTS, Settings
+from cumulet.config import Settings, standard_ports
 
 MADE: dict[str, list[dict]] = {name: [] for name in ("flavors", "images", "networks", "subnets", "routers", "ports")}
 FURNISHED: set[str] = set()
@@ -124,7 +124,7 @@ def main() -> None:
         (SETTINGS.node_dir / "joined").touch()
     while role == "node":
         time.sleep(3600)
-    for service in STANDARD_PORTS:
+    for service in standard_ports():
         server = ThreadingHTTPServer((SETTINGS.listen, SETTINGS.ports.of(service)), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Event().wait()

@@ -8,20 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.config import STANDARD_PORTS, ConfigError, Ports, Settings, documentation
+from cumulet.config import ConfigError, Ports, Settings, documentation, standard_ports
+from cumulet.services.identity import Options as IdentityOptions
 
 
 def test_standard_ports_are_the_guides(tmp_path: Path) -> None:
     ports = Settings.resolve(tmp_path, {}, {}).ports
-    assert (ports.identity, ports.identity_admin, ports.image) == (5000, 35357, 9292)
-    assert (ports.compute, ports.placement, ports.network) == (8774, 8778, 9696)
-    assert (ports.metadata, ports.console) == (8775, 6080)
+    found = {name: ports.of(name) for name in standard_ports()}
+    assert found == {
+        "identity": 5000,
+        "identity_admin": 35357,
+        "image": 9292,
+        "compute": 8774,
+        "placement": 8778,
+        "network": 9696,
+        "metadata": 8775,
+        "console": 6080,
+        "link": 7780,
+    }
 
 
 def test_a_port_base_gives_nine_ports_in_a_row() -> None:
     ports = Ports(20000)
-    assert [ports.of(service) for service in STANDARD_PORTS] == list(range(20000, 20009))
-    assert (ports.identity, ports.link) == (20000, 20008)
+    assert [ports.of(service) for service in standard_ports()] == list(range(20000, 20009))
+    assert (ports.of("identity"), ports.of("link")) == (20000, 20008)
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
@@ -58,9 +68,9 @@ def test_the_file_explains_every_option(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("0", False), ("no", False)])
 def test_a_switch_is_set_by_the_environment(tmp_path: Path, text: str, value: bool) -> None:
     settings = Settings.resolve(tmp_path, {}, {"CUMULET_CHANGE_PASSWORD_UPON_FIRST_USE": text})
-    assert settings.change_password_upon_first_use is value
+    assert settings.own(IdentityOptions).change_password_upon_first_use is value
     settings.save()
-    assert Settings.load(tmp_path).change_password_upon_first_use is value
+    assert Settings.load(tmp_path).own(IdentityOptions).change_password_upon_first_use is value
     with pytest.raises(ConfigError, match="true or false"):
         Settings.resolve(tmp_path, {}, {"CUMULET_CHANGE_PASSWORD_UPON_FIRST_USE": "perhaps"})
 

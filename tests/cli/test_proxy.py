@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cumulet.cli.api_client import Session, call
-from cumulet.config import STANDARD_PORTS
+from cumulet.config import standard_ports
 from tests.cli.simulated import SimulatedCloud
 from tests.ports import free_ports
 
@@ -31,7 +31,7 @@ def proxied() -> Iterator[tuple[SimulatedCloud, str]]:
     cloud, url = SimulatedCloud(folder / "state", base), f"http://127.0.0.1:{base + 9}"
     text = re.sub(r".*ssl_certificate.*\n", "", EXAMPLE.read_text())
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{base + 9}").replace("Host $host;", "Host $http_host;")
-    for place, port in enumerate(STANDARD_PORTS.values()):
+    for place, port in enumerate(standard_ports().values()):
         text = text.replace(f"127.0.0.1:{port}/", f"127.0.0.1:{base + place}/")
     logs = f"error_log {folder}/error.log; pid {folder}/pid;"
     paths = "".join(

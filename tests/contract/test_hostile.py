@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cumulet.cli.controller import LOADERS, declared
+from cumulet.cli.controller import declared, loaders
 from cumulet.http import Operation, Service
 from cumulet.http.openapi import document
 from tests.assembled import Answer, Assembled
@@ -148,7 +148,7 @@ def complaint(service: Service, operation: Operation, answer: Answer) -> str | N
     return None
 
 
-@pytest.mark.parametrize("name", sorted(LOADERS))
+@pytest.mark.parametrize("name", sorted(loaders()))
 def test_no_request_breaks_an_operation(cloud: Assembled, name: str) -> None:
     service = declared()[name]
     words = vocabulary(service)

@@ -15,7 +15,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
-from cumulet.cli.controller import LOADERS, declared
+from cumulet.cli.controller import declared, loaders
 from cumulet.http.openapi import document
 from tests.assembled import Answer, Assembled
 
@@ -52,7 +52,7 @@ def _several(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("role", sorted(EXAMPLES))
-@pytest.mark.parametrize("name", sorted(LOADERS))
+@pytest.mark.parametrize("name", sorted(loaders()))
 def test_answers_are_those_declared(cloud: Assembled, name: str, role: str) -> None:
     service = declared()[name]
     plain = msgspec.json.decode(msgspec.json.encode(document(service)))

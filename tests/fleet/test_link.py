@@ -23,6 +23,7 @@ from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet import door
 from cumulet.fleet import service as fleet_service
+from cumulet.fleet.api import load
 from cumulet.fleet.model import clouds, desired, joining, keeping
 from cumulet.http import Reply
 from cumulet.http.app import App
@@ -76,7 +77,7 @@ class Cloud:
             metadata=lambda tx, link_id, question: Reply(f"hello {link_id}".encode(), content_type="text/plain"),
             find=[],
         )
-        service = fleet_service.load()
+        service = load()
         app = App(self.db, {self.port: Mount(service, context, Policy([]))}, lambda tx, token: None)  # type: ignore[arg-type,return-value]
         threading.Thread(target=lambda: asyncio.run(serve(app, [sock])), daemon=True).start()
 

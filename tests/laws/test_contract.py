@@ -12,11 +12,11 @@ import pytest
 from schemathesis.specs.openapi import definitions
 
 from cumulet.cli import docs
-from cumulet.cli.controller import LOADERS, declared
+from cumulet.cli.controller import declared, loaders
 from cumulet.http.openapi import document, template
 from tests.assembled import Assembled
 
-SERVICES = sorted(LOADERS)
+SERVICES = sorted(loaders())
 
 
 @pytest.fixture(scope="module")

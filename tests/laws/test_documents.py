@@ -7,8 +7,11 @@ import re
 import pytest
 
 from cumulet.config import Settings, documentation
+from cumulet.introduction import introductions
 from tests.laws.source import ROOT
 
+MOST_IN_COMMON, MOST_OF_A_SERVICE = 40, 12
+"""Options."""
 PATH = re.compile(r"`((?:src|tests|docs|decisions|bench)/[\w./-]+|cumulet/[\w./-]+)`")
 
 
@@ -34,8 +37,10 @@ def test_architecture_names_its_rooms() -> None:
 
 def test_options_are_few_and_documented() -> None:
     documented = documentation()
-    assert len(documented) <= 60
-    assert set(documented) == set(Settings.__dataclass_fields__)
+    own = {each.type: set(each.options._fields) for each in introductions() if each.options}
+    common = set(Settings.__dataclass_fields__) - {"services"}
+    assert len(common) <= MOST_IN_COMMON and all(len(names) <= MOST_OF_A_SERVICE for names in own.values())
+    assert set(documented) == common.union(*own.values())
     assert all(len(text) > 10 for text in documented.values())
 
 

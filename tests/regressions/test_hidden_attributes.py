@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from sqlalchemy import Table, select
 
-from cumulet.cli.controller import LOADERS
+from cumulet.cli.controller import loaders
 from tests.regressions.tenants import Tenant, Tenants, new_id, words
 
 OWN = {
@@ -56,7 +56,7 @@ def populate(cloud: Tenants) -> None:
 
 def lists(service: str) -> list[str]:
     """Paths of all lists that need nothing to be named."""
-    return sorted({one.path for one in LOADERS[service]().operations if one.method == "GET" and "{" not in one.path})
+    return sorted({one.path for one in loaders()[service]().operations if one.method == "GET" and "{" not in one.path})
 
 
 def items(body: Any) -> list[dict[str, Any]]:

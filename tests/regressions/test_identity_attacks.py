@@ -187,7 +187,7 @@ def test_45_nothing_that_answers_requests_has_an_xml_parser() -> None:
 def test_46_cve_2021_40797_no_memory_grows_without_bound(cloud: Cloud) -> None:
     """Functions that remember their answers are bounded, take nothing, or take what the source declares, not what is
     sent. All that a controller has loaded is looked at, whichever tests came before."""
-    assert [load() for load in controller.LOADERS.values()]
+    assert [load() for load in controller.loaders().values()]
     declared = {"cumulet.http.shapes", "cumulet.http.app", "cumulet.services.identity.wire.fields"}
 
     def memories() -> dict[str, Any]:

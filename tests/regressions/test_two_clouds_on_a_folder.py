@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.services.image.door import MarkError
+from cumulet.process import CannotBegin
 from tests.assembled import Assembled
 
 DECLARED = """
@@ -29,7 +29,7 @@ def test_a_second_cloud_is_refused_and_takes_nothing(tmp_path: Path) -> None:
     try:
         image = folder / "11111111-1111-4111-8111-111111111111"
         image.write_bytes(b"bytes of the first cloud")
-        with pytest.raises(MarkError, match="shared"):
+        with pytest.raises(CannotBegin, match="shared"):
             cloud_in(tmp_path / "two", folder)
         assert image.read_bytes() == b"bytes of the first cloud"
     finally:

@@ -29,7 +29,7 @@ def openrc(settings: Settings, user: str) -> str:
         "OS_PROJECT_NAME": user,
         "OS_USERNAME": user,
         "OS_PASSWORD": settings.secret(f"{user}_password"),
-        "OS_AUTH_URL": f"{settings.url('identity')}/v3",
+        "OS_AUTH_URL": settings.auth_url,
         "OS_REGION_NAME": settings.region,
         "OS_IDENTITY_API_VERSION": "3",
         "OS_IMAGE_API_VERSION": "2",
@@ -49,7 +49,7 @@ def clouds_yaml(settings: Settings) -> str:
     for cloud, user in (*CLOUDS.items(), *alternate.items(), (SYSTEM, "admin")):
         project = {"project_name": user, "project_domain_name": "Default"}
         auth = {
-            "auth_url": f"{settings.url('identity')}/v3",
+            "auth_url": settings.auth_url,
             "username": user,
             "password": settings.secret(f"{user}_password"),
             "user_domain_name": "Default",

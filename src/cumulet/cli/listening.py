@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from cumulet.cli.errors import CliError
-from cumulet.config import STANDARD_PORTS, Settings
+from cumulet.config import Settings, standard_ports
 
 _LISTENS = "0A"
 _LOWEST = 10_000
@@ -20,8 +20,7 @@ _LOWEST = 10_000
 def ports_free(settings: Settings) -> None:
     """Raise CliError when something else listens on a port that we are about to use, or no card has our address."""
     family = socket.AF_INET6 if ":" in settings.listen else socket.AF_INET
-    for service in STANDARD_PORTS:
-        port = settings.ports.of(service)
+    for service, port in settings.ports.listeners().items():
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -38,7 +37,7 @@ def hold(held: ExitStack, address: str, preferred: int | None = None) -> int:
     kernel decides; against others the ports are bound, in the way that lets our own controller listen on them. Raises
     CliError when there are none.
     """
-    count = len(STANDARD_PORTS)
+    count = len(standard_ports())
     lowest, end = _LOWEST, _first_ephemeral()
     if end - lowest < 100 * count:  # a machine that gives nearly all to outgoing connections
         lowest, end = 1024, 65_536

@@ -13,7 +13,7 @@ import hmac
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,20 +25,23 @@ from cumulet.db.times import SECOND
 from cumulet.engine import waiting
 from cumulet.fleet import door as fleet
 from cumulet.http.measures import BUCKETS, Measures
-from cumulet.services.compute import door as compute
-from cumulet.services.placement import door as placement
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 BEARER = "Bearer "
+Gauges = Callable[[Transaction], "Iterable[Metric]"]
+"""What a service counts in its rows."""
 
 
 class Metrics:
-    """Answers ``/metrics``; also a collector, as the library has them."""
+    """Answers ``/metrics``; also a collector, as the library has them. `gauges`: what services count."""
 
-    def __init__(self, settings: Settings, db: Database, measures: Measures, heard: fleet.Heard) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, measures: Measures, heard: fleet.Heard, gauges: Sequence[Gauges] = ()
+    ) -> None:
         self._settings, self._store, self._measures, self._heard = settings, db, measures, heard
+        self._gauges = gauges
 
     async def answer(self, authorization: str, accept: str) -> tuple[bytes, str] | None:
         """Everything as text and its content type; None without the token of ``secrets/metrics_token``."""
@@ -80,7 +83,7 @@ class Metrics:
         begun = time.perf_counter()
         try:
             with self._store.read() as tx:
-                found = list(_of_rows(tx))
+                found = [*_of_rows(tx), *(each for gauges in self._gauges for each in gauges(tx))]
         except Exception as error:
             if self._store.trouble(error) is None:
                 raise
@@ -171,18 +174,6 @@ def _of_rows(tx: Transaction) -> Iterator[Metric]:
     for (kind, state), count in fleet.item_counts(tx).items():
         items.add_metric([kind, state], count)
     yield items
-    servers = GaugeMetricFamily("cumulet_servers", "Servers by state.", labels=["vm_state"])
-    for state, count in compute.server_counts(tx).items():
-        servers.add_metric([state], count)
-    yield servers
-    capacity = GaugeMetricFamily(
-        "cumulet_capacity", "What hosts may give, with overcommitment.", labels=["resource_class"]
-    )
-    used = GaugeMetricFamily("cumulet_capacity_used", "What of it is claimed.", labels=["resource_class"])
-    for kind, (total, claimed) in placement.capacity(tx).items():
-        capacity.add_metric([kind], total)
-        used.add_metric([kind], claimed)
-    yield from (capacity, used)
 
 
 def _certificate(settings: Settings) -> float | None:

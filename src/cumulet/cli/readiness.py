@@ -18,7 +18,8 @@ from cumulet.cli import belonging, hints, link_client, processes, supervise, tru
 from cumulet.cli.api_client import ANY, OtherCertificateError, call
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
-from cumulet.config import STANDARD_PORTS, Settings
+from cumulet.config import Settings, standard_ports
+from cumulet.introduction import introduced
 
 API_SECONDS = 90.0
 NODE_SECONDS = 120.0
@@ -30,7 +31,6 @@ PATIENCE = 0.25
 HEALTH = "/healthcheck"
 _JSON = {"Accept": "application/json"}
 _PASSING = f"exit {supervise.PASSING}"
-PATHS = {"identity": "/v3", "identity_admin": "/v3", "console": "/vnc_lite.html"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Endpoint:
 
 def probe(settings: Settings, service: str, timeout: float = 3.0, path: str | None = None) -> Endpoint:
     """Ask one service for its root (or version) document, or for another `path`. Never raises."""
-    path = path or PATHS.get(service, "/")
+    path = path or introduced(service).probe
     if service == "console" and settings.simulated is not None:
         path = HEALTH  # simulated hosts have no screens, so the pages that show them need not be installed
     url = settings.local_url(service) + path
@@ -83,7 +83,7 @@ def probe_all(settings: Settings, services: list[str] | None = None) -> list[End
     """All services at once, so that one that hangs does not hold up the others."""
     from concurrent.futures import ThreadPoolExecutor  # imported here, where there is time: it takes logging along
 
-    names = list(STANDARD_PORTS) if services is None else services
+    names = list(standard_ports()) if services is None else services
     with ThreadPoolExecutor(max(1, len(names))) as pool:
         return list(pool.map(lambda name: probe(settings, name), names))
 
@@ -97,7 +97,7 @@ def wait_for_apis(settings: Settings, progress: Progress) -> None:
     with progress.step("every API answers"):
         before = _restarts(settings)
         begun = looked = time.monotonic()
-        waiting, wrong, listens = list(STANDARD_PORTS), "nobody listens", False
+        waiting, wrong, listens = list(standard_ports()), "nobody listens", False
         door = urlsplit(settings.local_url(waiting[0]))
         while waiting:
             listens = listens or _listens(door.hostname or "", door.port or 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from cumulet import __version__
 from cumulet.cli import processes
-from cumulet.config import STANDARD_PORTS, Settings
+from cumulet.config import Settings, standard_ports
 
 
 def of(settings: Settings, *, was_up: bool) -> dict[str, Any]:
@@ -18,9 +18,9 @@ def of(settings: Settings, *, was_up: bool) -> dict[str, Any]:
         "was_up": was_up,
         "region": settings.region,
         "simulated": settings.simulated,
-        "auth_url": f"{settings.url('identity')}/v3",
-        "urls": {name: settings.url(name) for name in STANDARD_PORTS},
-        "ports": {name: settings.ports.of(name) for name in STANDARD_PORTS},
+        "auth_url": settings.auth_url,
+        "urls": {name: settings.url(name) for name in standard_ports()},
+        "ports": {name: settings.ports.of(name) for name in standard_ports()},
         "pids": {row.name: row.pid for row in processes.rows(settings)},
         "clouds_yaml": str(state / "clouds.yaml"),
         "openrc": {user: str(state / f"{user}-openrc") for user in ("admin", "demo")},

@@ -45,10 +45,11 @@ from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.cli.terminal import plain
-from cumulet.config import STANDARD_PORTS, Settings
+from cumulet.config import Settings
+from cumulet.introduction import introductions
 
 FLAGS = (
-    *("tls", "listen", "public_host", "public_url", "trusted_proxies", "port_base", "region", "simulated"),
+    *("tls", "listen", "public_host", "public_url", "trusted_proxies", "port_base", "one_port", "region", "simulated"),
     *("provider_cidr", "provider_interface", "first_image", "shared"),
 )
 FURNISHED = "furnished"
@@ -69,6 +70,11 @@ def add(verbs: Any) -> None:
         type=_port_base,
         metavar="N|auto",
         help="first of nine ports, instead of OpenStack's own; auto: free",
+    )
+    parser.add_argument(
+        "--one-port",
+        action=argparse.BooleanOptionalAction,
+        help="all APIs on the first port (5000), below /identity, /compute and so on",
     )
     parser.add_argument("--region", metavar="NAME", help="region name (default RegionOne)")
     parser.add_argument(
@@ -193,7 +199,7 @@ def _already_up(wanted: Settings, progress: Progress) -> bool:
     """A cloud that runs keeps its options: whether they are those that were asked for. One that an interrupted `up`
     left unfinished is finished."""
     settings = in_force.options(wanted.state)
-    changed = [f.name for f in dataclasses.fields(wanted) if getattr(wanted, f.name) != getattr(settings, f.name)]
+    changed = wanted.differs(settings)
     if processes.start_again(settings):
         progress.say("What had ended is started again.")
     readiness.wait_for_apis(settings, progress)
@@ -431,9 +437,9 @@ def _foreign(settings: Settings, progress: Progress) -> bool:
 
 def _summary(settings: Settings, progress: Progress) -> None:
     """Where things are. Passwords are in the files only."""
-    for name in STANDARD_PORTS:
-        if name not in ("link", "identity_admin"):
-            path = "/v3" if name == "identity" else ""
-            progress.say(f"  {name:<10} {settings.url(name)}{path}")
+    for each in introductions():
+        if each.type != "link":
+            url = settings.auth_url if each.gives_tokens else settings.url(each.type)
+            progress.say(f"  {each.type:<10} {url}")
     progress.say(f"Credentials: {settings.state}/admin-openrc, demo-openrc and clouds.yaml")
     progress.say(f"Next: {hints.command('openstack server list', settings.state)}")

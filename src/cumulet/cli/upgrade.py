@@ -80,12 +80,12 @@ def _run(settings: Settings, controller: processes.ChildSpec, progress: Progress
 
 def main(argv: list[str]) -> int:
     """Exit status 2 with a sentence when the database cannot be upgraded."""
-    from cumulet.cli import controller  # which knows all services, and so all tables
+    from cumulet.cli import controller
     from cumulet.db import Database
     from cumulet.db.schema import SchemaError, prepare
 
     settings = Settings.load(Path(argv[0]))
-    controller.declared()
+    controller.assemblies()  # all services, and so all tables
     db = Database(settings.database)
     try:
         prepare(db, say=lambda line: print(line, flush=True))

@@ -1,7 +1,7 @@
 """Every option of Cumulet, once, typed: what it is in `settings`, what it may be in `checks`."""
 
 from cumulet.config.errors import ConfigError
-from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, STANDARD_PORTS, Ports
+from cumulet.config.ports import LOOPBACK, Ports, stays_inside
 from cumulet.config.secret_files import (
     DATABASE_URL,
     METADATA_BEFORE,
@@ -20,6 +20,7 @@ from cumulet.config.settings import (
     machine_address,
     names,
 )
+from cumulet.introduction import standard_ports
 
 __all__ = [
     "DATABASE_URL",
@@ -27,11 +28,9 @@ __all__ = [
     "FILE_NAME",
     "LOOPBACK",
     "METADATA_BEFORE",
-    "NEVER_OUTSIDE",
     "OF_SIMULATED",
     "SECRETS",
     "SIMULATION_FILE",
-    "STANDARD_PORTS",
     "ConfigError",
     "Ports",
     "Settings",
@@ -41,4 +40,6 @@ __all__ = [
     "metadata_secrets",
     "names",
     "read_private",
+    "standard_ports",
+    "stays_inside",
 ]

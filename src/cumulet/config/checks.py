@@ -8,9 +8,9 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from cumulet.config import public
+from cumulet.config import public, sections
 from cumulet.config.errors import ConfigError
-from cumulet.config.ports import STANDARD_PORTS
+from cumulet.introduction import standard_ports
 
 if TYPE_CHECKING:
     from cumulet.config.settings import Settings
@@ -29,35 +29,19 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"cors_origins holds origins such as https://horizon.example.com, not {origin!r}")
     public.urls(settings.public_url)
     public.check_proxies(settings.trusted_proxies)
-    last = 65536 - len(STANDARD_PORTS)
+    last = 65536 - len(standard_ports())
     if settings.port_base is not None and not 1024 <= settings.port_base <= last:
         raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")
     _check_range("simulated", settings.simulated, 1, 100_000)
     if settings.workers != 1:
         raise ConfigError("workers must be 1: one process serves the APIs, and more are not there yet")
-    _check_range("token_seconds", settings.token_seconds, 60 if settings.simulated is None else 1, 86_400 * 30)
+    sections.check(settings.services, simulated=settings.simulated is not None)
     _check_range("strange_seconds", settings.strange_seconds, 1, 86_400 * 365)
-    for name in ("create_seconds", "delete_seconds", "power_seconds"):
-        _check_range(name, getattr(settings, name), 1, 86_400)
     _check_range("keep_deleted_days", settings.keep_deleted_days, 0, 36_500)
     _check_range("audit_days", settings.audit_days, 0, 36_500)
     _check_logs(settings)
     if settings.virt_type not in ("auto", "kvm", "qemu"):
         raise ConfigError(f"virt_type must be auto, kvm or qemu, not {settings.virt_type!r}")
-    days = ("password_expires_days", "minimum_password_age", "disable_user_account_days_inactive")
-    for name in ("lockout_failure_attempts", *days):
-        _check_range(name, getattr(settings, name), 0, 10_000)
-    _check_range("unique_last_password_count", settings.unique_last_password_count, 0, 24)
-    _check_range("lockout_duration", settings.lockout_duration, 1, 86_400 * 365)
-    if settings.password_regex:
-        from cumulet import patterns  # imported here: the command line has no other need of RE2
-
-        try:
-            patterns.form(settings.password_regex)
-        except patterns.Refused as error:
-            raise ConfigError(f"password_regex is no regular expression that can be used: {error}") from None
-    if settings.limit_model not in ("flat", "strict_two_level"):
-        raise ConfigError(f"limit_model must be flat or strict_two_level, not {settings.limit_model!r}")
     _check_command("on_problem", settings.on_problem)
     try:
         provider = ipaddress.IPv4Network(settings.provider_cidr)

@@ -1,70 +1,39 @@
-"""The TCP ports of the services, and who of them stays on this machine."""
+"""The TCP ports of the services, and which of them stay on this machine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-STANDARD_PORTS = {
-    "identity": 5000,
-    "identity_admin": 35357,
-    "image": 9292,
-    "compute": 8774,
-    "placement": 8778,
-    "network": 9696,
-    "metadata": 8775,
-    "console": 6080,
-    "link": 7780,
-}
+from cumulet.introduction import introduced, standard_ports
 
-NEVER_OUTSIDE = ("metadata", "link")
-"""Services that listen on `LOOPBACK` whatever `listen` says: what passes there is not encrypted."""
 LOOPBACK = "127.0.0.1"
+
+
+def stays_inside(service: str) -> bool:
+    """Whether a service listens on `LOOPBACK` whatever `listen` says: what passes there is not encrypted."""
+    return introduced(service).local
 
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports of the services: OpenStack's own, or `base`, `base`+1, … in the order of STANDARD_PORTS."""
+    """TCP ports of the services: OpenStack's own, or `base`, `base`+1, … in the order of `standard_ports`. With `one`
+    all services that have a path of their own are on the first of them."""
 
     base: int | None = None
+    one: bool = False
 
     def of(self, service: str) -> int:
-        """The port of a service named as in STANDARD_PORTS."""
+        """The port of a service named as in `standard_ports`."""
+        names = list(standard_ports())
+        if self.one and introduced(service).prefix:
+            service = names[0]
         if self.base is None:
-            return STANDARD_PORTS[service]
-        return self.base + list(STANDARD_PORTS).index(service)
+            return standard_ports()[service]
+        return self.base + names.index(service)
 
-    @property
-    def identity(self) -> int:
-        return self.of("identity")
-
-    @property
-    def identity_admin(self) -> int:
-        return self.of("identity_admin")
-
-    @property
-    def image(self) -> int:
-        return self.of("image")
-
-    @property
-    def compute(self) -> int:
-        return self.of("compute")
-
-    @property
-    def placement(self) -> int:
-        return self.of("placement")
-
-    @property
-    def network(self) -> int:
-        return self.of("network")
-
-    @property
-    def metadata(self) -> int:
-        return self.of("metadata")
-
-    @property
-    def console(self) -> int:
-        return self.of("console")
-
-    @property
-    def link(self) -> int:
-        return self.of("link")
+    def listeners(self) -> dict[str, int]:
+        """Name → port of those that listen, each port once: under the first name that it has."""
+        found: dict[int, str] = {}
+        for name in standard_ports():
+            found.setdefault(self.of(name), name)
+        return {name: port for port, name in found.items()}

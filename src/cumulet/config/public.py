@@ -12,24 +12,26 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from cumulet.config.errors import ConfigError
+from cumulet.introduction import introductions
 
-PATHS = {
-    "identity": "/identity",
-    "image": "/image",
-    "compute": "/compute",
-    "placement": "/placement",
-    "network": "/networking",
-    "console": "/console",
-}
-"""The services that have a public place, and where it is on a host that has them all."""
 LONGEST = 180
 """Letters of a URL: the catalog's have a version after it."""
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?((?:/[A-Za-z0-9._~-]+)*)/?")
 
 
-@lru_cache(maxsize=8)
+def paths() -> dict[str, str]:
+    """The services that have a public place, and where it is on a host that has them all."""
+    return {each.type: each.public_prefix or each.prefix for each in introductions() if each.prefix}
+
+
 def urls(entries: tuple[str, ...]) -> dict[str, str]:
     """Service → URL without a slash at its end, of those that have one. Raises ConfigError."""
+    return _urls(entries, tuple(paths().items())) if entries else {}
+
+
+@lru_cache(maxsize=8)
+def _urls(entries: tuple[str, ...], places: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    known = dict(places)
     found: dict[str, str] = {}
     whole = ""
     for entry in entries:
@@ -38,13 +40,13 @@ def urls(entries: tuple[str, ...]) -> dict[str, str]:
             if whole:
                 raise ConfigError(f"public_url names two hosts for all services: {whole} and {entry}")
             whole = _checked(entry)
-        elif name not in PATHS:
-            raise ConfigError(f"public_url: there is no service {name}; there are {', '.join(PATHS)}")
+        elif name not in known:
+            raise ConfigError(f"public_url: there is no service {name}; there are {', '.join(known)}")
         elif name in found:
             raise ConfigError(f"public_url names {name} twice")
         else:
             found[name] = _checked(url)
-    return ({name: whole + path for name, path in PATHS.items()} if whole else {}) | found
+    return ({name: whole + path for name, path in known.items()} if whole else {}) | found
 
 
 def _checked(text: str) -> str:

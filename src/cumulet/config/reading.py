@@ -6,19 +6,69 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cumulet.config.errors import ConfigError
 
 
-def read_file(path: Path, kinds: Mapping[str, object], *, must_exist: bool) -> dict[str, object]:
+def read_file(
+    path: Path, kinds: Mapping[str, object], owner_of: Mapping[str, str], *, must_exist: bool
+) -> dict[str, object]:
+    """Option → value, of those that stand in the file. `owner_of`: of those of services, which one's; they stand in its
+    section, or at the top as before 0.3. Raises ConfigError."""
+    text = _text(path, must_exist=must_exist)
+    if text is None:
+        return {}
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error).replace("at end of document", f"at line {len(text.splitlines())}, its end")
+        raise ConfigError(f"{path} cannot be understood: {said}") from error
+    values = _flat(path, found, kinds, owner_of)
+    for name, value in values.items():
+        values[name] = tuple(value) if isinstance(value, list) else value
+        if not _fits(values[name], kinds[name]):
+            raise ConfigError(f"{path}: {name} has a value of the wrong type: {value!r}")
+    return values
+
+
+def _flat(
+    path: Path, found: Mapping[str, object], kinds: Mapping[str, object], owner_of: Mapping[str, str]
+) -> dict[str, object]:
+    """What the sections hold beside what stands at the top."""
+    values: dict[str, object] = {}
+    for name, value in found.items():
+        if isinstance(value, dict) and name in owner_of.values():
+            for option, inner in value.items():
+                if owner_of.get(option) != name:
+                    own = [each for each, owner in owner_of.items() if owner == name]
+                    raise ConfigError(f"{path}: [{name}] has no option {option}{_near(option, own)}")
+                if option in found:
+                    raise ConfigError(f"{path}: {option} stands at the top and in [{name}]; delete the one at the top")
+                values[option] = inner
+        elif name not in kinds or name == "state":
+            raise ConfigError(f"{path}: there is no option {name}{_near(name, kinds)}")
+        else:
+            values[name] = value
+    return values
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    import difflib  # imported here: most files are right
+
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _text(path: Path, *, must_exist: bool) -> str | None:
+    """The text of the file; None when there is none and need not be one. Raises ConfigError."""
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         if must_exist:
             raise ConfigError(f"{path.parent} holds no cloud (no {path.name}); `cumulet up` makes one") from None
-        return {}
+        return None
     except NotADirectoryError:
         raise ConfigError(f"{path.parent} is a file; --state wants a folder") from None
     except OSError as error:
@@ -28,22 +78,7 @@ def read_file(path: Path, kinds: Mapping[str, object], *, must_exist: bool) -> d
         raise ConfigError(f"line {line} of {path} is not text: it has bytes that are not UTF-8") from None
     if not text.strip():
         raise ConfigError(f"{path} is empty: put a copy back, or delete it to have options chosen anew")
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        said = str(error).replace("at end of document", f"at line {len(text.splitlines())}, its end")
-        raise ConfigError(f"{path} cannot be understood: {said}") from error
-    for name, value in found.items():
-        if name not in kinds or name == "state":
-            import difflib  # imported here: most files are right
-
-            near = difflib.get_close_matches(name, kinds, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"{path}: there is no option {name}{hint}")
-        found[name] = tuple(value) if isinstance(value, list) else value
-        if not _fits(found[name], kinds[name]):
-            raise ConfigError(f"{path}: {name} has a value of the wrong type: {value!r}")
-    return found
+    return text
 
 
 def _fits(value: object, kind: object) -> bool:

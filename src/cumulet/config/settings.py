@@ -8,24 +8,26 @@ options. This module must never be kept as a global, and never holds a secret: s
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import functools
 import ipaddress
 import socket
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from cumulet import files
-from cumulet.config import public
+from cumulet.config import public, sections
 from cumulet.config.checks import check
 from cumulet.config.errors import ConfigError
-from cumulet.config.ports import LOOPBACK, NEVER_OUTSIDE, Ports
+from cumulet.config.ports import LOOPBACK, Ports, stays_inside
 from cumulet.config.reading import from_text, read_file, to_toml
 from cumulet.config.secret_files import DATABASE_URL, OF_SIMULATED, SECRETS, check_database_url, read_private
+from cumulet.introduction import introduced, introductions
+
+T = TypeVar("T")
 
 DEFAULT_STATE = Path("/var/lib/cumulet")
 FILE_NAME = "cumulet.toml"
@@ -35,7 +37,8 @@ SIMULATION_FILE = "simulated.json"
 
 @dataclass(frozen=True)
 class Settings:
-    """The options. Sizes and times say their unit in the name; None means "Cumulet decides"."""
+    """The options. Sizes and times say their unit in the name; None means "Cumulet decides". Those of a service are in
+    `services`, by its type: `own` gives them."""
 
     state: Annotated[Path, "folder of everything this cloud remembers"] = DEFAULT_STATE
     listen: Annotated[str, "address that the APIs listen on"] = "127.0.0.1"
@@ -49,9 +52,9 @@ class Settings:
     public_url: Annotated[tuple[str, ...], "URLs in the catalog behind a proxy: one for all, or service=URL"] = ()
     trusted_proxies: Annotated[tuple[str, ...], "proxies whose X-Forwarded- headers count, as addresses or CIDRs"] = ()
     port_base: Annotated[int | None, "first of nine TCP ports, instead of OpenStack's own"] = None
+    one_port: Annotated[bool, "all APIs on the first port, below /identity, /compute and so on"] = False
     region: Annotated[str, "region name in the catalog"] = "RegionOne"
     simulated: Annotated[int | None, "number of simulated hosts, instead of a real hypervisor"] = None
-    shared: Annotated[bool, "other clouds use the declared image folders, too"] = False
     simulated_seed: Annotated[int, "seed of the simulated hosts' delays and failures"] = 0
     provider_cidr: Annotated[str, "addresses of the external network `provider`"] = "172.24.4.0/24"
     provider_interface: Annotated[str | None, "network card of the external network's bridge"] = None
@@ -62,21 +65,7 @@ class Settings:
     virt_type: Annotated[str, "auto, kvm or qemu; auto boots a probe under kvm once"] = "auto"
     workers: Annotated[int, "API processes (more than 1 are not there yet)"] = 1
     cors_origins: Annotated[tuple[str, ...], "web origins whose scripts may call the APIs (* allows all)"] = ()
-    token_seconds: Annotated[int, "how long a token is valid"] = 3600
-    lockout_failure_attempts: Annotated[int, "wrong passwords in a row that lock a user out (0: never)"] = 0
-    lockout_duration: Annotated[int, "seconds that a user is locked out"] = 1800
-    password_expires_days: Annotated[int, "days after which a password has to be changed (0: never)"] = 0
-    unique_last_password_count: Annotated[int, "a user's new password differs from that many of the last"] = 0
-    minimum_password_age: Annotated[int, "days before users may change their passwords again"] = 0
-    password_regex: Annotated[str, "what passwords have to match (empty: anything)"] = ""
-    password_regex_description: Annotated[str, "the same in words, for who chose a bad one"] = ""
-    change_password_upon_first_use: Annotated[bool, "a password that somebody else set is to be changed first"] = False
-    disable_user_account_days_inactive: Annotated[int, "days without a login that disable a user (0: never)"] = 0
-    limit_model: Annotated[str, "flat, or strict_two_level: no project's limit exceeds its domain's"] = "flat"
     strange_seconds: Annotated[int, "after that long a node asks whether what nobody told it to have may go"] = 3600
-    create_seconds: Annotated[int, "a server that does not run by then is in ERROR"] = 600
-    delete_seconds: Annotated[int, "a server that its host did not delete by then is gone for its owner"] = 300
-    power_seconds: Annotated[int, "a server that did not start, stop or reboot by then is in ERROR"] = 300
     keep_deleted_days: Annotated[int, "days that rows of what is deleted are kept (0: for ever)"] = 90
     audit_days: Annotated[int, "days that the audit log is kept (0: there is none)"] = 365
     on_problem: Annotated[
@@ -89,11 +78,32 @@ class Settings:
     log_keep_mb: Annotated[int, "rotated files of one process are kept up to that size together"] = 200
     log_max_mb: Annotated[int, "a log file is rotated when it is larger"] = 20
 
+    services: Mapping[str, Any] = field(default_factory=lambda: sections.made({}), hash=False)
+
     # ---- what follows from them
+
+    def own(self, kind: type[T]) -> T:
+        """The options of the service that declares them as `kind`. Raises LookupError."""
+        for options in self.services.values():
+            if isinstance(options, kind):
+                return options
+        raise LookupError(kind)
+
+    def values(self) -> dict[str, object]:
+        """Option → value, of all, those of services included."""
+        owner_of = sections.owner_of()
+        return {
+            name: getattr(self.services[owner_of[name]] if name in owner_of else self, name) for name in documentation()
+        }
+
+    def differs(self, other: Settings) -> list[str]:
+        """Names of the options that have another value in `other`."""
+        theirs = other.values()
+        return [name for name, value in self.values().items() if value != theirs[name]]
 
     @property
     def ports(self) -> Ports:
-        return Ports(self.port_base)
+        return Ports(self.port_base, self.one_port)
 
     @property
     def endpoint_host(self) -> str:
@@ -120,19 +130,30 @@ class Settings:
         return self.tls == "always" or (self.tls == "auto" and not ipaddress.ip_address(self.listen).is_loopback)
 
     def scheme(self, service: str) -> str:
-        """``http`` or ``https``. What never leaves the machine (NEVER_OUTSIDE) is not encrypted."""
-        return "https" if self.encrypted and service not in NEVER_OUTSIDE else "http"
+        """``http`` or ``https``. What never leaves the machine is not encrypted."""
+        return "https" if self.encrypted and not stays_inside(service) else "http"
+
+    def prefix(self, service: str) -> str:
+        """The path below which a service is on its port; empty when the port is its own."""
+        return introduced(service).prefix if self.one_port else ""
 
     def url(self, service: str) -> str:
-        """``http://host:port`` of a service (named as in STANDARD_PORTS) as the catalog shows it, or its public URL."""
-        if (found := self.public_urls.get(service.removesuffix("_admin"))) is not None:
+        """``http://host:port`` of a service (named as in `standard_ports`) as the catalog shows it, with a path where
+        several share the port; or its public URL."""
+        if (found := self.public_urls.get(introduced(service).type)) is not None:
             return found
-        return f"{self.scheme(service)}://{self.endpoint_host}:{self.ports.of(service)}"
+        return f"{self.scheme(service)}://{self.endpoint_host}:{self.ports.of(service)}{self.prefix(service)}"
 
     def local_url(self, service: str) -> str:
-        """``http://host:port`` of a service as a process of this machine reaches it."""
-        host = LOOPBACK if service in NEVER_OUTSIDE else self.local_host
-        return f"{self.scheme(service)}://{host}:{self.ports.of(service)}"
+        """``http://host:port`` of a service, with its path if it has one, as a process of this machine reaches it."""
+        host = LOOPBACK if stays_inside(service) else self.local_host
+        return f"{self.scheme(service)}://{host}:{self.ports.of(service)}{self.prefix(service)}"
+
+    @property
+    def auth_url(self) -> str:
+        """Where clients get tokens, with the version."""
+        giver = next(each for each in introductions() if each.gives_tokens)
+        return self.url(giver.type) + giver.version_path
 
     @property
     def node_name(self) -> str:
@@ -231,24 +252,30 @@ class Settings:
         """Merge defaults < ``cumulet.toml`` < ``CUMULET_<OPTION>`` < `flags` (None: not given) and
         check them.
         """
-        values: dict[str, object] = dict(read_file(state / FILE_NAME, _kinds(), must_exist=must_exist))
-        for name, kind in _kinds().items():
+        kinds, owner_of = {**_kinds(), **sections.kinds()}, sections.owner_of()
+        values = read_file(state / FILE_NAME, kinds, owner_of, must_exist=must_exist)
+        for name, kind in kinds.items():
             text = environ.get(f"CUMULET_{name.upper()}")
             if name != "state" and text is not None:
                 values[name] = from_text(name, kind, text)
         values |= {name: value for name, value in flags.items() if value is not None}
         values["state"] = state.absolute()
-        settings = cls(**values)  # type: ignore[arg-type]
+        common = {name: value for name, value in values.items() if name not in owner_of}
+        settings = cls(services=sections.made(values), **common)  # type: ignore[arg-type]
         check(settings)
         return settings
 
     def to_toml(self) -> str:
         """The file's text: each option that has a value, under a comment that says what it is."""
         lines = ["# Options of this cloud. Change them while it is down, then run `cumulet up`.", ""]
-        for name, doc in documentation().items():
-            value = getattr(self, name)
+        owner_of, section = sections.owner_of(), None
+        docs = documentation()
+        for name, value in self.values().items():
+            if (owner := owner_of.get(name)) != section:
+                section = owner
+                lines += ["", f"[{section}]"]
             if name != "state":
-                lines.append(f"# {doc}")
+                lines.append(f"# {docs[name]}")
                 lines.append(f"# {name} =" if value is None else f"{name} = {to_toml(value)}")
         return "\n".join(lines) + "\n"
 
@@ -261,13 +288,13 @@ class Settings:
 
 def names() -> list[str]:
     """Each option's name."""
-    return [item.name for item in dataclasses.fields(Settings)]
+    return [*_kinds(), *sections.owner_of()]
 
 
 def documentation() -> dict[str, str]:
     """Each option's name and what it is."""
     hints = typing.get_type_hints(Settings, include_extras=True)
-    return {name: hints[name].__metadata__[0] for name in names()}
+    return {name: hints[name].__metadata__[0] for name in _kinds()} | sections.documentation()
 
 
 def machine_address() -> str:
@@ -282,4 +309,5 @@ def machine_address() -> str:
 
 @functools.cache
 def _kinds() -> Mapping[str, object]:
-    return typing.get_type_hints(Settings)
+    """Option → its type, of those that are no service's."""
+    return {name: kind for name, kind in typing.get_type_hints(Settings).items() if name != "services"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cumulet.db import Transaction
 from cumulet.desired.clouds import Cloud, Seen
 from cumulet.fleet.model import clouds
-from cumulet.fleet.model.adoption import Adopter, Adoption, Thing
+from cumulet.fleet.model.adoption import Adopter, Adopting, Adoption, Thing, Turn
 from cumulet.fleet.model.clouds import raise_epoch
 from cumulet.fleet.model.counts import host_counts, item_counts
 from cumulet.fleet.model.desired import (
@@ -45,6 +45,7 @@ from cumulet.fleet.model.resets import names as host_names
 __all__ = [
     "STAY",
     "Adopter",
+    "Adopting",
     "Adoption",
     "Heard",
     "Held",
@@ -56,6 +57,7 @@ __all__ = [
     "Renderer",
     "ReportHandler",
     "Thing",
+    "Turn",
     "alive",
     "ask",
     "begin_run",

@@ -23,7 +23,7 @@ from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet.model import hosts as hosts_model
 from cumulet.fleet.model import joining, told
-from cumulet.fleet.model.adoption import Adopter
+from cumulet.fleet.model.adoption import Adopting
 from cumulet.fleet.model.desired import Renderer, ReportHandler
 from cumulet.fleet.model.heard import Heard
 from cumulet.http import Call, Reply, Service
@@ -62,6 +62,9 @@ Find = Callable[[Transaction, str], Sequence[Subject]]
 HostsChanged = Callable[[Transaction, Sequence[str]], None]
 FindProblems = Callable[[], Sequence[Problem]]
 """What is wrong now, as only the controller can see it. Asked for each `status`, so it costs milliseconds at most."""
+ImagePath = Callable[[Transaction, str, str], Path | None]
+"""(tx, link id, image id) → the file; None when there is no such image or no guest of that link boots from it."""
+AnswerMetadata = Callable[[Transaction, str, MetadataQuestion], Reply]
 Ended = Callable[[Transaction, str, Sequence[str]], Set[str]]
 """(tx, link id, refs) → which of them have ended by rows that say so, or live elsewhere."""
 
@@ -102,16 +105,15 @@ class Actions(Struct, frozen=True):
 @dataclass
 class LinkContext:
     """What the process assembly hands to the link. `operator_secret` gives the one in force, which may be replaced at
-    any time. `image_path`: (tx, link id, image id) → the file, None when there is
-    no such image or no guest of that link boots from it."""
+    any time."""
 
     operator_secret: Callable[[], str]
     engine: Engine
     renderers: Mapping[Kind, Renderer]
     reports: Mapping[Kind, ReportHandler]
     hosts_changed: Sequence[HostsChanged]
-    image_path: Callable[[Transaction, str, str], Path | None]
-    metadata: Callable[[Transaction, str, MetadataQuestion], Reply]
+    image_path: ImagePath
+    metadata: AnswerMetadata
     find: Sequence[Find]
     hosts_left: Sequence[HostsChanged] = ()
     actions: Actions | None = None
@@ -119,7 +121,7 @@ class LinkContext:
     problems: Sequence[FindProblems] = ()
     standing: Standing = field(default_factory=Standing)
     ended: Mapping[Kind, Ended] = field(default_factory=dict)
-    adopters: Sequence[Adopter] = ()
+    adopters: Sequence[Adopting] = ()
     lost_images: LostImages | None = None
     snapshots: Snapshots | None = None
     on_demand: OnDemand | None = None
@@ -189,20 +191,3 @@ async def pieces(path: Path, call: Call, size: int = 1 << 20) -> AsyncIterator[b
     with path.open("rb") as file:
         while piece := await call.in_thread(file.read, size):
             yield piece
-
-
-def load() -> Service:
-    """The service with its operations."""
-    from cumulet.fleet.api import (  # noqa: F401 - importing declares the operations
-        adoption,
-        explain,
-        keeping,
-        link,
-        operator,
-        simulation,
-        snapshots,
-        status,
-        tokens,
-    )
-
-    return service

@@ -13,7 +13,7 @@ import pytest
 import websockets
 from sqlalchemy import update
 
-from cumulet.services.compute.console import service as console_service
+from cumulet.services.compute.console import api as console_service
 from cumulet.services.compute.tables import console_tokens
 from tests.services.compute.conftest import Nova, message
 from tests.services.serving import Running, running

@@ -15,7 +15,7 @@ from cumulet.auth import Policy
 from cumulet.desired.questions import MetadataQuestion
 from cumulet.http.mount import Mount
 from cumulet.services.compute import door
-from cumulet.services.compute.metadata import service as metadata_service
+from cumulet.services.compute.metadata import api as metadata_service
 from cumulet.services.network.model import dhcp
 from cumulet.services.network.model.networks import by_id as found_network
 from tests.services.compute.conftest import NETWORK, SUBNET, Nova, new_id, show

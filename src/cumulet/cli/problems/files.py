@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from cumulet.cli import in_force
@@ -27,9 +26,7 @@ def check(seen: Seen) -> Iterator[Problem]:
     began = in_force.kept(seen.state) if seen.running else None
     if began is None:
         return
-    changed = [
-        field.name for field in dataclasses.fields(now) if getattr(now, field.name) != getattr(began, field.name)
-    ]
+    changed = now.differs(began)
     if changed:
         names = ", ".join(changed)
         yield Problem("options-ignored", f"{seen.settings.file} was changed since the start ({names})", again)

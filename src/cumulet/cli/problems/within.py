@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from cumulet.auth import Policies
 from cumulet.db import Database
@@ -44,19 +43,6 @@ def policy(policies: Policies) -> FindProblems:
             return []
         sentence = f"{policies.refused}; the rules before stay in force"
         return [Problem("policy-ignored", sentence, "Mend the file: it is read again when it changes")]
-
-    return find
-
-
-def stores(file: Path) -> FindProblems:
-    """Whether ``image.toml`` is still what it was at the start, when it was read."""
-    before = _stamp(file)
-
-    def find() -> list[Problem]:
-        if _stamp(file) == before:
-            return []
-        sentence = f"{file} was changed since the start, and is not in force"
-        return [Problem("stores-ignored", sentence, "cumulet down, then up again, brings it into force")]
 
     return find
 
@@ -103,11 +89,3 @@ def clocks(db: Database, heard: fleet.Heard) -> FindProblems:
 def _apart(name: str, seconds: float) -> str:
     way = "ahead of" if seconds > 0 else "behind"
     return f"the clock of the node {name} is {abs(seconds):.0f} s {way} the controller's"
-
-
-def _stamp(file: Path) -> tuple[int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -5,6 +5,7 @@ Each can be asked to only show what it would do: it is done, looked at and undon
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -49,7 +50,7 @@ def adopt(call: Call) -> dict[str, Any]:
 
 def _adopted(tx: Transaction, context: LinkContext, cloud_id: str | None) -> tuple[dict[str, Any], Cloud | None]:
     found = adoption.begin(tx, cloud_id)
-    for adopter in context.adopters:
+    for _, adopter in sorted(context.adopters, key=itemgetter(0)):
         adopter(tx, found)
     unsettled = context.standing.estranged is not None
     cloud = adoption.finish(tx, found.cloud_id, sorted(found.refs), unsettled=unsettled)

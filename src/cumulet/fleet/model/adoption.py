@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from enum import IntEnum
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -118,6 +119,23 @@ class Adoption:
 
 Adopter = Callable[[Transaction, Adoption], None]
 """A service's part: makes rows of the things that it knows, and says what it leaves."""
+
+
+class Turn(IntEnum):
+    """When an adopter has its turn: each after all those of the turns before."""
+
+    VET = 0  # leaves what can never be adopted
+    SHARED = 1  # what guests stand on
+    GUESTS = 2
+    OWNERS = 3  # whom what was adopted belongs to
+    FOLLOW = 4  # what else belongs to owners who have another id now
+
+
+class Adopting(NamedTuple):
+    """An adopter and its turn."""
+
+    turn: Turn
+    adopt: Adopter
 
 
 def chosen(tx: Transaction, cloud_id: str | None, kept: Iterable[keeping.KeptThing]) -> tuple[str, bool]:

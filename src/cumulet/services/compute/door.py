@@ -17,7 +17,7 @@ from cumulet.http import Reply
 from cumulet.services.compute.context import ComputeContext, Deadlines
 from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
-from cumulet.services.compute.metadata.service import place_of
+from cumulet.services.compute.metadata.api import place_of
 from cumulet.services.compute.model import guests, hosts
 from cumulet.services.compute.model.adoption import adopt, follow, vet
 from cumulet.services.compute.model.retention import forget, kept

@@ -13,9 +13,9 @@ from cumulet.http import Microversions, Operation, Service
 from cumulet.http.faults import BadRequest, Fault, nova_body
 from cumulet.http.shapes import Invalid
 from cumulet.http.versions import Version
+from cumulet.services.compute import INTRODUCTION
 from cumulet.services.compute.policies import RULES
 
-REQUEST_ID_HEADER = "x-compute-request-id"
 MICROVERSIONS = Microversions("compute", (2, 1), (2, 96), "X-OpenStack-Nova-API-Version")
 
 _IN_PROJECT = re.compile(r"^/v2(?:\.1)?(?:/(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))?(?=/|\Z)")
@@ -47,7 +47,7 @@ service = ComputeService(
     microversions=MICROVERSIONS,
     invalidity=_invalidity,
     scope_types=("project",),
-    request_id_header=REQUEST_ID_HEADER,
+    request_id_header=INTRODUCTION.request_id_header,
     rule_prefix="os_compute_api",
 )
 service.add_rules(RULES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import Table, or_, select, true
 
 from cumulet.db import Database, Transaction, marks, select_as
 from cumulet.engine import timeline
+from cumulet.introduction import introductions
 from cumulet.services.identity.model import generation, keys, passwords, vault
 from cumulet.services.identity.tables import (
     ROOT,
@@ -36,15 +37,6 @@ DOMAIN = "default"
 PROJECTS = {"admin": "Bootstrap project for initializing the cloud.", "demo": "", "service": ""}
 ROLES = ("admin", "manager", "member", "reader", "service")
 IMPLIED = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
-NAMES = {
-    "identity": "keystone",
-    "image": "glance",
-    "compute": "nova",
-    "placement": "placement",
-    "network": "neutron",
-    "block-storage": "cinder",
-}
-SERVICE_USERS = ("glance", "nova", "placement", "neutron")
 INTERFACES = ("public", "internal", "admin")
 ALTERNATE = "alt_demo"
 """Another user with a project of that name, as a cloud for tests has."""
@@ -67,7 +59,9 @@ def bootstrap(
         keys.setup(secrets / folder)
     alternate = alternate and (secrets / f"{ALTERNATE}_password").exists()
     with db.read() as tx:
-        hashes = {} if marks.under(tx, FIRST) else _hashes(tx, secrets)
+        added = service_users(_new_types(tx, endpoints)) if marks.under(tx, FIRST) else ()
+        wanted = dict.fromkeys(added, "service") if marks.under(tx, FIRST) else _first_users()
+        hashes = _hashes(tx, secrets, wanted)
         other = {} if not alternate or marks.under(tx, SECOND) else _hashes(tx, secrets, {ALTERNATE: ALTERNATE})
     with db.transaction() as tx:
         changed = not marks.under(tx, FIRST)
@@ -75,6 +69,8 @@ def bootstrap(
             _domain(tx)
             _grants(tx, _projects(tx), _roles(tx), _users(tx, hashes))
             marks.put(tx, [FIRST])
+        elif hashes and (new := set(service_users(_new_types(tx, endpoints))) & hashes.keys()):
+            changed = _services_users(tx, {name: hashes[name] for name in new})
         if alternate and not marks.under(tx, SECOND):
             changed |= _alternate(tx, other)
             marks.put(tx, [SECOND])
@@ -83,11 +79,17 @@ def bootstrap(
             generation.bump(tx)
 
 
-FIRST_USERS = {"admin": "admin", "demo": "demo", **dict.fromkeys(SERVICE_USERS, "service")}
-"""By name, whose password file is theirs."""
+def service_users(types: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Names of the users that services have, of all or of those `types`."""
+    return tuple(each.user for each in introductions() if each.user and (types is None or each.type in types))
 
 
-def _hashes(tx: Transaction, secrets: Path, wanted: Mapping[str, str] = FIRST_USERS) -> dict[str, str]:
+def _first_users() -> dict[str, str]:
+    """By name, whose password file is theirs."""
+    return {"admin": "admin", "demo": "demo", **dict.fromkeys(service_users(), "service")}
+
+
+def _hashes(tx: Transaction, secrets: Path, wanted: Mapping[str, str]) -> dict[str, str]:
     """Hashes of the passwords of those first users that are not there. Whoever has one password has one hash: each
     takes as long as it is meant to."""
     known = _known(tx, users, users.c.domain_id == DOMAIN)
@@ -167,7 +169,7 @@ def administrators(tx: Transaction) -> set[str]:
 
 
 def _users(tx: Transaction, hashes: Mapping[str, str]) -> dict[str, str]:
-    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name_key.in_([*FIRST_USERS, ALTERNATE]))
+    known = _known(tx, users, users.c.domain_id == DOMAIN, users.c.name_key.in_([*_first_users(), ALTERNATE]))
     new: list[dict[str, Any]] = [
         {
             "id": uuid.uuid4().hex,
@@ -194,8 +196,8 @@ def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[s
         ("admin", "project", project_ids.get("demo"), "admin"),
         ("demo", "project", project_ids.get("demo"), "member"),
         (ALTERNATE, "project", project_ids.get(ALTERNATE), "member"),
-        *((name, "project", project_ids.get("service"), "admin") for name in SERVICE_USERS),
-        *((name, "project", project_ids.get("service"), "service") for name in SERVICE_USERS),
+        *((name, "project", project_ids.get("service"), "admin") for name in service_users()),
+        *((name, "project", project_ids.get("service"), "service") for name in service_users()),
     ]
     there = {
         (row.actor_id, row.target_type, row.target_id, row.role_id)
@@ -219,6 +221,19 @@ def _grants(tx: Transaction, project_ids: Mapping[str, str], role_ids: Mapping[s
     tx.insert(assignments, rows)
 
 
+def _new_types(tx: Transaction, urls: Iterable[str]) -> set[str]:
+    """Those types that no region's catalog has ever had."""
+    return set(urls) - {name.rpartition("/")[2] for name in marks.under(tx, CATALOG)}
+
+
+def _services_users(tx: Transaction, hashes: Mapping[str, str]) -> bool:
+    """Users of services that a newer version has brought, as far as the project and the roles for them are there."""
+    known = _known(tx, projects, projects.c.domain_id == DOMAIN), _known(tx, roles, roles.c.domain_id == "")
+    ids = _users(tx, hashes)
+    _grants(tx, *known, {name: ids[name] for name in hashes})
+    return True
+
+
 def _catalog(tx: Transaction, urls: Mapping[str, str], region: str) -> bool:
     """Services and endpoints of those types that this region has not had yet; whether there were any."""
     done = marks.under(tx, CATALOG)
@@ -229,7 +244,8 @@ def _catalog(tx: Transaction, urls: Mapping[str, str], region: str) -> bool:
         tx.insert(regions, {"id": region})
     ids = {row.type: row.id for row in tx.rows(select(services.c.type, services.c.id))}
     made = {each: uuid.uuid4().hex for each in new if each not in ids}
-    tx.insert(services, [{"id": made[each], "type": each, "name": NAMES.get(each, each)} for each in made])
+    names = {each.type: each.project for each in introductions()}
+    tx.insert(services, [{"id": made[each], "type": each, "name": names.get(each, each)} for each in made])
     ids |= made
     here = select(endpoints.c.service_id, endpoints.c.interface).where(endpoints.c.region_id == region)
     there = {(row.service_id, row.interface) for row in tx.rows(here)}

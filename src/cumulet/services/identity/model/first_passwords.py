@@ -23,9 +23,14 @@ USERS = {
     ADMIN: ("admin",),
     "demo_password": ("demo",),
     "alt_demo_password": (bootstrap.ALTERNATE,),
-    "service_password": bootstrap.SERVICE_USERS,
 }
 """Whose passwords the secrets are."""
+OF_SERVICES = "service_password"
+"""The secret of the users of all services."""
+
+
+def _names(secret: str) -> tuple[str, ...]:
+    return bootstrap.service_users() if secret == OF_SERVICES else USERS[secret]
 
 
 def put(db: Database, rules: PasswordRules, secret: str, password: str) -> dict[str, Any]:
@@ -39,14 +44,14 @@ def put(db: Database, rules: PasswordRules, secret: str, password: str) -> dict[
     """
     hashed = str(digest(password, rules))
     with db.transaction() as tx:
-        found = _rows(tx, USERS[secret])
+        found = _rows(tx, _names(secret))
         made = secret == ADMIN and not found
         roles = secret == ADMIN and (made or not bootstrap.administrators(tx))
         if roles:
             bootstrap.make_admin(tx, hashed)
-            found = _rows(tx, USERS[secret])
+            found = _rows(tx, _names(secret))
         if not found:
-            raise NotFound(f"There is no user named {' or '.join(USERS[secret])} any more.")
+            raise NotFound(f"There is no user named {' or '.join(_names(secret))} any more.")
         for row in found:
             _change(tx, rules, row, hashed)
         generation.bump(tx)

@@ -1,0 +1,105 @@
+"""What a service is given by the process that it is put into, and what it brings along.
+
+``assembly.assemble(process)`` of each service makes its `Part`; ``cumulet.cli.controller`` joins them and knows none of
+them by name. A part holds what the service is asked by others than its clients: nodes, the operator, threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from cumulet.config import Settings
+from cumulet.db import Database, Transaction
+from cumulet.desired.shapes import Kind
+from cumulet.engine import Engine
+from cumulet.engine.retention import Forgets
+from cumulet.fleet.model.adoption import Adopting
+from cumulet.fleet.model.desired import Renderer, ReportHandler
+from cumulet.fleet.service import (
+    Actions,
+    AnswerMetadata,
+    Ended,
+    Find,
+    FindProblems,
+    HostsChanged,
+    ImagePath,
+    LostImages,
+    Standing,
+)
+from cumulet.http.app import Authenticate
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+T = TypeVar("T")
+
+
+class CannotBegin(Exception):
+    """A process cannot be put together as the state folder is. The text says why; trying again does not help."""
+
+
+class Worker(NamedTuple):
+    """Something that a process does by itself, on a thread of that name, until the event is set."""
+
+    name: str
+    run: Callable[[threading.Event], None]
+
+
+@dataclass
+class Part:
+    """What one service brings. `context` is what its handlers find in ``call.context``.
+
+    For requests of all services: `authenticate` (one service has it). For nodes: `renderers` and `reports` of the kinds
+    that are its own, which of them have `ended`, what it does when hosts come and change (`hosts_changed`) and are gone
+    (`hosts_left`); `image_path` and `metadata`, which one service each answers. For the operator: `find` for
+    ``explain``, `adopters`, `lost_images`, `problems` for ``status``, `gauges` for ``/metrics``, `actions`. For the
+    process: `forgets`, the kinds of rows that go after ``keep_deleted_days``, under the name that `status` shows;
+    `workers`; `ending`, called when the process is about to end; `grows_in`, folders whose disk fills up.
+    """
+
+    context: Any = None
+    authenticate: Authenticate | None = None
+    renderers: Mapping[Kind, Renderer] = field(default_factory=dict)
+    reports: Mapping[Kind, ReportHandler] = field(default_factory=dict)
+    ended: Mapping[Kind, Ended] = field(default_factory=dict)
+    hosts_changed: HostsChanged | None = None
+    hosts_left: HostsChanged | None = None
+    image_path: ImagePath | None = None
+    metadata: AnswerMetadata | None = None
+    find: Find | None = None
+    adopters: Sequence[Adopting] = ()
+    lost_images: LostImages | None = None
+    problems: Sequence[FindProblems] = ()
+    gauges: Callable[[Transaction], Iterable[Metric]] | None = None
+    actions: Actions | None = None
+    forgets: Mapping[str, Forgets] = field(default_factory=dict)
+    workers: Sequence[Worker] = ()
+    ending: Callable[[], None] | None = None
+    grows_in: Sequence[Path] = ()
+
+
+@dataclass
+class Process:
+    """What a service is given. `parts`: those of the services before it in the list, by type."""
+
+    settings: Settings
+    db: Database
+    engine: Engine
+    standing: Standing
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no host is real."""
+        return self.settings.simulated is not None
+
+    def context(self, kind: type[T]) -> T:
+        """The context of that class, of a service before in the list. Raises LookupError."""
+        for part in self.parts.values():
+            if isinstance(part.context, kind):
+                return part.context
+        raise LookupError(kind)
