@@ -34,6 +34,7 @@ SECONDS: dict[str, int] = {
     "tests/crash/test_storm.py": 34,
     "tests/e2e/test_confinement.py": 30,
     "tests/cli/test_operator.py": 30,
+    "tests/cli/test_one_port.py": 25,
     "tests/node/net/test_world.py": 25,
     "tests/upgrades/test_under_load.py": 18,
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cumulet.config import Settings
 from cumulet.db import Database, Transaction
-from cumulet.desired.shapes import Kind
+from cumulet.desired.kinds import Kind
 from cumulet.engine import Engine
 from cumulet.engine.retention import Forgets
 from cumulet.fleet.model.adoption import Adopting

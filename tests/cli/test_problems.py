@@ -23,6 +23,7 @@ from cumulet.engine.clock import Clock
 from cumulet.fleet.door import Heard
 from cumulet.fleet.model import hosts
 from cumulet.fleet.tables import links
+from cumulet.services.image.assembly import changed_since
 from cumulet.space import Space
 from tests.laws.source import ROOT
 
@@ -148,7 +149,7 @@ def test_what_the_controller_alone_sees(tmp_path: Path) -> None:
     rules.file.write_text("{}")
     rules.refresh()
     assert find() == []
-    changed = within.stores(tmp_path / "image.toml")
+    changed = changed_since(tmp_path / "image.toml")
     assert changed() == []
     (tmp_path / "image.toml").write_text("x")
     assert [problem.code for problem in changed()] == ["stores-ignored"]

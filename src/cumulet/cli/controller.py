@@ -37,7 +37,8 @@ from cumulet.fleet.api import load as load_link
 from cumulet.http import Service
 from cumulet.http.app import App
 from cumulet.http.audit import AuditLog
-from cumulet.http.mount import Mount
+from cumulet.http.faults import NotFound, guideline_body
+from cumulet.http.mount import Mount, Shared
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.server import Secured, listen, serve
 from cumulet.http.tls import Certificate, CertificateError
@@ -173,15 +174,29 @@ def _room(process: Process) -> Room:
     return Room([settings.state / "db", *grow, settings.node_dir], rows)
 
 
-def _mounts(process: Process, link: fleet.LinkContext, rules: Policies) -> dict[int, Mount]:
+def _mounts(process: Process, link: fleet.LinkContext, rules: Policies) -> dict[int, Mount | Shared]:
     """Each service at each of its ports."""
     settings = process.settings
     contexts = {name: part.context for name, part in process.parts.items()} | {LINK.type: link}
-    return {
-        settings.ports.of(name): _mount(settings, each, contexts[each.type], rules)
-        for each in introductions()
-        for name in each.ports
-    }
+    found: dict[int, Mount | Shared] = {}
+    together: dict[int, list[Mount]] = {}
+    for each in introductions():
+        mount = _mount(settings, each, contexts[each.type], rules)
+        for port in {settings.ports.of(name) for name in each.ports}:
+            found[port] = mount
+            if mount.public.own:
+                together.setdefault(port, []).append(mount)
+    return found | {port: Shared(_front(mounts), mounts) for port, mounts in together.items()}
+
+
+def _front(mounts: Sequence[Mount]) -> Service:
+    """What is at the root of a port that services share: nothing but words."""
+    paths = ", ".join(mount.public.own for mount in mounts)
+    return Service(
+        "front",
+        faults=guideline_body,
+        not_found=lambda: NotFound(f"Each service has a path of its own on this port: {paths}."),
+    )
 
 
 def _mount(settings: Settings, service: Introduction, context: Any, rules: Policies) -> Mount:
@@ -195,6 +210,7 @@ def _mount(settings: Settings, service: Introduction, context: Any, rules: Polic
         proxied=not service.local,
         type=service.type,
         request_id_header=service.request_id_header,
+        prefix=settings.prefix(service.type),
     )
 
 

@@ -41,7 +41,7 @@ from cumulet.http.faults import (
     keystone_body,
 )
 from cumulet.http.measures import Measures
-from cumulet.http.mount import Mount
+from cumulet.http.mount import Mount, Shared
 from cumulet.http.on_demand import OnDemand
 from cumulet.http.operation import Choice, Operation, Service
 from cumulet.http.shapes import Invalid, trimmed
@@ -72,14 +72,14 @@ _SHORT_RETRY_S = "60"
 
 
 class App:
-    """The ASGI application. `mounts`: port → service; `origins`: web origins whose scripts may call; `proxies`:
-    addresses and networks of proxies that are believed; `state`: the folder in which a file switches the health check
-    off; `room`: the disks that operations grow on."""
+    """The ASGI application. `mounts`: port → service, or several; `origins`: web origins whose scripts may call;
+    `proxies`: addresses and networks of proxies that are believed; `state`: the folder in which a file switches the
+    health check off; `room`: the disks that operations grow on."""
 
     def __init__(
         self,
         db: Database,
-        mounts: Mapping[int, Mount],
+        mounts: Mapping[int, Mount | Shared],
         authenticate: Authenticate,
         *,
         origins: Sequence[str] = (),
@@ -102,16 +102,14 @@ class App:
         self.watchers: list[Watcher] = []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        mount = self.mounts[scope["server"][1]]
-        if mount.public.prefix and scope["type"] in ("http", "websocket"):
-            scope = mount.public.inside(scope)
+        if scope["type"] not in ("http", "websocket"):
+            return
+        mount, scope = self.mounts[scope["server"][1]].found(scope)
         if scope["type"] == "websocket":
             if mount.service.websocket is None:
                 await send({"type": "websocket.close", "code": 1008})
                 return
             await mount.service.websocket(mount.context, self.db, scope, receive, send)
-            return
-        if scope["type"] != "http":
             return
         await Exchange(self, mount, scope, receive, send).run()
 

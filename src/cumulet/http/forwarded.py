@@ -35,11 +35,12 @@ class Origin(Struct, frozen=True):
 
 
 class Public:
-    """A service's public URL: its links, when a request comes by that host, and a path that a proxy may have left."""
+    """A service's public URL: its links, when a request comes by that host, and a path that a proxy may have left.
+    `own`: the path below which it is on its port, which it shares with others then."""
 
-    def __init__(self, url: str = "") -> None:
+    def __init__(self, url: str = "", own: str = "") -> None:
         parts = urlsplit(url)
-        self.url, self.prefix = url, parts.path
+        self.url, self.prefix, self.own = url, parts.path, own
         self._host = _bare(parts.scheme, parts.netloc) if url else ""
 
     def is_host(self, host: str) -> bool:
@@ -48,15 +49,21 @@ class Public:
 
     def inside(self, scope: dict[str, Any]) -> dict[str, Any]:
         """The request without the prefix, of a proxy that leaves it in the path."""
-        prefix, path, raw = self.prefix, scope["path"], scope.get("raw_path")
-        if not prefix or not path.startswith(prefix) or path[len(prefix) : len(prefix) + 1] not in ("", "/"):
-            return scope
-        if raw is not None and not raw.startswith(prefix.encode()):
-            return scope
-        found = {**scope, "path": path[len(prefix) :] or "/"}
-        if raw is not None:
-            found["raw_path"] = raw[len(prefix) :] or b"/"
-        return found
+        found = below(scope, self.prefix) if self.prefix else None
+        return scope if found is None else found
+
+
+def below(scope: dict[str, Any], prefix: str) -> dict[str, Any] | None:
+    """The request without `prefix` at the beginning of its path; None when it does not begin so."""
+    path, raw = scope["path"], scope.get("raw_path")
+    if not path.startswith(prefix) or path[len(prefix) : len(prefix) + 1] not in ("", "/"):
+        return None
+    if raw is not None and not raw.startswith(prefix.encode()):
+        return None
+    found = {**scope, "path": path[len(prefix) :] or "/"}
+    if raw is not None:
+        found["raw_path"] = raw[len(prefix) :] or b"/"
+    return found
 
 
 def _bare(scheme: str, host: str) -> str:
@@ -91,6 +98,8 @@ class Proxies:
         host = reading.host(host or "{}:{}".format(*scope["server"]))
         if not prefix and public.is_host(host):
             return Origin(public.url, peer)
+        if not prefix.endswith(public.own):
+            prefix += public.own
         return Origin(f"{scheme}://{host}{prefix}", peer)
 
     def _client(self, chain: str, peer: str) -> str:
