@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from cumulet.desired.hosts import HostFacts
 from cumulet.node import real
 from cumulet.node.guest.errors import HypervisorDown
+from cumulet.node.kinds.guest import GuestPart
 from cumulet.node.parts import NotYet
 
 
@@ -40,7 +41,6 @@ def parts(tmp_path: Path) -> Any:
         _verdict=SimpleNamespace(sentence="no KVM"),
         _virt_type="qemu",
         _facts=None,
-        _away_since=None,
     )
     return made
 
@@ -58,19 +58,20 @@ def test_its_absence_changes_the_facts(parts: Any) -> None:
     assert parts.facts() == before
 
 
-def test_servers_wait_for_it_but_not_for_ever(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr("cumulet.node.real.time.monotonic", lambda: clock[0])
-    parts._guests.away = True
+def test_servers_wait_for_it_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, guests = [100.0], Guests()
+    part: Any = GuestPart(cast(Any, guests), cast(Any, None))
+    monkeypatch.setattr("cumulet.node.kinds.guest.time.monotonic", lambda: clock[0])
+    guests.away = True
     for clock[0] in (100.0, 130.0, 159.0):
         with pytest.raises(NotYet):
-            parts._patiently(parts._guests.ensure)
+            part._patiently(guests.ensure)
     clock[0] = 161.0
     with pytest.raises(HypervisorDown):
-        parts._patiently(parts._guests.ensure)
-    parts._guests.away = False
-    assert parts._patiently(parts._guests.ensure) == "made"
-    parts._guests.away = True
+        part._patiently(guests.ensure)
+    guests.away = False
+    assert part._patiently(guests.ensure) == "made"
+    guests.away = True
     clock[0] = 200.0
     with pytest.raises(NotYet):
-        parts._patiently(parts._guests.ensure)
+        part._patiently(guests.ensure)

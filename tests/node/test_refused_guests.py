@@ -56,8 +56,8 @@ class Networks:
         self.kept: set[str] | None = None
         self.whole = self.single = 0
 
-    def observe(self) -> Any:
-        return SimpleNamespace(networks=frozenset({NETWORK, STRAY}), routers=frozenset({NETWORK}))
+    def registered(self, noun: str) -> frozenset[str]:
+        return frozenset({NETWORK, STRAY} if noun == "networks" else {NETWORK})
 
     def sweep_ports(self, ports: Any) -> None:
         self.kept = set(ports)
@@ -73,7 +73,10 @@ class Networks:
 @pytest.fixture
 def parts() -> Any:
     made = object.__new__(real.RealParts)
-    made.__dict__.update(_guests=Guests(), _net=Networks(), _away_since=None, _networks={}, _ports={}, _world=None)
+    made._world = None
+    guests: Any = Guests()
+    networks: Any = Networks()
+    made._assemble(guests, networks)
     return made
 
 
@@ -87,7 +90,7 @@ def test_a_sweep_keeps_a_guest_that_was_refused(parts: Any, wrong: Any) -> None:
     parts.sweep(node.agent)
     assert parts._guests.removed == [] and parts._net.kept is None
     assert ("guest", STRAY) in parts.strays(node.agent) and ("guest", ID) not in parts.strays(node.agent)
-    parts._ensure_filters(node.agent)
+    parts._ports.filter(node.agent)
     assert (parts._net.whole, parts._net.single) == (0, 1)  # the ports of the refused one are not closed
 
 

@@ -28,7 +28,7 @@ from cumulet.node.net.leases import Leg
 from cumulet.node.net.links import Link, links, namespaces, release_namespace_folder
 from cumulet.node.net.metadata import MetadataProxy, Place, ProxyReply, ProxyRequest
 from cumulet.node.net.provider import ProviderConfig
-from cumulet.node.net.registry import Registry
+from cumulet.node.net.registry import Noun, Registry
 from cumulet.node.net.router import Routers
 from cumulet.node.net.run import RUNTIME, NodeError, drop_locks
 
@@ -238,6 +238,11 @@ class NetworkParts:
             return self._firewall.mend()
 
     # ---- the whole -----------------------------------------------------------------------------------------
+
+    def registered(self, noun: Noun) -> frozenset[str]:
+        """Ids of what this cloud has begun to make here and not removed."""
+        with self._lock:
+            return frozenset(self._registry.ids(noun))
 
     def observe(self) -> Observed:
         """What is there now."""
