@@ -23,17 +23,11 @@ from cumulet.node.simulated import SimulatedGuest
 from cumulet.services.compute import states
 from cumulet.services.compute.model import scheduling
 from cumulet.services.compute.tables import actions, servers, usages
+from cumulet.services.compute.verbs import VERBS
 from cumulet.services.network.tables import addresses, floatingips, networks, port_groups, ports, routers
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
 
-FLOW_OF = {
-    states.DELETING: "delete",
-    states.SPAWNING: "create",
-    states.POWERING_OFF: "power",
-    states.POWERING_ON: "power",
-    states.REBOOTING: "power",
-    states.REBOOTING_HARD: "power",
-}
+FLOW_OF = {verb.task: verb.flow for verb in VERBS if verb.flow}
 LATE_S = 5.0
 """A flow whose deadline has passed for longer is stuck: the runner looks every second."""
 

@@ -1,4 +1,4 @@
-"""Long work: durable flows, and the timeline that explains a resource. Knows no service.
+"""Long work: durable flows, verbs as values, and the timeline that explains a resource. Knows no service.
 
 A row is the program counter. A step is one short transaction without I/O; a wait is a condition on rows; whoever
 changes those rows advances the flow in the same transaction, and the runner is there for time-outs and retries.

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import and_, func, not_, select, update
+from sqlalchemy import and_, bindparam, delete, func, not_, select, update
 
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Prepared, Transaction
+from cumulet.db.in_list import in_bound_list
 from cumulet.db.times import SECOND
 from cumulet.engine.clock import Clock
 from cumulet.engine.tables import flows
@@ -25,6 +26,10 @@ log = logging.getLogger("cumulet.engine")
 
 _LONGEST_PAUSE_S = 30.0
 _BATCH = 50
+
+_OF_KINDS = in_bound_list(flows.c.kind, "kinds")
+_OF_SUBJECTS = Prepared(select(flows).where(_OF_KINDS, in_bound_list(flows.c.subject, "subjects")))
+_END_ALL = Prepared(delete(flows).where(_OF_KINDS, flows.c.subject == bindparam("subject")))
 
 
 class Flow(Struct, frozen=True):
@@ -110,6 +115,10 @@ class Engine:
         """End a flow without its steps; whether there was one."""
         return tx.delete_by_key(flows, kind=kind, subject=subject) > 0
 
+    def cancel_all(self, tx: Transaction, subject: str) -> None:
+        """End every flow of a subject without their steps. One statement."""
+        tx.execute_prepared(_END_ALL, {"kinds": list(self._plans), "subject": subject})
+
     def waiting(self, tx: Transaction, subject: str) -> list[Flow]:
         """The flows of a subject, for ``explain``."""
         return [_flow(row) for row in tx.rows(select(flows).where(flows.c.subject == subject))]
@@ -120,16 +129,31 @@ class Engine:
         A step that raises is undone and tried again soon by the runner: what else the transaction does stands.
         """
         rows = tx.rows_by_key(flows, kind=kind, subject=subject)
-        if not rows:
-            return False
-        row = rows[0]
+        for row in rows:
+            self._advance(tx, row)
+        return bool(rows)
+
+    def advance_all(self, tx: Transaction, subjects: Sequence[str]) -> set[str]:
+        """As `advance`, every flow of these subjects, whatever its kind; the subjects that had one. One query beside
+        what the steps do, none without subjects."""
+        if not subjects:
+            return set()
+        advanced: set[str] = set()
+        for row in tx.rows(_OF_SUBJECTS, {"kinds": list(self._plans), "subjects": subjects}):
+            if row.subject in advanced:  # its other flow may have changed this one
+                self.advance(tx, row.kind, row.subject)
+            else:
+                self._advance(tx, row)
+            advanced.add(row.subject)
+        return advanced
+
+    def _advance(self, tx: Transaction, row: Any) -> None:
         try:
             with tx.savepoint():
                 self._step(tx, _flow(row))
         except Exception:
-            log.exception("flow %s of %s failed and is tried again", kind, subject)
+            log.exception("flow %s of %s failed and is tried again", row.kind, row.subject)
             self._put_off(tx, row)
-        return True
 
     def _step(self, tx: Transaction, flow: Flow) -> None:
         plan = self._plans[flow.kind]

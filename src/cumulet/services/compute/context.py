@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from cumulet.auth import Caller
 from cumulet.engine import Engine
+from cumulet.engine.verbs import Verb
 
 
 @dataclass
@@ -23,6 +24,10 @@ class Deadlines:
     delete_s: float = 300.0
     power_s: float = 300.0
     console_log_s: float = 10.0
+
+    def of(self, verb: Verb) -> float:
+        """How long a verb may take."""
+        return float(getattr(self, f"{verb.deadline}_s"))
 
 
 @dataclass

@@ -14,11 +14,11 @@ from cumulet.engine import Engine
 from cumulet.fleet import door as fleet
 from cumulet.fleet.service import Subject
 from cumulet.http import Reply
+from cumulet.services.compute import flows
 from cumulet.services.compute.context import ComputeContext, Deadlines
-from cumulet.services.compute.flows import reports as report_flow
 from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.api import place_of
-from cumulet.services.compute.model import guests, hosts
+from cumulet.services.compute.model import guest_reports, guests, hosts
 from cumulet.services.compute.model.adoption import adopt, follow, vet
 from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.tables import flavors, servers
@@ -48,7 +48,7 @@ __all__ = [
 
 def register(engine: Engine, context: ComputeContext) -> None:
     """Make compute's flows known to the engine; call once, before anything starts one."""
-    report_flow.register(engine, context)
+    flows.register(engine, context)
 
 
 def renderers(context: ComputeContext) -> dict[Kind, fleet.Renderer]:
@@ -58,7 +58,7 @@ def renderers(context: ComputeContext) -> dict[Kind, fleet.Renderer]:
 
 def reports(engine: Engine) -> dict[Kind, fleet.ReportHandler]:
     """What becomes of nodes' reports on guests."""
-    return {"guest": report_flow.handler(engine)}
+    return {"guest": guest_reports.handler(engine)}
 
 
 def hosts_changed(tx: Transaction, names: Sequence[str]) -> None:

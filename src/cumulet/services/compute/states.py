@@ -1,4 +1,5 @@
-"""Life of a server: which action is legal in which state, and which status clients see. Data, no behaviour.
+"""Names of what a server can be, and the status that clients see of it. What leads from one state to another is in
+``verbs/``.
 
 A server is (vm_state, task_state): where it is, and what is being done about it. Statuses are Nova's view of that.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 BUILDING, ACTIVE, STOPPED, PAUSED, ERROR, DELETED = "building", "active", "stopped", "paused", "error", "deleted"
 SUSPENDED, RESCUED, RESIZED, SOFT_DELETED = "suspended", "rescued", "resized", "soft-delete"
 
+ALIVE = (BUILDING, ACTIVE, STOPPED, PAUSED, SUSPENDED, RESCUED, RESIZED, ERROR, SOFT_DELETED)
+
 SPAWNING, DELETING = "spawning", "deleting"
 POWERING_OFF, POWERING_ON = "powering-off", "powering-on"
 REBOOTING, REBOOTING_HARD = "rebooting", "rebooting_hard"
@@ -15,18 +18,6 @@ REBOOTING, REBOOTING_HARD = "rebooting", "rebooting_hard"
 NO_STATE, RUNNING, POWER_PAUSED, SHUTDOWN, CRASHED = 0, 1, 3, 4, 6
 
 POWER_STATES = {"running": RUNNING, "paused": POWER_PAUSED, "shutdown": SHUTDOWN, "crashed": CRASHED}
-
-# action → (vm_states it is legal in, task_states it is legal in; None: in every one)
-LEGAL: dict[str, tuple[frozenset[str], frozenset[str | None] | None]] = {
-    "start": (frozenset({STOPPED}), frozenset({None})),
-    "stop": (frozenset({ACTIVE, ERROR}), frozenset({None})),
-    "reboot": (frozenset({ACTIVE}), frozenset({None})),
-    "reboot_hard": (
-        frozenset({ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR}),
-        frozenset({None, REBOOTING, REBOOTING_HARD}),
-    ),
-    "delete": (frozenset({BUILDING, ACTIVE, STOPPED, PAUSED, ERROR}), None),
-}
 
 _STATUS: dict[str, tuple[str, dict[str, str]]] = {
     ACTIVE: ("ACTIVE", {REBOOTING: "REBOOT", REBOOTING_HARD: "HARD_REBOOT"}),
@@ -60,9 +51,3 @@ def states_of(status: str) -> list[tuple[str, str | None, frozenset[str]]]:
             found.append((vm_state, None, frozenset(special)))
         found += [(vm_state, task, frozenset()) for task, name in special.items() if name == wanted]
     return found
-
-
-def legal(action: str, vm_state: str, task_state: str | None) -> bool:
-    """Whether `action` may begin now."""
-    vm_states, task_states = LEGAL[action]
-    return vm_state in vm_states and (task_states is None or task_state in task_states)

@@ -10,9 +10,13 @@ from cumulet.http.bodies import under
 from cumulet.http.operation import Handler
 from cumulet.services.compute.api import consoles
 from cumulet.services.compute.api.server_lookup import SERVER, actor
-from cumulet.services.compute.model import server_delete, server_power, servers
+from cumulet.services.compute.model import server_delete, server_verbs
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
+from cumulet.services.compute.verbs.reboot import REBOOT
+from cumulet.services.compute.verbs.reboot_hard import REBOOT_HARD
+from cumulet.services.compute.verbs.start import START
+from cumulet.services.compute.verbs.stop import STOP
 from cumulet.services.compute.wire.consoles import CONSOLE
 from cumulet.services.compute.wire.server_create import Name
 from cumulet.services.network import door as network
@@ -39,34 +43,29 @@ def action(key: str, rule: str, **options: Any) -> Callable[[Handler], Handler]:
     return service.action("/v2.1/servers/{server_id}/action", key, policy=f"{_API}:{rule}", target=SERVER, **options)
 
 
-def _unlocked(call: Call, server: Server) -> Server:
-    servers.require_unlocked(server, call.caller.is_admin)
-    return server
-
-
 @action("os-start", "servers:start")
 def start(call: Call, server: Server) -> None:
     """Power a server on."""
-    server_power.start(call.tx, actor(call), _unlocked(call, server))
+    server_verbs.begin(call.tx, actor(call), server, START)
 
 
 @action("os-stop", "servers:stop")
 def stop(call: Call, server: Server) -> None:
     """Power a server off."""
-    server_power.stop(call.tx, actor(call), _unlocked(call, server))
+    server_verbs.begin(call.tx, actor(call), server, STOP)
 
 
 @action("reboot", "servers:reboot", request=Reboot)
 def reboot(call: Call, server: Server) -> None:
     """Start a server anew, softly or hard."""
     hard = call.body.arguments.type.upper() == "HARD"
-    server_power.reboot(call.tx, actor(call), _unlocked(call, server), hard=hard)
+    server_verbs.begin(call.tx, actor(call), server, REBOOT_HARD if hard else REBOOT)
 
 
 @action("forceDelete", "os-deferred-delete:force")
 def force_delete(call: Call, server: Server) -> None:
     """Delete a server, whatever its state."""
-    server_delete.delete(call.tx, actor(call), _unlocked(call, server))
+    server_delete.delete(call.tx, actor(call), server)
 
 
 @action("addSecurityGroup", "os-security-groups:add", request=Group)

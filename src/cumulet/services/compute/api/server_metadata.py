@@ -6,12 +6,12 @@ from typing import Any
 
 from cumulet.http import Call
 from cumulet.http.bodies import under
-from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.services.compute import states
+from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api.server_lookup import SERVER
 from cumulet.services.compute.model import quotas, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
+from cumulet.services.compute.verbs.update_metadata import UPDATE_METADATA
 from cumulet.services.compute.wire import server_create as wire
 
 _PATH = "/v2.1/servers/{server_id}/metadata"
@@ -19,8 +19,7 @@ _RULE = "os_compute_api:server-metadata"
 
 
 def _set(call: Call, row: Server, meta: dict[str, str]) -> dict[str, str]:
-    if row.vm_state not in (states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.ERROR, "building"):
-        raise Conflict(f"Cannot 'update metadata' instance {row.id} while it is in vm_state {row.vm_state}")
+    servers.require(row, UPDATE_METADATA)
     limit = quotas.limits(call.tx, row.project_id)["metadata_items"]
     servers.set_metadata(call.tx, row, meta, limit, simulated=call.context.simulated)
     return meta

@@ -159,5 +159,4 @@ def update(call: Call, server: Server) -> dict[str, Any]:
 @service.delete("/v2.1/servers/{server_id}", target=SERVER, policy=f"{_RULE}:delete")
 def delete(call: Call, server: Server) -> None:
     """Delete a server."""
-    servers.require_unlocked(server, call.caller.is_admin)
     server_delete.delete(call.tx, actor(call), server)

@@ -10,16 +10,23 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.db import Transaction
-from cumulet.engine import Done, Flow, Outcome, Wait, timeline
+from cumulet.engine import Done, Engine, Flow, Outcome, Wait, timeline
 from cumulet.fleet import door as fleet
 from cumulet.services.compute import states
 from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import actions, scheduling, server_delete, servers
+from cumulet.services.compute.verbs import VERBS
+from cumulet.services.compute.verbs.create import CREATE
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
 
-KIND = "create"
 ATTEMPTS = 3
+
+
+def register(engine: Engine, context: ComputeContext) -> None:
+    """Make the flow known to the engine."""
+    flow = Create(context)
+    engine.register(CREATE.flow, {"building": flow.building}, flow.deadline)
 
 
 class Create:
@@ -31,7 +38,7 @@ class Create:
     def building(self, tx: Transaction, flow: Flow) -> Outcome:
         """Look at what the node says of the newest revision."""
         row = servers.by_id(tx, flow.subject)
-        if row is None or row.vm_state != states.BUILDING or row.task_state == states.DELETING:
+        if row is None or VERBS.under_way(row) is not CREATE:
             return Done()
         seen = fleet.observed(tx, "guest", [row.id]).get(row.id)
         if seen is None or seen.gone or not seen.current or seen.link_id != row.link_id:
@@ -40,7 +47,7 @@ class Create:
             return self._elsewhere(
                 tx, flow, row, seen.error or "The host could not start the guest.", seen.detail or ""
             )
-        if seen.state == "ready":
+        if seen.state == CREATE.report:
             self._active(tx, row)
             return Done()
         return Wait(60.0)
@@ -49,14 +56,13 @@ class Create:
         servers.change(
             tx,
             row.id,
-            vm_state=states.ACTIVE,
-            task_state=None,
+            **VERBS.ended(CREATE, states.RUNNING),
             power_state=states.RUNNING,
             progress=100,
             launched_at=tx.now,
         )
         network.set_ports_status(tx, [row.id], "ACTIVE")
-        actions.finish(tx, row.id, [KIND])
+        actions.finish(tx, row.id, CREATE)
         timeline.record(tx, row.id, "active", f"The guest runs on {row.host}.")
 
     def _elsewhere(self, tx: Transaction, flow: Flow, row: Row[Any], error: str, detail: str) -> Outcome:
@@ -99,8 +105,8 @@ class Create:
     def deadline(self, tx: Transaction, flow: Flow) -> None:
         """Nobody reported in time."""
         row = servers.by_id(tx, flow.subject)
-        if row is None or row.vm_state != states.BUILDING or row.task_state == states.DELETING:
+        if row is None or VERBS.under_way(row) is not CREATE:
             return
-        seconds = round(self.context.deadlines.create_s)
+        seconds = round(self.context.deadlines.of(CREATE))
         message = f"Build of instance {row.id} aborted: it was not running after {seconds} seconds."
         server_delete.fail(tx, row, message, f"{row.host} did not report the guest as ready in time.")

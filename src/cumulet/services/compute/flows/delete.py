@@ -6,12 +6,18 @@ A host that is down is not waited for: the tombstone of the guest stays, and the
 from __future__ import annotations
 
 from cumulet.db import Transaction
-from cumulet.engine import Done, Flow, Outcome, Wait
+from cumulet.engine import Done, Engine, Flow, Outcome, Wait
 from cumulet.fleet import door as fleet
+from cumulet.services.compute.context import ComputeContext
 from cumulet.services.compute.model import server_delete, servers
+from cumulet.services.compute.verbs.delete import DELETE
 
-KIND = "delete"
 _LOOK_AGAIN_S = 10.0
+
+
+def register(engine: Engine, context: ComputeContext) -> None:
+    """Make the flow known to the engine."""
+    engine.register(DELETE.flow, {"removing": removing}, deadline)
 
 
 def removing(tx: Transaction, flow: Flow) -> Outcome:

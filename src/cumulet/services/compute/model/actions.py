@@ -8,27 +8,14 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, select, update
 
 from cumulet.db import Page, Prepared, Transaction, paged
-from cumulet.db.in_list import in_bound_list
 from cumulet.db.paging import MarkerNotFound
 from cumulet.services.compute.context import Actor
 from cumulet.services.compute.tables import actions
+from cumulet.services.compute.verb import ServerVerb
 
-EVENTS = {
-    "create": "compute__do_build_and_run_instance",
-    "delete": "compute_terminate_instance",
-    "start": "compute_start_instance",
-    "stop": "compute_stop_instance",
-    "reboot": "compute_reboot_instance",
-}
-
-
-_FINISH = Prepared(
+_ENDING = (
     update(actions)
-    .where(
-        actions.c.server_id == bindparam("server"),
-        in_bound_list(actions.c.action, "names"),
-        actions.c.finished_at.is_(None),
-    )
+    .where(actions.c.server_id == bindparam("server"), actions.c.finished_at.is_(None))
     .values(
         finished_at=bindparam("now"),
         updated_at=bindparam("now"),
@@ -37,34 +24,43 @@ _FINISH = Prepared(
         details=bindparam("details"),
     )
 )
+_FINISH = Prepared(_ENDING.where(actions.c.action == bindparam("name")))
+_FINISH_ALL = Prepared(_ENDING)
 
 
-def begin(tx: Transaction, actor: Actor, server_id: str, action: str, host: str | None = None) -> None:
-    """Somebody asked for `action`."""
-    tx.insert(actions, row(tx, actor, server_id, action, host))
+def begin(tx: Transaction, actor: Actor, server_id: str, verb: ServerVerb, host: str | None) -> None:
+    """Somebody asked for `verb`."""
+    tx.insert(actions, row(tx, actor, server_id, verb, host))
 
 
-def row(tx: Transaction, actor: Actor, server_id: str, action: str, host: str | None) -> dict[str, Any]:
+def row(tx: Transaction, actor: Actor, server_id: str, verb: ServerVerb, host: str | None) -> dict[str, Any]:
     """The row of an action that begins now."""
     return {
         "server_id": server_id,
-        "action": action,
+        "action": verb.action,
         "request_id": actor.request_id,
         "project_id": actor.caller.project_id,
         "user_id": actor.user_id,
-        "event": EVENTS.get(action, f"compute_{action}"),
+        "event": verb.event,
         "host": host,
         "started_at": tx.now,
         "updated_at": tx.now,
     }
 
 
-def finish(tx: Transaction, server_id: str, names: Sequence[str], error: str | None = None) -> None:
-    """The newest unfinished action of these names ended; `error` is what went wrong."""
+def finish(tx: Transaction, server_id: str, verb: ServerVerb, error: str | None = None) -> None:
+    """What was begun with `verb` and is unfinished ended; `error` is what went wrong."""
+    tx.execute_prepared(_FINISH, {"server": server_id, "name": verb.action, **_ended(tx, error)})
+
+
+def finish_all(tx: Transaction, server_id: str) -> None:
+    """Whatever was begun is over: the server is no more."""
+    tx.execute_prepared(_FINISH_ALL, {"server": server_id, **_ended(tx)})
+
+
+def _ended(tx: Transaction, error: str | None = None) -> dict[str, Any]:
     values = {"result": "Error", "message": "Error", "details": error} if error else {"result": "Success"}
-    tx.execute_prepared(
-        _FINISH, {"server": server_id, "names": names, "now": tx.now, "message": None, "details": None, **values}
-    )
+    return {"now": tx.now, "message": None, "details": None, **values}
 
 
 def listed(

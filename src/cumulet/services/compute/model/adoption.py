@@ -24,6 +24,8 @@ from cumulet.services.compute.model.guests import SAME, WITHHELD
 from cumulet.services.compute.model.server_create import hostname_of
 from cumulet.services.compute.tables import flavor_access, flavors, keypairs, server_tags, servers
 from cumulet.services.compute.tables import quotas as quota_rows
+from cumulet.services.compute.verbs import VERBS
+from cumulet.services.compute.verbs.adopt import ADOPT
 from cumulet.services.image import door as image
 from cumulet.services.placement import door as placement
 
@@ -142,7 +144,7 @@ def _row(tx: Transaction, thing: Thing, flavor_id: str) -> dict[str, Any]:
     power = states.POWER_STATES.get(str(thing.facts.power_state), states.RUNNING if on else states.SHUTDOWN)
     row: dict[str, Any] = {
         "number": _number(spec), "id": spec.id, "project_id": spec.project_id, "user_id": spec.user_id,
-        "name": spec.display_name, "vm_state": states.ACTIVE if on else states.STOPPED, "task_state": None,
+        "name": spec.display_name, **VERBS.ended(ADOPT, states.RUNNING if on else states.SHUTDOWN),
         "power_state": power, "progress": 100, "host": thing.host.name, "link_id": thing.link_id, "vcpus": spec.vcpus,
         "ram": spec.memory_mb, "image_id": spec.image.id if spec.image else "", "image": _image(spec),
         "config_drive": spec.config_drive is not None, "power": spec.power, "hard_reboots": spec.hard_reboots,

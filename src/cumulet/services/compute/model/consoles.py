@@ -12,9 +12,10 @@ from cumulet.db import Transaction
 from cumulet.db.times import SECOND
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
-from cumulet.services.compute import states
 from cumulet.services.compute.model import servers
 from cumulet.services.compute.tables import console_tokens
+from cumulet.services.compute.verbs import VERBS
+from cumulet.services.compute.verbs.get_console import GET_CONSOLE
 
 
 class Screen(Struct, frozen=True):
@@ -32,7 +33,7 @@ def _digest(token: str) -> str:
 
 def screen(tx: Transaction, row: servers.Server) -> Screen | None:
     """The guest's screen, when its node reported that it has one; None when it has none now."""
-    if row.vm_state not in (states.ACTIVE, states.PAUSED, states.ERROR) or row.host is None:
+    if VERBS.hindrance(GET_CONSOLE, row) or row.host is None:
         return None
     seen = fleet.observed(tx, "guest", [row.id]).get(row.id)
     shown = seen is not None and not seen.gone and seen.facts.get("screen") is True

@@ -24,12 +24,13 @@ from cumulet.desired.texts import NAME_LIMIT
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, NotAllowed
-from cumulet.services.compute import states
 from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, flavors, keypairs, quotas, scheduling, servers
 from cumulet.services.compute.tables import actions as actions_table
 from cumulet.services.compute.tables import server_tags
 from cumulet.services.compute.tables import servers as servers_table
+from cumulet.services.compute.verbs import VERBS
+from cumulet.services.compute.verbs.create import CREATE
 from cumulet.services.image import door as image
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
@@ -171,7 +172,7 @@ def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
         network.check_server(tx, actor.caller, _networks_of(parts.request), list(parts.request.security_groups))
         _without_host(tx, actor, row, selection)
     else:
-        row.update(host=host.name, link_id=host.link_id, task_state=states.SPAWNING)
+        row.update(host=host.name, link_id=host.link_id)
         placement.claim(
             tx,
             consumer=server_id,
@@ -184,10 +185,10 @@ def _one(tx: Transaction, actor: Actor, parts: _Parts, index: int) -> str:
         fleet.publish(tx, link_id=host.link_id, kind="guest", ref=server_id, host=host.name)
         actor.context.engine.start(
             tx,
-            "create",
+            CREATE.flow,
             server_id,
             "building",
-            deadline_s=actor.context.deadlines.create_s,
+            deadline_s=actor.context.deadlines.of(CREATE),
             state={"failed": [], "forced": parts.request.host, "request_id": actor.request_id},
         )
         timeline.record(
@@ -211,7 +212,7 @@ def _plug(tx: Transaction, actor: Actor, parts: _Parts, row: Mapping[str, Any]) 
         security_groups=list(request.security_groups),
         hostname=row["hostname"],
     )
-    tx.insert(actions_table, actions.row(tx, actor, row["id"], "create", row["host"]))
+    tx.insert(actions_table, actions.row(tx, actor, row["id"], CREATE, row["host"]))
 
 
 def _networks_of(request: CreateRequest) -> Sequence[network.NetworkRequest] | Literal["auto", "none"]:
@@ -221,8 +222,8 @@ def _networks_of(request: CreateRequest) -> Sequence[network.NetworkRequest] | L
 def _without_host(tx: Transaction, actor: Actor, row: dict[str, Any], selection: scheduling.Selection) -> None:
     """The server is written in ERROR, and says which host failed which filter by how much."""
     message, details = scheduling.no_valid_host(selection.refused)
-    row.update(vm_state=states.ERROR, task_state=None, fault=servers.fault(tx, 500, message, details))
-    action = actions.row(tx, actor, row["id"], "create", None)
+    row.update(VERBS.failed(CREATE), fault=servers.fault(tx, 500, message, details))
+    action = actions.row(tx, actor, row["id"], CREATE, None)
     tx.insert(
         actions_table, {**action, "result": "Error", "message": "Error", "details": details, "finished_at": tx.now}
     )
@@ -250,8 +251,7 @@ def _row(tx: Transaction, actor: Actor, parts: _Parts, server_id: str, index: in
         "name": name,
         "description": request.description,
         "hostname": hostname,
-        "vm_state": states.BUILDING,
-        "task_state": "scheduling",
+        **VERBS.begun(CREATE),
         "host": None,
         "link_id": None,
         "availability_zone": request.zone,

@@ -13,22 +13,27 @@ from cumulet.services.compute import states
 from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, quotas, servers
 from cumulet.services.compute.tables import server_tags
+from cumulet.services.compute.verbs import VERBS
+from cumulet.services.compute.verbs.create import CREATE
+from cumulet.services.compute.verbs.delete import DELETE
 from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
 
 
 def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
-    """Begin to delete a server, in whatever state it is; nothing happens when that has begun already.
+    """Begin to delete a server, in whatever state it is; nothing happens when that has begun already. Raises 409 when
+    it is locked.
 
     One whose host is down is gone at once, as Nova's local delete has it; the host cleans up when it is back.
     """
-    if row.task_state == states.DELETING:
+    servers.require_unlocked(row, actor.sees_all)
+    if VERBS.under_way(row) is DELETE:
         return
-    actions.begin(tx, actor, row.id, "delete", row.host)
+    servers.require(row, DELETE)
+    actions.begin(tx, actor, row.id, DELETE, row.host)
     engine = actor.context.engine
-    for kind in ("create", "power"):
-        engine.cancel(tx, kind, row.id)
-    timeline.record(tx, row.id, "delete", "A delete was asked for.", {}, actor.request_id)
+    engine.cancel_all(tx, row.id)
+    timeline.record(tx, row.id, DELETE.name, "A delete was asked for.", {}, actor.request_id)
     if row.host is None or row.link_id is None:
         finish(tx, row)
         return
@@ -36,9 +41,9 @@ def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
     if not fleet.host_up(tx, row.host):
         finish(tx, row)
         return
-    servers.change(tx, row.id, task_state=states.DELETING)
-    seconds = actor.context.deadlines.delete_s
-    engine.start(tx, "delete", row.id, "removing", deadline_s=seconds, after_s=min(10.0, seconds))
+    servers.change(tx, row.id, **VERBS.begun(DELETE))
+    seconds = actor.context.deadlines.of(DELETE)
+    engine.start(tx, DELETE.flow, row.id, "removing", deadline_s=seconds, after_s=min(10.0, seconds))
 
 
 def let_go(tx: Transaction, row: Row[Any]) -> None:
@@ -58,15 +63,14 @@ def finish(tx: Transaction, row: Row[Any]) -> None:
     servers.change(
         tx,
         row.id,
-        vm_state=states.DELETED,
-        task_state=None,
+        **VERBS.ended(DELETE, states.NO_STATE),
         power_state=states.NO_STATE,
         terminated_at=tx.now,
         deleted_at=tx.now,
         user_data=None,
         personality=[],
     )
-    actions.finish(tx, row.id, ["delete", "create", "start", "stop", "reboot"])
+    actions.finish_all(tx, row.id)
     timeline.record(tx, row.id, timeline.DELETED, "The server is deleted.", {})
 
 
@@ -76,11 +80,10 @@ def fail(tx: Transaction, row: Row[Any], message: str, details: str) -> None:
     servers.change(
         tx,
         row.id,
-        vm_state=states.ERROR,
-        task_state=None,
+        **VERBS.failed(CREATE),
         host=None,
         link_id=None,
         fault=servers.fault(tx, 500, message, details),
     )
-    actions.finish(tx, row.id, ["create"], details or message)
+    actions.finish(tx, row.id, CREATE, details or message)
     timeline.record(tx, row.id, "error", message, {"details": details})

@@ -14,6 +14,8 @@ from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute import states
 from cumulet.services.compute.tables import server_tags, servers
+from cumulet.services.compute.verb import ServerVerb
+from cumulet.services.compute.verbs import VERBS
 
 Server = Row[Any]
 """A row of the table of servers."""
@@ -53,17 +55,15 @@ def get_even_deleted(tx: Transaction, server_id: str, project_id: str, sees_all:
 
 
 def change(tx: Transaction, server_id: str, **values: Any) -> None:
-    """Set columns of a server."""
+    """Set columns of a server. Those of its state come from a verb alone (`VERBS`)."""
     tx.update_by_key(servers, {"id": server_id}, updated_at=tx.now, **values)
 
 
-def require(row: Row[Any], action: str, words: str = "") -> None:
-    """Raise 409 unless `action` may begin in the server's state. `words` is the action's name for clients."""
-    if states.legal(action, row.vm_state, row.task_state):
-        return
-    vm_states, _ = states.LEGAL[action]
-    what, state = ("vm_state", row.vm_state) if row.vm_state not in vm_states else ("task_state", row.task_state)
-    raise Conflict(f"Cannot '{words or action}' instance {row.id} while it is in {what} {state}")
+def require(row: Row[Any], verb: ServerVerb) -> None:
+    """Raise 409 unless `verb` may begin in the server's state."""
+    if hindrance := VERBS.hindrance(verb, row):
+        column, state = hindrance
+        raise Conflict(f"Cannot '{verb.action}' instance {row.id} while it is in {column} {state}")
 
 
 def require_unlocked(row: Row[Any], may_override: bool) -> None:
