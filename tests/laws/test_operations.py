@@ -21,8 +21,8 @@ from cumulet.http.bodies import schema_of
 from tests.laws.source import PACKAGE
 
 HANDLER_LINES = 27
-MOST_SILENT = 261
-MOST_WITHOUT_QUERY = 112
+MOST_SILENT = 102
+MOST_WITHOUT_QUERY = 41
 OPENSTACKS = {"identity", "image", "compute", "placement", "network"}
 MOST_BY_HAND = 46
 NO_RULE = {
@@ -133,8 +133,9 @@ def _lists(operation: Operation) -> bool:
     if operation.response is None:
         return operation.answers and not operation.path.endswith("}")
     held = schema_of(operation.response, None)
-    kinds = [field.get("type") for field in held.get("properties", {}).values()]
-    return held.get("type") == "array" or kinds.count("array") == 1
+    fields = held.get("properties", {}).items()
+    arrays = [name for name, field in fields if field.get("type") == "array" and not name.endswith("links")]
+    return held.get("type") == "array" or len(arrays) == 1
 
 
 def test_handlers_are_short(controller: Controller) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cumulet.auth import Forbidden
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.api.turns import in_turn
 from cumulet.services.identity.model import application_credentials as model
@@ -13,7 +14,7 @@ from cumulet.services.identity.model import delegation, expiry, lookups
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import ApplicationCredentialRow
 from cumulet.services.identity.wire import application_credentials as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import given
 
 _ALL = "/v3/users/{user_id}/application_credentials"
@@ -33,7 +34,12 @@ def _checked(call: Call, rule: str, user_id: str, identifier: str) -> Applicatio
 CREDENTIAL = By(("user_id", "application_credential_id"), _checked)
 
 
-@identity.get(_ALL, policy_in_handler="identity:list_application_credentials")
+@identity.get(
+    _ALL,
+    policy_in_handler="identity:list_application_credentials",
+    response=listed("application_credentials", wire.APPLICATION_CREDENTIAL),
+    query=wire.QUERY,
+)
 def browse(call: Call, user_id: str) -> Any:
     """List the application credentials of a user."""
     call.require("identity:list_application_credentials", {"user_id": user_id})
@@ -48,6 +54,7 @@ def browse(call: Call, user_id: str) -> Any:
     request=wire.ApplicationCredentialCreateRequest,
     status=201,
     faults=(503,),
+    response=under("application_credential", wire.CREATED_APPLICATION_CREDENTIAL),
 )
 async def create(call: Call, user_id: str) -> Any:
     """Create an application credential; the answer alone has its secret."""
@@ -86,7 +93,12 @@ def _fields(call: Call, asked: wire.ApplicationCredentialCreate, hashed: str, no
     }
 
 
-@identity.get(_ONE, target=CREDENTIAL, policy="identity:get_application_credential")
+@identity.get(
+    _ONE,
+    target=CREDENTIAL,
+    policy="identity:get_application_credential",
+    response=under("application_credential", wire.APPLICATION_CREDENTIAL),
+)
 def show(call: Call, row: ApplicationCredentialRow) -> Any:
     """Show an application credential."""
     return {"application_credential": wire.shown(call, model.whole(call.tx, [row])[0])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import credentials as model
 from cumulet.services.identity.model import delegation, lookups
@@ -12,7 +13,7 @@ from cumulet.services.identity.model.credentials import Opened
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import CredentialRow
 from cumulet.services.identity.wire import credentials as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 
@@ -33,7 +34,12 @@ def _checked(call: Call, rule: str, credential_id: str) -> CredentialRow:
 CREDENTIAL = By(("credential_id",), _checked)
 
 
-@identity.get("/v3/credentials", policy_in_handler="identity:list_credentials")
+@identity.get(
+    "/v3/credentials",
+    policy_in_handler="identity:list_credentials",
+    response=listed("credentials", wire.CREDENTIAL),
+    query=wire.QUERY,
+)
 def browse(call: Call) -> Any:
     """List credentials."""
     own = call.caller.user_id
@@ -46,7 +52,11 @@ def browse(call: Call) -> Any:
 
 
 @identity.post(
-    "/v3/credentials", policy_in_handler="identity:create_credential", request=wire.CredentialCreateRequest, status=201
+    "/v3/credentials",
+    policy_in_handler="identity:create_credential",
+    request=wire.CredentialCreateRequest,
+    status=201,
+    response=under("credential", wire.CREDENTIAL),
 )
 def create(call: Call) -> Any:
     """Create a credential."""
@@ -59,7 +69,12 @@ def create(call: Call) -> Any:
     return {"credential": wire.shown(call, found)}
 
 
-@identity.get("/v3/credentials/{credential_id}", target=CREDENTIAL, policy="identity:get_credential")
+@identity.get(
+    "/v3/credentials/{credential_id}",
+    target=CREDENTIAL,
+    policy="identity:get_credential",
+    response=under("credential", wire.CREDENTIAL),
+)
 def show(call: Call, row: CredentialRow) -> Any:
     """Show a credential."""
     return {"credential": wire.shown(call, Opened(row, call.context.vault.opened(row)))}
@@ -70,6 +85,7 @@ def show(call: Call, row: CredentialRow) -> Any:
     target=CREDENTIAL,
     policy="identity:update_credential",
     request=wire.CredentialUpdateRequest,
+    response=under("credential", wire.CREDENTIAL),
 )
 def update(call: Call, row: CredentialRow) -> Any:
     """Give a credential another blob."""

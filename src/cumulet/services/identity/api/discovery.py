@@ -9,6 +9,7 @@ import msgspec
 from cumulet.http import Call, Reply
 from cumulet.services.identity.api import version2
 from cumulet.services.identity.service import identity
+from cumulet.services.identity.wire import discovery as wire
 from cumulet.services.identity.wire import json_home
 
 
@@ -28,7 +29,7 @@ def _home(prefix: str) -> Reply:
     return Reply(body, 200, {"Vary": "Accept"}, json_home.MEDIA_TYPE)
 
 
-@identity.get("/", status=300, also=(200,), auth=False, transaction="none")
+@identity.get("/", status=300, also=(200,), auth=False, transaction="none", response=wire.VERSIONS_OR_HOME)
 def versions(call: Call) -> Reply:
     """List the versions of the API; to who accepts JSON home, its resources."""
     if json_home.wanted(call.headers.get("accept", "")):
@@ -37,7 +38,7 @@ def versions(call: Call) -> Reply:
     return Reply({"versions": {"values": [_version(call), version2.description(call)]}}, 300, headers)
 
 
-@identity.get("/v3", auth=False, transaction="none")
+@identity.get("/v3", auth=False, transaction="none", response=wire.VERSION_OR_HOME)
 def version(call: Call) -> Reply:
     """Show version 3; to who accepts JSON home, its resources."""
     if json_home.wanted(call.headers.get("accept", "")):

@@ -18,7 +18,14 @@ _GET, _UPDATE, _DELETE = (f"identity:{verb}_domain_config" for verb in ("get", "
 _DEFAULT = "identity:get_domain_config_default"
 
 
-@identity.put(_ALL, policy="identity:create_domain_config", request=wire.ConfigRequest, status=201, also=(200,))
+@identity.put(
+    _ALL,
+    policy="identity:create_domain_config",
+    request=wire.ConfigRequest,
+    status=201,
+    also=(200,),
+    response=wire.CONFIG,
+)
 def create(call: Call, domain_id: str) -> Any:
     """Set a domain's configuration, in place of any other."""
     lookups.get(call.tx, DomainRow, domain_id)
@@ -26,20 +33,20 @@ def create(call: Call, domain_id: str) -> Any:
     return Reply({"config": model.visible(call.tx, domain_id)}, 200 if before else 201)
 
 
-@identity.get(_ALL, policy=_GET)
+@identity.get(_ALL, policy=_GET, response=wire.CONFIG)
 def show(call: Call, domain_id: str) -> Any:
     """Show a domain's configuration, without its secrets."""
     lookups.get(call.tx, DomainRow, domain_id)
     return {"config": model.shown(call.tx, domain_id)}
 
 
-@identity.get(_GROUP, policy_in_handler=_GET)
+@identity.get(_GROUP, policy_in_handler=_GET, response=wire.CONFIG)
 def show_group(call: Call, domain_id: str, group: str) -> Any:
     """Show a group of a domain's configuration."""
     return _shown(call, domain_id, group, None)
 
 
-@identity.get(_OPTION, policy_in_handler=_GET)
+@identity.get(_OPTION, policy_in_handler=_GET, response=wire.CONFIG)
 def show_option(call: Call, domain_id: str, group: str, option: str) -> Any:
     """Show an option of a domain's configuration."""
     return _shown(call, domain_id, group, option)
@@ -55,19 +62,19 @@ def _shown(call: Call, domain_id: str, group: str, option: str | None) -> Any:
     return {"config": model.shown(call.tx, domain_id, group, option)}
 
 
-@identity.patch(_ALL, policy=_UPDATE, request=wire.ConfigRequest)
+@identity.patch(_ALL, policy=_UPDATE, request=wire.ConfigRequest, response=wire.CONFIG)
 def update(call: Call, domain_id: str) -> Any:
     """Change options of a domain's configuration."""
     return _merged(call, domain_id, None, None)
 
 
-@identity.patch(_GROUP, policy=_UPDATE, request=wire.ConfigRequest)
+@identity.patch(_GROUP, policy=_UPDATE, request=wire.ConfigRequest, response=wire.CONFIG)
 def update_group(call: Call, domain_id: str, group: str) -> Any:
     """Change options of a group of a domain's configuration."""
     return _merged(call, domain_id, group, None)
 
 
-@identity.patch(_OPTION, policy=_UPDATE, request=wire.ConfigRequest)
+@identity.patch(_OPTION, policy=_UPDATE, request=wire.ConfigRequest, response=wire.CONFIG)
 def update_option(call: Call, domain_id: str, group: str, option: str) -> Any:
     """Change an option of a domain's configuration."""
     return _merged(call, domain_id, group, option)
@@ -99,19 +106,19 @@ def delete_option(call: Call, domain_id: str, group: str, option: str) -> None:
     model.delete(call.tx, domain_id, group, option)
 
 
-@identity.get("/v3/domains/config/default", policy=_DEFAULT)
+@identity.get("/v3/domains/config/default", policy=_DEFAULT, response=wire.CONFIG)
 def show_default(call: Call) -> Any:
     """Show what options are where a domain does not say."""
     return {"config": model.defaults()}
 
 
-@identity.get("/v3/domains/config/{group}/default", policy=_DEFAULT)
+@identity.get("/v3/domains/config/{group}/default", policy=_DEFAULT, response=wire.CONFIG)
 def show_default_group(call: Call, group: str) -> Any:
     """Show what options of a group are where a domain does not say."""
     return {"config": model.defaults(group)}
 
 
-@identity.get("/v3/domains/config/{group}/{option}/default", policy=_DEFAULT)
+@identity.get("/v3/domains/config/{group}/{option}/default", policy=_DEFAULT, response=wire.CONFIG)
 def show_default_option(call: Call, group: str, option: str) -> Any:
     """Show what an option is where a domain does not say."""
     return {"config": model.defaults(group, option)}

@@ -5,25 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.identity.api.targets import DOMAIN, KNOWN_DOMAIN, Listing
 from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import DomainRow
 from cumulet.services.identity.wire import projects as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 _FIELDS = ("name", "description", "enabled", "options")
 
 
-@identity.get("/v3/domains", target=Listing("target.domain.id"), policy="identity:list_domains")
+@identity.get(
+    "/v3/domains",
+    target=Listing("target.domain.id"),
+    policy="identity:list_domains",
+    response=listed("domains", wire.DOMAIN),
+    query=wire.DOMAINS_QUERY,
+)
 def browse(call: Call, domain_id: str | None) -> Any:
     """List domains."""
     rows = model.browse_domains(call.tx, call.query, domain_id)
     return collection(call, "domains", model.with_tags(call.tx, rows), wire.shown_domain)
 
 
-@identity.post("/v3/domains", policy="identity:create_domain", request=wire.DomainCreateRequest, status=201)
+@identity.post(
+    "/v3/domains",
+    policy="identity:create_domain",
+    request=wire.DomainCreateRequest,
+    status=201,
+    response=under("domain", wire.DOMAIN),
+)
 def create(call: Call) -> Any:
     """Create a domain."""
     fields = given(call.body.domain, *_FIELDS)
@@ -34,14 +47,20 @@ def create(call: Call) -> Any:
     return {"domain": wire.shown_domain(call, made)}
 
 
-@identity.get("/v3/domains/{domain_id}", target=DOMAIN, policy="identity:get_domain")
+@identity.get(
+    "/v3/domains/{domain_id}", target=DOMAIN, policy="identity:get_domain", response=under("domain", wire.DOMAIN)
+)
 def show(call: Call, domain: DomainRow) -> Any:
     """Show a domain."""
     return {"domain": wire.shown_domain(call, model.with_tags(call.tx, [domain])[0])}
 
 
 @identity.patch(
-    "/v3/domains/{domain_id}", target=KNOWN_DOMAIN, policy="identity:update_domain", request=wire.DomainUpdateRequest
+    "/v3/domains/{domain_id}",
+    target=KNOWN_DOMAIN,
+    policy="identity:update_domain",
+    request=wire.DomainUpdateRequest,
+    response=under("domain", wire.DOMAIN),
 )
 def update(call: Call, domain: DomainRow) -> Any:
     """Update a domain."""

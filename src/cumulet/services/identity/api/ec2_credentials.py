@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import credentials as model
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import CredentialRow, ProjectRow, UserRow
 from cumulet.services.identity.wire import credentials as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 
 _ALL = "/v3/users/{user_id}/credentials/OS-EC2"
 _ONE = _ALL + "/{credential_id}"
@@ -38,7 +39,12 @@ def _shown(call: Call, found: model.Opened) -> dict[str, Any]:
     return wire.shown_ec2(call, found.row, model.ec2_blob(found.blob))
 
 
-@identity.get(_ALL, policy_in_handler="identity:ec2_list_credentials")
+@identity.get(
+    _ALL,
+    policy_in_handler="identity:ec2_list_credentials",
+    response=listed("credentials", wire.EC2_CREDENTIAL),
+    query=filters(),
+)
 def browse(call: Call, user_id: str) -> Any:
     """List the EC2 credentials of a user."""
     call.require("identity:ec2_list_credentials", {"user_id": user_id})
@@ -48,7 +54,13 @@ def browse(call: Call, user_id: str) -> Any:
     return collection(call, "credentials", found, _shown, whole=True)
 
 
-@identity.post(_ALL, policy_in_handler="identity:ec2_create_credential", request=wire.Ec2CredentialRequest, status=201)
+@identity.post(
+    _ALL,
+    policy_in_handler="identity:ec2_create_credential",
+    request=wire.Ec2CredentialRequest,
+    status=201,
+    response=under("credential", wire.EC2_CREDENTIAL),
+)
 def create(call: Call, user_id: str) -> Any:
     """Create an EC2 credential."""
     call.require("identity:ec2_create_credential", {"target.credential.user_id": user_id})
@@ -61,7 +73,9 @@ def create(call: Call, user_id: str) -> Any:
     return {"credential": _shown(call, found)}
 
 
-@identity.get(_ONE, target=CREDENTIAL, policy="identity:ec2_get_credential")
+@identity.get(
+    _ONE, target=CREDENTIAL, policy="identity:ec2_get_credential", response=under("credential", wire.EC2_CREDENTIAL)
+)
 def show(call: Call, row: CredentialRow) -> Any:
     """Show an EC2 credential."""
     return {"credential": _shown(call, model.Opened(row, call.context.vault.opened(row)))}

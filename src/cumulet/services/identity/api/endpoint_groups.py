@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import check_id
 from cumulet.services.identity.model import endpoint_filters as model
@@ -14,7 +15,7 @@ from cumulet.services.identity.tables import EndpointGroupRow, ProjectRow
 from cumulet.services.identity.wire import catalog
 from cumulet.services.identity.wire import endpoint_groups as wire
 from cumulet.services.identity.wire import projects as project_wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 from cumulet.services.identity.wire.fields import given
 
 _ALL = "/v3/OS-EP-FILTER/endpoint_groups"
@@ -33,25 +34,41 @@ def _fields(asked: Any) -> dict[str, Any]:
     return fields
 
 
-@identity.get(_ALL, policy="identity:list_endpoint_groups")
+@identity.get(
+    _ALL,
+    policy="identity:list_endpoint_groups",
+    response=listed("endpoint_groups", wire.ENDPOINT_GROUP),
+    query=wire.QUERY,
+)
 def browse(call: Call) -> Any:
     """List endpoint groups."""
     return collection(call, "endpoint_groups", model.browse(call.tx, call.query), wire.shown)
 
 
-@identity.post(_ALL, policy="identity:create_endpoint_group", request=wire.EndpointGroupCreateRequest, status=201)
+@identity.post(
+    _ALL,
+    policy="identity:create_endpoint_group",
+    request=wire.EndpointGroupCreateRequest,
+    status=201,
+    response=under("endpoint_group", wire.ENDPOINT_GROUP),
+)
 def create(call: Call) -> Any:
     """Create an endpoint group."""
     return {"endpoint_group": wire.shown(call, model.create(call.tx, _fields(call.body.endpoint_group)))}
 
 
-@identity.get(_ONE, policy="identity:get_endpoint_group")
+@identity.get(_ONE, policy="identity:get_endpoint_group", response=under("endpoint_group", wire.ENDPOINT_GROUP))
 def show(call: Call, endpoint_group_id: str) -> Any:
     """Show an endpoint group."""
     return {"endpoint_group": wire.shown(call, lookups.get(call.tx, EndpointGroupRow, endpoint_group_id))}
 
 
-@identity.patch(_ONE, policy="identity:update_endpoint_group", request=wire.EndpointGroupUpdateRequest)
+@identity.patch(
+    _ONE,
+    policy="identity:update_endpoint_group",
+    request=wire.EndpointGroupUpdateRequest,
+    response=under("endpoint_group", wire.ENDPOINT_GROUP),
+)
 def update(call: Call, endpoint_group_id: str) -> Any:
     """Update an endpoint group, and what its projects see."""
     lookups.get(call.tx, EndpointGroupRow, endpoint_group_id)
@@ -69,14 +86,24 @@ def delete(call: Call, endpoint_group_id: str) -> None:
     model.delete(call.tx, endpoint_group_id)
 
 
-@identity.get(f"{_ONE}/endpoints", policy="identity:list_endpoints_associated_with_endpoint_group")
+@identity.get(
+    f"{_ONE}/endpoints",
+    policy="identity:list_endpoints_associated_with_endpoint_group",
+    response=listed("endpoints", catalog.ENDPOINT),
+    query=filters(),
+)
 def browse_endpoints(call: Call, endpoint_group_id: str) -> Any:
     """List the endpoints that an endpoint group gathers."""
     rows = model.in_group(call.tx, lookups.get(call.tx, EndpointGroupRow, endpoint_group_id))
     return collection(call, "endpoints", rows, catalog.endpoint, whole=True)
 
 
-@identity.get(f"{_ONE}/projects", policy="identity:list_projects_associated_with_endpoint_group")
+@identity.get(
+    f"{_ONE}/projects",
+    policy="identity:list_projects_associated_with_endpoint_group",
+    response=listed("projects", project_wire.PROJECT),
+    query=filters(),
+)
 def browse_projects(call: Call, endpoint_group_id: str) -> Any:
     """List the projects that have an endpoint group."""
     lookups.get(call.tx, EndpointGroupRow, endpoint_group_id)
@@ -91,7 +118,9 @@ def _checked(call: Call, endpoint_group_id: str, project_id: str) -> tuple[str, 
     return _NOUN, endpoint_group_id, project_id
 
 
-@identity.get(_PROJECT, policy="identity:get_endpoint_group_in_project")
+@identity.get(
+    _PROJECT, policy="identity:get_endpoint_group_in_project", response=under("project_endpoint_group", wire.MEMBERSHIP)
+)
 def show_project(call: Call, endpoint_group_id: str, project_id: str) -> Any:
     """Show that a project has an endpoint group."""
     model.check(call.tx, *_checked(call, endpoint_group_id, project_id))

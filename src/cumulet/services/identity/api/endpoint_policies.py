@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import policies as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import EndpointRow, PolicyRow
 from cumulet.services.identity.wire import catalog, policies
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 
 _ALL = "/v3/policies/{policy_id}/OS-ENDPOINT-POLICY"
 _ENDPOINT = _ALL + "/endpoints/{endpoint_id}"
@@ -18,14 +19,23 @@ _SERVICE = _ALL + "/services/{service_id}"
 _REGION = _SERVICE + "/regions/{region_id}"
 
 
-@identity.get(f"{_ALL}/endpoints", policy="identity:list_endpoints_for_policy")
+@identity.get(
+    f"{_ALL}/endpoints",
+    policy="identity:list_endpoints_for_policy",
+    response=listed("endpoints", catalog.ENDPOINT),
+    query=filters(),
+)
 def endpoints(call: Call, policy_id: str) -> Any:
     """List the endpoints that a policy is for."""
     lookups.get(call.tx, PolicyRow, policy_id)
     return collection(call, "endpoints", model.endpoints_of(call.tx, policy_id), catalog.endpoint, whole=True)
 
 
-@identity.get("/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", policy="identity:get_policy_for_endpoint")
+@identity.get(
+    "/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy",
+    policy="identity:get_policy_for_endpoint",
+    response=under("policy", policies.POLICY),
+)
 def policy(call: Call, endpoint_id: str) -> Any:
     """Show the policy that is for an endpoint."""
     row = model.for_endpoint(call.tx, lookups.get(call.tx, EndpointRow, endpoint_id))

@@ -17,7 +17,7 @@ from cumulet.services.identity.model.assignments import Place
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import DomainRow, ProjectRow, RoleRow
 from cumulet.services.identity.wire import roles as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 
 Asked = tuple[Place, RoleRow | None, ProjectRow | None]
 """Where, the role (None in a list) and the target (None for the system)."""
@@ -82,7 +82,8 @@ def _declare(prefix: str, suffix: str, kind: str, actor: str) -> None:
     one = f"{actors}/{{role_id}}{suffix}"
     named = (f"{actor}_id",) if kind == SYSTEM else (f"{actor}_id", f"{kind}_id")
     all_of_them, one_of_them = By(named, _asked), By((*named, "role_id"), _asked)
-    identity.get(f"{actors}{suffix}", target=all_of_them, policy=_rule("list", actor, kind))(browse)
+    listing = {"response": listed("roles", wire.ROLE), "query": filters()}
+    identity.get(f"{actors}{suffix}", target=all_of_them, policy=_rule("list", actor, kind), **listing)(browse)
     identity.get(one, target=one_of_them, policy=_rule("check", actor, kind), status=204)(check)
     identity.put(one, target=one_of_them, policy=_rule("create", actor, kind), status=204)(give)
     identity.delete(one, target=one_of_them, policy=_rule("revoke", actor, kind))(take)

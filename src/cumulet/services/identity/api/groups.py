@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.services.identity.api.directories import FRESH_GROUP, FRESH_GROUPS, check_new, check_ours, refresh
 from cumulet.services.identity.api.targets import GROUP, KNOWN_GROUP, By, narrowed, own_domain, target
 from cumulet.services.identity.model import groups as model
@@ -13,19 +14,31 @@ from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import GroupRow, UserRow
 from cumulet.services.identity.wire import groups as wire
 from cumulet.services.identity.wire import users as user_wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 Both = tuple[GroupRow, UserRow]
 
 
-@identity.get("/v3/groups", target=FRESH_GROUPS, policy="identity:list_groups")
+@identity.get(
+    "/v3/groups",
+    target=FRESH_GROUPS,
+    policy="identity:list_groups",
+    response=listed("groups", wire.GROUP),
+    query=wire.QUERY,
+)
 def browse(call: Call, domain_id: str | None) -> Any:
     """List groups."""
     return collection(call, "groups", model.browse(call.tx, call.query, domain_id), wire.shown)
 
 
-@identity.post("/v3/groups", policy_in_handler="identity:create_group", request=wire.GroupCreateRequest, status=201)
+@identity.post(
+    "/v3/groups",
+    policy_in_handler="identity:create_group",
+    request=wire.GroupCreateRequest,
+    status=201,
+    response=under("group", wire.GROUP),
+)
 def create(call: Call) -> Any:
     """Create a group."""
     fields = given(call.body.group, "name", "domain_id", "description")
@@ -36,13 +49,21 @@ def create(call: Call) -> Any:
     return {"group": wire.shown(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/groups/{group_id}", target=FRESH_GROUP, policy="identity:get_group")
+@identity.get(
+    "/v3/groups/{group_id}", target=FRESH_GROUP, policy="identity:get_group", response=under("group", wire.GROUP)
+)
 def show(call: Call, group: GroupRow) -> Any:
     """Show a group."""
     return {"group": wire.shown(call, group)}
 
 
-@identity.patch("/v3/groups/{group_id}", target=GROUP, policy="identity:update_group", request=wire.GroupUpdateRequest)
+@identity.patch(
+    "/v3/groups/{group_id}",
+    target=GROUP,
+    policy="identity:update_group",
+    request=wire.GroupUpdateRequest,
+    response=under("group", wire.GROUP),
+)
 def update(call: Call, group: GroupRow) -> Any:
     """Update a group."""
     check_ours(group)
@@ -58,7 +79,13 @@ def delete(call: Call, group: GroupRow) -> None:
     model.delete(call.tx, group.id)
 
 
-@identity.get("/v3/groups/{group_id}/users", target=FRESH_GROUP, policy="identity:list_users_in_group")
+@identity.get(
+    "/v3/groups/{group_id}/users",
+    target=FRESH_GROUP,
+    policy="identity:list_users_in_group",
+    response=listed("users", user_wire.USER),
+    query=user_wire.QUERY,
+)
 def browse_users(call: Call, group: GroupRow) -> Any:
     """List the users in a group."""
     return collection(call, "users", users.browse(call.tx, call.query, narrowed(call), group.id), user_wire.shown)

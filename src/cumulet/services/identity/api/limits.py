@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import limits as model
 from cumulet.services.identity.model import lookups
@@ -12,13 +13,13 @@ from cumulet.services.identity.model.limits import FullLimitRow
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import limits as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import given
 
 _FIELDS = ("service_id", "region_id", "resource_name", "resource_limit", "description", "project_id", "domain_id")
 
 
-@identity.get("/v3/limits", policy="identity:list_limits")
+@identity.get("/v3/limits", policy="identity:list_limits", response=listed("limits", wire.LIMIT), query=wire.QUERY)
 def browse(call: Call) -> Any:
     """List limits: all for administrators, services and readers of the system, else those of one's own scope."""
     caller, own = call.caller, {}
@@ -27,7 +28,13 @@ def browse(call: Call) -> Any:
     return collection(call, "limits", model.browse(call.tx, call.query, **own), wire.shown)
 
 
-@identity.post("/v3/limits", policy="identity:create_limits", request=wire.LimitsCreateRequest, status=201)
+@identity.post(
+    "/v3/limits",
+    policy="identity:create_limits",
+    request=wire.LimitsCreateRequest,
+    status=201,
+    response=under("limits", [wire.LIMIT]),
+)
 def create(call: Call) -> Any:
     """Create limits, all or none."""
     asked = [given(each, *_FIELDS) for each in call.body.limits]
@@ -37,14 +44,16 @@ def create(call: Call) -> Any:
     return {"limits": [wire.shown(call, row) for row in made]}
 
 
-@identity.get("/v3/limits/model", policy="identity:get_limit_model", transaction="none")
+@identity.get(
+    "/v3/limits/model", policy="identity:get_limit_model", transaction="none", response=under("model", wire.MODEL)
+)
 def show_model(call: Call) -> Any:
     """Show by which model limits of a tree have to agree."""
     name = call.context.limit_model
     return {"model": {"name": name, "description": model.MODELS[name]}}
 
 
-@identity.get("/v3/limits/{limit_id}", policy_in_handler="identity:get_limit")
+@identity.get("/v3/limits/{limit_id}", policy_in_handler="identity:get_limit", response=under("limit", wire.LIMIT))
 def show(call: Call, limit_id: str) -> Any:
     """Show a limit."""
     row = model.find(call.tx, limit_id)
@@ -54,7 +63,12 @@ def show(call: Call, limit_id: str) -> Any:
     return {"limit": wire.shown(call, row)}
 
 
-@identity.patch("/v3/limits/{limit_id}", policy="identity:update_limit", request=wire.LimitUpdateRequest)
+@identity.patch(
+    "/v3/limits/{limit_id}",
+    policy="identity:update_limit",
+    request=wire.LimitUpdateRequest,
+    response=under("limit", wire.LIMIT),
+)
 def update(call: Call, limit_id: str) -> Any:
     """Update a limit."""
     row = model.find(call.tx, limit_id)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from cumulet.db import iso
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import application_credentials, delegation
 from cumulet.services.identity.model import oauth1 as model
@@ -38,7 +39,7 @@ def _told(made: model.Issued) -> Reply:
     return Reply(urlencode(told, safe=":"), 201, content_type=_FORM)
 
 
-@identity.post("/v3/OS-OAUTH1/request_token", auth=False, faults=(401, 404), status=201)
+@identity.post("/v3/OS-OAUTH1/request_token", auth=False, faults=(401, 404), status=201, response=wire.FORM)
 def request_token(call: Call) -> Reply:
     """Ask for a request token, as a consumer."""
     given = signatures.parameters(call.headers, "oauth_consumer_key")
@@ -54,6 +55,7 @@ def request_token(call: Call) -> Reply:
     "/v3/OS-OAUTH1/authorize/{request_token_id}",
     policy="identity:authorize_request_token",
     request=wire.AuthorizeRequest,
+    response=under("token", {"oauth_verifier": str}),
 )
 def authorize(call: Call, request_token_id: str) -> Any:
     """Authorize a request token for some of one's own roles."""
@@ -63,7 +65,7 @@ def authorize(call: Call, request_token_id: str) -> Any:
     return {"token": {"oauth_verifier": verifier}}
 
 
-@identity.post("/v3/OS-OAUTH1/access_token", auth=False, faults=(401, 404), status=201)
+@identity.post("/v3/OS-OAUTH1/access_token", auth=False, faults=(401, 404), status=201, response=wire.FORM)
 def access_token(call: Call) -> Reply:
     """Change an authorized request token for an access token, as a consumer."""
     given = signatures.parameters(call.headers, "oauth_consumer_key", "oauth_token", "oauth_verifier")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import NotFound, Unauthorized
 from cumulet.services.identity.model import delegation, lookups
 from cumulet.services.identity.model import oauth1 as model
@@ -12,7 +13,7 @@ from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import OAuth1AccessTokenRow
 from cumulet.services.identity.wire import oauth1 as wire
 from cumulet.services.identity.wire import roles as role_wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 
 _ALL = "/v3/users/{user_id}/OS-OAUTH1/access_tokens"
 _ONE = _ALL + "/{access_token_id}"
@@ -26,7 +27,9 @@ def _of(call: Call, user_id: str, access_token_id: str) -> OAuth1AccessTokenRow:
     return row
 
 
-@identity.get(_ALL, policy="identity:list_access_tokens")
+@identity.get(
+    _ALL, policy="identity:list_access_tokens", response=listed("access_tokens", wire.ACCESS_TOKEN), query=filters()
+)
 def browse(call: Call, user_id: str) -> Any:
     """List the access tokens that a user has authorized."""
     delegation.refuse_access_tokens(call.caller)
@@ -34,7 +37,7 @@ def browse(call: Call, user_id: str) -> Any:
     return collection(call, "access_tokens", rows, wire.access_token)
 
 
-@identity.get(_ONE, policy="identity:get_access_token")
+@identity.get(_ONE, policy="identity:get_access_token", response=under("access_token", wire.ACCESS_TOKEN))
 def show(call: Call, user_id: str, access_token_id: str) -> Any:
     """Show an access token, without its secret."""
     delegation.refuse_access_tokens(call.caller)
@@ -51,14 +54,21 @@ def delete(call: Call, user_id: str, access_token_id: str) -> None:
     model.delete_access_token(call.tx, row)
 
 
-@identity.get(f"{_ONE}/roles", policy="identity:list_access_token_roles")
+@identity.get(
+    f"{_ONE}/roles",
+    policy="identity:list_access_token_roles",
+    response=listed("roles", role_wire.ROLE),
+    query=filters(),
+)
 def browse_roles(call: Call, user_id: str, access_token_id: str) -> Any:
     """List the roles that an access token was authorized for."""
     rows = model.roles_of(call.tx, _of(call, user_id, access_token_id))
     return collection(call, "roles", rows, role_wire.shown, whole=True)
 
 
-@identity.get(f"{_ONE}/roles/{{role_id}}", policy="identity:get_access_token_role")
+@identity.get(
+    f"{_ONE}/roles/{{role_id}}", policy="identity:get_access_token_role", response=under("role", role_wire.ROLE)
+)
 def show_role(call: Call, user_id: str, access_token_id: str, role_id: str) -> Any:
     """Show a role that an access token was authorized for."""
     row = model.access_token(call.tx, access_token_id)

@@ -20,6 +20,7 @@ from cumulet.services.identity.api.tokens import logged_in
 from cumulet.services.identity.model.receipts import Incomplete
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
+from cumulet.services.identity.wire.oauth2 import BEARER_TOKEN
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST = 16_384
@@ -28,7 +29,13 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache", "Vary": "X-Auth-
 
 
 @identity.post(
-    "/v3/OS-OAUTH2/token", audit=LOGIN, auth=False, faults=(401, 403, 503), consumes=(_FORM,), transaction="none"
+    "/v3/OS-OAUTH2/token",
+    audit=LOGIN,
+    auth=False,
+    faults=(401, 403, 503),
+    consumes=(_FORM,),
+    transaction="none",
+    response=BEARER_TOKEN,
 )
 async def token(call: Call) -> Reply:
     """Get a bearer token for an application credential, as an OAuth 2.0 client."""

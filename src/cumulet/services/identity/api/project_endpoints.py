@@ -11,13 +11,18 @@ from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import EndpointRow, ProjectRow
 from cumulet.services.identity.wire import catalog, endpoint_groups
 from cumulet.services.identity.wire import projects as project_wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 
 _PROJECT = "/v3/OS-EP-FILTER/projects/{project_id}"
 _ONE = _PROJECT + "/endpoints/{endpoint_id}"
 
 
-@identity.get("/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects", policy="identity:list_projects_for_endpoint")
+@identity.get(
+    "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects",
+    policy="identity:list_projects_for_endpoint",
+    response=listed("projects", project_wire.PROJECT),
+    query=filters(),
+)
 def browse_projects(call: Call, endpoint_id: str) -> Any:
     """List the projects that an endpoint is associated with."""
     lookups.get(call.tx, EndpointRow, endpoint_id)
@@ -25,14 +30,24 @@ def browse_projects(call: Call, endpoint_id: str) -> Any:
     return collection(call, "projects", projects.with_tags(call.tx, rows), project_wire.shown, whole=True)
 
 
-@identity.get(f"{_PROJECT}/endpoints", policy="identity:list_endpoints_for_project")
+@identity.get(
+    f"{_PROJECT}/endpoints",
+    policy="identity:list_endpoints_for_project",
+    response=listed("endpoints", catalog.ENDPOINT),
+    query=filters(),
+)
 def browse(call: Call, project_id: str) -> Any:
     """List the endpoints that are associated with a project, singly or by groups."""
     lookups.get(call.tx, ProjectRow, project_id)
     return collection(call, "endpoints", model.of_project(call.tx, project_id), catalog.endpoint, whole=True)
 
 
-@identity.get(f"{_PROJECT}/endpoint_groups", policy="identity:list_endpoint_groups_for_project")
+@identity.get(
+    f"{_PROJECT}/endpoint_groups",
+    policy="identity:list_endpoint_groups_for_project",
+    response=listed("endpoint_groups", endpoint_groups.ENDPOINT_GROUP),
+    query=filters(),
+)
 def browse_groups(call: Call, project_id: str) -> Any:
     """List the endpoint groups of a project."""
     lookups.get(call.tx, ProjectRow, project_id)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import EMPTY, Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import PROJECT
 from cumulet.services.identity.model import options
@@ -19,13 +20,13 @@ _ONE = f"{_ALL}/{{value}}"
 _FORM = re.compile(r"[^,/]{1,255}", re.S)
 
 
-@identity.get(_ALL, target=PROJECT, policy="identity:list_project_tags")
+@identity.get(_ALL, target=PROJECT, policy="identity:list_project_tags", response=wire.TAGS, query=Query({}))
 def browse(call: Call, project: ProjectRow) -> Any:
     """List the tags of a project."""
     return _shown(call, project.id)
 
 
-@identity.put(_ALL, target=PROJECT, policy="identity:update_project_tags", request=wire.TagsRequest)
+@identity.put(_ALL, target=PROJECT, policy="identity:update_project_tags", request=wire.TagsRequest, response=wire.TAGS)
 def replace(call: Call, project: ProjectRow) -> Any:
     """Replace all tags of a project."""
     _changing(project)
@@ -46,7 +47,7 @@ def check(call: Call, project: ProjectRow, value: str) -> None:
     model.check(call.tx, project.id, value)
 
 
-@identity.put(_ONE, target=PROJECT, policy="identity:create_project_tag", status=201)
+@identity.put(_ONE, target=PROJECT, policy="identity:create_project_tag", status=201, response=EMPTY)
 def add(call: Call, project: ProjectRow, value: str) -> Reply:
     """Add a tag to a project."""
     _changing(project)

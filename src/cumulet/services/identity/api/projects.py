@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import PROJECT, Listing, own_domain
 from cumulet.services.identity.model import hierarchy, lookups
@@ -12,13 +13,19 @@ from cumulet.services.identity.model import projects as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import projects as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 _FIELDS = ("name", "domain_id", "parent_id", "description", "enabled", "is_domain", "options")
 
 
-@identity.get("/v3/projects", target=Listing(), policy="identity:list_projects")
+@identity.get(
+    "/v3/projects",
+    target=Listing(),
+    policy="identity:list_projects",
+    response=listed("projects", wire.PROJECT),
+    query=wire.QUERY,
+)
 def browse(call: Call, domain_id: str | None) -> Any:
     """List projects."""
     rows = model.browse(call.tx, call.query, domain_id)
@@ -26,7 +33,11 @@ def browse(call: Call, domain_id: str | None) -> Any:
 
 
 @identity.post(
-    "/v3/projects", policy_in_handler="identity:create_project", request=wire.ProjectCreateRequest, status=201
+    "/v3/projects",
+    policy_in_handler="identity:create_project",
+    request=wire.ProjectCreateRequest,
+    status=201,
+    response=under("project", wire.PROJECT),
 )
 def create(call: Call) -> Any:
     """Create a project."""
@@ -43,7 +54,13 @@ def create(call: Call) -> Any:
     return {"project": wire.shown(call, model.create(call.tx, fields, project.tags or ()))}
 
 
-@identity.get("/v3/projects/{project_id}", target=PROJECT, policy="identity:get_project")
+@identity.get(
+    "/v3/projects/{project_id}",
+    target=PROJECT,
+    policy="identity:get_project",
+    response=under("project", wire.PROJECT_WITH_RELATIVES),
+    query=wire.RELATIVES_QUERY,
+)
 def show(call: Call, project: ProjectRow) -> Any:
     """Show a project."""
     shown = wire.shown(call, model.with_tags(call.tx, [project])[0])
@@ -67,7 +84,11 @@ def _relatives(call: Call, row: ProjectRow) -> dict[str, Any]:
 
 
 @identity.patch(
-    "/v3/projects/{project_id}", target=PROJECT, policy="identity:update_project", request=wire.ProjectUpdateRequest
+    "/v3/projects/{project_id}",
+    target=PROJECT,
+    policy="identity:update_project",
+    request=wire.ProjectUpdateRequest,
+    response=under("project", wire.PROJECT),
 )
 def update(call: Call, project: ProjectRow) -> Any:
     """Update a project."""

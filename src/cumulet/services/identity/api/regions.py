@@ -5,25 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.api.targets import REGION
 from cumulet.services.identity.model import regions as model
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import RegionRow
 from cumulet.services.identity.wire import catalog as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 _FIELDS = ("id", "description", "parent_region_id")
 
 
-@identity.get("/v3/regions", policy="identity:list_regions")
+@identity.get(
+    "/v3/regions", policy="identity:list_regions", response=listed("regions", wire.REGION), query=wire.REGIONS_QUERY
+)
 def browse(call: Call) -> Any:
     """List regions."""
     return collection(call, "regions", model.browse(call.tx, call.query), wire.region)
 
 
-@identity.post("/v3/regions", policy="identity:create_region", request=wire.RegionCreateRequest, status=201)
+@identity.post(
+    "/v3/regions",
+    policy="identity:create_region",
+    request=wire.RegionCreateRequest,
+    status=201,
+    response=under("region", wire.REGION),
+)
 def create(call: Call) -> Any:
     """Create a region."""
     fields = given(call.body.region, *_FIELDS)
@@ -31,14 +40,20 @@ def create(call: Call) -> Any:
     return {"region": wire.region(call, model.create(call.tx, fields))}
 
 
-@identity.get("/v3/regions/{region_id}", target=REGION, policy="identity:get_region")
+@identity.get(
+    "/v3/regions/{region_id}", target=REGION, policy="identity:get_region", response=under("region", wire.REGION)
+)
 def show(call: Call, region: RegionRow) -> Any:
     """Show a region."""
     return {"region": wire.region(call, region)}
 
 
 @identity.patch(
-    "/v3/regions/{region_id}", target=REGION, policy="identity:update_region", request=wire.RegionUpdateRequest
+    "/v3/regions/{region_id}",
+    target=REGION,
+    policy="identity:update_region",
+    request=wire.RegionUpdateRequest,
+    response=under("region", wire.REGION),
 )
 def update(call: Call, region: RegionRow) -> Any:
     """Update a region."""
@@ -53,7 +68,13 @@ def delete(call: Call, region: RegionRow) -> None:
     model.delete(call.tx, region.id)
 
 
-@identity.put("/v3/regions/{region_id}", policy="identity:create_region", request=wire.RegionCreateRequest, status=201)
+@identity.put(
+    "/v3/regions/{region_id}",
+    policy="identity:create_region",
+    request=wire.RegionCreateRequest,
+    status=201,
+    response=under("region", wire.REGION),
+)
 def create_with_id(call: Call, region_id: str) -> Any:
     """Create a region with the id in the URL."""
     if (call.body.region.id or region_id) != region_id:

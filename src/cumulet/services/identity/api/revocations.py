@@ -10,9 +10,15 @@ from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import revocations
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import revocations as wire
+from cumulet.services.identity.wire.collections import listed
 
 
-@identity.get("/v3/OS-REVOKE/events", policy="identity:list_revoke_events")
+@identity.get(
+    "/v3/OS-REVOKE/events",
+    policy="identity:list_revoke_events",
+    response=listed("events", wire.EVENT),
+    query=wire.QUERY,
+)
 def browse(call: Call) -> Any:
     """List revocation events, those after `since` when given."""
     since = call.query.get("since", [""])[-1]

@@ -13,11 +13,17 @@ from cumulet.services.identity.model.role_assignments import Wanted
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import role_assignments as wire
+from cumulet.services.identity.wire.collections import listed
 
 _TREE = "identity:list_role_assignments_for_tree"
 
 
-@identity.get("/v3/role_assignments", policy_in_handler="identity:list_role_assignments")
+@identity.get(
+    "/v3/role_assignments",
+    policy_in_handler="identity:list_role_assignments",
+    response=listed("role_assignments", wire.ROLE_ASSIGNMENT),
+    query=wire.QUERY,
+)
 def browse(call: Call) -> Any:
     """List role assignments."""
     wanted = _wanted(call)

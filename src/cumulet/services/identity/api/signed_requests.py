@@ -7,12 +7,14 @@ a token of whoever signed it (CVE-2025-65073).
 from __future__ import annotations
 
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import under
 from cumulet.http.faults import JSON
 from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api.tokens import attempt, reply
 from cumulet.services.identity.model import ec2_login, ec2_signatures
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import signatures as wire
+from cumulet.services.identity.wire.tokens import QUERY, TOKEN
 
 
 @identity.post(
@@ -22,6 +24,8 @@ from cumulet.services.identity.wire import signatures as wire
     request=wire.SignedRequest,
     transaction="none",
     status=200,
+    response=under("token", TOKEN),
+    query=QUERY,
 )
 def ec2(call: Call) -> Reply:
     """Have a request to EC2 checked, and get a token of who signed it."""
@@ -36,6 +40,7 @@ def ec2(call: Call) -> Reply:
     request=wire.SignedRequest,
     transaction="none",
     status=200,
+    response=under("token", TOKEN),
 )
 def s3(call: Call) -> Reply:
     """Have a request to S3 checked, and learn who signed it; the token itself is not told, as in Keystone."""

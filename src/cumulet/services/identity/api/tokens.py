@@ -8,6 +8,7 @@ from typing import Any
 from cumulet.auth import Unauthenticated
 from cumulet.db import Transaction
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import Query, under
 from cumulet.http.faults import JSON, Fault, NotFound
 from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api.turns import account_of, in_turn
@@ -21,7 +22,16 @@ from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import tokens as wire
 
 
-@identity.post("/v3/auth/tokens", audit=LOGIN, auth=False, faults=(401, 403, 503), request=wire.AuthRequest, status=201)
+@identity.post(
+    "/v3/auth/tokens",
+    audit=LOGIN,
+    auth=False,
+    faults=(401, 403, 503),
+    request=wire.AuthRequest,
+    status=201,
+    response=under("token", wire.TOKEN),
+    query=wire.QUERY,
+)
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token."""
     try:
@@ -47,7 +57,13 @@ def attempt(call: Call, assertion: Mapping[str, Any] | None = None) -> Attempt:
     return Attempt(call.db, call.context, call.method, url, call.headers, assertion)
 
 
-@identity.get("/v3/auth/tokens", faults=(404,), policy_in_handler="identity:validate_token")
+@identity.get(
+    "/v3/auth/tokens",
+    faults=(404,),
+    policy_in_handler="identity:validate_token",
+    response=under("token", wire.TOKEN),
+    query=wire.QUERY_OF_SHOWN,
+)
 async def show(call: Call) -> Reply:
     """Validate a token and show what it is for; HEAD only checks it."""
     with call.db.read() as tx:
@@ -56,7 +72,13 @@ async def show(call: Call) -> Reply:
         return reply(call, token, record)
 
 
-@identity.delete("/v3/auth/tokens", audit="revoke", faults=(404,), policy_in_handler="identity:revoke_token")
+@identity.delete(
+    "/v3/auth/tokens",
+    audit="revoke",
+    faults=(404,),
+    policy_in_handler="identity:revoke_token",
+    query=Query({"cascade": bool}),
+)
 def revoke(call: Call) -> None:
     """Revoke a token and what was made from it; with ``?cascade=false`` only the token."""
     _, record = _subject(call, call.tx)

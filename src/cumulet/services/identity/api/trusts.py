@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import under
 from cumulet.http.faults import NotAllowed
 from cumulet.services.identity.api.targets import By
 from cumulet.services.identity.model import application_credentials, delegation, expiry, lookups
@@ -14,7 +15,7 @@ from cumulet.services.identity.tables import TrustRow, UserRow
 from cumulet.services.identity.wire import roles as role_wire
 from cumulet.services.identity.wire import trusts as wire
 from cumulet.services.identity.wire.application_credentials import references
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, filters, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 _ALL = "/v3/OS-TRUST/trusts"
@@ -38,7 +39,9 @@ def _checked(call: Call, rule: str, trust_id: str) -> TrustRow:
 TRUST = By(("trust_id",), _checked)
 
 
-@identity.get(_ALL, policy_in_handler="identity:list_trusts")
+@identity.get(
+    _ALL, policy_in_handler="identity:list_trusts", response=listed("trusts", wire.LISTED_TRUST), query=wire.QUERY
+)
 def browse(call: Call) -> Any:
     """List trusts, those of a trustor or a trustee when the query names one."""
     side = next((side for side in _SIDES if call.query.get(f"{side}_user_id", [""])[-1]), None)
@@ -51,7 +54,13 @@ def browse(call: Call) -> Any:
     return collection(call, "trusts", model.browse(call.tx, call.query), wire.shown)
 
 
-@identity.post(_ALL, policy_in_handler="identity:create_trust", request=wire.TrustCreateRequest, status=201)
+@identity.post(
+    _ALL,
+    policy_in_handler="identity:create_trust",
+    request=wire.TrustCreateRequest,
+    status=201,
+    response=under("trust", wire.TRUST),
+)
 def create(call: Call) -> Any:
     """Create a trust; with a token of a trust, hand that one on."""
     asked: wire.TrustCreate = call.body.trust
@@ -79,7 +88,7 @@ def _fields(call: Call, asked: wire.TrustCreate) -> dict[str, Any]:
     }
 
 
-@identity.get(_ONE, target=TRUST, policy="identity:get_trust")
+@identity.get(_ONE, target=TRUST, policy="identity:get_trust", response=under("trust", wire.TRUST))
 def show(call: Call, trust: TrustRow) -> Any:
     """Show a trust."""
     return {"trust": wire.whole(call, model.whole(call.tx, trust))}
@@ -91,14 +100,25 @@ def delete(call: Call, trust: TrustRow) -> None:
     model.delete(call.tx, trust.id)
 
 
-@identity.get(f"{_ONE}/roles", target=TRUST, policy="identity:list_roles_for_trust")
+@identity.get(
+    f"{_ONE}/roles",
+    target=TRUST,
+    policy="identity:list_roles_for_trust",
+    response=listed("roles", role_wire.ROLE),
+    query=filters(),
+)
 def browse_roles(call: Call, trust: TrustRow) -> Any:
     """List the roles that a trust hands on."""
     found = model.whole(call.tx, trust)
     return {"roles": wire.roles(call, found), "links": wire.roles_links(call, trust.id)}
 
 
-@identity.get(f"{_ONE}/roles/{{role_id}}", target=TRUST, policy="identity:get_role_for_trust")
+@identity.get(
+    f"{_ONE}/roles/{{role_id}}",
+    target=TRUST,
+    policy="identity:get_role_for_trust",
+    response=under("role", role_wire.ROLE),
+)
 def show_role(call: Call, trust: TrustRow, role_id: str) -> Any:
     """Show a role that a trust hands on; HEAD only checks it."""
     found = model.whole(call.tx, trust)

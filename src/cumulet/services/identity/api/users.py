@@ -10,6 +10,7 @@ import msgspec
 
 from cumulet.db import Transaction, iso
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import under
 from cumulet.services.identity.api.directories import FRESH_USER, FRESH_USERS, check_new, check_ours
 from cumulet.services.identity.api.targets import USER, narrowed, own_domain, target
 from cumulet.services.identity.api.turns import in_turn
@@ -22,13 +23,15 @@ from cumulet.services.identity.tables import GroupRow, UserRow
 from cumulet.services.identity.wire import groups as group_wire
 from cumulet.services.identity.wire import projects as project_wire
 from cumulet.services.identity.wire import users as wire
-from cumulet.services.identity.wire.collections import collection
+from cumulet.services.identity.wire.collections import collection, listed
 from cumulet.services.identity.wire.fields import extra, given
 
 T = TypeVar("T")
 
 
-@identity.get("/v3/users", target=FRESH_USERS, policy="identity:list_users")
+@identity.get(
+    "/v3/users", target=FRESH_USERS, policy="identity:list_users", response=listed("users", wire.USER), query=wire.QUERY
+)
 def browse(call: Call, domain_id: str | None) -> Any:
     """List users."""
     return collection(call, "users", model.browse(call.tx, call.query, domain_id), wire.shown)
@@ -40,6 +43,7 @@ def browse(call: Call, domain_id: str | None) -> Any:
     request=wire.UserCreateRequest,
     status=201,
     faults=(503,),
+    response=under("user", wire.USER),
 )
 async def create(call: Call) -> Any:
     """Create a user."""
@@ -68,7 +72,7 @@ def _create(call: Call) -> Any:
         return _federated(call, tx, model.create(tx, fields, hashed, rules), user.federated)
 
 
-@identity.get("/v3/users/{user_id}", target=FRESH_USER, policy="identity:get_user")
+@identity.get("/v3/users/{user_id}", target=FRESH_USER, policy="identity:get_user", response=under("user", wire.USER))
 def show(call: Call, user: UserRow) -> Any:
     """Show a user."""
     return _federated(call, call.tx, user)
@@ -88,6 +92,7 @@ def _federated(call: Call, tx: Transaction, row: UserRow, objects: Any = None) -
     policy_in_handler="identity:update_user",
     request=wire.UserUpdateRequest,
     faults=(503,),
+    response=under("user", wire.USER),
 )
 async def update(call: Call, user_id: str) -> Any:
     """Update a user."""
@@ -128,7 +133,13 @@ async def change_password(call: Call, user_id: str) -> Reply:
     return Reply()
 
 
-@identity.get("/v3/users/{user_id}/groups", target=FRESH_USER, policy="identity:list_groups_for_user")
+@identity.get(
+    "/v3/users/{user_id}/groups",
+    target=FRESH_USER,
+    policy="identity:list_groups_for_user",
+    response=listed("groups", group_wire.GROUP_OF_USER),
+    query=group_wire.QUERY,
+)
 def browse_groups(call: Call, user: UserRow) -> Any:
     """List the groups of a user."""
     ends = memberships.ends(call.tx, user.id)
@@ -140,7 +151,13 @@ def browse_groups(call: Call, user: UserRow) -> Any:
     return collection(call, "groups", groups.browse(call.tx, call.query, narrowed(call), user.id), shown)
 
 
-@identity.get("/v3/users/{user_id}/projects", target=USER, policy="identity:list_user_projects")
+@identity.get(
+    "/v3/users/{user_id}/projects",
+    target=USER,
+    policy="identity:list_user_projects",
+    response=listed("projects", project_wire.PROJECT),
+    query=project_wire.REACHABLE_QUERY,
+)
 def browse_projects(call: Call, user: UserRow) -> Any:
     """List the projects on which a user has a role."""
     rows = projects.reachable(call.tx, call.query, user.id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from cumulet.auth import Unauthenticated
 from cumulet.http import Call, Reply
+from cumulet.http.bodies import under
 from cumulet.http.faults import NotFound
 from cumulet.http.operation import LOGIN
 from cumulet.services.identity.api.auth import own_actor
@@ -15,6 +16,8 @@ from cumulet.services.identity.model.receipts import Incomplete
 from cumulet.services.identity.model.tokens import REFUSED
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.wire import version2 as wire
+from cumulet.services.identity.wire.collections import filters
+from cumulet.services.identity.wire.discovery import VERSION
 
 
 def description(call: Call) -> dict[str, Any]:
@@ -28,13 +31,20 @@ def description(call: Call) -> dict[str, Any]:
     }
 
 
-@identity.get("/v2.0", auth=False, transaction="none")
+@identity.get("/v2.0", auth=False, transaction="none", response=under("version", VERSION))
 def version(call: Call) -> Reply:
     """Show version 2.0."""
     return Reply({"version": description(call)}, headers={"Vary": "X-Auth-Token"})
 
 
-@identity.post("/v2.0/tokens", audit=LOGIN, auth=False, request=wire.AuthRequest, faults=(401, 403, 503))
+@identity.post(
+    "/v2.0/tokens",
+    audit=LOGIN,
+    auth=False,
+    request=wire.AuthRequest,
+    faults=(401, 403, 503),
+    response=under("access", wire.ACCESS),
+)
 async def issue(call: Call) -> Reply:
     """Authenticate and get a token, as clients of v2.0 do."""
     auth = wire.as_version3(call.body.auth)
@@ -47,7 +57,7 @@ async def issue(call: Call) -> Reply:
     return Reply(wire.access(token, record), headers={"Vary": "X-Auth-Token"})
 
 
-@identity.get("/v2.0/tenants", policy="identity:get_auth_projects")
+@identity.get("/v2.0/tenants", policy="identity:get_auth_projects", response=wire.TENANTS, query=filters())
 def browse_tenants(call: Call) -> dict[str, Any]:
     """List the projects of the default domain that one can get a token for."""
     rows = projects.enabled_reachable(call.tx, call.query, own_actor(call), domains=False)

@@ -9,12 +9,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.db import iso
 from cumulet.http import Call
+from cumulet.http.bodies import Record, optional
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open, Wire
 from cumulet.services.identity.model.access_rules import PARTS
 from cumulet.services.identity.model.application_credentials import Found
 from cumulet.services.identity.tables import AccessRuleRow, RoleRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, Name, given
 
 Path = Annotated[str, Meta(max_length=225, pattern=r"^/")]
@@ -104,3 +105,28 @@ def access_rule(row: AccessRuleRow) -> dict[str, Any]:
 def shown_access_rule(call: Call, row: AccessRuleRow) -> dict[str, Any]:
     """An access rule as Keystone shows it."""
     return {**access_rule(row), "links": self_link(call, f"users/{row.user_id}/access_rules/{row.id}")}
+
+
+_RULE = {"id": str, "service": str, "path": str, "method": str}
+APPLICATION_CREDENTIAL = Record(
+    "ShownApplicationCredential",
+    {
+        "id": str,
+        "name": str,
+        "description": str | None,
+        "user_id": str,
+        "project_id": str,
+        "system": None,
+        "expires_at": str | None,
+        "unrestricted": bool,
+        "roles": [
+            {"id": str, "name": str, "domain_id": str | None, "description": str | None, "options": dict},
+        ],
+        "access_rules": optional([_RULE]),
+        "links": LINK,
+    },
+)
+CREATED_APPLICATION_CREDENTIAL = APPLICATION_CREDENTIAL.but("CreatedApplicationCredential", secret=str)
+ACCESS_RULE = Record("AccessRuleOfUser", {**_RULE, "links": LINK})
+QUERY = filters("name")
+ACCESS_RULES_QUERY = filters("service", "path", "method")

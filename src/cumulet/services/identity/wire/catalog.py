@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record, optional
 from cumulet.http.shapes import Open
 from cumulet.services.identity.tables import EndpointRow, RegionRow, ServiceRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, Name
 
 Url = Annotated[str, Meta(max_length=225, pattern=r"^[a-zA-Z0-9+.-]+:.+")]
@@ -120,3 +121,35 @@ def region(call: Call, row: RegionRow) -> dict[str, Any]:
         "parent_region_id": row.parent_region_id,
         "links": self_link(call, f"regions/{row.id}"),
     }
+
+
+SERVICE = Record(
+    "Service",
+    {
+        "id": str,
+        "type": str,
+        "enabled": bool,
+        "links": LINK,
+        "name": optional(str),
+        "description": optional(str),
+    },
+    others=Any,
+)
+ENDPOINT = Record(
+    "Endpoint",
+    {
+        "id": str,
+        "interface": str,
+        "service_id": str,
+        "region_id": str | None,
+        "region": str | None,
+        "url": str,
+        "enabled": bool,
+        "links": LINK,
+    },
+    others=Any,
+)
+REGION = Record("Region", {"id": str, "description": str, "parent_region_id": str | None, "links": LINK}, others=Any)
+SERVICES_QUERY = filters("type", "name")
+ENDPOINTS_QUERY = filters("service_id", "region_id", "region", "interface", enabled=bool)
+REGIONS_QUERY = filters("parent_region_id")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, Record
 from cumulet.services.identity.model.filters import page
 
 T = TypeVar("T")
@@ -29,3 +30,19 @@ def collection(
 def self_link(call: Call, path: str) -> dict[str, str]:
     """``{"self": …}`` of the resource at `path` below ``/v3``."""
     return {"self": f"{call.base_url}/v3/{path}"}
+
+
+LINK = {"self": str}
+_PAGES = Record("PageLinks", {"next": str | None, "self": str, "previous": str | None})
+_COMPARATORS = ("contains", "startswith", "endswith", "icontains", "istartswith", "iendswith")
+
+
+def listed(key: str, term: Any) -> Record:
+    """The answer of `collection`."""
+    return Record("", {key: [term], "links": _PAGES})
+
+
+def filters(*texts: str, **others: Any) -> Query:
+    """The query of a list: pages, and filters by texts (with comparators: ``name__contains``) and others."""
+    compared = {f"{name}__{comparator}": str for name in texts for comparator in _COMPARATORS}
+    return Query({"limit": int, "marker": str, "id": str, **dict.fromkeys(texts, str), **compared, **others})

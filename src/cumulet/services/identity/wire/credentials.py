@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Open, Wire
 from cumulet.services.identity.model.credentials import Opened
 from cumulet.services.identity.tables import CredentialRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 
 Kind = Annotated[str, Meta(min_length=1, max_length=255)]
 UserId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -71,3 +72,22 @@ def shown_ec2(call: Call, row: CredentialRow, blob: dict[str, Any]) -> dict[str,
         "trust_id": blob.get("trust_id"),
         "links": self_link(call, f"users/{row.user_id}/credentials/OS-EC2/{access}"),
     }
+
+
+CREDENTIAL = Record(
+    "Credential",
+    {"id": str, "user_id": str, "project_id": str | None, "type": str, "blob": str, "links": LINK},
+    others=Any,
+)
+EC2_CREDENTIAL = Record(
+    "Ec2Credential",
+    {
+        "user_id": str,
+        "tenant_id": str | None,
+        "access": str,
+        "secret": str | None,
+        "trust_id": str | None,
+        "links": LINK,
+    },
+)
+QUERY = filters("user_id", "type")

@@ -7,10 +7,11 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Wire
 from cumulet.services.identity.tables import EndpointGroupRow
 from cumulet.services.identity.wire.catalog import Interface, RegionId
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, Name
 
 
@@ -58,3 +59,11 @@ def membership(call: Call, group_id: str, project_id: str) -> dict[str, Any]:
     """That a project has an endpoint group."""
     links = self_link(call, f"OS-EP-FILTER/endpoint_groups/{group_id}/projects/{project_id}")
     return {"endpoint_group_id": group_id, "project_id": project_id, "links": links}
+
+
+ENDPOINT_GROUP = Record(
+    "EndpointGroup",
+    {"id": str, "name": str, "description": str | None, "filters": {str: str | None}, "links": LINK},
+)
+MEMBERSHIP = Record("EndpointGroupOfProject", {"endpoint_group_id": str, "project_id": str, "links": LINK})
+QUERY = filters("name")

@@ -7,9 +7,10 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record, optional
 from cumulet.http.shapes import Open
 from cumulet.services.identity.tables import GroupRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, ShortName
 
 
@@ -43,3 +44,8 @@ def shown(call: Call, row: GroupRow) -> dict[str, Any]:
         "description": row.description,
         "links": self_link(call, f"groups/{row.id}"),
     }
+
+
+GROUP = Record("ShownGroup", {"id": str, "name": str, "domain_id": str, "description": str, "links": LINK}, others=Any)
+GROUP_OF_USER = GROUP.but("GroupOfUser", membership_expires_at=optional(str))
+QUERY = filters("name", "domain_id")

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Open, Wire
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import filters, self_link
 from cumulet.services.identity.wire.fields import Id
 
 RemoteIds = list[Annotated[str, Meta(max_length=255)]]
@@ -52,3 +53,18 @@ def shown(call: Call, given: tuple[Any, list[str]]) -> dict[str, Any]:
         "authorization_ttl": row.authorization_ttl,
         "links": {**links, "protocols": f"{links['self']}/protocols"},
     }
+
+
+IDENTITY_PROVIDER = Record(
+    "IdentityProvider",
+    {
+        "id": str,
+        "enabled": bool,
+        "description": str | None,
+        "domain_id": str,
+        "remote_ids": [str],
+        "authorization_ttl": int | None,
+        "links": {"self": str, "protocols": str},
+    },
+)
+QUERY = filters(enabled=bool)

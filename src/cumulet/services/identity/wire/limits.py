@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Wire
 from cumulet.services.identity.model.limits import FullLimitRow
 from cumulet.services.identity.tables import RegisteredLimitRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, Name
 
 Amount = Annotated[int, Meta(ge=-1, le=0x7FFFFFFF)]
@@ -90,3 +91,34 @@ def shown(call: Call, row: FullLimitRow) -> dict[str, Any]:
         "description": row.description,
         "links": self_link(call, f"limits/{row.id}"),
     }
+
+
+REGISTERED_LIMIT = Record(
+    "RegisteredLimit",
+    {
+        "id": str,
+        "service_id": str,
+        "region_id": str | None,
+        "resource_name": str,
+        "default_limit": int,
+        "description": str | None,
+        "links": LINK,
+    },
+)
+LIMIT = Record(
+    "Limit",
+    {
+        "id": str,
+        "project_id": str | None,
+        "domain_id": str | None,
+        "service_id": str,
+        "region_id": str | None,
+        "resource_name": str,
+        "resource_limit": int,
+        "description": str | None,
+        "links": LINK,
+    },
+)
+MODEL = Record("LimitModel", {"name": str, "description": str})
+REGISTERED_QUERY = filters("service_id", "region_id", "resource_name")
+QUERY = filters("project_id", "domain_id", "service_id", "region_id", "resource_name")

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Open, Wire
 from cumulet.services.identity.tables import MappingRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, self_link
 
 
 class Domain(Wire):
@@ -82,3 +83,6 @@ def shown(call: Call, row: MappingRow) -> dict[str, Any]:
         "schema_version": row.schema_version,
         "links": self_link(call, f"OS-FEDERATION/mappings/{row.id}"),
     }
+
+
+MAPPING = Record("ShownMapping", {"id": str, "rules": [dict], "schema_version": str, "links": LINK})

@@ -9,10 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.db import iso
 from cumulet.http import Call
+from cumulet.http.bodies import Media, Record
 from cumulet.http.shapes import Open
 from cumulet.services.identity.tables import OAuth1AccessTokenRow, OAuth1ConsumerRow
 from cumulet.services.identity.wire.application_credentials import RoleReference
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, self_link
 
 Description = Annotated[str, Meta(max_length=255)]
 
@@ -50,3 +51,19 @@ def access_token(call: Call, row: OAuth1AccessTokenRow) -> dict[str, Any]:
         "expires_at": iso(row.expires_at, micro=True),
         "links": {**self_link(call, path), "roles": self_link(call, f"{path}/roles")["self"]},
     }
+
+
+CONSUMER = Record("ShownConsumer", {"id": str, "description": str | None, "links": LINK}, others=Any)
+CREATED_CONSUMER = CONSUMER.but("CreatedConsumer", secret=str)
+ACCESS_TOKEN = Record(
+    "AccessToken",
+    {
+        "id": str,
+        "consumer_id": str,
+        "authorizing_user_id": str,
+        "project_id": str,
+        "expires_at": str,
+        "links": {"self": str, "roles": str},
+    },
+)
+FORM = Media("application/x-www-form-urlencoded")

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Open
 from cumulet.services.identity.tables import PolicyRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 
 Type = Annotated[str, Meta(max_length=255)]
 
@@ -36,3 +37,7 @@ def policy(call: Call, row: PolicyRow) -> dict[str, Any]:
     """A policy as Keystone shows it."""
     links = self_link(call, f"policies/{row.id}")
     return {**row.extra, "id": row.id, "type": row.type, "blob": row.blob, "links": links}
+
+
+POLICY = Record("Policy", {"id": str, "type": str, "blob": str, "links": LINK}, others=Any)
+QUERY = filters("type")

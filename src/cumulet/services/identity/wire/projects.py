@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import OneOf, Query, Record, optional
 from cumulet.http.shapes import Open
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, Options, ShortName
 
 Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*\Z")]
@@ -105,3 +106,20 @@ def shown_domain(call: Call, tagged: tuple[Any, list[str]]) -> dict[str, Any]:
         "options": row.options,
         "links": self_link(call, f"domains/{row.id}"),
     }
+
+
+DOMAIN = Record(
+    "Domain",
+    {"id": str, "name": str, "description": str, "enabled": bool, "tags": [str], "options": dict, "links": LINK},
+    others=Any,
+)
+PROJECT = DOMAIN.but("Project", domain_id=str | None, parent_id=str | None, is_domain=bool)
+_IDS: dict[Any, Any] = {str: OneOf(dict, None)}
+_RELATIVES = optional(OneOf([{"project": PROJECT}], _IDS, None))
+PROJECT_WITH_RELATIVES = PROJECT.but("ProjectWithRelatives", parents=_RELATIVES, subtree=_RELATIVES)
+TAGS = Record("ProjectTags", {"tags": [str], "links": LINK})
+_TAGS = dict.fromkeys(("tags", "tags-any", "not-tags", "not-tags-any"), str)
+QUERY = filters("name", "domain_id", "parent_id", enabled=bool, is_domain=bool, **_TAGS)
+REACHABLE_QUERY = filters("name", "domain_id", "parent_id", enabled=bool)
+DOMAINS_QUERY = filters("name", enabled=bool)
+RELATIVES_QUERY = Query(dict.fromkeys(("parents_as_list", "parents_as_ids", "subtree_as_list", "subtree_as_ids"), bool))

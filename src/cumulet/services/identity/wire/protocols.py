@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record, optional
 from cumulet.http.shapes import Wire
 from cumulet.services.identity.tables import FederationProtocolRow
 from cumulet.services.identity.wire.collections import self_link
@@ -48,3 +49,15 @@ def shown(call: Call, row: FederationProtocolRow) -> dict[str, Any]:
 def listed(call: Call, row: FederationProtocolRow) -> dict[str, Any]:
     """A protocol in a list, which says more."""
     return shown(call, row) | {"idp_id": row.idp_id, "remote_id_attribute": row.remote_id_attribute}
+
+
+PROTOCOL = Record(
+    "FederationProtocol",
+    {
+        "id": str,
+        "mapping_id": str | None,
+        "links": {"self": str, "identity_provider": str},
+        "remote_id_attribute": optional(str),
+    },
+)
+LISTED_PROTOCOL = PROTOCOL.but("ListedFederationProtocol", idp_id=str, remote_id_attribute=str | None)

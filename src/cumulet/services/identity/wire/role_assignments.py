@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, Record, optional
 from cumulet.services.identity.model.role_assignments import Entry, Names
 
 
@@ -63,3 +64,26 @@ def _links(root: str, entry: Entry) -> dict[str, str]:
     if entry.prior_role:
         links["prior_role"] = f"{root}/prior_role/{entry.prior_role}/implies/{entry.role_id}"
     return links
+
+
+_DOMAIN = {"id": str, "name": optional(str)}
+_WITHIN = {"id": str, "name": optional(str), "domain": optional({"id": str, "name": str})}
+ROLE_ASSIGNMENT = Record(
+    "RoleAssignment",
+    {
+        "scope": {
+            "project": optional(_WITHIN),
+            "domain": optional(_DOMAIN),
+            "system": optional({"all": bool}),
+            "OS-INHERIT:inherited_to": optional(str),
+        },
+        "role": _WITHIN,
+        "user": optional(_WITHIN),
+        "group": optional(_WITHIN),
+        "links": {"assignment": str, "membership": optional(str), "prior_role": optional(str)},
+    },
+)
+_WHICH = ("user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.OS-INHERIT:inherited_to")
+QUERY = Query(
+    dict.fromkeys(_WHICH, str) | dict.fromkeys(("scope.system", "effective", "include_names", "include_subtree"), bool)
+)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Wire
 from cumulet.services.identity.tables import ServiceProviderRow
 from cumulet.services.identity.wire.catalog import Url
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 
 Prefix = Annotated[str, Meta(max_length=256)]
 
@@ -50,3 +51,18 @@ def shown(call: Call, row: ServiceProviderRow) -> dict[str, Any]:
         "relay_state_prefix": row.relay_state_prefix,
         "links": self_link(call, f"OS-FEDERATION/service_providers/{row.id}"),
     }
+
+
+SERVICE_PROVIDER = Record(
+    "ServiceProvider",
+    {
+        "id": str,
+        "enabled": bool,
+        "description": str | None,
+        "auth_url": str,
+        "sp_url": str,
+        "relay_state_prefix": str | None,
+        "links": LINK,
+    },
+)
+QUERY = filters(enabled=bool)

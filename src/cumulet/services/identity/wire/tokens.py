@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cumulet.http.bodies import Query, Record, optional
 from cumulet.http.shapes import Open
 
 
@@ -98,3 +99,55 @@ class Auth(Open):
 
 class AuthRequest(Open):
     auth: Auth
+
+
+CATALOG = [
+    Record(
+        "CatalogService",
+        {
+            "id": str,
+            "type": str,
+            "name": str,
+            "endpoints": [
+                {"id": str, "interface": str, "region_id": str | None, "region": str | None, "url": str},
+            ],
+        },
+    )
+]
+_DOMAIN = Record("DomainOfToken", {"id": str, "name": str})
+_FEDERATION = {"groups": [{"id": str}], "identity_provider": {"id": str}, "protocol": {"id": str}}
+_APPLICATION_CREDENTIAL = {
+    "id": str,
+    "name": str,
+    "restricted": bool,
+    "access_rules": optional([{"id": str, "service": str, "path": str, "method": str}]),
+}
+_TRUST = {"id": str, "impersonation": bool, "trustor_user": {"id": str}, "trustee_user": {"id": str}}
+TOKEN = Record(
+    "ShownToken",
+    {
+        "methods": [str],
+        "user": {
+            "id": str,
+            "name": str,
+            "domain": _DOMAIN,
+            "password_expires_at": optional(str | None),
+            "OS-FEDERATION": optional(_FEDERATION),
+        },
+        "audit_ids": [str],
+        "issued_at": str,
+        "expires_at": str,
+        "project": optional({"id": str, "name": str, "domain": _DOMAIN}),
+        "domain": optional(_DOMAIN),
+        "system": optional({"all": bool}),
+        "is_domain": optional(bool),
+        "roles": optional([{"id": str, "name": str}]),
+        "catalog": optional(CATALOG),
+        "service_providers": optional([{"id": str, "auth_url": str, "sp_url": str}]),
+        "application_credential": optional(_APPLICATION_CREDENTIAL),
+        "OS-TRUST:trust": optional(_TRUST),
+        "OS-OAUTH1": optional({"access_token_id": str, "consumer_id": str}),
+    },
+)
+QUERY = Query({"nocatalog": str})
+QUERY_OF_SHOWN = QUERY | {"allow_expired": bool}

@@ -8,12 +8,14 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cumulet.db import iso
 from cumulet.http import Call
+from cumulet.http.bodies import Record
 from cumulet.http.shapes import Open
 from cumulet.services.identity.model.trusts import Found
 from cumulet.services.identity.tables import TrustRow
 from cumulet.services.identity.wire import roles as role_wire
 from cumulet.services.identity.wire.application_credentials import RoleReference
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
+from cumulet.services.identity.wire.roles import ROLE
 
 UserId = Annotated[str, Meta(min_length=1, max_length=64)]
 Uses = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -69,3 +71,24 @@ def roles(call: Call, found: Found) -> list[dict[str, Any]]:
 def roles_links(call: Call, trust_id: str) -> dict[str, str | None]:
     """The links of a trust's roles."""
     return {**self_link(call, f"OS-TRUST/trusts/{trust_id}/roles"), "next": None, "previous": None}
+
+
+LISTED_TRUST = Record(
+    "ListedTrust",
+    {
+        "id": str,
+        "trustor_user_id": str,
+        "trustee_user_id": str,
+        "project_id": str | None,
+        "impersonation": bool,
+        "expires_at": str | None,
+        "remaining_uses": int | None,
+        "redelegated_trust_id": str | None,
+        "redelegation_count": int,
+        "deleted_at": None,
+        "links": LINK,
+    },
+    others=Any,
+)
+TRUST = LISTED_TRUST.but("ShownTrust", roles=[ROLE], roles_links={"self": str, "next": None, "previous": None})
+QUERY = filters("trustor_user_id", "trustee_user_id")

@@ -9,9 +9,10 @@ from msgspec import UNSET, Meta, UnsetType
 from cumulet.db import iso
 from cumulet.db.times import now_us
 from cumulet.http import Call
+from cumulet.http.bodies import Record, optional
 from cumulet.http.shapes import Open
 from cumulet.services.identity.tables import UserRow
-from cumulet.services.identity.wire.collections import self_link
+from cumulet.services.identity.wire.collections import LINK, filters, self_link
 from cumulet.services.identity.wire.fields import Id, Name, Options
 
 
@@ -77,3 +78,22 @@ def shown(call: Call, row: UserRow) -> dict[str, Any]:
     if row.default_project_id is not None:
         user["default_project_id"] = row.default_project_id
     return user
+
+
+USER = Record(
+    "ShownUser",
+    {
+        "id": str,
+        "name": str,
+        "domain_id": str,
+        "enabled": bool,
+        "password_expires_at": str | None,
+        "options": dict,
+        "links": LINK,
+        "default_project_id": optional(str),
+        "federated": optional([{"idp_id": str, "protocols": [{"protocol_id": str, "unique_id": str}]}]),
+    },
+    others=Any,
+)
+_OF_PROVIDERS = dict.fromkeys(("idp_id", "protocol_id", "unique_id", "password_expires_at"), str)
+QUERY = filters("name", "domain_id", "default_project_id", enabled=bool, **_OF_PROVIDERS)

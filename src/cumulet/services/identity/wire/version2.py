@@ -7,6 +7,8 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from cumulet.db import iso
+from cumulet.http import bodies
+from cumulet.http.bodies import optional
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
 from cumulet.services.identity.model.tokens import SECOND, Record
@@ -106,3 +108,36 @@ def _service(service: dict[str, Any]) -> dict[str, Any]:
 def tenant(row: ProjectRow) -> dict[str, Any]:
     """A project of the default domain as a tenant."""
     return {"id": row.id, "name": row.name, "description": row.description, "enabled": row.enabled}
+
+
+_ENDPOINT = {
+    "region": str | None,
+    "id": str,
+    "adminURL": optional(str),
+    "internalURL": optional(str),
+    "publicURL": optional(str),
+}
+ACCESS = bodies.Record(
+    "Access",
+    {
+        "token": {
+            "id": str,
+            "issued_at": str,
+            "expires": str,
+            "audit_ids": [str],
+            "tenant": optional({"id": str, "name": str, "enabled": bool, "description": None}),
+        },
+        "serviceCatalog": [
+            {"type": str, "name": str, "endpoints": [_ENDPOINT], "endpoints_links": list},
+        ],
+        "user": {"id": str, "name": str, "username": str, "roles": [{"name": str}], "roles_links": list},
+        "metadata": {"is_admin": int, "roles": [str]},
+    },
+)
+TENANTS = bodies.Record(
+    "",
+    {
+        "tenants": [bodies.Record("Tenant", {"id": str, "name": str, "description": str, "enabled": bool})],
+        "tenants_links": list,
+    },
+)
