@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from cumulet.db import Database, Transaction
 from cumulet.engine import Done, Engine, Flow, Next, Outcome, Wait, timeline
-from cumulet.engine.tables import flows
+from cumulet.engine.tables import flows, jobs
 from cumulet.engine.tables import timeline as timeline_table
 from tests.databases import place
 
@@ -23,7 +23,7 @@ class Killed(BaseException):
 def db(tmp_path: Path) -> Database:
     made = Database(place(tmp_path / "db.sqlite"), durable=False)
     with made.engine.connect() as connection:
-        flows.metadata.create_all(connection, tables=[flows, timeline_table])
+        flows.metadata.create_all(connection, tables=[flows, jobs, timeline_table])
     return made
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import and_, bindparam, delete, func, not_, select, update
 from cumulet.db import Database, Prepared, Transaction
 from cumulet.db.in_list import in_bound_list
 from cumulet.db.times import SECOND
+from cumulet.engine import jobs
 from cumulet.engine.clock import Clock
 from cumulet.engine.tables import flows
 
@@ -267,18 +268,20 @@ def _move_deadlines(tx: Transaction, by_us: int, since_us: int) -> None:
 
 
 def put_forward(tx: Transaction, by_us: int) -> None:
-    """All that is due later, and every deadline, moves by that many microseconds: for flows that rested while their
-    rows lay in a backup. One statement."""
+    """All that is due later, and every deadline, moves by that many microseconds: for flows and jobs that rested while
+    their rows lay in a backup. Two statements."""
     moved = {"due_at": flows.c.due_at + by_us, "deadline_at": flows.c.deadline_at + by_us}
     tx.execute(update(flows).values(moved))
+    jobs.put_forward(tx, by_us)
 
 
 def waiting(tx: Transaction) -> dict[str, tuple[int, int]]:
-    """Flows by kind: how many there are, and when the oldest began (microseconds since 1970)."""
+    """Flows and jobs by kind: how many there are, and when the oldest began (microseconds since 1970). Two
+    statements."""
     query = select(flows.c.kind, func.count().label("number"), func.min(flows.c.started_at).label("oldest")).group_by(
         flows.c.kind
     )
-    return {row.kind: (row.number, row.oldest) for row in tx.rows(query)}
+    return {row.kind: (row.number, row.oldest) for row in tx.rows(query)} | jobs.counts(tx)
 
 
 def _flow(row: Any) -> Flow:

@@ -38,6 +38,49 @@ class FlowRow(TypedRow, table=flows):
     started_at: int
 
 
+_WAITING, _HELD = text("claim IS NULL"), text("claim IS NOT NULL")
+
+jobs = Table(
+    "engine_jobs",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("subject", String(64), primary_key=True),
+    Column("given", JSON, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("holder", String(32)),
+    Column("claim", String(32)),
+    Column("beat", Integer, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("due_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("error", String),
+    Index("ix_engine_jobs_due", "kind", "due_at", **only(_WAITING)),
+    Index("ix_engine_jobs_held", "holder", **only(_HELD)),
+)
+"""Work with I/O. While somebody works at a job, `holder` is that process, `claim` this go at it, and `beat` grows while
+the process lives. `due_at`: when a job that waits is tried next, and when one that ended is forgotten."""
+
+
+class JobRow(TypedRow, table=jobs):
+    """A job."""
+
+    kind: str
+    subject: str
+    given: dict[str, Any]
+    progress: dict[str, Any]
+    holder: str | None
+    claim: str | None
+    beat: int
+    tries: int
+    due_at: int
+    deadline_at: int
+    begun_at: int
+    ended_at: int | None
+    error: str | None
+
+
 _ENDED = text("event = 'deleted'")
 
 timeline = Table(
