@@ -90,7 +90,7 @@ def test_a_database_of_an_unfinished_revision_is_brought_along(db: Database) -> 
     """Whoever runs the head of development has had half of the newest revision."""
     prepare(db)
     with db.engine.begin() as connection:
-        connection.execute(text("DROP TABLE store_upgrades"))
+        connection.execute(text("DROP TABLE engine_jobs"))
     prepare(db)
     assert differences(db) == []
 
