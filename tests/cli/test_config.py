@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cumulet import services
 from cumulet.config import ConfigError, Ports, Settings, documentation, standard_ports
+from cumulet.introduction import ClashError
 from cumulet.services.identity import Options as IdentityOptions
 
 
@@ -164,3 +166,53 @@ def test_where_a_file_ends_too_early_has_a_line(tmp_path: Path) -> None:
     (tmp_path / "cumulet.toml").write_text('region = "R"\nx = [\n')
     with pytest.raises(ConfigError, match="at line 2, its end"):
         Settings.load(tmp_path)
+
+
+def test_options_of_services_stand_in_their_sections_or_as_before_at_the_top(tmp_path: Path) -> None:
+    file = tmp_path / "cumulet.toml"
+    file.write_text('region = "here"\ntoken_seconds = 600\nshared = true\n')
+    before = Settings.load(tmp_path)
+    assert before.own(IdentityOptions).token_seconds == 600
+    before.save()
+    written = tomllib.loads(file.read_text())
+    assert (written["region"], written["identity"]["token_seconds"]) == ("here", 600)
+    assert written["image"] == {"shared": True} and "token_seconds" not in written
+    assert Settings.load(tmp_path) == before
+    changed = Settings.resolve(tmp_path, {"shared": False}, {"CUMULET_TOKEN_SECONDS": "700"})
+    assert changed.differs(before) == ["token_seconds", "shared"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[identity]\ntoken_second = 60", r"\[identity\] has no option token_second; did you mean token_seconds"),
+        ("[identity]\nregion = 'x'", r"\[identity\] has no option region"),
+        ("[compute]\ntoken_seconds = 60", r"\[compute\] has no option token_seconds"),
+        ("token_seconds = 60\n[identity]\ntoken_seconds = 70", r"at the top and in \[identity\]"),
+        ("[identify]\ntoken_seconds = 60", "no option identify"),
+        ("identity = 5", "no option identity"),
+        ("[identity]\ntoken_seconds = 'x'", "wrong type"),
+        ("[identity]\nlockout_duration = 0", "lockout_duration must be between 1 and"),
+        ("[identity]\npassword_regex = '('", "password_regex is no regular expression"),
+    ],
+)
+def test_a_wrong_section_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "cumulet.toml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        Settings.load(tmp_path)
+
+
+def test_on_one_port_services_have_paths(tmp_path: Path) -> None:
+    settings = Settings.resolve(tmp_path, {"one_port": True, "public_host": "cloud.test"}, {})
+    assert settings.url("compute") == "http://cloud.test:5000/compute"
+    assert settings.auth_url == "http://cloud.test:5000/identity/v3"
+    assert settings.local_url("link") == "http://127.0.0.1:7780"
+    assert settings.ports.listeners() == {"identity": 5000, "metadata": 8775, "link": 7780}
+    behind = Settings.resolve(tmp_path, {"one_port": True, "public_url": ("https://cloud.test",)}, {})
+    assert behind.url("network") == "https://cloud.test/networking"
+
+
+def test_two_services_do_not_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "SERVICES", (*services.SERVICES, "cumulet.services.compute.console"))
+    with pytest.raises(ClashError, match="the same name: console"):
+        standard_ports()

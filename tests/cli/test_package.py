@@ -21,7 +21,7 @@ OPTIONAL = ("boto3", "ldap3", "psycopg")
 DATA = (
     *("cumulet/db/migrations/env.py", "cumulet/db/migrations/script.py.mako"),
     *("cumulet/db/migrations/versions/0001_initial.py", "cumulet/db/migrations/shapes/0001.txt"),
-    *("cumulet/node/packages.txt", "cumulet/node/imagebuild/initrd/init.sh", "cumulet/cli/upstream/compute.txt"),
+    *("cumulet/node/packages.txt", "cumulet/node/imagebuild/initrd/init.sh", "cumulet/services/compute/upstream.txt"),
     *("cumulet/node/imagebuild/rootfs/etc/inittab", "cumulet/node/imagebuild/rootfs/etc/acpi/PWRF/00000080"),
     "cumulet/node/imagebuild/debian_rootfs/rootfs/etc/cloud/cloud.cfg.d/90_cumulet.cfg",
 )

@@ -28,9 +28,14 @@ LATER = {
         *("prometheus_client", "psycopg", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "websockets", "yaml"),
         *(f"{each.module}.api" for each in introductions() if each.project),
     ),
+    "cumulet.introduction": ("cumulet.config", "cumulet.http", "dataclasses", "msgspec", "sqlalchemy"),
     "cumulet.cli.node": ("cryptography", "cumulet.http", "cumulet.node.real", "cumulet.db", "libvirt", "sqlalchemy"),
 }
 """By the module that a process begins with: what it does without until there is a reason."""
+AND_THEN = {
+    "cumulet.cli.controller": "; cumulet.cli.controller.assemblies()",
+    "cumulet.introduction": "; cumulet.introduction.introductions()",
+}
 ROOMS = ("auth", "engine", "fleet", "http", "services", "db")
 FROZEN = {
     "Caller": "keeps what follows from its roles when it is made",
@@ -47,8 +52,7 @@ FROZEN = {
 
 @pytest.mark.parametrize("module", LATER)
 def test_what_is_not_needed_to_start_is_not_imported(module: str) -> None:
-    assembles = "; cumulet.cli.controller.assemblies()" if module == "cumulet.cli.controller" else ""
-    found = _imported(f"import {module}{assembles}")
+    found = _imported(f"import {module}{AND_THEN.get(module, '')}")
     assert [name for name in LATER[module] if name in found] == []
 
 

@@ -1,26 +1,27 @@
 """What OpenStack's own services have and Cumulet has not: their operations, without ours.
 
-What they have is in ``upstream/*.txt``, read off the API references of their source at the commit that each file names:
-a method, a path and, where there are several, the action in the body. What we have is declared.
+What they have is in ``upstream.txt`` of each service's folder, read off the API references of their source at the
+commit that it names: a method, a path and, where there are several, the action in the body. What we have is declared.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cumulet.http import Service
+from cumulet.introduction import introduced
 
-UPSTREAM = Path(__file__).with_name("upstream")
 _VERSION = re.compile(r"^/v\d[\d.]*(?=/|\Z)")
 _WHICH, _REST = "?", "*"
 
 
 def absent(services: Mapping[str, Service]) -> dict[str, list[dict[str, str]]]:
     """By service, the operations that it has upstream alone: ``method``, ``path`` and, for some, ``action``."""
-    return {name: _of(service, (UPSTREAM / f"{name}.txt").read_text()) for name, service in sorted(services.items())}
+    return {name: _of(service, _upstream(name)) for name, service in sorted(services.items())}
 
 
 def page(found: Mapping[str, list[dict[str, str]]]) -> str:
@@ -31,6 +32,12 @@ def page(found: Mapping[str, list[dict[str, str]]]) -> str:
         lines += [f"- `{row['method']} {row['path']}` {row.get('action', '')}".rstrip() for row in rows]
         lines.append("")
     return "\n".join(lines)
+
+
+def _upstream(name: str) -> str:
+    """The list of a service; empty for one that OpenStack does not have."""
+    file = Path(str(importlib.import_module(introduced(name).module).__file__)).with_name("upstream.txt")
+    return file.read_text() if file.exists() else ""
 
 
 def _of(service: Service, upstream: str) -> list[dict[str, str]]:

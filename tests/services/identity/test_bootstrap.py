@@ -8,11 +8,13 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from cumulet import services
 from cumulet.db import Database, metadata
 from cumulet.services.identity import door
 from cumulet.services.identity.model import generation, passwords
 from cumulet.services.identity.tables import assignments, endpoints, projects, roles, users
 from cumulet.services.identity.tables import generation as generation_table
+from cumulet.services.identity.tables import services as catalog
 from tests.databases import place
 
 from .conftest import PASSWORD, URLS, Cloud
@@ -109,3 +111,26 @@ def test_the_door(cloud: Cloud, admin: httpx.Client) -> None:
         caller = cloud.context.authenticate(tx, cloud.token("demo", project="demo"))
     assert caller.roles == ("member", "reader") and caller.project_name == "demo" and not caller.is_admin
     assert caller.project_domain_id == "default" and caller.methods == ("password",)
+
+
+def test_a_service_that_a_newer_version_brings_gets_its_user_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, secrets = prepared(tmp_path)
+    door.bootstrap(db, secrets=secrets, endpoints=URLS, region="RegionOne")
+    monkeypatch.setattr(services, "SERVICES", (*services.SERVICES, "tests.extending.bells"))
+    more = URLS | {"bell": "http://127.0.0.1:9990/v1"}
+    found = select(users.c.id).where(users.c.name == "belfry")
+    door.bootstrap(db, secrets=secrets, endpoints=more, region="RegionOne")
+    with db.transaction() as tx:
+        row = tx.row(found)
+        assert row is not None
+        granted = select(projects.c.name, roles.c.name.label("role")).select_from(assignments)
+        granted = granted.join(projects, projects.c.id == assignments.c.target_id)
+        granted = granted.join(roles, roles.c.id == assignments.c.role_id).where(assignments.c.actor_id == row.id)
+        assert {tuple(each) for each in tx.rows(granted)} == {("service", "admin"), ("service", "service")}
+        assert tx.scalar(select(catalog.c.name).where(catalog.c.type == "bell")) == "belfry"
+        tx.delete(users, users.c.id == row.id)
+    door.bootstrap(db, secrets=secrets, endpoints=more, region="RegionOne")
+    with db.read() as tx:
+        assert tx.row(found) is None  # what was deleted stays deleted

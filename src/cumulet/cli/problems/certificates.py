@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cumulet.cli import readiness, trust
 from cumulet.cli.problems.seen import Seen
+from cumulet.introduction import standard_ports
 from cumulet.problem import Problem
 
 SOON_DAYS = 30
@@ -45,4 +46,4 @@ def check(seen: Seen) -> Iterator[Problem]:
 def _still_other(seen: Seen) -> bool:
     """Whether a certificate that was put there is not just about to be used: the APIs look every second."""
     time.sleep(_USED_AFTER_S)
-    return readiness.probe(seen.settings, "identity").other
+    return readiness.probe(seen.settings, next(iter(standard_ports()))).other
