@@ -5,10 +5,13 @@ the guest that is wanted, and what its node has to report.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cumulet.engine.verbs import Verb
 from cumulet.services.compute import states
+
+if TYPE_CHECKING:
+    from cumulet.services.compute.tables import ServerRow
 
 
 class ServerVerb(Verb, frozen=True, kw_only=True):
@@ -27,7 +30,7 @@ class ServerVerb(Verb, frozen=True, kw_only=True):
     counts: str = ""
     report: Literal["", "ready", "absent"] = ""
 
-    def wanted(self, row: Any) -> dict[str, Any]:
+    def wanted(self, row: ServerRow) -> dict[str, Any]:
         """The values of a server's columns that say what is wanted of its guest from now on."""
         values: dict[str, Any] = dict(self.want or {})
         return {**values, self.counts: getattr(row, self.counts) + 1} if self.counts else values

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import Page, iso
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http import Call, Found
@@ -16,6 +14,7 @@ from cumulet.services.compute.api.server_lookup import target
 from cumulet.services.compute.model import actions, servers
 from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.service import service
+from cumulet.services.compute.tables import ActionRow
 from cumulet.services.compute.wire import instance_actions as wire
 from cumulet.services.compute.wire.links import LINKS, next_page
 from cumulet.services.compute.wire.servers import host_id
@@ -37,7 +36,7 @@ def _time(us: int | None) -> str | None:
     return None if us is None else iso(us, micro=True, zone="")
 
 
-def _shape(call: Call, row: Row[Any]) -> dict[str, Any]:
+def _shape(call: Call, row: ActionRow) -> dict[str, Any]:
     body = {
         "action": row.action,
         "instance_uuid": row.server_id,
@@ -92,7 +91,7 @@ def show(call: Call, server: Server, request_id: str) -> dict[str, Any]:
     return {"instanceAction": body}
 
 
-def _event(call: Call, row: Server, found: Row[Any], is_admin: bool) -> dict[str, Any]:
+def _event(call: Call, row: Server, found: ActionRow, is_admin: bool) -> dict[str, Any]:
     event = {
         "event": found.event,
         "start_time": _time(found.started_at),

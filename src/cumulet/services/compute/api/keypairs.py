@@ -93,7 +93,7 @@ def create(call: Call, user_id: str) -> Reply:
     else:
         made = key_material.imported(kind, str(new.public_key))
     with call.transaction() as tx:
-        row = keypairs.db(tx, user_id, name, made, quotas.limits(tx, call.caller.project_id or "")["key_pairs"])
+        row = keypairs.create(tx, user_id, name, made, quotas.limits(tx, call.caller.project_id or "")["key_pairs"])
     return Reply(wire.created(row, call.version, made.private_key), 201 if call.version >= (2, 2) else 200)
 
 

@@ -54,7 +54,7 @@ def create(call: Call) -> Reply:
     return Reply({"server": answer}, headers={"Location": links[0]["href"]})
 
 
-def view_of(call: Call, rows: Sequence[Server]) -> wire.View:
+def view_of(call: Call, rows: Sequence[Server | server_list.ListedServer]) -> wire.View:
     """What the answer on these servers shows; looks up what it needs, once for all."""
     view = wire.View(call.base_url, call.version, call.context.availability_zone, call.caller.is_admin)
     view.extended = call.allows("os_compute_api:os-extended-server-attributes")

@@ -5,10 +5,6 @@ A node that fails is left for another, three hosts at most. What misses the dead
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.engine import Done, Engine, Flow, Outcome, Wait, timeline
 from cumulet.fleet import door as fleet
@@ -52,7 +48,7 @@ class Create:
             return Done()
         return Wait(60.0)
 
-    def _active(self, tx: Transaction, row: Row[Any]) -> None:
+    def _active(self, tx: Transaction, row: servers.Server) -> None:
         servers.change(
             tx,
             row.id,
@@ -65,12 +61,11 @@ class Create:
         actions.finish(tx, row.id, CREATE)
         timeline.record(tx, row.id, "active", f"The guest runs on {row.host}.")
 
-    def _elsewhere(self, tx: Transaction, flow: Flow, row: Row[Any], error: str, detail: str) -> Outcome:
+    def _elsewhere(self, tx: Transaction, flow: Flow, row: servers.Server, error: str, detail: str) -> Outcome:
         """Try another host; give up after `ATTEMPTS`."""
         failed = [*flow.state.get("failed", []), row.host]
         flow.state["failed"] = failed
         timeline.record(tx, row.id, "host_failed", f"{row.host}: {error}", {"host": row.host, "detail": detail})
-        assert row.link_id is not None
         resources = scheduling.resources_of(row.flavor, row.vcpus, row.ram)
         request = scheduling.RequestSpec(resources, row.availability_zone, flow.state.get("forced"), tuple(failed))
         selection = scheduling.Selection()
@@ -84,9 +79,11 @@ class Create:
         self._move(tx, row, selection, resources)
         return Wait(60.0)
 
-    def _move(self, tx: Transaction, row: Row[Any], selection: scheduling.Selection, resources: dict[str, int]) -> None:
+    def _move(
+        self, tx: Transaction, row: servers.Server, selection: scheduling.Selection, resources: dict[str, int]
+    ) -> None:
         host = selection.host
-        assert host is not None
+        assert host is not None and row.link_id is not None
         if host.link_id != row.link_id:
             fleet.withdraw(tx, link_id=row.link_id, kind="guest", ref=row.id)
         placement.claim(

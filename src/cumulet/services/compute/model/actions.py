@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 
-from cumulet.db import Page, Prepared, Transaction, paged
+from cumulet.db import Page, Prepared, Transaction, paged, select_as
 from cumulet.db.paging import MarkerNotFound
 from cumulet.services.compute.context import Actor
-from cumulet.services.compute.tables import actions
+from cumulet.services.compute.tables import ActionRow, actions
 from cumulet.services.compute.verb import ServerVerb
 
 _ENDING = (
@@ -65,9 +65,9 @@ def _ended(tx: Transaction, error: str | None = None) -> dict[str, Any]:
 
 def listed(
     tx: Transaction, server_id: str, page: Page, since: int | None = None, before: int | None = None
-) -> Sequence[Row[Any]]:
+) -> Sequence[ActionRow]:
     """A server's actions, newest first; the marker is a request id. Raises `MarkerNotFound`."""
-    query = select(actions).where(actions.c.server_id == server_id)
+    query = select_as(ActionRow).where(actions.c.server_id == server_id)
     if since is not None:
         query = query.where(actions.c.updated_at >= since)
     if before is not None:
@@ -81,7 +81,7 @@ def listed(
     return paged(tx, query, {"id": actions.c.id}, Page(page.limit, None, (("id", True),)), actions.c.id, query)
 
 
-def find(tx: Transaction, server_id: str, request_id: str) -> Row[Any] | None:
+def find(tx: Transaction, server_id: str, request_id: str) -> ActionRow | None:
     """The action that a request began."""
     where = and_(actions.c.server_id == server_id, actions.c.request_id == request_id)
-    return tx.row(select(actions).where(where).order_by(actions.c.id.desc()))
+    return tx.row(select_as(ActionRow).where(where).order_by(actions.c.id.desc()))

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select, update
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.desired.guest import Guest, GuestRecord
 from cumulet.desired.records import Owner
@@ -22,7 +22,7 @@ from cumulet.services.compute import states
 from cumulet.services.compute.model import quotas, scheduling
 from cumulet.services.compute.model.guests import SAME, WITHHELD
 from cumulet.services.compute.model.server_create import hostname_of
-from cumulet.services.compute.tables import flavor_access, flavors, keypairs, server_tags, servers
+from cumulet.services.compute.tables import FlavorRow, flavor_access, flavors, keypairs, server_tags, servers
 from cumulet.services.compute.tables import quotas as quota_rows
 from cumulet.services.compute.verbs import VERBS
 from cumulet.services.compute.verbs.adopt import ADOPT
@@ -189,7 +189,7 @@ def _size(spec: Guest) -> Size:
 
 def _flavors(tx: Transaction, things: Sequence[Thing]) -> dict[Size, str]:
     """A flavor for each size: one that is there, or a new one that only the servers' projects see."""
-    rows = tx.rows(select(flavors).order_by(flavors.c.is_public))
+    rows = tx.rows(select_as(FlavorRow).order_by(flavors.c.is_public))
     found = {(row.vcpus, row.ram, row.disk, row.ephemeral, row.swap): str(row.id) for row in rows}
     ids, names = {row.id for row in rows}, {row.name for row in rows}
     made: dict[str, dict[str, Any]] = {}

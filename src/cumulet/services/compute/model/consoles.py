@@ -8,12 +8,12 @@ import uuid
 from msgspec import Struct
 from sqlalchemy import and_, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.times import SECOND
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
 from cumulet.services.compute.model import servers
-from cumulet.services.compute.tables import console_tokens
+from cumulet.services.compute.tables import ConsoleTokenRow, console_tokens
 from cumulet.services.compute.verbs import VERBS
 from cumulet.services.compute.verbs.get_console import GET_CONSOLE
 
@@ -60,7 +60,7 @@ def exists(tx: Transaction, token: str) -> bool:
 def redeem(tx: Transaction, token: str) -> Screen | None:
     """The screen that a token opens, once; None for one that is unknown, used or expired."""
     where = and_(console_tokens.c.token_hash == _digest(token))
-    row = tx.row(select(console_tokens).where(where))
+    row = tx.row(select_as(ConsoleTokenRow).where(where))
     if row is None or not tx.delete(console_tokens, where) or row.expires_at < tx.now:
         return None
     server = servers.by_id(tx, row.server_id)

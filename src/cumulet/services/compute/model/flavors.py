@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, paged, select_as
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, Conflict, NotFound
-from cumulet.services.compute.tables import flavor_access, flavors
+from cumulet.services.compute.tables import FlavorRow, flavor_access, flavors
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "created_at": flavors.c.created_at,
@@ -52,7 +52,7 @@ def _visible(project_id: str, sees_all: bool) -> list[ColumnElement[bool]]:
     return [or_(flavors.c.is_public.is_(True), flavors.c.id.in_(mine))]
 
 
-def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: Wanted, page: Page) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: Wanted, page: Page) -> Sequence[FlavorRow]:
     """A page of flavors: public ones and those the project was given. Raises 400 for the marker."""
     where: list[ColumnElement[bool]] = []
     if wanted.is_public is True:
@@ -64,22 +64,22 @@ def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: Wanted, pag
         where.append(flavors.c.ram >= wanted.min_ram)
     if wanted.min_disk is not None:
         where.append(flavors.c.disk >= wanted.min_disk)
-    seen = select(flavors).where(and_(True, *_visible(project_id, sees_all)))
+    seen = select_as(FlavorRow).where(and_(True, *_visible(project_id, sees_all)))
     try:
-        return paged(tx, select(flavors).where(and_(True, *where)), SORT_KEYS, page, flavors.c.id, seen)
+        return paged(tx, select_as(FlavorRow).where(and_(True, *where)), SORT_KEYS, page, flavors.c.id, seen)
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
 
 
-def find(tx: Transaction, flavor_id: str, project_id: str, sees_all: bool) -> Row[Any] | None:
+def find(tx: Transaction, flavor_id: str, project_id: str, sees_all: bool) -> FlavorRow | None:
     """A flavor that the project may use."""
     if sees_all:
-        rows = tx.rows_by_key(flavors, id=flavor_id)
+        rows = tx.rows_by_key(FlavorRow, id=flavor_id)
         return rows[0] if rows else None
-    return tx.row(select(flavors).where(flavors.c.id == flavor_id, *_visible(project_id, sees_all)))
+    return tx.row(select_as(FlavorRow).where(flavors.c.id == flavor_id, *_visible(project_id, sees_all)))
 
 
-def get(tx: Transaction, flavor_id: str, project_id: str, sees_all: bool) -> Row[Any]:
+def get(tx: Transaction, flavor_id: str, project_id: str, sees_all: bool) -> FlavorRow:
     """As `find`. Raises 404."""
     row = find(tx, flavor_id, project_id, sees_all)
     if row is None:
@@ -87,7 +87,7 @@ def get(tx: Transaction, flavor_id: str, project_id: str, sees_all: bool) -> Row
     return row
 
 
-def create(tx: Transaction, values: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, values: Mapping[str, Any]) -> FlavorRow:
     """A new flavor; without an id it gets a UUID. Raises 409 for an id or name that is taken."""
     flavor_id = values.get("id") or str(uuid.uuid4())
     row = {**values, "id": flavor_id, "extra_specs": values.get("extra_specs", {}), "created_at": tx.now}
@@ -97,7 +97,7 @@ def create(tx: Transaction, values: Mapping[str, Any]) -> Row[Any]:
             raise Conflict(f"Flavor with name {row['name']} already exists.")
         raise Conflict(f"Flavor with ID {flavor_id} already exists.")
     tx.insert(flavors, row)
-    found = tx.row(select(flavors).where(flavors.c.id == flavor_id))
+    found = tx.row(select_as(FlavorRow).where(flavors.c.id == flavor_id))
     assert found is not None
     return found
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, paged, select_as
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
-from cumulet.services.compute.tables import keypairs
+from cumulet.services.compute.tables import KeypairRow, keypairs
 
 if TYPE_CHECKING:
     from cumulet.services.compute.model.key_material import Material
 
 
-def db(tx: Transaction, user_id: str, name: str, material: Material, limit: int) -> Row[Any]:
+def create(tx: Transaction, user_id: str, name: str, material: Material, limit: int) -> KeypairRow:
     """Keep a public key under `name`. Raises 409 for a name that is taken, 403 beyond `limit` keys (-1: none)."""
     used = int(tx.scalar(select(func.count()).select_from(keypairs).where(keypairs.c.user_id == user_id)) or 0)
     if 0 <= limit <= used:
@@ -30,12 +30,12 @@ def db(tx: Transaction, user_id: str, name: str, material: Material, limit: int)
     return get(tx, user_id, name)
 
 
-def find(tx: Transaction, user_id: str, name: str) -> Row[Any] | None:
+def find(tx: Transaction, user_id: str, name: str) -> KeypairRow | None:
     """A user's key of this name."""
-    return tx.row(select(keypairs).where(keypairs.c.user_id == user_id, keypairs.c.name == name))
+    return tx.row(select_as(KeypairRow).where(keypairs.c.user_id == user_id, keypairs.c.name == name))
 
 
-def get(tx: Transaction, user_id: str, name: str) -> Row[Any]:
+def get(tx: Transaction, user_id: str, name: str) -> KeypairRow:
     """As `find`. Raises 404."""
     row = find(tx, user_id, name)
     if row is None:
@@ -43,11 +43,11 @@ def get(tx: Transaction, user_id: str, name: str) -> Row[Any]:
     return row
 
 
-def listed(tx: Transaction, user_id: str, limit: int | None, marker: str | None) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, user_id: str, limit: int | None, marker: str | None) -> Sequence[KeypairRow]:
     """A user's keys by name. Raises 400 for the marker."""
     if marker is not None and find(tx, user_id, marker) is None:
         raise BadRequest(f"Marker {marker} could not be found.")
-    query = select(keypairs).where(keypairs.c.user_id == user_id)
+    query = select_as(KeypairRow).where(keypairs.c.user_id == user_id)
     if marker is not None:
         query = query.where(keypairs.c.name > marker)
     try:

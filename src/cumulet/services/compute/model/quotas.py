@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, update
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.http.faults import NotAllowed
-from cumulet.services.compute.tables import quotas, usages
+from cumulet.services.compute.tables import FlavorRow, QuotaRow, ServerRow, UsageRow, quotas, usages
 
 DEFAULT_CLASS = "class:default"
 """The row of `quotas` that holds what an operator changed for every project."""
@@ -34,7 +33,7 @@ DEFAULTS: Mapping[str, int] = {
 }
 
 
-_LIMITS = Prepared(select(quotas).where(in_bound_list(quotas.c.project_id, "projects")))
+_LIMITS = Prepared(select_as(QuotaRow).where(in_bound_list(quotas.c.project_id, "projects")))
 
 
 class Usage(Struct, frozen=True):
@@ -73,11 +72,11 @@ def reset(tx: Transaction, project_id: str) -> None:
 
 def usage(tx: Transaction, project_id: str) -> Usage:
     """What a project's servers use now."""
-    rows = tx.rows_by_key(usages, project_id=project_id)
+    rows = tx.rows_by_key(UsageRow, project_id=project_id)
     return Usage(rows[0].instances, rows[0].cores, rows[0].ram) if rows else Usage()
 
 
-def room(limit: Mapping[str, int], used: Usage, flavor: Any, least: int, most: int) -> int:
+def room(limit: Mapping[str, int], used: Usage, flavor: FlavorRow, least: int, most: int) -> int:
     """How many servers of `flavor` fit, `most` at most. Raises 403 when `least` do not."""
     each = {"instances": 1, "cores": flavor.vcpus, "ram": flavor.ram}
     have = {"instances": used.instances, "cores": used.cores, "ram": used.ram}
@@ -99,7 +98,9 @@ def room(limit: Mapping[str, int], used: Usage, flavor: Any, least: int, most: i
     )
 
 
-def reserve(tx: Transaction, project_id: str, limit: Mapping[str, int], flavor: Any, counts: tuple[int, int]) -> int:
+def reserve(
+    tx: Transaction, project_id: str, limit: Mapping[str, int], flavor: FlavorRow, counts: tuple[int, int]
+) -> int:
     """Count servers of `flavor` to what is used: how many of `counts` (at least, at most) fit. Raises 403 when the
     least do not, and then the transaction must be rolled back. One statement when all fit."""
     least, most = counts
@@ -118,7 +119,7 @@ def count(tx: Transaction, project_id: str, instances: int, cores: int, ram: int
         tx.insert(usages, {"project_id": project_id, **added})
 
 
-def _add(tx: Transaction, project_id: str, flavor: Any, count: int) -> Usage:
+def _add(tx: Transaction, project_id: str, flavor: FlavorRow, count: int) -> Usage:
     """Add servers to the project's row; what it held before."""
     added = {"instances": count, "cores": flavor.vcpus * count, "ram": flavor.ram * count}
     raised = {name: usages.c[name] + number for name, number in added.items()}
@@ -130,7 +131,7 @@ def _add(tx: Transaction, project_id: str, flavor: Any, count: int) -> Usage:
     return Usage(row.instances - added["instances"], row.cores - added["cores"], row.ram - added["ram"])
 
 
-def give_back(tx: Transaction, server: Any) -> None:
+def give_back(tx: Transaction, server: ServerRow) -> None:
     """A server is gone: what it used is free."""
     tx.update(
         usages,

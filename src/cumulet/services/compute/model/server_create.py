@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
-from sqlalchemy import Row
 
 from cumulet.db import Transaction
 from cumulet.desired.texts import NAME_LIMIT
@@ -26,8 +25,8 @@ from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.compute.context import Actor
 from cumulet.services.compute.model import actions, flavors, keypairs, quotas, scheduling, servers
+from cumulet.services.compute.tables import FlavorRow, KeypairRow, server_tags
 from cumulet.services.compute.tables import actions as actions_table
-from cumulet.services.compute.tables import server_tags
 from cumulet.services.compute.tables import servers as servers_table
 from cumulet.services.compute.verbs import VERBS
 from cumulet.services.compute.verbs.create import CREATE
@@ -68,9 +67,9 @@ class _Parts(Struct, frozen=True):
     """What the checks found, for all servers of the call."""
 
     request: CreateRequest
-    flavor: Row[Any]
+    flavor: FlavorRow
     image: image.BootableImage
-    key: Row[Any] | None
+    key: KeypairRow | None
     reservation_id: str
 
 
@@ -107,7 +106,7 @@ def _checked(tx: Transaction, actor: Actor, request: CreateRequest) -> _Parts:
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def _fits(found: image.BootableImage, flavor: Row[Any]) -> None:
+def _fits(found: image.BootableImage, flavor: FlavorRow) -> None:
     """Raise 400 unless the image can be booted with the flavor."""
     for part in (found, found.kernel, found.ramdisk):
         if part is not None and part.status != "active":

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
@@ -20,7 +16,7 @@ from cumulet.services.network import door as network
 from cumulet.services.placement import door as placement
 
 
-def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
+def delete(tx: Transaction, actor: Actor, row: servers.Server) -> None:
     """Begin to delete a server, in whatever state it is; nothing happens when that has begun already. Raises 409 when
     it is locked.
 
@@ -46,7 +42,7 @@ def delete(tx: Transaction, actor: Actor, row: Row[Any]) -> None:
     engine.start(tx, DELETE.flow, row.id, "removing", deadline_s=seconds, after_s=min(10.0, seconds))
 
 
-def let_go(tx: Transaction, row: Row[Any]) -> None:
+def let_go(tx: Transaction, row: servers.Server) -> None:
     """Nothing is held for the server any more: no guest wanted on a host, no port, no claim."""
     if row.link_id is not None:
         fleet.withdraw(tx, link_id=row.link_id, kind="guest", ref=row.id)
@@ -54,7 +50,7 @@ def let_go(tx: Transaction, row: Row[Any]) -> None:
     placement.release(tx, row.id)
 
 
-def finish(tx: Transaction, row: Row[Any]) -> None:
+def finish(tx: Transaction, row: servers.Server) -> None:
     """The guest is gone: give everything back and mark the row, which stays for lists of deleted servers."""
     network.unplug_server(tx, row.id)
     placement.release(tx, row.id)
@@ -74,7 +70,7 @@ def finish(tx: Transaction, row: Row[Any]) -> None:
     timeline.record(tx, row.id, timeline.DELETED, "The server is deleted.", {})
 
 
-def fail(tx: Transaction, row: Row[Any], message: str, details: str) -> None:
+def fail(tx: Transaction, row: servers.Server, message: str, details: str) -> None:
     """The server could not be built: ERROR with the reason, holding nothing but its row and its quota."""
     let_go(tx, row)
     servers.change(

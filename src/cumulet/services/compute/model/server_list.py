@@ -12,14 +12,13 @@ from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Text, and_, func, not_, or_, select, true, type_coerce
 
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, TypedRow, paged, select_as
 from cumulet.db.in_list import in_list
 from cumulet.db.paging import MarkerNotFound
 from cumulet.db.texts import instr
 from cumulet.http.faults import BadRequest
 from cumulet.patterns import Pattern
 from cumulet.services.compute import states
-from cumulet.services.compute.model.servers import Server
 from cumulet.services.compute.tables import server_tags, servers
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
@@ -54,13 +53,53 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 }
 
 
-_UNSHOWN = frozenset({"personality", "seed", "public_key", "key_type", "link_id", "power"})
+class ListedServer(TypedRow):
+    """What lists show of a server; JSON as text, because most rows of a list hold the same."""
+
+    number: int
+    id: str
+    project_id: str
+    user_id: str
+    name: str
+    description: str | None
+    hostname: str
+    vm_state: str
+    task_state: str | None
+    power_state: int
+    progress: int
+    host: str | None
+    availability_zone: str | None
+    image_id: str
+    image: str | None
+    flavor_id: str
+    flavor: str
+    vcpus: int
+    ram: int
+    key_name: str | None
+    user_data: str | None
+    meta: str
+    config_drive: bool
+    disk_config: str
+    access_ip_v4: str | None
+    access_ip_v6: str | None
+    reservation_id: str
+    launch_index: int
+    hard_reboots: int
+    soft_reboots: int
+    locked_by: str | None
+    locked_reason: str | None
+    fault: str | None
+    created_at: int
+    updated_at: int
+    launched_at: int | None
+    terminated_at: int | None
+    deleted_at: int | None
+
+
 _COLUMNS = [
-    type_coerce(column, Text).label(column.name) if isinstance(column.type, JSON) else column
-    for column in servers.c
-    if column.name not in _UNSHOWN
+    type_coerce(servers.c[name], Text).label(name) if isinstance(servers.c[name].type, JSON) else servers.c[name]
+    for name in ListedServer.__annotations__
 ]
-"""What lists show; JSON as text, because most rows of a list hold the same."""
 
 
 @dataclass
@@ -82,7 +121,7 @@ class Filters:
     ids: Sequence[str] | None = None
 
 
-def listed(tx: Transaction, filters: Filters, page: Page) -> Sequence[Server]:
+def listed(tx: Transaction, filters: Filters, page: Page) -> Sequence[ListedServer]:
     """A page of servers. One query, one more with a regular expression and with a marker each. Raises 400 for the
     marker."""
     where = _where(tx, filters)
@@ -90,7 +129,7 @@ def listed(tx: Transaction, filters: Filters, page: Page) -> Sequence[Server]:
     if filters.project_id is not None:
         seen = seen.where(servers.c.project_id == filters.project_id)
     try:
-        return paged(tx, select(*_COLUMNS).where(and_(*where)), SORT_KEYS, page, servers.c.id, seen)
+        return paged(tx, select_as(ListedServer, *_COLUMNS).where(and_(*where)), SORT_KEYS, page, servers.c.id, seen)
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
 

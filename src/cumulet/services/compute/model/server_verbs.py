@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
@@ -24,7 +22,7 @@ FIRST_STEP = "settling"
 """Where the flow of such a verb begins."""
 
 
-def begin(tx: Transaction, actor: Actor, row: Row[Any], verb: ServerVerb) -> None:
+def begin(tx: Transaction, actor: Actor, row: servers.Server, verb: ServerVerb) -> None:
     """Begin `verb`. Raises 409 when the server is locked, in a wrong state, or on no host."""
     servers.require_unlocked(row, actor.sees_all)
     servers.require(row, verb)
@@ -38,21 +36,21 @@ def begin(tx: Transaction, actor: Actor, row: Row[Any], verb: ServerVerb) -> Non
     actor.context.engine.start(tx, verb.flow, row.id, FIRST_STEP, deadline_s=seconds)
 
 
-def end(tx: Transaction, row: Row[Any], verb: ServerVerb, power_state: int) -> None:
+def end(tx: Transaction, row: servers.Server, verb: ServerVerb, power_state: int) -> None:
     """The guest is as wanted; `power_state` is what its node saw."""
     settle(tx, row, verb, power_state)
     actions.finish(tx, row.id, verb)
     timeline.record(tx, row.id, f"{verb.action}_done", f"The {verb.action} is done.")
 
 
-def settle(tx: Transaction, row: Row[Any], verb: ServerVerb, power_state: int) -> None:
+def settle(tx: Transaction, row: servers.Server, verb: ServerVerb, power_state: int) -> None:
     """The server rests in what `verb` became."""
     new = power_state == states.RUNNING and row.launched_at is None
     values: dict[str, Any] = {"launched_at": tx.now} if new else {}
     servers.change(tx, row.id, **VERBS.ended(verb, power_state), power_state=power_state, fault=None, **values)
 
 
-def fail(tx: Transaction, row: Row[Any], verb: ServerVerb, error: str, detail: str) -> None:
+def fail(tx: Transaction, row: servers.Server, verb: ServerVerb, error: str, detail: str) -> None:
     """The node could not do it: ERROR with the reason. The guest's place stays; a hard reboot tries again."""
     fault = servers.fault(tx, 500, error, detail)
     servers.change(tx, row.id, **VERBS.failed(verb), fault=fault)
@@ -60,7 +58,7 @@ def fail(tx: Transaction, row: Row[Any], verb: ServerVerb, error: str, detail: s
     timeline.record(tx, row.id, "error", error, {"detail": detail})
 
 
-def guest_stopped(tx: Transaction, row: Row[Any], verb: ServerVerb, power_state: int) -> None:
+def guest_stopped(tx: Transaction, row: servers.Server, verb: ServerVerb, power_state: int) -> None:
     """A guest that was to run stopped by itself: from now on that is what is wanted."""
     assert row.link_id is not None and row.host is not None
     ended = VERBS.ended(verb, power_state)

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
-
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.desired import simulation
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.compute import states
-from cumulet.services.compute.tables import server_tags, servers
+from cumulet.services.compute.tables import ServerRow, ServerTagRow, server_tags, servers
 from cumulet.services.compute.verb import ServerVerb
 from cumulet.services.compute.verbs import VERBS
 
-Server = Row[Any]
+Server = ServerRow
 """A row of the table of servers."""
 
-_BY_IDS = Prepared(select(servers).where(in_bound_list(servers.c.id, "ids"), servers.c.deleted_at.is_(None)))
+_BY_IDS = Prepared(select_as(ServerRow).where(in_bound_list(servers.c.id, "ids"), servers.c.deleted_at.is_(None)))
 
 
 def not_found(server_id: str) -> NotFound:
@@ -28,17 +26,17 @@ def not_found(server_id: str) -> NotFound:
     return NotFound(f"Instance {server_id} could not be found.")
 
 
-def by_id(tx: Transaction, server_id: str) -> Row[Any] | None:
+def by_id(tx: Transaction, server_id: str) -> Server | None:
     """A server that is not deleted, whoever's it is."""
     return tx.row(_BY_IDS, {"ids": [server_id]})
 
 
-def by_ids(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
+def by_ids(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Server]:
     """Servers that are not deleted. One query."""
     return tx.rows(_BY_IDS, {"ids": server_ids})
 
 
-def get(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Row[Any]:
+def get(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Server:
     """A server that the caller can see. Raises 404."""
     row = by_id(tx, server_id)
     if row is None or (row.project_id != project_id and not sees_all):
@@ -46,9 +44,9 @@ def get(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Row
     return row
 
 
-def get_even_deleted(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Row[Any]:
+def get_even_deleted(tx: Transaction, server_id: str, project_id: str, sees_all: bool) -> Server:
     """As `get`, also for one that is deleted."""
-    row = tx.row(select(servers).where(servers.c.id == server_id))
+    row = tx.row(select_as(ServerRow).where(servers.c.id == server_id))
     if row is None or (row.project_id != project_id and not sees_all):
         raise not_found(server_id)
     return row
@@ -59,14 +57,14 @@ def change(tx: Transaction, server_id: str, **values: Any) -> None:
     tx.update_by_key(servers, {"id": server_id}, updated_at=tx.now, **values)
 
 
-def require(row: Row[Any], verb: ServerVerb) -> None:
+def require(row: Server, verb: ServerVerb) -> None:
     """Raise 409 unless `verb` may begin in the server's state."""
     if hindrance := VERBS.hindrance(verb, row):
         column, state = hindrance
         raise Conflict(f"Cannot '{verb.action}' instance {row.id} while it is in {column} {state}")
 
 
-def require_unlocked(row: Row[Any], may_override: bool) -> None:
+def require_unlocked(row: Server, may_override: bool) -> None:
     """Raise 409 when the server is locked and the caller may not pass."""
     if row.locked_by and not may_override:
         raise Conflict(f"Instance {row.id} is locked")
@@ -89,7 +87,7 @@ def set_metadata(tx: Transaction, row: Server, meta: Mapping[str, str], limit: i
     if simulated:
         before = {name: text for name, text in row.meta.items() if name.startswith(simulation.METADATA)}
         changed = before != {f"{simulation.METADATA}{name}": text for name, text in orders(meta).items()}
-        if changed and row.link_id is not None and row.task_state != states.DELETING:
+        if changed and row.link_id is not None and row.host is not None and row.task_state != states.DELETING:
             fleet.publish(tx, link_id=row.link_id, kind="guest", ref=row.id, host=row.host)
 
 
@@ -109,7 +107,7 @@ MAX_TAGS = 50
 def tags(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
     """Tags by server. One query."""
     found: dict[str, list[str]] = {}
-    query = select(server_tags).where(server_tags.c.server_id.in_(server_ids)).order_by(server_tags.c.tag)
+    query = select_as(ServerTagRow).where(server_tags.c.server_id.in_(server_ids)).order_by(server_tags.c.tag)
     for row in tx.rows(query):
         found.setdefault(row.server_id, []).append(row.tag)
     return found

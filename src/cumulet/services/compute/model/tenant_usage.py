@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from cumulet.db import Transaction, iso
+from cumulet.db import Transaction, iso, select_as
 from cumulet.db.times import SECOND
 from cumulet.services.compute.model.servers import Server
-from cumulet.services.compute.tables import servers
+from cumulet.services.compute.tables import ServerRow, servers
 
 _HOUR = 3600 * SECOND
 
@@ -28,7 +28,8 @@ class ProjectUsage:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, row: Server, start: int, end: int, now: int) -> None:
-        """Count a server's time between `start` and `end`."""
+        """Count the time between `start` and `end` of a server that was launched."""
+        assert row.launched_at is not None
         begun = max(start, row.launched_at)
         ended = min(end, row.terminated_at or end, now)
         hours = max(0, ended - begun) / _HOUR
@@ -60,7 +61,7 @@ def usages(
     tx: Transaction, start: int, end: int, project_id: str | None, limit: int | None, marker: str | None
 ) -> Sequence[ProjectUsage]:
     """Usage by project, in the order of server ids after `marker`. One query; raises KeyError for the marker."""
-    query = select(servers).where(
+    query = select_as(ServerRow).where(
         servers.c.launched_at.is_not(None),
         servers.c.launched_at <= end,
         or_(servers.c.terminated_at.is_(None), servers.c.terminated_at >= start),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field
-from sqlalchemy import Row
 
 from cumulet.http import Since, Wire
 from cumulet.http.bodies import OneOf, Record, optional, since, until
 from cumulet.http.versions import Version
+from cumulet.services.compute.tables import FlavorRow
 from cumulet.services.compute.wire.links import LINKS, self_and_bookmark
 from cumulet.services.compute.wire.queries import PAGE
 
@@ -51,15 +51,15 @@ class TenantAccess(Wire):
     tenant: Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-def basic(row: Row[Any], base_url: str, version: Version) -> dict[str, Any]:
+def basic(row: FlavorRow, base_url: str, version: Version) -> dict[str, Any]:
     """A flavor in the short list."""
-    body = {"id": row.id, "name": row.name, "links": self_and_bookmark(base_url, "flavors", row.id)}
+    body: dict[str, Any] = {"id": row.id, "name": row.name, "links": self_and_bookmark(base_url, "flavors", row.id)}
     if version >= (2, 55):
         body["description"] = row.description
     return body
 
 
-def full(row: Row[Any], base_url: str, version: Version, with_specs: bool) -> dict[str, Any]:
+def full(row: FlavorRow, base_url: str, version: Version, with_specs: bool) -> dict[str, Any]:
     """A flavor with all its fields; extra specs from 2.61 on for who may see them."""
     body = {
         "id": row.id,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Row
 
 from cumulet.db import iso
 from cumulet.http import Since, Wire
 from cumulet.http.bodies import Query, Record, optional, since, until
 from cumulet.http.versions import Version
+from cumulet.services.compute.tables import KeypairRow
 from cumulet.services.compute.wire.queries import paged
 
 
@@ -25,7 +25,7 @@ class NewKeypairBody(Wire):
     keypair: NewKeypair
 
 
-def short(row: Row[Any], version: Version) -> dict[str, Any]:
+def short(row: KeypairRow, version: Version) -> dict[str, Any]:
     """A key pair in a list."""
     body = {"name": row.name, "public_key": row.public_key, "fingerprint": row.fingerprint}
     if version >= (2, 2):
@@ -33,7 +33,7 @@ def short(row: Row[Any], version: Version) -> dict[str, Any]:
     return {"keypair": body}
 
 
-def created(row: Row[Any], version: Version, private_key: str | None) -> dict[str, Any]:
+def created(row: KeypairRow, version: Version, private_key: str | None) -> dict[str, Any]:
     """A key pair that was just made or imported."""
     body = short(row, version)
     body["keypair"]["user_id"] = row.user_id
@@ -42,7 +42,7 @@ def created(row: Row[Any], version: Version, private_key: str | None) -> dict[st
     return body
 
 
-def full(row: Row[Any], version: Version) -> dict[str, Any]:
+def full(row: KeypairRow, version: Version) -> dict[str, Any]:
     """A key pair with all its fields."""
     body = short(row, version)
     body["keypair"].update(

@@ -6,16 +6,21 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from sqlalchemy import Row
 
 from cumulet.db import iso
 from cumulet.http.bodies import OneOf, Record, optional, since, until
 from cumulet.http.versions import Version
 from cumulet.services.compute import states
 from cumulet.services.compute.wire.links import LINKS, bookmark
+
+if TYPE_CHECKING:
+    from cumulet.services.compute.model.server_list import ListedServer
+    from cumulet.services.compute.tables import ServerRow
+
+    Shown = ServerRow | ListedServer
 
 
 @dataclass
@@ -53,7 +58,7 @@ def instance_name(number: int) -> str:
     return f"instance-{number:08x}"
 
 
-def basic(row: Row[Any], base_url: str) -> dict[str, Any]:
+def basic(row: Shown, base_url: str) -> dict[str, Any]:
     """A server in the short list."""
     return {"id": row.id, "name": row.name, "links": _links(row.id, base_url)}
 
@@ -95,7 +100,7 @@ def image(image_id: str, base_url: str) -> dict[str, Any] | str:
     return {"id": image_id, "links": bookmark(base_url, "images", image_id)} if image_id else ""
 
 
-def flavor(row: Row[Any], view: View) -> dict[str, Any]:
+def flavor(row: Shown, view: View) -> dict[str, Any]:
     """The flavor inside a server: a link before 2.47, the snapshot from then on."""
     if view.version < (2, 47):
         return {"id": row.flavor_id, "links": bookmark(view.base_url, "flavors", row.flavor_id)}
@@ -113,7 +118,7 @@ def flavor(row: Row[Any], view: View) -> dict[str, Any]:
     return body
 
 
-def fault(row: Row[Any], is_admin: bool) -> dict[str, Any]:
+def fault(row: Shown, is_admin: bool) -> dict[str, Any]:
     """Why a server is in ERROR; details only for an admin, as Nova keeps them."""
     found = plain(row.fault)
     body = {"code": found["code"], "created": iso(found["created"]), "message": found["message"]}
@@ -122,7 +127,7 @@ def fault(row: Row[Any], is_admin: bool) -> dict[str, Any]:
     return body
 
 
-def full(row: Row[Any], view: View, *, brief: bool = False) -> dict[str, Any]:
+def full(row: Shown, view: View, *, brief: bool = False) -> dict[str, Any]:
     """A server with all its fields; `brief`: what PUT answered before 2.75."""
     version = view.version
     status = "DELETED" if row.deleted_at else states.status_of(row.vm_state, row.task_state)
@@ -165,7 +170,7 @@ def full(row: Row[Any], view: View, *, brief: bool = False) -> dict[str, Any]:
     return body
 
 
-def _extensions(body: dict[str, Any], row: Row[Any], view: View) -> None:
+def _extensions(body: dict[str, Any], row: Shown, view: View) -> None:
     """Fields that were extensions once and kept their prefix."""
     body["OS-EXT-AZ:availability_zone"] = view.zone if row.host else row.availability_zone or ""
     body["config_drive"] = "True" if row.config_drive else ""
