@@ -1,6 +1,6 @@
 """Work with I/O has rows.
 
-Until it is released it grows: see CONTRIBUTING.md.
+Date: 2026-12-01. Until it is released it grows: see CONTRIBUTING.md.
 """
 
 import sqlalchemy as sa
