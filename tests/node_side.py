@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from cumulet.desired import texts
+from cumulet.desired import formats, texts
 from cumulet.desired.guest import Guest
 from cumulet.desired.items import Item
 from cumulet.desired.network import Network
@@ -24,10 +24,8 @@ from cumulet.desired.security_group import SecurityGroup
 from cumulet.node import users
 from cumulet.node.guest import domain
 from cumulet.node.guest.disk import Disk
-from cumulet.node.link import typed
 from cumulet.node.net import groupsets, intake, leases, nat, router, rules
 from cumulet.node.net.dhcp import DhcpServers
-from cumulet.node.parts import SPECS
 from tests.hostile_texts import MARK
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -150,7 +148,7 @@ def of_items(items: Iterable[Item]) -> list[Written]:
     specs: dict[str, dict[str, Any]] = {}
     for item in items:
         sent = msgspec.json.decode(msgspec.json.encode(item), type=Item)
-        specs.setdefault(item.kind, {})[item.ref] = typed(sent, SPECS)
+        specs.setdefault(item.kind, {})[item.ref] = formats.read(sent.kind, sent.format, sent.spec)
     groups = specs.get("security_group", {})
     found = [of_network(spec) for spec in specs.get("network", {}).values()]
     found += [of_router(spec) for spec in specs.get("router", {}).values()]

@@ -18,7 +18,8 @@ from cumulet.desired.kinds import Kind
 from cumulet.engine import Engine
 from cumulet.engine.retention import Forgets
 from cumulet.fleet.model.adoption import Adopting
-from cumulet.fleet.model.desired import Renderer, ReportHandler
+from cumulet.fleet.model.desired import ReportHandler
+from cumulet.fleet.model.formats import Older, Renderer
 from cumulet.fleet.service import (
     Actions,
     AnswerMetadata,
@@ -54,16 +55,18 @@ class Part:
     """What one service brings. `context` is what its handlers find in ``call.context``.
 
     For requests of all services: `authenticate` (one service has it). For nodes: `renderers` and `reports` of the kinds
-    that are its own, which of them have `ended`, what it does when hosts come and change (`hosts_changed`) and are gone
-    (`hosts_left`); `image_path` and `metadata`, which one service each answers. For the operator: `find` for
-    ``explain``, `adopters`, `lost_images`, `problems` for ``status``, `gauges` for ``/metrics``, `actions`. For the
-    process: `forgets`, the kinds of rows that go after ``keep_deleted_days``, under the name that `status` shows;
-    `workers`; `ending`, called when the process is about to end; `grows_in`, folders whose disk fills up.
+    that are its own, how the formats before the newest are written (`older`), which of them have `ended`, what it does
+    when hosts come and change (`hosts_changed`) and are gone (`hosts_left`); `image_path` and `metadata`, which one
+    service each answers. For the operator: `find` for ``explain``, `adopters`, `lost_images`, `problems` for
+    ``status``, `gauges` for ``/metrics``, `actions`. For the process: `forgets`, the kinds of rows that go after
+    ``keep_deleted_days``, under the name that `status` shows; `workers`; `ending`, called when the process is about to
+    end; `grows_in`, folders whose disk fills up.
     """
 
     context: Any = None
     authenticate: Authenticate | None = None
     renderers: Mapping[Kind, Renderer] = field(default_factory=dict)
+    older: Mapping[Kind, Older] = field(default_factory=dict)
     reports: Mapping[Kind, ReportHandler] = field(default_factory=dict)
     ended: Mapping[Kind, Ended] = field(default_factory=dict)
     hosts_changed: HostsChanged | None = None

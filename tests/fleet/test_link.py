@@ -65,7 +65,7 @@ class Cloud:
         sock = listen("127.0.0.1", 0)
         self.port = sock.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        context = fleet_service.LinkContext(
+        self.context = fleet_service.LinkContext(
             operator_secret=lambda: "operator",
             engine=Engine(self.db),
             renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
@@ -78,7 +78,7 @@ class Cloud:
             find=[],
         )
         service = load()
-        app = App(self.db, {self.port: Mount(service, context, Policy([]))}, lambda tx, token: None)  # type: ignore[arg-type,return-value]
+        app = App(self.db, {self.port: Mount(service, self.context, Policy([]))}, lambda tx, token: None)  # type: ignore[arg-type,return-value]
         threading.Thread(target=lambda: asyncio.run(serve(app, [sock])), daemon=True).start()
 
     def render(self, tx: Transaction, link_id: str, refs: Any) -> dict[str, Guest]:

@@ -236,6 +236,7 @@ def _link(process: Process) -> fleet.LinkContext:
         operator_secret=lambda: settings.secret("operator_secret"),
         engine=process.engine,
         renderers={kind: render for part in parts for kind, render in part.renderers.items()},
+        older={kind: write for part in parts for kind, write in part.older.items()},
         reports={kind: handle for part in parts for kind, handle in part.reports.items()},
         hosts_changed=hosts_changed,
         hosts_left=[part.hosts_left for part in parts if part.hosts_left],

@@ -15,14 +15,18 @@ from cumulet.desired.shape import Shape
 
 
 class Item(Shape):
-    """One piece of desired state for one host. `gone` means: make it absent; then `spec` is None."""
+    """One piece of desired state for one host. `gone` means: make it absent; then `spec` is None. `format` is that of
+    the spec (see `formats`). `deferred`: why there is no spec though it is wanted, a sentence; then what is there of it
+    stays as it is. A node of before does not know this word and refuses an item without a spec, with the same end."""
 
     host: str
     kind: Kind
     ref: str
     revision: int
     gone: bool = False
+    format: int = 1
     spec: Any = None
+    deferred: str | None = None
 
 
 class Changes(Shape):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from cumulet.desired import guest, network, router, security_group
@@ -25,6 +25,9 @@ FORMATS: Mapping[Kind, int] = {
     "guest": guest.FORMAT,
 }
 """The newest format of each kind."""
+
+NEWER: Mapping[Kind, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Of kinds with a format before the newest: what was said in that one, as JSON has it, in the newest."""
 
 FACTS: Mapping[Kind, type[Shape]] = {"guest": guest.GuestState}
 """Facts of a report, by the kind of its item; other kinds have none."""

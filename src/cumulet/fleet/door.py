@@ -10,7 +10,6 @@ from cumulet.fleet.model.clouds import raise_epoch
 from cumulet.fleet.model.counts import host_counts, item_counts
 from cumulet.fleet.model.desired import (
     Observed,
-    Renderer,
     ReportHandler,
     observed,
     publish,
@@ -19,6 +18,7 @@ from cumulet.fleet.model.desired import (
     wanted_on,
     withdraw,
 )
+from cumulet.fleet.model.formats import Older, Renderer
 from cumulet.fleet.model.heard import Heard
 from cumulet.fleet.model.hosts import (
     Held,
@@ -54,6 +54,7 @@ __all__ = [
     "JobResult",
     "KeptThing",
     "Observed",
+    "Older",
     "Renderer",
     "ReportHandler",
     "Thing",

@@ -18,13 +18,15 @@ from msgspec import Struct
 
 from cumulet.db import Database, Transaction
 from cumulet.desired.clouds import SEEN_HEADER, Cloud, Seen
+from cumulet.desired.formats import READS_HEADER, Formats
 from cumulet.desired.kinds import Kind
 from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
+from cumulet.fleet.model import formats, joining, told
 from cumulet.fleet.model import hosts as hosts_model
-from cumulet.fleet.model import joining, told
 from cumulet.fleet.model.adoption import Adopting
-from cumulet.fleet.model.desired import Renderer, ReportHandler
+from cumulet.fleet.model.desired import ReportHandler
+from cumulet.fleet.model.formats import Older, Renderer
 from cumulet.fleet.model.heard import Heard
 from cumulet.http import Call, Reply, Service
 from cumulet.http.faults import BadRequest, Unauthorized, guideline_body
@@ -121,6 +123,7 @@ class LinkContext:
     problems: Sequence[FindProblems] = ()
     standing: Standing = field(default_factory=Standing)
     ended: Mapping[Kind, Ended] = field(default_factory=dict)
+    older: Mapping[Kind, Older] = field(default_factory=dict)
     adopters: Sequence[Adopting] = ()
     lost_images: LostImages | None = None
     snapshots: Snapshots | None = None
@@ -157,6 +160,14 @@ def seen(call: Call) -> tuple[bool, Seen | None]:
     text = call.headers.get(SEEN_HEADER.lower())
     try:
         return text is not None, None if text is None else told.seen(text)
+    except told.FactsError as error:
+        raise BadRequest(f"Cannot take this: {error}.") from None
+
+
+def reads(call: Call) -> Formats:
+    """Which formats of what is wanted the node that asks reads. Raises 400."""
+    try:
+        return formats.parsed(call.headers.get(READS_HEADER.lower()))
     except told.FactsError as error:
         raise BadRequest(f"Cannot take this: {error}.") from None
 

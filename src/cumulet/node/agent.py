@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cumulet.desired import simulation, texts
+from cumulet.desired import formats, simulation, texts
 from cumulet.desired.clouds import Cloud
 from cumulet.desired.items import Changes, Item, Report
 from cumulet.desired.keeping import Kept
@@ -26,7 +26,7 @@ from cumulet.desired.questions import Job, JobDone
 from cumulet.node import checks, keeper, trust
 from cumulet.node.journal import Entry, Journal, entry
 from cumulet.node.keeper import Keeper
-from cumulet.node.link import Link, LinkError, typed
+from cumulet.node.link import Link, LinkError
 from cumulet.node.parts import SPECS, NotYet, PartError, Parts, Scripted
 from cumulet.node.reporter import Reporter
 from cumulet.node.work import WorkQueue
@@ -73,7 +73,6 @@ class Agent:
         self._trusted = False
         self._cloud: Cloud | None = None
         self._look = threading.Event()
-        self._news = threading.Event()
         self._unlisted: set[Key] = set()
         self._fresh: set[Key] = set()
         self._lock = threading.Lock()
@@ -133,7 +132,7 @@ class Agent:
 
     def stop(self) -> None:
         """Stop following and converging. Guests and their network stay."""
-        for event in (self._stop, self._look, self._news):
+        for event in (self._stop, self._look):
             event.set()
         self._guests.stop()
         self._shared.stop()
@@ -190,8 +189,7 @@ class Agent:
                 log.warning("the controller's word is taken again")
             else:
                 log.error("this node keeps all it has and takes nothing from this controller: %s", why)
-            self._look.set()
-            self._news.set()  # the controller counts a host that holds as down: it is to hear of it at once
+            self._look.set()  # the controller counts a host that holds as down: it is to hear of it at once
         return why is None
 
     def _maybe_rejoin(self, error: Exception, kinds: tuple[Kind, ...]) -> None:
@@ -235,15 +233,15 @@ class Agent:
         key: Key = (item.kind, item.ref)
         try:
             checks.item(item)
-            spec = None if item.gone else typed(item, SPECS)
+            spec = None if item.gone else formats.read(item.kind, item.format, item.spec)
             checks.spec(item, spec)
         except (msgspec.ValidationError, ValueError) as error:
             log.error("%s %s is refused: %s", item.kind, texts.shown(item.ref), error)
-            with self._lock:
-                if key not in self._items:
-                    self._refused.add(key)
             self._report(item, "failed", error="The host does not take this request.", detail=str(error))
-            return False
+            return self._left_as_it_is(key)
+        if item.deferred is not None:  # the controller has said so to whoever waits for it
+            log.warning("%s %s waits until this node is upgraded: %s", item.kind, item.ref, texts.shown(item.deferred))
+            return self._left_as_it_is(key)
         with self._lock:
             known = self._items.get(key)
             if known is not None and known.cloud_id == item.cloud_id and known.age > item.age:
@@ -253,6 +251,13 @@ class Agent:
             self._failures.pop(key, None)
             self.journal.keep(item)
         return True
+
+    def _left_as_it_is(self, key: Key) -> bool:
+        """It is wanted in a form that is not taken: what is there of it is nothing to be removed. False."""
+        with self._lock:
+            if key not in self._items:
+                self._refused.add(key)
+        return False
 
     def _queue(self, kind: Kind) -> WorkQueue[Key]:
         return self._guests if kind == "guest" else self._shared
@@ -477,8 +482,7 @@ class Agent:
         pause = 0.25
         while not self._stop.is_set():
             done = self._beat()
-            if self._news.wait(HEARTBEAT_S if done else pause) and not self._stop.is_set():
-                self._news.clear()
+            self._stop.wait(HEARTBEAT_S if done else pause)
             pause = 0.25 if done else min(HEARTBEAT_S, pause * 2)
 
     def heartbeat(self) -> None:

@@ -33,7 +33,7 @@ def spec(told: Item, shape: Any) -> None:
     """Raises ValueError for a spec that is not one of what the item is about. The network's own parsers look at the
     rest of networks, groups and routers, and leave out what they do not take."""
     if shape is None:
-        if not told.gone:
+        if not told.gone and told.deferred is None:
             raise ValueError("nothing is said of what is wanted")
         return
     if shape.id != told.ref:

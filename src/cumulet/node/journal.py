@@ -41,7 +41,8 @@ def entry(item: Item, cloud: Cloud | None) -> Entry:
     if isinstance(item, Entry):
         return item
     made = Entry(
-        host=item.host, kind=item.kind, ref=item.ref, revision=item.revision, gone=item.gone, spec=item.spec
+        host=item.host, kind=item.kind, ref=item.ref, revision=item.revision, gone=item.gone,
+        format=item.format, spec=item.spec, deferred=item.deferred,
     )  # fmt: skip
     if cloud is not None:
         made.cloud_id, made.epoch, made.run = cloud.id, cloud.epoch, cloud.run

@@ -76,7 +76,10 @@ class Keeper:
 
 def kept(known: Entry, why: str) -> Kept:
     """An item of the journal that is kept."""
-    item = Item(host=known.host, kind=known.kind, ref=known.ref, revision=known.revision, spec=known.spec)
+    item = Item(
+        host=known.host, kind=known.kind, ref=known.ref, revision=known.revision,
+        format=known.format, spec=known.spec,
+    )  # fmt: skip
     return Kept(
         host=known.host, kind=known.kind, ref=known.ref, why="hold" if why == "hold" else "strange",
         cloud_id=known.cloud_id, epoch=known.epoch, revision=known.revision, item=item,

@@ -13,14 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from cumulet import files
+from cumulet.desired import formats
 from cumulet.desired.clouds import SEEN_HEADER, Cloud, Seen
+from cumulet.desired.formats import READS_HEADER
 from cumulet.desired.hosts import RENEW_HEADER, Heartbeat, HostFacts, Join, Joined
 from cumulet.desired.items import Changes, Item, Reports
 from cumulet.desired.keeping import Keeping, Strangers, Unwanted
@@ -72,6 +74,7 @@ class Link:
         self.there: threading.Event | None = None
         self.restarts = 0
         self._joined: Joined | None = None
+        self._reads = formats.head(formats.own())
         if credentials is not None and credentials.exists():
             self._joined = _kept(credentials)
 
@@ -164,7 +167,7 @@ class Link:
     # ---- one exchange ---------------------------------------------------------------------------------------
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", READS_HEADER: self._reads}
         if self.seen is not None:
             newest = self.seen()
             headers[SEEN_HEADER] = "-" if newest is None else newest.head()
@@ -290,8 +293,3 @@ def _detail(answer: Answer) -> str:
         return str(json.loads(answer.body)["errors"][0]["detail"])
     except (ValueError, KeyError, IndexError, TypeError):
         return answer.body[:200].decode(errors="replace")
-
-
-def typed(item: Item, shapes: Mapping[Kind, type[Any]]) -> Any:
-    """The spec of an item as the shape of its kind."""
-    return None if item.spec is None else msgspec.convert(item.spec, shapes[item.kind])

@@ -11,10 +11,10 @@ import msgspec
 
 from cumulet.desired.hosts import RENEW_HEADER, Heartbeat, Join, Joined
 from cumulet.desired.items import Changes, Reports
-from cumulet.desired.kinds import Kind
+from cumulet.desired.kinds import SPECS, Kind
 from cumulet.desired.questions import MetadataQuestion
-from cumulet.fleet.model import clouds, desired, hosts, jobs, joining, leaving, told
-from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, refused, seen, service
+from cumulet.fleet.model import clouds, desired, formats, hosts, jobs, joining, leaving, told
+from cumulet.fleet.service import LinkContext, a_joiner, a_node, credentials, pieces, reads, refused, seen, service
 from cumulet.http import Call, Reply
 from cumulet.http.faults import BadRequest, Conflict, NotFound, Unavailable
 from cumulet.http.shapes import Open
@@ -22,7 +22,7 @@ from cumulet.http.shapes import Open
 log = logging.getLogger("cumulet.fleet")
 
 LONGEST_WAIT_S = 55.0
-ALL_KINDS: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
+ALL_KINDS: tuple[Kind, ...] = tuple(SPECS)
 BIG_BODY = 32 << 20
 
 
@@ -138,13 +138,16 @@ def _changes(call: Call, link_id: str, since: int, kinds: list[Kind]) -> Changes
             return Changes(revision=since, cloud=cloud)
         if cloud is not None and newest is not None and newest.epoch < cloud.epoch:
             since = 0
-        found = desired.changes(tx, link_id, since, kinds, context.renderers)
+        reader = formats.Reader(reads(call), context.older)
+        found, turned = desired.answer(tx, link_id, since, kinds, context.renderers, reader)
         found.cloud = cloud
         if "guest" in kinds:
             found.jobs = jobs.waiting(tx, link_id)
-    if found.jobs:
+    if found.jobs or turned:
         with call.db.transaction() as tx:
             jobs.fetched(tx, [job.id for job in found.jobs])
+            if turned:
+                desired.defer(tx, link_id, turned, context.reports)
     return found
 
 

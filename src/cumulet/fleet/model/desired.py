@@ -17,22 +17,22 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 from cumulet.db import Prepared, Transaction
 from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.desired.items import Changes, Item, Report
-from cumulet.desired.kinds import Kind
-from cumulet.desired.shape import Shape
+from cumulet.desired.kinds import SPECS, Kind
 from cumulet.fleet.model import told
+from cumulet.fleet.model.formats import Reader, Rendered, Renderer, render
 from cumulet.fleet.tables import desired, revision
 
 log = logging.getLogger("cumulet.fleet")
-
-Renderer = Callable[[Transaction, str, Sequence[str]], Mapping[str, Shape]]
-"""(tx, link id, refs) → specs; a ref that is missing in the answer shall be absent."""
 
 ReportHandler = Callable[[Transaction, Sequence[Report]], None]
 """Given reports at the current revision only."""
 
 SHARED_KINDS = ("network", "router", "security_group")
-_ORDER = {"network": 0, "security_group": 1, "router": 2, "guest": 3}
+_ORDER = {kind: place for place, kind in enumerate(SPECS)}
 
+
+DEFERRED = "deferred"
+"""The state of an item that its node cannot be told, see `cumulet.fleet.model.formats`."""
 
 NOTHING_YET = 1
 """The revision of a cloud in which nothing was ever wanted; 0 is a node's word for "I know nothing"."""
@@ -53,18 +53,15 @@ _OBSERVED = Prepared(
     .where(desired.c.kind == bindparam("kind"), _REFS)
     .order_by(desired.c.gone.desc(), desired.c.revision)
 )
+_ITEM = (desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone, desired.c.state)
 _CHANGED = Prepared(
-    select(desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone).where(
+    select(*_ITEM).where(
         desired.c.link_id == bindparam("link_id"),
         desired.c.revision > bindparam("since"),
         in_bound_list(desired.c.kind, "kinds"),
     )
 )
-_CURRENT = Prepared(
-    select(desired.c.kind, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone).where(
-        desired.c.link_id == bindparam("link_id"), _REFS
-    )
-)
+_CURRENT = Prepared(select(*_ITEM).where(desired.c.link_id == bindparam("link_id"), _REFS))
 
 
 class Observed(Struct, frozen=True):
@@ -172,7 +169,8 @@ def summary(tx: Transaction) -> dict[str, Any]:
     for row in tx.rows(counts):
         kind, state, number = tuple(row)
         numbers.setdefault(kind, {})[state] = number
-    failed = select(desired.c.kind, desired.c.ref, desired.c.error).where(desired.c.state == "failed").limit(50)
+    wrong = desired.c.state.in_(("failed", DEFERRED))
+    failed = select(desired.c.kind, desired.c.ref, desired.c.error).where(wrong).limit(50)
     part = and_(desired.c.state == "ready", desired.c.detail.is_not(None))
     partly = select(desired.c.kind, desired.c.ref, desired.c.detail).where(part).limit(50)
     return {
@@ -189,7 +187,7 @@ def _observed(row: Any) -> Observed:
         row.revision,
         row.reported_revision,
         row.gone,
-        row.state,
+        "failed" if row.state == DEFERRED else row.state,
         row.error,
         row.detail,
         row.facts or {},
@@ -198,26 +196,76 @@ def _observed(row: Any) -> Observed:
 
 
 def changes(
-    tx: Transaction, link_id: str, since: int, kinds: Sequence[Kind], renderers: Mapping[Kind, Renderer]
+    tx: Transaction,
+    link_id: str,
+    since: int,
+    kinds: Sequence[Kind],
+    renderers: Mapping[Kind, Renderer],
+    reader: Reader | None = None,
 ) -> Changes:
-    """Items of the link after revision `since`, rendered now. Since 0 the list is all there is."""
+    """Items of the link after revision `since`, rendered now as its node reads them (None: as this version does). Since
+    0 the list is all there is."""
+    return answer(tx, link_id, since, kinds, renderers, reader or Reader())[0]
+
+
+def answer(
+    tx: Transaction,
+    link_id: str,
+    since: int,
+    kinds: Sequence[Kind],
+    renderers: Mapping[Kind, Renderer],
+    reader: Reader,
+) -> tuple[Changes, list[Item]]:
+    """`changes`, and those of its items that are deferred from now on, or no more: to be given to `defer`."""
     found = tx.rows(_CHANGED, {"link_id": link_id, "since": since, "kinds": kinds})
     rows = sorted(found, key=lambda row: (_ORDER[row.kind], row.revision))
     wanted: defaultdict[Kind, list[str]] = defaultdict(list)
     for row in rows:
         if not row.gone:
             wanted[row.kind].append(row.ref)
-    specs = {kind: renderers[kind](tx, link_id, refs) for kind, refs in wanted.items()}
-    items = []
-    for row in rows:
-        spec = None if row.gone else specs[row.kind].get(row.ref)
-        items.append(
-            Item(host=row.host, kind=row.kind, ref=row.ref, revision=row.revision, gone=spec is None, spec=spec)
-        )
+    said = {kind: render(tx, link_id, kind, refs, renderers[kind], reader) for kind, refs in wanted.items()}
+    items = [_item(row, None if row.gone else said[row.kind]) for row in rows]
     newest = max((row.revision for row in rows), default=since)
     if since == 0:  # the node knows everything up to now, even when that is nothing: the next poll waits
         newest = int(tx.scalar(_NOW) or NOTHING_YET)
-    return Changes(revision=newest, items=items, full=since == 0)
+    turned = [
+        item
+        for item, row in zip(items, rows, strict=True)
+        if not row.gone and (item.deferred is not None) != (row.state == DEFERRED)
+    ]
+    return Changes(revision=newest, items=items, full=since == 0), turned
+
+
+def _item(row: Any, said: Rendered | None) -> Item:
+    """An item as its node reads it."""
+    item = Item(host=row.host, kind=row.kind, ref=row.ref, revision=row.revision)
+    if said is not None:
+        item.format, item.spec, item.deferred = said.format, said.specs.get(row.ref), said.deferred.get(row.ref)
+    item.gone = item.spec is None and item.deferred is None
+    return item
+
+
+def defer(tx: Transaction, link_id: str, items: Sequence[Item], handlers: Mapping[Kind, ReportHandler]) -> None:
+    """Those of these that are deferred have failed until their node is upgraded, and whoever waits for them learns it;
+    others that were deferred are wanted again. What has changed since is left alone. One query when nothing is new."""
+    rows = tx.rows(_CURRENT, {"link_id": link_id, "refs": [item.ref for item in items]})
+    current = {(row.kind, row.ref, row.revision): row for row in rows if not row.gone}
+    fresh: defaultdict[Kind, list[Report]] = defaultdict(list)
+    for item in items:
+        row = current.get((item.kind, item.ref, item.revision))
+        if row is None or (row.state == DEFERRED) == (item.deferred is not None):
+            continue
+        keys = {"link_id": link_id, "kind": item.kind, "ref": item.ref}
+        if item.deferred is None:
+            tx.update_by_key(desired, keys, state="wanted", reported_revision=0, error=None)
+            continue
+        report = Report(
+            host=item.host, kind=item.kind, ref=item.ref, revision=item.revision, state="failed", error=item.deferred
+        )
+        tx.update_by_key(desired, keys, **{**_reported(report, tx.now), "state": DEFERRED})
+        fresh[item.kind].append(report)
+    for kind, about in fresh.items():
+        handlers[kind](tx, about)
 
 
 def keep_reports(
@@ -243,6 +291,8 @@ def keep_reports(
             report = told.report(report)
         except told.FactsError as error:
             log.warning("link %s: %s", link_id, error)
+            continue
+        if report.state == "failed" and row.state == DEFERRED:  # a node of before, which refuses what has no spec
             continue
         fresh[report.kind].append(report)
         if report.state == "absent" and row.gone:

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from cumulet.desired import texts
+from cumulet.desired import formats, texts
 from cumulet.desired.clouds import Seen
 from cumulet.desired.hosts import HostFacts
 from cumulet.desired.items import Report
 from cumulet.desired.keeping import Kept
-from cumulet.desired.kinds import FACTS, SPECS
+from cumulet.desired.kinds import FACTS, FORMATS
 from cumulet.desired.shape import Shape
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
@@ -141,9 +141,11 @@ def kept(thing: Kept) -> Kept:
     item, facts = thing.item, {}
     if item is not None:
         try:
-            shape = msgspec.convert(item.spec, SPECS[thing.kind])
+            shape = formats.read(thing.kind, item.format, item.spec)
             right = shape.id == item.ref == thing.ref and item.kind == thing.kind
-        except msgspec.ValidationError:
+            if item.format != FORMATS[thing.kind]:
+                item = msgspec.structs.replace(item, format=FORMATS[thing.kind], spec=msgspec.to_builtins(shape))
+        except (msgspec.ValidationError, ValueError, AttributeError):
             right = False
         if not right or len(msgspec.json.encode(item.spec)) > MOST_KEPT_BYTES:
             item = None
