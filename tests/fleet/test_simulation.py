@@ -123,4 +123,4 @@ def test_a_real_host_takes_no_orders() -> None:
 
     agent = Agent(Link("http://127.0.0.1:1"), object(), Journal(None))  # type: ignore[arg-type]
     with pytest.raises(PartError, match="real"):
-        agent._answered(Job(id="x", host="", kind="simulate", args={"clear": True}))
+        agent.questions.answered(Job(id="x", host="", kind="simulate", args={"clear": True}))

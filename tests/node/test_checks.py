@@ -22,10 +22,11 @@ from cumulet.desired.hosts import HostFacts
 from cumulet.desired.items import Item, Report
 from cumulet.desired.questions import Job, JobDone
 from cumulet.node import checks
-from cumulet.node.agent import MOST_JOBS, Agent
+from cumulet.node.agent import Agent
 from cumulet.node.guest import domain, seed
 from cumulet.node.journal import Journal
 from cumulet.node.link import Answer, Link
+from cumulet.node.questions import MOST_WAITING
 
 ID = "0a000000-0000-4000-8000-000000000001"
 OTHER = "0a000000-0000-4000-8000-000000000002"
@@ -134,7 +135,7 @@ class Node:
         self.link.body = {"revision": 9, "items": items, "jobs": list(jobs), "full": full}
         kinds = ("guest",)
         self.agent.take(self.link.changes(kinds, 0, 0), kinds)  # type: ignore[arg-type]
-        for queue in (self.agent._shared, self.agent._guests, self.agent._jobs):
+        for queue in (self.agent._shared, self.agent._guests, self.agent.questions.queue):
             queue.drain()  # type: ignore[attr-defined]
 
     @property
@@ -361,10 +362,10 @@ def test_questions_do_not_pile_up() -> None:
     """Each was a thread of its own; who asks is a tenant."""
     node = Node()
     node.hear([item()])
-    many = [job(id=f"0e000000-0000-4000-8000-{number:012}") for number in range(MOST_JOBS + 50)]
+    many = [job(id=f"0e000000-0000-4000-8000-{number:012}") for number in range(MOST_WAITING + 50)]
     node.hear([], many)
     busy = [answer for answer in node.answers if answer.result == "The host is busy; ask again."]
-    assert len(node.parts.asked) == MOST_JOBS and len(busy) == 50
+    assert len(node.parts.asked) == MOST_WAITING and len(busy) == 50
 
 
 def test_the_journal_keeps_only_what_was_taken(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ from cumulet.desired.clouds import Cloud
 from cumulet.desired.items import Changes, Item, Report
 from cumulet.desired.keeping import Kept
 from cumulet.desired.kinds import Kind
-from cumulet.desired.questions import Job, JobDone
 from cumulet.node import checks, keeper, trust
 from cumulet.node.journal import Entry, Journal, entry
 from cumulet.node.keeper import Keeper
 from cumulet.node.link import Link, LinkError
-from cumulet.node.parts import SPECS, NotYet, PartError, Parts, Scripted
+from cumulet.node.parts import SPECS, NotYet, PartError, Parts
+from cumulet.node.questions import Questions
 from cumulet.node.reporter import Reporter
 from cumulet.node.work import WorkQueue
 
@@ -46,9 +46,6 @@ HOLD_S = 2.0
 """Between two looks at a controller whose word is not taken: is it the right one again?"""
 UNTRUSTED_S = 1.0
 """After that long an act that needs a controller whose word is taken is tried again."""
-JOB_THREADS = 4
-MOST_JOBS = 256
-"""Questions that wait for an answer at a time: who asks is a tenant, and there are many."""
 
 
 class Agent:
@@ -85,8 +82,7 @@ class Agent:
         self._stop = threading.Event()
         self._shared: WorkQueue[Key] = WorkQueue(self._converge, 2, "shared")
         self._guests: WorkQueue[Key] = WorkQueue(self._converge, threads, "guest")
-        self._jobs: WorkQueue[str] = WorkQueue(self._answer, JOB_THREADS, "job")
-        self._asked: dict[str, Job] = {}
+        self.questions = Questions(parts, self.reporter, self, self._ordered)
         self._unready: set[Key] = set()
         self._told: dict[str, Any] = {}
 
@@ -121,7 +117,7 @@ class Agent:
         self.parts.start(self.observe)
         self._shared.start()
         self._guests.start()
-        self._jobs.start()
+        self.questions.queue.start()
         for kinds in STREAMS:
             self._spawn(self._follow, kinds)
         for body in (self._sweep_loop, self._heartbeat_loop, self.reporter.run):
@@ -136,7 +132,7 @@ class Agent:
             event.set()
         self._guests.stop()
         self._shared.stop()
-        self._jobs.stop()
+        self.questions.queue.stop()
         self.reporter.stop()
         self.parts.stop()
 
@@ -221,7 +217,7 @@ class Agent:
         for item in accepted:
             self._queue(item.kind).put((item.kind, item.ref))
         for job in changes.jobs:
-            self._ask(job)
+            self.questions.ask(job)
 
     def _accept(self, item: Item) -> None:
         if self._know(entry(item, self._cloud)):
@@ -355,50 +351,8 @@ class Agent:
             log.warning("%s %s revision %d: %s", *key, item.revision, report.detail)
         self.reporter.put(report)
 
-    def _ask(self, job: Job) -> None:
-        """Queue a question; one that comes when too many wait is answered at once."""
-        with self._lock:
-            busy = len(self._asked) >= MOST_JOBS
-            if not busy:
-                self._asked[job.id] = job
-        if busy:
-            self.reporter.put_answer(JobDone(id=job.id, ok=False, result="The host is busy; ask again."))
-        else:
-            self._jobs.put(job.id)
-
-    def _answer(self, job_id: str) -> None:
-        with self._lock:
-            job = self._asked.pop(job_id, None)
-        if job is None:  # the same question again, while it was answered
-            return
-        try:
-            done = self._answered(job)
-        except Exception as error:
-            log.warning("job %s failed: %s", job.kind, error)
-            message = str(error) if isinstance(error, PartError) else "The host could not answer."
-            done = JobDone(id=job.id, ok=False, result=message)
-        self.reporter.put_answer(done)
-
-    def _answered(self, job: Job) -> JobDone:
-        """Only what this cloud runs here is spoken of. Raises PartError and ValueError."""
-        if job.kind == "simulate":
-            return self._simulated(job)
-        guest, length = checks.job(job)
-        with self._lock:
-            item = self._items.get(("guest", guest))
-        if item is None or item.gone:
-            raise PartError("The host has no such server.")
-        return self.parts.answer(msgspec.structs.replace(job, args={"guest": guest, "length": length}))
-
-    def _simulated(self, job: Job) -> JobDone:
-        """Simulated hosts do as they are told from now on; a host that went or came is known when this returns."""
-        if not isinstance(self.parts, Scripted):
-            raise PartError("This host is real: nothing here is simulated.")
-        try:
-            order = simulation.order(job.args)
-            shown = self.parts.simulate(order, self)
-        except simulation.SimulationError as error:
-            return JobDone(id=job.id, ok=False, result=str(error))
+    def _ordered(self, order: simulation.Order) -> None:
+        """Simulated hosts behave differently now: look at every guest; a host that went or came is told of at once."""
         if order != simulation.Order():
             with self._lock:
                 guests = [key for key in self._items if key[0] == "guest"]
@@ -406,7 +360,6 @@ class Agent:
                 self.observe(kind, ref)
         if order.host is not None or order.clear is not None:
             self.heartbeat()
-        return JobDone(id=job.id, ok=True, result=msgspec.json.encode(shown).decode())
 
     # ---- regular work ------------------------------------------------------------------------------------------
 
