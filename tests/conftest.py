@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import answers, databases, order, typed_rows
+from tests import answers, databases, order, sockets, typed_rows
 
 typed_rows.look_at_every_statement()
 
@@ -39,6 +39,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure() -> None:
     answers.watch()
+    sockets.watch()
+
+
+@pytest.fixture(autouse=True)
+def connects_to_this_machine_alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that connects elsewhere; those marked `root` have networks of their own."""
+    sockets.allow(request.node.get_closest_marker("root") is not None)
+    yield
+    assert sockets.refused() == []
 
 
 @pytest.fixture(autouse=True)

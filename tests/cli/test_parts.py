@@ -28,6 +28,7 @@ from cumulet.cli import (
 from cumulet.cli.errors import CliError
 from cumulet.cli.main import build_parser
 from cumulet.config import SECRETS, ConfigError, Settings
+from tests import coverage_table
 
 ROUTES = """Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT
 eth0 00000000 0100A8C0 0003 0 0 0 00000000 0 0 0
@@ -198,6 +199,35 @@ def test_without_root_some_tests_are_left_out() -> None:
     dealt = ["pytest", "-n", "auto", "--dist", "loadfile"]
     assert checks.commands(["-x"], root=False)["pytest"] == [*dealt, "-m", "not root and not guest", "-x"]
     assert checks.commands(["tests/cli"], root=True)["pytest"] == [*dealt, "tests/cli"]
+
+
+def test_coverage_has_a_floor_when_all_tests_run() -> None:
+    counted = checks.commands(["--coverage", "--durations=5"], root=True)
+    assert counted["pytest"][-3:] == ["--cov", "--durations=5", "--cov-report="]
+    assert counted["coverage"] == ["tests.coverage_table", "--floor"]
+    assert checks.commands(["--coverage"], root=False)["coverage"] == ["tests.coverage_table"]
+    assert checks.commands(["--coverage", "tests/cli"], root=True)["coverage"] == ["tests.coverage_table"]
+    assert "coverage" not in checks.commands([], root=True)
+
+
+def test_the_table_of_coverage_sums_up_rooms() -> None:
+    def file(lines: int, branches: int) -> dict[str, dict[str, int]]:
+        return {
+            "summary": {"covered_lines": lines, "covered_branches": branches, "num_statements": 4, "num_branches": 4}
+        }
+
+    files = {
+        "src/cumulet/files.py": file(4, 4),
+        "src/cumulet/services/image/model/images.py": file(2, 0),
+        "src/cumulet/services/image/api/images.py": file(0, 0),
+        "/elsewhere/src/cumulet/http/app.py": file(4, 0),
+    }
+    assert [*coverage_table.table(files)] == [
+        (".", 100.0, 8),
+        ("http", 50.0, 8),
+        ("services/image", 12.5, 16),
+        ("all", 43.75, 32),
+    ]
 
 
 def test_a_name_cannot_move_the_terminals_cursor() -> None:

@@ -11,17 +11,23 @@ import pytest
 from sqlalchemy import func, select
 
 from cumulet.cli import status
-from cumulet.cli.controller import FORGETS
 from cumulet.db import Database, Transaction, now_us
 from cumulet.db.schema import prepare
 from cumulet.engine import timeline
 from cumulet.engine.retention import DAY_US, FEWEST, Forgets, Retention, _next
 from cumulet.engine.tables import timeline as events
+from cumulet.services.compute import door as compute
 from cumulet.services.compute.tables import actions, server_tags, servers
+from cumulet.services.image import door as image
 from cumulet.services.image.tables import images
 from tests.databases import KINDS, place
 from tests.db.shapes import declare_everything
 
+FORGETS = {
+    "servers": Forgets(compute.forget, compute.kept),
+    "images": Forgets(image.forget, image.kept),
+    "timelines": Forgets(timeline.forget, timeline.kept),
+}
 DAYS = {"old": 91, "young": 89, "alive": None}
 
 

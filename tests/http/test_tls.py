@@ -92,6 +92,7 @@ def test_websockets_pass(served: Served, settings: Settings) -> None:
         assert socket_.recv() == b"screen"
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_old_versions_of_the_protocol_are_refused(served: Served, settings: Settings) -> None:
     context = trusting(settings)
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1

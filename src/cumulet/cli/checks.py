@@ -1,7 +1,9 @@
 """`cumulet test …`: linter, format, types and tests, as everybody runs them before a change goes in.
 
-Words after ``test`` go to pytest. Without root, tests that need it are left out, and the summary says so. How many
-workers run side by side is up to `tests/conftest.py`; ``-n N`` among the words says otherwise.
+``--coverage`` has what the tests go through counted, and prints a table of it; when all tests run, less than the floor
+in `tests/coverage_table.py` fails. All other words after ``test`` go to pytest. Without root, tests that need it are
+left out, and the summary says so. How many workers run side by side is up to `tests/conftest.py`; ``-n N`` among the
+words says otherwise.
 """
 
 from __future__ import annotations
@@ -16,16 +18,23 @@ from cumulet.cli import packages
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 
+COVERAGE = "--coverage"
+
 
 def commands(words: list[str], *, root: bool) -> dict[str, list[str]]:
     """Name of each check and the module and words to run it with."""
     left_out = [] if root else ["-m", "not root and not guest"]
-    return {
+    some = any(not word.startswith("-") for word in words)
+    found = {
         "ruff": ["ruff", "check", "."],
         "format": ["ruff", "format", "--check", "."],
         "mypy": ["mypy"],
         "pytest": ["pytest", "-n", "auto", "--dist", "loadfile", *left_out, *words],
     }
+    if COVERAGE in words:
+        found["pytest"] = ["--cov" if word == COVERAGE else word for word in found["pytest"]] + ["--cov-report="]
+        found["coverage"] = ["tests.coverage_table", *(["--floor"] if root and not some else [])]
+    return found
 
 
 def run(words: list[str]) -> int:

@@ -46,10 +46,21 @@ def _page(document: Document, title: str, operation: Document) -> Iterator[str]:
     yield "\n## Answers\n\n| status | |\n|---|---|"
     for status, answer in operation["responses"].items():
         yield f"| {status} | {_resolved(document, answer)['description']} |"
+    yield from _bodies(document, operation["responses"])
     for earlier in operation.get("x-openstack-earlier", []):
         yield f"\n## Until {earlier['x-openstack-max-version']}\n\n{earlier['description']}\n"
         for content in earlier.get("requestBody", {"content": {}})["content"].values():
             yield from _shape(document, content["schema"], set())
+
+
+def _bodies(document: Document, responses: Document) -> Iterator[str]:
+    """What stands in the bodies of answers, each shape once."""
+    seen: set[str] = set()
+    for status, answer in responses.items():
+        for content in _resolved(document, answer).get("content", {}).values():
+            if schema := content.get("schema"):
+                yield f"\n### {status}\n"
+                yield from _shape(document, schema, seen)
 
 
 def _facts(operation: Document) -> Iterator[str]:
@@ -80,7 +91,7 @@ def _shape(document: Document, schema: Document, seen: set[str]) -> Iterator[str
     if not fields:
         yield f"{_kind(found)}\n"
         return
-    yield f"**{found.get('title', 'object')}**\n\n| field | needed | what |\n|---|---|---|"
+    yield f"**{found.get('title') or name or 'object'}**\n\n| field | needed | what |\n|---|---|---|"
     for field, inner in fields.items():
         yield f"| `{field}` | {'yes' if field in found.get('required', []) else 'no'} | {_kind(inner)} |"
     yield ""
@@ -110,7 +121,8 @@ def _kind(schema: Document) -> str:
     elif "anyOf" in schema:
         words.append(" or ".join(_kind(part) for part in schema["anyOf"]))
     elif kind := schema.get("type"):
-        words.append(f"{kind} of {_kind(schema['items'])}" if kind == "array" and "items" in schema else str(kind))
+        one = " or ".join(kind) if isinstance(kind, list) else str(kind)
+        words.append(f"{kind} of {_kind(schema['items'])}" if kind == "array" and "items" in schema else one)
     limits = {"minLength": "at least {} long", "maxLength": "at most {} long", "minimum": "from {}", "maximum": "to {}"}
     words += [limits[key].format(schema[key]) for key in limits if key in schema]
     if "pattern" in schema:
