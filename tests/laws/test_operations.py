@@ -21,8 +21,8 @@ from cumulet.http.bodies import schema_of
 from tests.laws.source import PACKAGE
 
 HANDLER_LINES = 27
-MOST_SILENT = 102
-MOST_WITHOUT_QUERY = 41
+MOST_SILENT = 50
+MOST_WITHOUT_QUERY = 20
 OPENSTACKS = {"identity", "image", "compute", "placement", "network"}
 MOST_BY_HAND = 46
 NO_RULE = {
@@ -124,14 +124,14 @@ def test_lists_say_what_can_be_asked(controller: Controller) -> None:
     silent = [
         o.name
         for _, o, _ in operations(controller)
-        if o.service in OPENSTACKS and o.method == "GET" and o.query is None and _lists(o)
+        if o.service in OPENSTACKS and o.method == "GET" and o.query is None and o.answers and _lists(o)
     ]
     assert len(silent) <= MOST_WITHOUT_QUERY
 
 
 def _lists(operation: Operation) -> bool:
-    if operation.response is None:
-        return operation.answers and not operation.path.endswith("}")
+    if operation.response is None or operation.path.endswith("}"):
+        return not operation.path.endswith("}")
     held = schema_of(operation.response, None)
     fields = held.get("properties", {}).items()
     arrays = [name for name, field in fields if field.get("type") == "array" and not name.endswith("links")]

@@ -294,6 +294,8 @@ _TYPES: dict[Any, Schema] = {
 
 def schema_of(term: Any, version: Version | None, named: Named | None = None) -> Schema:
     """JSON Schema of a term (see `Record`) or of a shape."""
+    if isinstance(term, Shape) and not isinstance(term, type):
+        return term.schema(version, named)
     for kinds, made in _WAYS:
         if isinstance(term, kinds):
             return made(term, version, named)
@@ -324,10 +326,6 @@ def _any_of(terms: tuple[Any, ...], version: Version | None, named: Named | None
 
 Way = Callable[[Any, Version | None, Named | None], Schema]
 _WAYS: tuple[tuple[Any, Way], ...] = (
-    (
-        (Record, OneOf, Versions, Media, Empty, Anything, Struct),
-        lambda term, version, named: term.schema(version, named),
-    ),
     (UnionType, lambda term, version, named: _any_of(get_args(term), version, named)),
     (list, _listed),
     (dict, _object),

@@ -12,8 +12,6 @@ from cumulet.http import Target
 from cumulet.http.call import Call
 from cumulet.http.faults import NotFound
 from cumulet.services.image.model import images, metadef_namespaces
-from cumulet.services.image.wire import metadefs as wire
-from cumulet.services.image.wire.schema import Declared
 
 
 def require(call: Call, rule: str, target: Mapping[str, Any], *, see: str = "get_image") -> None:
@@ -41,17 +39,9 @@ class Of(Target):
 
 
 class OfNamespace(Target):
-    """The namespace of metadata definitions that the path names, in the same way. `schema`: that of a `noun`'s body."""
+    """The namespace of metadata definitions that the path names, in the same way."""
 
     params = ("namespace",)
-
-    def __init__(self, noun: str = "", schema: Declared | None = None) -> None:
-        self.noun, self.schema = noun, schema
-
-    def ahead(self, call: Call) -> None:
-        """The body as `schema` has it, which is said before anything of the namespace. Raises 400."""
-        if self.schema is not None:
-            call.body = wire.given(self.noun, self.schema, call.body)
 
     def reached(self, call: Call) -> Row[Any]:
         """See `Target`."""

@@ -6,17 +6,19 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.http.bodies import EMPTY, Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
 from cumulet.services.image.service import image as service
 from cumulet.services.image.states import ACTIVE
+from cumulet.services.image.wire import cache as wire
 
 _TARGETS = {"": (cache.CACHED, cache.QUEUED), "cache": (cache.CACHED,), "queue": (cache.QUEUED,)}
 
 
-@service.get("/v2/cache", policy="cache_list")
+@service.get("/v2/cache", policy="cache_list", response=wire.CACHE, query=Query({}))
 def index(call: Call) -> dict[str, Any]:
     """List what is cached and what is queued for it."""
     rows, queued = cache.listed(call.tx)
@@ -34,7 +36,7 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-@service.put("/v2/cache/{image_id}", status=202, policy="cache_image")
+@service.put("/v2/cache/{image_id}", status=202, policy="cache_image", response=EMPTY)
 def queue(call: Call, image_id: str) -> Reply:
     """Have an image brought near."""
     found = model.get(call.tx, call.caller, image_id, missing="Image {} not found.")
@@ -60,13 +62,13 @@ def clear(call: Call) -> None:
     cache.clear(call.tx, call.context, states)
 
 
-@service.post("/v2/cache/clean", status=200, policy="cache_clean", transaction="none")
+@service.post("/v2/cache/clean", status=200, policy="cache_clean", transaction="none", response=EMPTY)
 def clean(call: Call) -> Reply:
     """Remove entries of the cache that are not whole: here none ever are, what is cached is there as a whole."""
     return Reply(status=200)
 
 
-@service.post("/v2/cache/prune", status=200, policy="cache_prune", transaction="none")
+@service.post("/v2/cache/prune", status=200, policy="cache_prune", transaction="none", response=wire.PRUNED)
 def prune(call: Call) -> dict[str, int]:
     """Remove what nobody used for longest until the cache is no larger than it may be."""
     gone, freed = cache.prune(call.db, call.context)

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+from cumulet.http.bodies import Media, Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Fault, Unavailable
 from cumulet.services.image.api import access
@@ -30,7 +31,8 @@ _CHUNK = 1 << 20
     policy_in_handler="download_image",
     also=(204, 206),
     faults=(416, 503),
-    parameters=("prefer",),
+    query=Query({"prefer": str}),
+    response=Media("application/octet-stream"),
 )
 async def download(call: Call, image_id: str) -> Reply:
     """Download an image's bytes, or a range of them."""

@@ -43,10 +43,10 @@ def view(call: Call, tx: Transaction, found: model.Image) -> dict[str, Any]:
     return views(call, tx, [found])[0]
 
 
-@service.post("/v2/images", status=201, request=dict, policy_in_handler="add_image")
+@service.post("/v2/images", status=201, request=wire.CREATION, policy_in_handler="add_image", response=wire.SHOWN)
 def create(call: Call) -> Reply:
     """Create an image record; its bytes come afterwards."""
-    draft = wire.created(call.body)
+    draft: wire.Draft = call.body
     columns = {"owner": call.caller.project_id, "visibility": "shared", **draft.columns}
     _require_creation(call, columns["owner"], columns["visibility"])
     rules = guard(call)
@@ -82,7 +82,7 @@ def require_visibility(call: Call, visibility: str, target: dict[str, Any]) -> N
         call.require(rule, target)
 
 
-@service.get("/v2/images", policy="get_images")
+@service.get("/v2/images", policy="get_images", response=pages.listed("images", wire.SHOWN), query=wire.QUERY)
 def index(call: Call) -> dict[str, Any]:
     """List images that the caller sees, newest first unless asked otherwise."""
     wanted = filters.parse(call.query)
@@ -96,13 +96,20 @@ def index(call: Call) -> dict[str, Any]:
     }
 
 
-@service.get("/v2/images/{image_id}", target=access.IMAGE, policy="get_image")
+@service.get("/v2/images/{image_id}", target=access.IMAGE, policy="get_image", response=wire.SHOWN)
 def show(call: Call, found: model.Image) -> dict[str, Any]:
     """Show an image."""
     return view(call, call.tx, found)
 
 
-@service.patch("/v2/images/{image_id}", request=list, transaction="none", policy_in_handler="modify_image")
+@service.patch(
+    "/v2/images/{image_id}",
+    request=patch_wire.PATCH,
+    transaction="none",
+    policy_in_handler="modify_image",
+    response=wire.SHOWN,
+    consumes=patch_wire.MEDIA_TYPES,
+)
 def update(call: Call, image_id: str) -> dict[str, Any]:
     """Change attributes, tags, properties and locations with a JSON patch."""
     kind = call.headers.get("content-type", "").partition(";")[0].strip()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from cumulet.http.bodies import EMPTY
 from cumulet.http.call import Call, Reply
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import imports
 from cumulet.services.image.service import image as service
+from cumulet.services.image.wire.imports import IMPORT
 
 
-@service.post("/v2/images/{image_id}/import", status=202, grows=True, request=dict, policy_in_handler="modify_image")
+@service.post(
+    "/v2/images/{image_id}/import",
+    status=202,
+    grows=True,
+    request=IMPORT,
+    policy_in_handler="modify_image",
+    response=EMPTY,
+)
 def import_image(call: Call, image_id: str) -> Reply:
     """Import bytes: those that are staged, those of a URL, another region's, or this image's to further stores."""
     asked = imports.parse(call.body, call.headers.get("x-image-meta-store"), call.context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.http.bodies import EMPTY, Query
 from cumulet.http.call import Call, Reply
 from cumulet.services.image.api import access, location_views
 from cumulet.services.image.model import images as model
@@ -12,10 +13,16 @@ from cumulet.services.image.service import image as service
 from cumulet.services.image.wire import locations as wire
 
 
-@service.post("/v2/images/{image_id}/locations", status=202, request=dict, policy_in_handler="add_image_location")
+@service.post(
+    "/v2/images/{image_id}/locations",
+    status=202,
+    request=wire.ADDED,
+    policy_in_handler="add_image_location",
+    response=EMPTY,
+)
 def add(call: Call, image_id: str) -> Reply:
     """Give a queued image the bytes at an address, which stay there."""
-    url, validation = wire.added(call.body)
+    url, validation = call.body
     found = model.get(call.tx, call.caller, image_id)
     registrations.require_queued(found)
     access.require(call, "add_image_location", found.target(call.caller))
@@ -33,7 +40,13 @@ def add(call: Call, image_id: str) -> Reply:
     return Reply(status=202)
 
 
-@service.get("/v2/images/{image_id}/locations", target=access.IMAGE, policy="fetch_image_location")
+@service.get(
+    "/v2/images/{image_id}/locations",
+    target=access.IMAGE,
+    policy="fetch_image_location",
+    response=wire.LISTED,
+    query=Query({}),
+)
 def index(call: Call, found: model.Image) -> list[dict[str, Any]]:
     """List where an image's bytes are, for other services."""
     return [location_views.shown(call, row) for row in locations.of(call.tx, found.id)]

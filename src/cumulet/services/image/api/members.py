@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.image.api import access
@@ -32,7 +33,7 @@ def _shared(call: Call, image_id: str, verb: str) -> model.Image:
     return found
 
 
-@service.post(_PATH, request=wire.MemberCreate, policy_in_handler="add_member")
+@service.post(_PATH, request=wire.MemberCreate, policy_in_handler="add_member", response=wire.SHOWN)
 def create(call: Call, image_id: str) -> dict[str, Any]:
     """Offer a shared image to a project."""
     project_id = call.body.named()
@@ -41,7 +42,7 @@ def create(call: Call, image_id: str) -> dict[str, Any]:
     return wire.shown(members.add(call.tx, found, project_id))
 
 
-@service.get(_PATH, policy_in_handler="get_members")
+@service.get(_PATH, policy_in_handler="get_members", response=wire.LISTED, query=Query({}))
 def index(call: Call, image_id: str) -> dict[str, Any]:
     """List members: all of them for the owner, itself for a member."""
     found = _found(call, image_id)
@@ -53,7 +54,7 @@ def index(call: Call, image_id: str) -> dict[str, Any]:
     return {"members": [wire.shown(row) for row in listed], "schema": "/v2/schemas/members"}
 
 
-@service.get(_ONE, policy_in_handler="get_member")
+@service.get(_ONE, policy_in_handler="get_member", response=wire.SHOWN)
 def show(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
     """Show a member; whoever may not is told that there is none."""
     found = _found(call, image_id)
@@ -64,7 +65,7 @@ def show(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
     return wire.shown(members.get(call.tx, call.caller, found, member_id))
 
 
-@service.put(_ONE, request=wire.MemberUpdate, policy_in_handler="modify_member")
+@service.put(_ONE, request=wire.MemberUpdate, policy_in_handler="modify_member", response=wire.SHOWN)
 def update(call: Call, image_id: str, member_id: str) -> dict[str, Any]:
     """Accept or reject an image, as the member it is offered to."""
     status = call.body.said()

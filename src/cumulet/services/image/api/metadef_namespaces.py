@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
-from cumulet.services.image.api.access import NAMESPACE, OfNamespace
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.model import metadef_contents as contents
 from cumulet.services.image.model import metadef_namespaces as model
 from cumulet.services.image.model import metadef_resource_types as types
@@ -29,7 +29,9 @@ def found(call: Call, namespace: str, *rules: str) -> Row[Any]:
     return row
 
 
-@service.get(_PATH, policy="get_metadef_namespaces")
+@service.get(
+    _PATH, policy="get_metadef_namespaces", response=pages.listed("namespaces", wire.SHOWN_NAMESPACE), query=wire.QUERY
+)
 def index(call: Call) -> dict[str, Any]:
     """List namespaces that the caller sees, newest first unless asked otherwise."""
     call.require("list_metadef_resource_types", {"project_id": call.caller.project_id})
@@ -55,7 +57,9 @@ def _with_types(row: Row[Any], associated: Any) -> dict[str, Any]:
     return shown
 
 
-@service.post(_PATH, status=201, request=dict, policy="add_metadef_namespace")
+@service.post(
+    _PATH, status=201, request=wire.NAMESPACE_CREATION, policy="add_metadef_namespace", response=wire.SHOWN_NAMESPACE
+)
 def create(call: Call) -> Reply:
     """Create a namespace with all that it holds."""
     body = wire.given("namespace", wire.NAMESPACE, call.body)
@@ -80,7 +84,9 @@ _HELD = {
 }
 
 
-@service.get(_ONE, policy_in_handler="get_metadef_namespace")
+@service.get(
+    _ONE, policy_in_handler="get_metadef_namespace", response=wire.SHOWN_NAMESPACE, query=wire.OF_RESOURCE_TYPE
+)
 def show(call: Call, namespace: str) -> dict[str, Any]:
     """Show a namespace with all that it holds."""
     row = found(call, namespace, "get_metadef_namespace", *_READ)
@@ -97,7 +103,13 @@ def show(call: Call, namespace: str) -> dict[str, Any]:
 _READ = ("list_metadef_resource_types", "get_metadef_objects", "get_metadef_properties", "get_metadef_tags")
 
 
-@service.put(_ONE, request=dict, target=OfNamespace("namespace", wire.NAMESPACE), policy="modify_metadef_namespace")
+@service.put(
+    _ONE,
+    request=wire.NAMESPACE_UPDATE,
+    target=NAMESPACE,
+    policy="modify_metadef_namespace",
+    response=wire.SHOWN_NAMESPACE,
+)
 def update(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Replace a namespace's attributes; what it holds stays."""
     body = call.body

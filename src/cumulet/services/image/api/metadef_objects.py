@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http.call import Call
-from cumulet.services.image.api.access import NAMESPACE, OfNamespace
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.model.metadef_contents import OBJECTS, object_columns
 from cumulet.services.image.service import image as service
 from cumulet.services.image.wire import metadefs as wire
@@ -17,7 +17,7 @@ _PATH = "/v2/metadefs/namespaces/{namespace}/objects"
 _ONE = _PATH + "/{name}"
 
 
-@service.get(_PATH, target=NAMESPACE, policy="get_metadef_objects")
+@service.get(_PATH, target=NAMESPACE, policy="get_metadef_objects", response=wire.OBJECTS, query=wire.SORTED)
 def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List objects of a namespace."""
     listed = OBJECTS.listed(call.tx, space, pages.simple(call.query, default=None))
@@ -27,7 +27,14 @@ def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     }
 
 
-@service.post(_PATH, status=201, request=dict, target=OfNamespace("object", wire.OBJECT), policy="add_metadef_object")
+@service.post(
+    _PATH,
+    status=201,
+    request=wire.OBJECT_BODY,
+    target=NAMESPACE,
+    policy="add_metadef_object",
+    response=wire.SHOWN_OBJECT,
+)
 def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Create an object."""
     body = call.body
@@ -35,13 +42,15 @@ def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     return wire.object_shown(space.namespace, OBJECTS.get(call.tx, space, body["name"]))
 
 
-@service.get(_ONE, target=NAMESPACE, policy="get_metadef_object")
+@service.get(_ONE, target=NAMESPACE, policy="get_metadef_object", response=wire.SHOWN_OBJECT)
 def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Show an object."""
     return wire.object_shown(space.namespace, OBJECTS.get(call.tx, space, name))
 
 
-@service.put(_ONE, request=dict, target=OfNamespace("object", wire.OBJECT), policy="modify_metadef_object")
+@service.put(
+    _ONE, request=wire.OBJECT_BODY, target=NAMESPACE, policy="modify_metadef_object", response=wire.SHOWN_OBJECT
+)
 def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Replace an object."""
     body = call.body

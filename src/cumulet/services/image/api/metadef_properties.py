@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call
 from cumulet.http.faults import NotFound
-from cumulet.services.image.api.access import NAMESPACE, OfNamespace
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model import metadef_resource_types as types
 from cumulet.services.image.model.metadef_contents import PROPERTIES, property_columns
@@ -20,14 +21,19 @@ _PATH = "/v2/metadefs/namespaces/{namespace}/properties"
 _ONE = _PATH + "/{name}"
 
 
-@service.get(_PATH, target=NAMESPACE, policy="get_metadef_properties")
+@service.get(_PATH, target=NAMESPACE, policy="get_metadef_properties", response=wire.PROPERTIES, query=Query({}))
 def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List properties of a namespace, under their names."""
     return {"properties": {one.name: one.schema for one in PROPERTIES.all(call.tx, space)}}
 
 
 @service.post(
-    _PATH, status=201, request=dict, target=OfNamespace("property", wire.PROPERTY), policy="add_metadef_property"
+    _PATH,
+    status=201,
+    request=wire.PROPERTY_BODY,
+    target=NAMESPACE,
+    policy="add_metadef_property",
+    response=wire.SHOWN_PROPERTY,
 )
 def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Create a property."""
@@ -36,7 +42,9 @@ def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     return wire.property_shown(PROPERTIES.get(call.tx, space, body["name"]))
 
 
-@service.get(_ONE, target=NAMESPACE, policy="get_metadef_property")
+@service.get(
+    _ONE, target=NAMESPACE, policy="get_metadef_property", response=wire.SHOWN_PROPERTY, query=wire.OF_RESOURCE_TYPE
+)
 def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Show a property; with `resource_type`, by the name that it has on that type."""
     resource_type = pages.last(call.query, "resource_type")
@@ -51,7 +59,9 @@ def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     return wire.property_shown(PROPERTIES.get(call.tx, space, name))
 
 
-@service.put(_ONE, request=dict, target=OfNamespace("property", wire.PROPERTY), policy="modify_metadef_property")
+@service.put(
+    _ONE, request=wire.PROPERTY_BODY, target=NAMESPACE, policy="modify_metadef_property", response=wire.SHOWN_PROPERTY
+)
 def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Replace a property."""
     body = call.body

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.db import iso
+from cumulet.http.bodies import Query, under
 from cumulet.http.call import Call
-from cumulet.services.image.api.access import NAMESPACE, OfNamespace
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.model import metadef_namespaces as namespaces
 from cumulet.services.image.model import metadef_resource_types as model
 from cumulet.services.image.service import image as service
@@ -17,7 +18,12 @@ from cumulet.services.image.wire import metadefs as wire
 _PATH = "/v2/metadefs/namespaces/{namespace}/resource_types"
 
 
-@service.get("/v2/metadefs/resource_types", policy="list_metadef_resource_types")
+@service.get(
+    "/v2/metadefs/resource_types",
+    policy="list_metadef_resource_types",
+    response=under("resource_types", [wire.RESOURCE_TYPE]),
+    query=Query({}),
+)
 def index(call: Call) -> dict[str, Any]:
     """List all types of resources that are known."""
     rows = model.listed(call.tx)
@@ -28,7 +34,13 @@ def index(call: Call) -> dict[str, Any]:
     }
 
 
-@service.get(_PATH, target=NAMESPACE, policy="list_metadef_resource_types")
+@service.get(
+    _PATH,
+    target=NAMESPACE,
+    policy="list_metadef_resource_types",
+    response=under("resource_type_associations", [wire.SHOWN_ASSOCIATION]),
+    query=Query({}),
+)
 def show(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List the types of resources that a namespace is for."""
     shown: list[dict[str, Any]] = []
@@ -41,9 +53,10 @@ def show(call: Call, space: Row[Any]) -> dict[str, Any]:
 @service.post(
     _PATH,
     status=201,
-    request=dict,
-    target=OfNamespace("resource_type_association", wire.ASSOCIATION),
+    request=wire.ASSOCIATION_BODY,
+    target=NAMESPACE,
     policy="add_metadef_resource_type_association",
+    response=wire.SHOWN_ASSOCIATION,
 )
 def create(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Say that a namespace is for a type of resource."""

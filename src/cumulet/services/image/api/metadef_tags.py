@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http.call import Call
-from cumulet.services.image.api.access import NAMESPACE, OfNamespace
+from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model.metadef_contents import TAGS, tag_columns
 from cumulet.services.image.service import image as service
@@ -19,14 +19,16 @@ _ONE = _PATH + "/{name}"
 _TRUE = ("1", "t", "true", "on", "y", "yes")
 
 
-@service.get(_PATH, target=NAMESPACE, policy="get_metadef_tags")
+@service.get(_PATH, target=NAMESPACE, policy="get_metadef_tags", response=wire.TAG_NAMES, query=wire.SORTED)
 def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     """List tags of a namespace."""
     listed = TAGS.listed(call.tx, space, pages.simple(call.query, default=None))
     return {"tags": [{"name": one.name} for one in listed]}
 
 
-@service.post(_PATH, status=201, request=dict, target=OfNamespace("tags", wire.TAGS), policy="add_metadef_tags")
+@service.post(
+    _PATH, status=201, request=wire.TAGS_BODY, target=NAMESPACE, policy="add_metadef_tags", response=wire.TAG_NAMES
+)
 def create_many(call: Call, space: Row[Any]) -> dict[str, Any]:
     """Replace all tags of a namespace, or add to them with the header X-Openstack-Append."""
     body = call.body
@@ -37,7 +39,7 @@ def create_many(call: Call, space: Row[Any]) -> dict[str, Any]:
     return {"tags": [{"name": name} for name in names]}
 
 
-@service.post(_ONE, status=201, policy_in_handler="add_metadef_tag")
+@service.post(_ONE, status=201, policy_in_handler="add_metadef_tag", response=wire.SHOWN_TAG)
 def create(call: Call, namespace: str, name: str) -> dict[str, Any]:
     """Create a tag."""
     wire.given("tag", wire.TAG, {"name": name})
@@ -46,13 +48,13 @@ def create(call: Call, namespace: str, name: str) -> dict[str, Any]:
     return wire.tag_shown(TAGS.get(call.tx, row, name))
 
 
-@service.get(_ONE, target=NAMESPACE, policy="get_metadef_tag")
+@service.get(_ONE, target=NAMESPACE, policy="get_metadef_tag", response=wire.SHOWN_TAG)
 def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Show a tag."""
     return wire.tag_shown(TAGS.get(call.tx, space, name))
 
 
-@service.put(_ONE, request=dict, target=OfNamespace("tag", wire.TAG), policy="modify_metadef_tag")
+@service.put(_ONE, request=wire.TAG_BODY, target=NAMESPACE, policy="modify_metadef_tag", response=wire.SHOWN_TAG)
 def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
     """Rename a tag."""
     body = call.body

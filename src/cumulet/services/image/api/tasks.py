@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.http.bodies import Query, under
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest, Fault
 from cumulet.services.image.api import access
@@ -14,7 +15,7 @@ from cumulet.services.image.wire import pages
 from cumulet.services.image.wire import tasks as wire
 
 
-@service.get("/v2/tasks", policy="tasks_api_access")
+@service.get("/v2/tasks", policy="tasks_api_access", response=pages.listed("tasks", wire.STUB), query=wire.QUERY)
 def index(call: Call) -> dict[str, Any]:
     """List tasks, newest first unless asked otherwise."""
     page = pages.simple(call.query)
@@ -32,7 +33,7 @@ def index(call: Call) -> dict[str, Any]:
     }
 
 
-@service.get("/v2/tasks/{task_id}", policy="tasks_api_access")
+@service.get("/v2/tasks/{task_id}", policy="tasks_api_access", response=wire.SHOWN)
 def show(call: Call, task_id: str) -> dict[str, Any]:
     """Show a task."""
     return wire.shown(model.get(call.tx, task_id))
@@ -50,13 +51,21 @@ def delete(call: Call, task_id: str) -> None:
     )
 
 
-@service.get("/v2/images/{image_id}/tasks", target=access.IMAGE, policy="get_image")
+@service.get(
+    "/v2/images/{image_id}/tasks",
+    target=access.IMAGE,
+    policy="get_image",
+    response=under("tasks", [wire.OF_IMAGE]),
+    query=Query({}),
+)
 def of_image(call: Call, found: images.Image) -> dict[str, Any]:
     """List the tasks of an image."""
     return {"tasks": [wire.of_image(row) for row in model.of_image(call.tx, found.id)]}
 
 
-@service.post("/v2/tasks", status=201, grows=True, request=dict, policy="tasks_api_access")
+@service.post(
+    "/v2/tasks", status=201, grows=True, request=wire.CREATION, policy="tasks_api_access", response=wire.SHOWN
+)
 def create(call: Call) -> Reply:
     """Begin a task: only an import from a URL, which makes the image that it imports into."""
     kind, given = wire.given(call.body)

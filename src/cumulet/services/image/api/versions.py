@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.http.bodies import Query
 from cumulet.http.call import Call, Reply
 from cumulet.services.image.service import image as service
+from cumulet.services.image.wire.versions import VERSIONS
 
 CURRENT = 17
 
@@ -21,37 +23,37 @@ def _versions(call: Call) -> dict[str, Any]:
     }
 
 
-@service.get("/", auth=False, transaction="none", status=300)
+@service.get("/", auth=False, transaction="none", status=300, response=VERSIONS, query=Query({}))
 def root(call: Call) -> dict[str, Any]:
     """Versions of the API, from the service's root."""
     return _versions(call)
 
 
-@service.get("/versions", auth=False, transaction="none")
+@service.get("/versions", auth=False, transaction="none", response=VERSIONS, query=Query({}))
 def versions(call: Call) -> dict[str, Any]:
     """Versions of the API."""
     return _versions(call)
 
 
-@service.get("/v2", auth=False, transaction="none", status=300)
+@service.get("/v2", auth=False, transaction="none", status=300, response=VERSIONS, query=Query({}))
 def v2(call: Call) -> Reply:
     """Versions of the API, as its own root answers."""
     return Reply(_versions(call))
 
 
-@service.get("/v1", auth=False, transaction="none", status=300)
+@service.get("/v1", auth=False, transaction="none", status=300, response=VERSIONS, query=Query({}))
 def v1(call: Call) -> dict[str, Any]:
     """Versions of the API, to a client of the version that ended long ago."""
     return _versions(call)
 
 
-@service.get("/v1/{*rest}", auth=False, transaction="none", status=300)
+@service.get("/v1/{*rest}", auth=False, transaction="none", status=300, response=VERSIONS, query=Query({}))
 def v1_read(call: Call, rest: str) -> dict[str, Any]:
     """Versions of the API, to a client that reads by the version that ended long ago."""
     return _versions(call)
 
 
-@service.post("/v1/{*rest}", auth=False, transaction="none", status=300)
+@service.post("/v1/{*rest}", auth=False, transaction="none", status=300, response=VERSIONS)
 def v1_write(call: Call, rest: str) -> dict[str, Any]:
     """Versions of the API, to a client that writes by the version that ended long ago."""
     return _versions(call)

@@ -11,9 +11,11 @@ from typing import Any
 from msgspec import Struct
 
 from cumulet.db import iso
+from cumulet.http.bodies import Query
 from cumulet.http.faults import BadRequest, NotAllowed, TooLarge
 from cumulet.services.image.model.images import BASE, Image
-from cumulet.services.image.wire.schema import UUID, Declared, array, record, require, text
+from cumulet.services.image.wire.pages import PAGE
+from cumulet.services.image.wire.schema import UUID, Declared, Document, array, record, require, text
 
 VISIBILITIES = ("community", "public", "private", "shared")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
@@ -254,3 +256,24 @@ def created(body: Mapping[str, Any]) -> Draft:
         raise too_many("properties", MAX_PROPERTIES, len(properties))
     image_id = body.get("id")
     return Draft(image_id and image_id.lower(), columns, properties, tag_list(body.get("tags", [])))
+
+
+ALWAYS = tuple(name for name in _ATTRIBUTES if name not in ("direct_url", "stores"))
+SHOWN = Document(SCHEMA, always=ALWAYS)
+CREATION = Document(SCHEMA, read=created)
+_TEXTS = (
+    *("id", "name", "owner", "status", "visibility", "member_status", "container_format", "disk_format"),
+    *("checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at", "sort"),
+)
+_NUMBERS = ("size", "size_min", "size_max", "virtual_size", "min_ram", "min_disk")
+QUERY = Query(
+    {
+        **PAGE,
+        **dict.fromkeys(_TEXTS, str),
+        **dict.fromkeys(_NUMBERS, int),
+        **dict.fromkeys(("protected", "os_hidden"), bool),
+        **{name: [str] for name in ("sort_key", "sort_dir", "tag")},
+    },
+    others=str,
+)
+"""Other names are those of properties."""

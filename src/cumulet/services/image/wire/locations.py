@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cumulet.http.bodies import OneOf, Record
 from cumulet.http.faults import BadRequest
-from cumulet.services.image.wire.schema import record, require
+from cumulet.services.image.wire.schema import Document, record, require
 
 _VALIDATION = record(
     {
@@ -28,3 +29,8 @@ def added(body: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     if "os_hash_value" in validation and "os_hash_algo" not in validation:
         raise BadRequest("'os_hash_algo' is required with 'os_hash_value'.")
     return str(body["url"]), validation
+
+
+ADDED = Document(_ADDED, read=added)
+SHOWN = Record("ImageLocation", {"url": str, "metadata": dict})
+LISTED = OneOf([SHOWN])

@@ -8,9 +8,10 @@ from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Row
 
 from cumulet.db import iso
+from cumulet.http.bodies import Record
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
-from cumulet.services.image.wire.schema import UUID, Declared, text
+from cumulet.services.image.wire.schema import UUID, Declared, Document, text
 
 _STATUSES = ("pending", "accepted", "rejected")
 _TIME = "An ISO 8601 time in UTC"
@@ -70,3 +71,7 @@ def shown(row: Row[Any]) -> dict[str, Any]:
         "updated_at": iso(row.updated_at),
         "schema": "/v2/schemas/member",
     }
+
+
+SHOWN = Document(SCHEMA, always=SCHEMA["properties"])
+LISTED = Record("", {"members": [SHOWN], "schema": str})

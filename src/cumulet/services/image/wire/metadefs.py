@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.db import iso
+from cumulet.http.bodies import Query, Record
 from cumulet.http.faults import NotAllowed
-from cumulet.services.image.wire.schema import Declared, array, record, require, text
+from cumulet.services.image.wire.pages import SORTED_PAGE
+from cumulet.services.image.wire.schema import Declared, Document, array, record, require, text
 
 _KINDS = ["array", "boolean", "integer", "number", "object", "string", None]
 _KIND: Declared = {"type": "string", "enum": _KINDS}
@@ -129,6 +131,22 @@ def given(name: str, schema: Declared, body: Mapping[str, Any]) -> dict[str, Any
     return dict(body)
 
 
+class Asked(Document):
+    """A request's body about a noun of metadata definitions, checked by `given` before anything is looked up."""
+
+    def __init__(self, name: str, declared: Declared) -> None:
+        closed = {**declared, "additionalProperties": False}
+        super().__init__(closed, read=lambda body: given(name, declared, body))
+
+
+NAMESPACE_CREATION = Document({**NAMESPACE, "additionalProperties": False})
+NAMESPACE_UPDATE = Asked("namespace", NAMESPACE)
+OBJECT_BODY = Asked("object", OBJECT)
+PROPERTY_BODY = Asked("property", PROPERTY)
+ASSOCIATION_BODY = Asked("resource_type_association", ASSOCIATION)
+TAG_BODY = Asked("tag", TAG)
+TAGS_BODY = Asked("tags", TAGS)
+
 # ---- answers ------------------------------------------------------------------------------------------------
 
 
@@ -197,3 +215,22 @@ def prefixed(shown: dict[str, Any], resource_type: str) -> dict[str, Any]:
 
 def _renamed(properties: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {prefix + name: value for name, value in properties.items()}
+
+
+def _answer(declared: Declared, *always: str) -> Document:
+    return Document({**declared, "additionalProperties": False}, always=always)
+
+
+_DATED = ("created_at", "updated_at")
+SHOWN_NAMESPACE = _answer(NAMESPACE, "namespace", "visibility", "protected", "owner", *_DATED, "self", "schema")
+SHOWN_OBJECT = _answer(OBJECT, "name", *_DATED, "self", "schema")
+SHOWN_PROPERTY = _answer(PROPERTY, "name", "title", "type")
+SHOWN_TAG = _answer(TAG, "name", *_DATED)
+SHOWN_ASSOCIATION = _answer(ASSOCIATION, "name", *_DATED)
+OBJECTS = Record("", {"objects": [SHOWN_OBJECT], "schema": str})
+PROPERTIES = Record("", {"properties": {str: _answer(PROPERTY, "title", "type")}})
+TAG_NAMES = Record("", {"tags": [{"name": str}]})
+RESOURCE_TYPE = Record("ResourceType", {"name": str, "created_at": str, "updated_at": str})
+OF_RESOURCE_TYPE = Query({"resource_type": str})
+QUERY = Query({**SORTED_PAGE, "visibility": str, "resource_types": [str]})
+SORTED = Query(SORTED_PAGE)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cumulet.db import Page
+from cumulet.http.bodies import Record, optional
 from cumulet.http.faults import BadRequest
 
 DEFAULT_LIMIT, MAX_LIMIT = 25, 1000
@@ -54,3 +55,12 @@ def links(path: str, query: Query, marker: str | None) -> dict[str, Any]:
     if marker is not None:
         found["next"] = f"{path}?{urlencode([*rest, ('marker', marker)])}"
     return found
+
+
+PAGE: dict[str, Any] = {"limit": int, "marker": str}
+SORTED_PAGE = {**PAGE, "sort_key": str, "sort_dir": str}
+
+
+def listed(plural: str, item: Any) -> Record:
+    """A page of a list."""
+    return Record("", {plural: [item], "schema": str, "first": str, "next": optional(str)})

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.wire import images as wire
-from cumulet.services.image.wire.schema import require
+from cumulet.services.image.wire.schema import Declared, Document, array, record, require, text
 
 DRAFT_4 = "application/openstack-images-v2.0-json-patch"
 DRAFT_10 = "application/openstack-images-v2.1-json-patch"
@@ -104,3 +104,19 @@ def _steps(pointer: str) -> list[str]:
     if re.search(r"~[^01]", pointer) or pointer.endswith("~"):
         raise BadRequest(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')
     return [part.replace("~1", "/").replace("~0", "~").strip() for part in pointer.lstrip("/").split("/")]
+
+
+_ANY_VALUE: Declared = {"description": "The new value; not there to remove"}
+PATCH = Document(
+    array(
+        record(
+            {
+                "op": {"type": "string", "enum": list(_OPS)},
+                "path": text("A JSON pointer"),
+                "value": _ANY_VALUE,
+                **{op: text("A JSON pointer, as the older of the two media types has it") for op in _OPS},
+            }
+        )
+    ),
+    form=list,
+)

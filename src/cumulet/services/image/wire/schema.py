@@ -7,11 +7,13 @@ knows the keywords that image's declarations use, and no others; a pattern that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cumulet.http.faults import BadRequest
 from cumulet.http.repeats import repeated
+from cumulet.http.shapes import parse
+from cumulet.http.versions import Version
 
 Declared = dict[str, Any]
 """A JSON Schema, or a part of one."""
@@ -45,6 +47,48 @@ def record(properties: Mapping[str, Declared], **more: Any) -> Declared:
 def links(*rels: tuple[str, str]) -> list[dict[str, str]]:
     """Links of a schema: (relation, the property that holds the address)."""
     return [{"rel": rel, "href": f"{{{name}}}"} for rel, name in rels]
+
+
+def inlined(schema: Any, definitions: Declared | None = None) -> Any:
+    """`schema` with its definitions in place of the references to them."""
+    if isinstance(schema, list):
+        return [inlined(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    definitions = schema.get("definitions", definitions)
+    if "$ref" in schema:
+        return inlined((definitions or {})[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: inlined(each, definitions) for name, each in schema.items() if name != "definitions"}
+
+
+class Document:
+    """A body that a JSON Schema of ours describes, as http meets it.
+
+    - `form`: what kind of JSON a request is; another is refused in http's words.
+    - `read`: what else is checked before anything is looked up, and what the handler gets. Without it the handler gets
+      the JSON, and checks it where Glance does: after the policy.
+    - `always`: fields that every answer has.
+    """
+
+    def __init__(
+        self,
+        declared: Declared,
+        *,
+        form: Any = dict,
+        read: Callable[[Any], Any] | None = None,
+        always: Iterable[str] = (),
+    ) -> None:
+        self.declared, self.form, self.read, self.always = declared, form, read, list(always)
+
+    def parse(self, raw: Any, version: Version) -> Any:
+        """See `cumulet.http.bodies.Body`."""
+        found = parse(self.form, raw, version)
+        return found if self.read is None else self.read(found)
+
+    def schema(self, version: Version | None, named: Any = None) -> Declared:
+        """See `cumulet.http.bodies.Shape`."""
+        shown: Declared = {"type": "object" if self.form is dict else "array", **inlined(self.declared)}
+        return {**shown, "required": self.always} if self.always else shown
 
 
 # ---- checking -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.http.bodies import Record, optional
 from cumulet.services.image.wire import images, members, metadefs, tasks
 from cumulet.services.image.wire.schema import Declared, links
 
@@ -73,3 +74,15 @@ METADEFS: dict[str, dict[str, Any]] = {
     "resource_type": _ASSOCIATION,
     "resource_types": _collection("resource_type_associations", _ASSOCIATION),
 }
+
+SHOWN = Record(
+    "JsonSchema",
+    {
+        "name": str,
+        "properties": {str: dict},
+        "required": optional([str]),
+        "definitions": optional({str: dict}),
+        "additionalProperties": optional(Any),
+        "links": optional([{"rel": str, "href": str}]),
+    },
+)

@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.db import iso
+from cumulet.http.bodies import Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model.task_imports import Wanted
 from cumulet.services.image.model.tasks import STATUSES, TYPES
 from cumulet.services.image.wire import images
-from cumulet.services.image.wire.schema import UUID, Declared, require, text
+from cumulet.services.image.wire.pages import SORTED_PAGE
+from cumulet.services.image.wire.schema import UUID, Declared, Document, require, text
 
 _BLOB = {"type": ["null", "object"]}
 _DETAIL = ("input", "result", "message")
@@ -114,3 +116,13 @@ def of_image(row: Row[Any]) -> dict[str, Any]:
         "deleted": False,
         "deleted_at": None,
     }
+
+
+_ALWAYS = ("id", "type", "status", "owner", "created_at", "updated_at", "self", "schema")
+STUB = Document({**STUB_SCHEMA, "additionalProperties": False}, always=_ALWAYS)
+SHOWN = Document({**SCHEMA, "additionalProperties": False}, always=(*_ALWAYS, *_DETAIL))
+_WHOLE = {name: schema for name, schema in SCHEMA["properties"].items() if name not in ("self", "schema")}
+_WHOLE |= {"deleted": {"type": "boolean"}, "deleted_at": text(null=True)}
+OF_IMAGE = Document({"properties": _WHOLE, "additionalProperties": False}, always=_WHOLE)
+CREATION = Document({**SCHEMA, "additionalProperties": False})
+QUERY = Query({**SORTED_PAGE, "status": str, "type": str})
