@@ -50,6 +50,18 @@ class Worker(NamedTuple):
     run: Callable[[threading.Event], None]
 
 
+class Snapshotted(NamedTuple):
+    """What of a service goes along when a simulated cloud goes back to a snapshot.
+
+    `take` puts what is no row into the snapshot's folder. `before` is called with that folder before the rows are
+    exchanged, and what it gives is called after it, in the same transaction. `staying`: tables whose rows stay.
+    """
+
+    before: Callable[[Transaction, Path], Callable[[], None]]
+    take: Callable[[Path], None] | None = None
+    staying: frozenset[str] = frozenset()
+
+
 @dataclass
 class Part:
     """What one service brings. `context` is what its handlers find in ``call.context``.
@@ -57,10 +69,10 @@ class Part:
     For requests of all services: `authenticate` (one service has it). For nodes: `renderers` and `reports` of the kinds
     that are its own, how the formats before the newest are written (`older`), which of them have `ended`, what it does
     when hosts come and change (`hosts_changed`) and are gone (`hosts_left`); `image_path` and `metadata`, which one
-    service each answers. For the operator: `find` for ``explain``, `adopters`, `lost_images`, `problems` for
-    ``status``, `gauges` for ``/metrics``, `actions`. For the process: `forgets`, the kinds of rows that go after
-    ``keep_deleted_days``, under the name that `status` shows; `workers`; `ending`, called when the process is about to
-    end; `grows_in`, folders whose disk fills up.
+    service each answers. For the operator: `find` for ``explain``, `adopters`, `lost_images`, `snapshotted`,
+    `problems` for ``status``, `gauges` for ``/metrics``, `actions`. For the process: `forgets`, the kinds of rows that
+    go after ``keep_deleted_days``, under the name that `status` shows; `workers`; `ending`, called when the process is
+    about to end; `grows_in`, folders whose disk fills up.
     """
 
     context: Any = None
@@ -76,6 +88,7 @@ class Part:
     find: Find | None = None
     adopters: Sequence[Adopting] = ()
     lost_images: LostImages | None = None
+    snapshotted: Snapshotted | None = None
     problems: Sequence[FindProblems] = ()
     gauges: Callable[[Transaction], Iterable[Metric]] | None = None
     actions: Actions | None = None

@@ -43,7 +43,6 @@ NAMED = {
 }
 """Files outside of services with a service type in them: which, and why. The list may only shrink."""
 IMPORTED = {
-    "cumulet.cli.backups.snapshots": {"identity", "image"},
     "cumulet.cli.keys": {"identity"},
     "cumulet.cli.secret": {"identity"},
     "cumulet.cli.standing": {"image"},

@@ -221,11 +221,12 @@ def _on_demand(settings: Settings) -> OnDemand | None:
     return OnDemand(lambda: [*declared().values()])
 
 
-def _snapshots(settings: Settings, hosts_changed: Sequence[fleet.HostsChanged]) -> RunningSnapshots | None:
+def _snapshots(process: Process, hosts_changed: Sequence[fleet.HostsChanged]) -> RunningSnapshots | None:
     """Snapshots, in a simulated cloud."""
-    if settings.simulated is None:
+    if not process.simulated:
         return None
-    return RunningSnapshots(settings.state / "snapshots", settings.images_dir, hosts_changed)
+    services = [part.snapshotted for part in process.parts.values() if part.snapshotted]
+    return RunningSnapshots(process.settings.state / "snapshots", services, hosts_changed)
 
 
 def _link(process: Process) -> fleet.LinkContext:
@@ -248,7 +249,7 @@ def _link(process: Process) -> fleet.LinkContext:
         ended={kind: ended for part in parts for kind, ended in part.ended.items()},
         actions=only(part.actions for part in parts),
         standing=process.standing,
-        snapshots=_snapshots(settings, hosts_changed),
+        snapshots=_snapshots(process, hosts_changed),
     )
 
 

@@ -1,13 +1,12 @@
-"""Snapshots of a running simulated cloud, in the controller: rows in a file, images as further names of their files.
+"""Snapshots of a running simulated cloud, in the controller: rows in a file, and what services keep beside them.
 
-A snapshot lies in ``STATE/snapshots/NAME`` (``rows``, ``images/``), whole or not at all. A reset is one transaction:
+A snapshot lies in ``STATE/snapshots/NAME``, whole or not at all. A reset is one transaction:
 the rows of nodes stay, all others are the snapshot's; what was kept in memory counts no more; nodes get tombstones for
 what is not wanted any longer. Tokens stay good as long as their users are there.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,27 +15,25 @@ from pathlib import Path
 from typing import IO, Any
 
 from cumulet import __version__
-from cumulet.cli.backups.contents import IMAGE
 from cumulet.cli.backups.records import End, Head, Reader, packed
 from cumulet.db import Transaction, copies
 from cumulet.db.copies import CopyError, Form, Rows
 from cumulet.engine import put_forward
 from cumulet.fleet import door as fleet
-from cumulet.services.identity import door as identity
-from cumulet.services.image import door as image
+from cumulet.process import Snapshotted
 
-STAY = fleet.STAY | {"store_upgrades", "image_cached"}
-"""Tables that a reset leaves: of nodes, of what was done to the database, and of files that lie in the cache."""
+STAY = fleet.STAY | {"store_upgrades"}
+"""Tables that a reset leaves: of nodes, and of what was done to the database."""
 _PIECE = 1 << 20
 
 
 @dataclass
 class RunningSnapshots:
-    """Snapshots of the cloud whose images are in `images`, in `folder`. `hosts_changed`: what services do when hosts
-    come, so that the rows of a snapshot know those of today."""
+    """Snapshots of the cloud, in `folder`. `services`: what of them goes along. `hosts_changed`: what they do when
+    hosts come, so that the rows of a snapshot know those of today."""
 
     folder: Path
-    images: Path
+    services: Sequence[Snapshotted]
     hosts_changed: Sequence[Callable[[Transaction, Sequence[str]], None]]
 
     def names(self) -> list[str]:
@@ -47,10 +44,11 @@ class RunningSnapshots:
     def take(self, tx: Transaction, name: str) -> int:
         """Write it beside its place, then put it there."""
         draft = self.folder / f".{name}.{time.monotonic_ns()}"
-        (draft / "images").mkdir(mode=0o700, parents=True)
+        draft.mkdir(mode=0o700, parents=True)
         try:
-            for path in self._files(self.images):
-                os.link(path, draft / "images" / path.name)
+            for each in self.services:
+                if each.take is not None:
+                    each.take(draft)
             count = 0
             with (draft / "rows").open("wb") as file:
                 for record in _written(tx):
@@ -68,36 +66,22 @@ class RunningSnapshots:
             head, pieces = _opened(file)
             if head.schema != copies.revision(tx):
                 raise ValueError(f"it was taken by another Cumulet ({head.version}, schema {head.schema})")
-            told, generation, known = fleet.told(tx), identity.generation(tx), image.known_ids(tx)
-            self._link_images(name)
+            told = fleet.told(tx)
+            after = [each.before(tx, self.folder / name) for each in self.services]
+            staying = STAY.union(*(each.staying for each in self.services))
             try:
-                counts = copies.load(tx, pieces, emptied=True, staying=STAY)
+                counts = copies.load(tx, pieces, emptied=True, staying=staying)
             except CopyError as error:
                 raise ValueError(str(error)) from None
-        identity.surpass_generation(tx, generation)
+        for finish in after:
+            finish()
         put_forward(tx, max(0, tx.now - head.made_at))
         fleet.switch_on(tx)
         changed = fleet.tell(tx, told)
         hosts = fleet.host_names(tx)
-        for each in self.hosts_changed:
-            each(tx, hosts)
-        tx.on_commit(lambda: self._drop_images(name, known))
+        for changes in self.hosts_changed:
+            changes(tx, hosts)
         return {"rows": sum(counts.values()), "changed": changed}
-
-    def _files(self, folder: Path) -> Iterator[Path]:
-        return (path for path in folder.iterdir() if IMAGE.fullmatch(path.name) and path.is_file())
-
-    def _link_images(self, name: str) -> None:
-        """Before the rows name them again, their files are there."""
-        for path in self._files(self.folder / name / "images"):
-            if not (self.images / path.name).exists():
-                os.link(path, self.images / path.name)
-
-    def _drop_images(self, name: str, known: set[str]) -> None:
-        """Files of images that were made since, and whose rows are gone now."""
-        for path in list(self._files(self.images)):
-            if path.name in known and not (self.folder / name / "images" / path.name).exists():
-                path.unlink(missing_ok=True)
 
 
 def _written(tx: Transaction) -> Iterator[Head | Form | Rows | End]:

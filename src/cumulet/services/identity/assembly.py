@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from cumulet.config import Settings
-from cumulet.db import Database
+from cumulet.db import Database, Transaction
 from cumulet.fleet.door import Adopting, Turn
 from cumulet.fleet.service import Actions
 from cumulet.introduction import introductions
-from cumulet.process import Part, Process, Worker
+from cumulet.process import Part, Process, Snapshotted, Worker
 from cumulet.services.identity import Options, door
 
 
@@ -29,10 +31,17 @@ def assemble(process: Process) -> Part:
         authenticate=context.authenticate,
         find=door.find,
         adopters=[Adopting(Turn.OWNERS, door.adopt)],
+        snapshotted=Snapshotted(before=_before_reset),
         problems=[door.AdminsPassword(db, settings.secrets_dir).problems],
         actions=_actions(db, context),
         workers=[Worker("keys", partial(door.keep_keys_fresh, settings.secrets_dir))],
     )
+
+
+def _before_reset(tx: Transaction, folder: Path) -> Callable[[], None]:
+    """What is kept of tokens in memory counts no more."""
+    generation = door.generation(tx)
+    return lambda: door.surpass_generation(tx, generation)
 
 
 def catalog(settings: Settings) -> dict[str, str]:

@@ -15,6 +15,7 @@ from cumulet.process import CannotBegin, Part, Process, Worker
 from cumulet.services.compute import door as compute
 from cumulet.services.identity import door as identity
 from cumulet.services.image import INTRODUCTION, Options, door
+from cumulet.services.image.snapshots import snapshotted
 
 STORES = "image.toml"
 
@@ -35,6 +36,7 @@ def assemble(process: Process) -> Part:
         find=door.find,
         adopters=[Adopting(Turn.FOLLOW, door.follow)],
         lost_images=door.LostImages(context, lambda tx: identity.project_named(tx, "admin"), compute.image_name),
+        snapshotted=snapshotted(settings.images_dir),
         problems=[
             lambda: [Problem("image-folder", text) for text in context.problems],
             changed_since(settings.state / STORES),
