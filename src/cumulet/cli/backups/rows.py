@@ -40,8 +40,9 @@ class Target:
     """The database at `where`. `number`: of the restore, for its label. Raises CliError for one that is not empty."""
 
     def __init__(self, where: Path | str, number: str) -> None:
-        from cumulet.cli import controller  # noqa: F401 - importing declares all tables
+        from cumulet.cli import controller
 
+        controller.assemblies()  # all services, and so all tables
         self.db = Database(where)
         self._label = None if isinstance(where, Path) else f"cumulet restore {number}"
         self.loaded = False
