@@ -15,8 +15,8 @@ from sqlalchemy import select, update
 from cumulet.engine.tables import flows
 from cumulet.fleet.tables import links
 from tests.assembled import Assembled
+from tests.services.compute.books import NOTHING, held
 from tests.services.compute.conftest import Nova, demo, nova, show  # noqa: F401 - fixtures
-from tests.services.compute.test_lifecycle import NOTHING, held
 
 HOUR_S = 3600
 PROJECT = {"project": {"name": "demo", "domain": {"id": "default"}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from cumulet.engine import Engine
 from cumulet.fleet.model import desired, hosts, jobs
 from cumulet.services.compute import door
 from cumulet.services.compute.api import load
+from cumulet.services.compute.console import api as console_service
 from cumulet.services.identity.tables import projects
 from cumulet.services.image.tables import images
 from cumulet.services.network import door as network
@@ -283,3 +285,32 @@ def admin(nova: Nova) -> Iterator[httpx.Client]:
 
 def new_id() -> str:
     return str(uuid.uuid4())
+
+
+URL = "http://127.0.0.1:6080/vnc_auto.html?autoconnect=true&path=%3Ftoken%3D"
+
+
+def token_of(demo: httpx.Client, server_id: str) -> str:
+    body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+    answer = demo.post(f"/v2.1/servers/{server_id}/remote-consoles", json=body)
+    assert answer.status_code == 200, answer.text
+    url = answer.json()["remote_console"]["url"]
+    assert url.startswith(URL)
+    return str(url.removeprefix(URL))
+
+
+@pytest.fixture
+def console(nova: Nova, tmp_path: Path) -> Iterator[Running]:
+    folder = tmp_path / "novnc"
+    (folder / "core").mkdir(parents=True)
+    (folder / "vnc_lite.html").write_text("<html>lite</html>")
+    (folder / "core" / "rfb.js").write_text("export default 1;")
+    (tmp_path / "secret").write_text("no")
+    (folder / "core" / "link").symlink_to(tmp_path)
+    nova.context.novnc = folder
+    with (
+        tempfile.TemporaryDirectory(prefix="screens-") as screens,  # a short path, as the kernel wants it for sockets
+        running(console_service.load(), nova.context, nova.db.where) as served,
+    ):
+        nova.context.screens = Path(screens)
+        yield served

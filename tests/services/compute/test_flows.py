@@ -15,8 +15,8 @@ from cumulet.fleet.model import desired as desired_model
 from cumulet.fleet.tables import links
 from cumulet.services.compute import door
 from cumulet.services.network.tables import ports
+from tests.services.compute.books import NOTHING, held
 from tests.services.compute.conftest import Nova, show
-from tests.services.compute.test_lifecycle import NOTHING, held
 
 
 def expire(nova: Nova) -> None:

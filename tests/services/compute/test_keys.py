@@ -12,15 +12,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute.model import key_material
 from cumulet.services.network.model import dhcp
 from cumulet.services.network.model.networks import by_id as found_network
+from tests.services.compute.books import ask
 from tests.services.compute.conftest import NETWORK, Nova, message
-from tests.services.compute.test_metadata import ask
 
 
 def line(public: Any) -> str:
@@ -33,9 +33,12 @@ LINES = [
     line(ed25519.Ed25519PrivateKey.generate().public_key()),
     line(ec.generate_private_key(ec.SECP256R1()).public_key()),
 ]
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Beside other tests a processor is not always there when it is looked for."""
 ENDS = ["", "\n", "\r\n", "\n\n", " \n", "\t\r\n", " "]
 
 
+@PATIENT
 @given(
     st.sampled_from(LINES),
     st.sampled_from([" ", "  ", "\t", " \t "]),
@@ -51,6 +54,7 @@ def test_a_key_is_taken_as_it_was_given(key: str, space: str, comment: str, end:
     assert (made.public_key, made.fingerprint.replace(":", "")) == (text, digest)
 
 
+@PATIENT
 @given(
     st.sampled_from(LINES),
     st.sampled_from(ENDS),

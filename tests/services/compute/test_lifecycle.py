@@ -6,31 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
 
 from cumulet.engine import timeline
-from cumulet.fleet.tables import desired, hosts
-from cumulet.services.compute.tables import servers, usages
-from cumulet.services.network.tables import ports
-from cumulet.services.placement.tables import allocations
+from cumulet.fleet.tables import hosts
+from tests.services.compute.books import NOTHING, held
 from tests.services.compute.conftest import IMAGE, NETWORK, Nova, message, show
-
-
-def held(nova: Nova) -> dict[str, Any]:
-    """Everything that servers hold anywhere."""
-    with nova.db.read() as tx:
-        usage = tx.row(select(func.sum(usages.c.instances), func.sum(usages.c.cores), func.sum(usages.c.ram)))
-        assert usage is not None
-        return {
-            "ports": tx.scalar(select(func.count()).select_from(ports).where(ports.c.device_owner.like("compute:%"))),
-            "claims": tx.scalar(select(func.count(func.distinct(allocations.c.consumer_uuid)))),
-            "guests": tx.scalar(select(func.count()).select_from(desired).where(desired.c.kind == "guest")),
-            "usage": tuple(int(value or 0) for value in usage),
-            "servers": tx.scalar(select(func.count()).select_from(servers).where(servers.c.deleted_at.is_(None))),
-        }
-
-
-NOTHING = {"ports": 0, "claims": 0, "guests": 0, "usage": (0, 0, 0), "servers": 0}
 
 
 def test_a_server_is_built_runs_and_is_deleted(nova: Nova, demo: httpx.Client) -> None:

@@ -18,6 +18,7 @@ from cumulet.services.compute import door
 from cumulet.services.compute.metadata import api as metadata_service
 from cumulet.services.network.model import dhcp
 from cumulet.services.network.model.networks import by_id as found_network
+from tests.services.compute.books import ask
 from tests.services.compute.conftest import NETWORK, SUBNET, Nova, new_id, show
 from tests.services.serving import Running, running
 
@@ -37,17 +38,6 @@ def guest(nova: Nova, demo: httpx.Client) -> str:
     assert demo.post("/v2.1/os-keypairs", json=body).status_code == 201
     user_data = base64.b64encode(SCRIPT).decode()
     return nova.active(demo, "Web 1", key_name="mine", user_data=user_data, metadata={"a": "b"}, config_drive=True)
-
-
-def ask(nova: Nova, guest: str, path: str) -> bytes:
-    """As a node asks over the link."""
-    with nova.client() as demo:
-        address = show(demo, guest)["addresses"]["private"][0]["addr"]
-    question = MetadataQuestion(method="GET", path=path, address=address, network_id=NETWORK)
-    with nova.db.read() as tx:
-        body = door.metadata(nova.context)(tx, nova.node.link_id, question).body
-    assert isinstance(body, bytes)
-    return body
 
 
 def test_ec2_tree(nova: Nova, guest: str) -> None:

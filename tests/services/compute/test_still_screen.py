@@ -22,11 +22,8 @@ from cumulet.node.parts import NotYet
 from cumulet.node.simulated import SimulatedParts
 from cumulet.services.compute.console import letters, still
 from tests.e2e.screen_client import Rfb
-from tests.services.compute.conftest import Nova
-from tests.services.compute.test_console import console, token_of
+from tests.services.compute.conftest import Nova, token_of
 from tests.services.serving import Running
-
-__all__ = ["console"]
 
 
 async def connected(served: Running, token: str, work: Callable[[Rfb], Awaitable[Any]]) -> Any:
