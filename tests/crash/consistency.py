@@ -24,7 +24,7 @@ from cumulet.services.compute import states
 from cumulet.services.compute.model import scheduling
 from cumulet.services.compute.tables import actions, servers, usages
 from cumulet.services.compute.verbs import VERBS
-from cumulet.services.network.tables import addresses, floatingips, networks, port_groups, ports, routers
+from cumulet.services.network.tables import addresses, floatingips, networks, port_bindings, port_groups, ports, routers
 from cumulet.services.placement.tables import allocations, consumers, inventories, providers
 
 FLOW_OF = {verb.task: verb.flow for verb in VERBS if verb.flow}
@@ -48,7 +48,8 @@ class Snapshot:
 TABLES: dict[str, Table] = {
     "servers": servers, "flows": flows, "desired": desired, "links": links, "actions": actions, "usages": usages,
     "ports": ports, "addresses": addresses, "floatingips": floatingips, "networks": networks, "routers": routers,
-    "port_groups": port_groups, "allocations": allocations, "consumers": consumers, "inventories": inventories,
+    "port_groups": port_groups, "port_bindings": port_bindings, "allocations": allocations, "consumers": consumers,
+    "inventories": inventories,
     "providers": providers,
 }  # fmt: skip
 
@@ -182,6 +183,13 @@ def _ports(s: Snapshot) -> Iterator[str]:
     for row in s.rows["port_groups"]:
         if row.port_id not in known:
             yield f"security group {row.group_id} lists port {row.port_id}, which is not there"
+    plugged_in = {port.id: port.host for ports_of_one in s.ports_of.values() for port in ports_of_one}
+    bound = {row.port_id: row.host for row in s.rows["port_bindings"] if row.status == "ACTIVE"}
+    for id, host in plugged_in.items():
+        if bound.get(id) != host:
+            yield f"port {id} is on {host}, its binding says {bound.get(id)}"
+    for id in bound.keys() - known:
+        yield f"port {id} has a binding and is not there"
 
 
 def _addresses(s: Snapshot) -> Iterator[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from cumulet.db import Database, metadata
 from cumulet.db.schema import HEAD, SchemaError, migrate, prepare
+from cumulet.services.network.tables import port_bindings
 from tests.databases import KINDS, place
 from tests.db.shapes import declare_everything
 
@@ -90,7 +91,7 @@ def test_a_database_of_an_unfinished_revision_is_brought_along(db: Database) -> 
     """Whoever runs the head of development has had half of the newest revision."""
     prepare(db)
     with db.engine.begin() as connection:
-        connection.execute(text("DROP TABLE engine_jobs"))
+        connection.execute(text("DROP TABLE network_port_bindings"))
     prepare(db)
     assert differences(db) == []
 
@@ -167,3 +168,46 @@ def test_names_that_differ_by_their_case_come_along(db: Database, caplog: pytest
             found = [tuple(row) for row in connection.execute(query)]
             assert found[:5] == [(*row, *key) for row, key in zip(spelled, keys, strict=True)]
             assert found[5:] == ([(id, "ADMIN", "d", "admin", "") for id in "67"] if table.endswith("users") else [])
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ports_have_bindings_from_0004_on(db: Database, times: int) -> None:
+    """Where ports are, in a table of its own: but for DHCP servers and routers, which nobody binds."""
+    migrate(db, to="0003")
+    rows = {
+        "guest": ("compute:nova", "one", "'l'", "{}"),
+        "chosen": ("", "gone", "NULL", '{"a": 1}'),
+        "free": ("", "", "NULL", "{}"),
+        "dhcp": ("network:dhcp", "one", "'l'", "{}"),
+    }
+    with db.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO network_networks (id, project_id, description, created_at, updated_at, revision_number, "
+                "name, admin_state_up, shared, external, is_default, mtu, kind, port_security_enabled, dns_domain, "
+                "availability_zone_hints) VALUES ('n', 'p', '', 0, 0, 0, '', true, false, false, false, 1450, 'local', "
+                "true, '', '[]')"
+            )
+        )
+        for number, (id, (owner, host, link, profile)) in enumerate(rows.items()):
+            connection.execute(
+                text(
+                    "INSERT INTO network_ports (id, project_id, description, created_at, updated_at, revision_number, "
+                    "network_id, name, mac_address, admin_state_up, status, device_id, device_owner, "
+                    "port_security_enabled, host, link_id, vnic_type, profile, extra_dhcp_opts, allowed_address_pairs, "
+                    "dns_name, dns_domain, named_at, plugged, by_compute, position) VALUES (:id, 'p', '', 0, 0, 0, "
+                    f"'n', '', :mac, true, 'DOWN', '', :owner, true, :host, {link}, 'normal', :profile, '[]', "
+                    "'[]', '', '', 0, false, false, 0)"
+                ),
+                {"id": id, "mac": str(number), "owner": owner, "host": host, "profile": profile},
+            )
+    for _ in range(times):
+        migrate(db)
+        with db.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    with db.read() as tx:
+        found = [tuple(row) for row in tx.rows(select(port_bindings).order_by(port_bindings.c.port_id))]
+    assert found == [
+        ("chosen", "gone", "ACTIVE", "binding_failed", {}, {"a": 1}),
+        ("guest", "one", "ACTIVE", "bridge", {"port_filter": True, "connectivity": "l2"}, {}),
+    ]

@@ -20,7 +20,7 @@ from cumulet.db.database import Database, Transaction, metadata
 
 log = logging.getLogger("cumulet.db")
 
-FIRST, HEAD = "0001", "0003"
+FIRST, HEAD = "0001", "0004"
 """The revision that the first databases say they are at, and the newest one under ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -147,6 +147,18 @@ port_groups = Table(
     Index("ix_network_port_groups_group_id", "group_id"),
 )
 
+port_bindings = Table(
+    "network_port_bindings",
+    metadata,
+    Column("port_id", ForeignKey("network_ports.id"), primary_key=True),
+    Column("host", String(255), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("vif_type", String(64), nullable=False),
+    Column("vif_details", JSON, nullable=False),
+    Column("profile", JSON, nullable=False),
+    Index("ix_network_port_bindings_host", "host"),
+)
+
 routers = Table(
     "network_routers",
     metadata,

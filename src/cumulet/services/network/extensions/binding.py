@@ -13,14 +13,15 @@ from cumulet.fleet import door as fleet
 from cumulet.services.network.check_strings import ADMIN, MEMBER, rules
 from cumulet.services.network.draft import PortDraft
 from cumulet.services.network.extension import Body, Extension
+from cumulet.services.network.model import port_bindings as model
 from cumulet.services.network.model.propagation import DHCP
+from cumulet.services.network.tables import port_bindings
 from cumulet.services.network.wire.attributes import Attribute, Refused, mapping, one_of, text
 
 VNIC_TYPES = (
     *("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic"),
     *("vdpa", "accelerator-direct", "accelerator-direct-physical", "remote-managed"),
 )
-_VIF_DETAILS = {"port_filter": True, "connectivity": "l2"}
 
 
 class Binding(Struct, frozen=True):
@@ -56,12 +57,23 @@ def settle(tx: Transaction, draft: PortDraft) -> None:
     draft.columns.update(host=binding.host, link_id=binding.link_id, status="DOWN")
 
 
+def finish(tx: Transaction, draft: PortDraft) -> None:
+    """Write down the binding of a port that came to another host, or whose profile changed."""
+    row, host, profile = draft.row, draft.after("host"), draft.after("profile")
+    if row is not None and (row.host, row.profile) == (host, profile):
+        return
+    if row is not None and row.host:
+        model.unbind(tx, [row.id])
+    if host:
+        model.bind(tx, draft.columns["id"] if row is None else row.id, host, draft.after("link_id"), profile)
+
+
 def show(_tx: Transaction, rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
     """How ports are plugged in."""
     for row, body in zip(rows, bodies, strict=True):
         link_id = row.link_id
         if link_id:
-            body["binding:vif_type"], body["binding:vif_details"] = "bridge", _VIF_DETAILS
+            body["binding:vif_type"], body["binding:vif_details"] = "bridge", dict(model.VIF_DETAILS)
         else:
             failed = body["binding:host_id"] and body["device_owner"] != DHCP
             body["binding:vif_type"], body["binding:vif_details"] = "binding_failed" if failed else "unbound", {}
@@ -92,6 +104,9 @@ EXTENSION = Extension(
         ),
         *rules("create_port:binding:vnic_type update_port:binding:vnic_type", f"{MEMBER} or rule:service_api"),
     ],
+    tables=(port_bindings,),
     settles={"port": settle},
+    finishes={"port": finish},
+    erased={"port": model.unbind},
     shows={"port": show},
 )

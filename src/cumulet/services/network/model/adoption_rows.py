@@ -16,11 +16,13 @@ from cumulet.db.in_list import in_list
 from cumulet.desired.addresses import Address
 from cumulet.desired.network import DhcpHost
 from cumulet.desired.records import Record
+from cumulet.services.network.model import port_bindings as bindings
 from cumulet.services.network.model.addresses import IP, number
 from cumulet.services.network.tables import (
     addresses,
     floatingips,
     networks,
+    port_bindings,
     port_groups,
     ports,
     routers,
@@ -171,12 +173,14 @@ class World:
         """Ports of which only a DHCP server had told are made anew."""
         self.tx.delete(addresses, in_list(addresses.c.port_id, port_ids))
         self.tx.delete(port_groups, in_list(port_groups.c.port_id, port_ids))
+        bindings.unbind(self.tx, port_ids)
         self.tx.delete(ports, in_list(ports.c.id, port_ids))
 
     def write(self) -> None:
         """Insert the rows. One statement for each table."""
         for table in _ORDER:
             self.tx.insert(table, self.rows[table])
+        self.tx.insert(port_bindings, bindings.rows(self.rows[ports]))
 
 
 _PORT: dict[str, Any] = {

@@ -12,6 +12,7 @@ from sqlalchemy import Row, and_, select
 
 from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
+from cumulet.services.network.extensions import erase
 from cumulet.services.network.model import addresses, macs, propagation
 from cumulet.services.network.model.standard_attributes import change, fresh
 from cumulet.services.network.tables import addresses as address_table
@@ -81,6 +82,7 @@ def leave(tx: Transaction, network: Row[Any], subnet_id: str) -> None:
     if addresses.of_ports(tx, [port.id])[port.id]:
         propagation.dhcp_changed(tx, network.id)
         return
+    erase(tx, "port", [port.id])
     tx.delete(ports, ports.c.id == port.id)
     if port.link_id:
         propagation.unplugged(tx, network.id, port.link_id)

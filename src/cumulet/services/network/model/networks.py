@@ -15,7 +15,7 @@ from cumulet.http.faults import Conflict
 from cumulet.services.network import faults
 from cumulet.services.network.draft import Draft
 from cumulet.services.network.extension import Body
-from cumulet.services.network.extensions import finish, settle
+from cumulet.services.network.extensions import erase, finish, settle
 from cumulet.services.network.model import addresses, propagation, tags
 from cumulet.services.network.model.nouns import Noun, written
 from cumulet.services.network.model.standard_attributes import change, changed, fresh
@@ -86,9 +86,10 @@ def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
     doomed = [port.id for port in own]
     nets = tx.execute(select(subnets.c.id).where(subnets.c.network_id == row.id)).scalars().all()
     addresses.release(tx, doomed)
+    erase(tx, "port", doomed)
     tx.delete(ports, ports.c.network_id == row.id)
     tx.delete(subnets, subnets.c.network_id == row.id)
-    tags.forget(tx, [row.id, *doomed, *nets])
+    tags.forget(tx, [row.id, *nets])
     tx.delete(networks, networks.c.id == row.id)
     timeline.record(tx, row.id, timeline.DELETED, "The network was deleted, and its subnets.", {"name": row.name})
     for subnet_id in nets:

@@ -9,7 +9,7 @@ from sqlalchemy import and_, select, update
 from cumulet.db import Transaction
 from cumulet.desired.items import Report
 from cumulet.fleet import door as fleet
-from cumulet.services.network.model import dhcp, propagation
+from cumulet.services.network.model import dhcp, port_bindings, propagation
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE, place_router
 from cumulet.services.network.tables import floatingips, networks, ports, routers
 
@@ -78,4 +78,5 @@ def _place(tx: Transaction, link: tuple[str, str]) -> None:
     rows = tx.rows(select(ports.c.id, ports.c.network_id).where(named, ports.c.network_id.in_(known)))
     for row in rows:
         tx.execute(update(ports).where(ports.c.id == row.id).values(link_id=link_id))
+        port_bindings.move(tx, [row.id], host, link_id)
         propagation.plugged(tx, row.network_id, link_id)

@@ -19,7 +19,7 @@ from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
 from cumulet.services.network.extensions.binding import Binding
-from cumulet.services.network.model import addresses, port_groups, ports, propagation, quotas
+from cumulet.services.network.model import addresses, port_bindings, port_groups, ports, propagation, quotas
 from cumulet.services.network.model.standard_attributes import change
 from cumulet.services.network.tables import networks, subnets
 from cumulet.services.network.tables import ports as port_table
@@ -209,6 +209,9 @@ def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, positio
     if not row.dns_name:
         values.update(dns_name=_label(server.hostname), named_at=tx.now)
     change(tx, port_table, row.id, **values)
+    if row.host:
+        port_bindings.unbind(tx, [row.id])
+    port_bindings.bind(tx, row.id, server.host, server.link_id, row.profile)
     propagation.plugged(tx, row.network_id, server.link_id)
     propagation.groups_used(tx, server.link_id, port_groups.of_ports(tx, [row.id])[row.id])
     ips = [address.ip_address for address in addresses.of_ports(tx, [row.id])[row.id]]
@@ -280,6 +283,7 @@ def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
             continue
         values = {"device_id": "", "device_owner": "", "host": "", "link_id": None, "tag": None, "status": "DOWN"}
         change(tx, port_table, row.id, **values, plugged=False, position=0, dns_name="")
+        port_bindings.unbind(tx, [row.id])
         if row.link_id:
             propagation.unplugged(tx, row.network_id, row.link_id)
             propagation.groups_left(tx, row.link_id, port_groups.of_ports(tx, [row.id])[row.id])
@@ -290,6 +294,7 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
     rows = rows_of(tx, [server_id])
     groups = port_groups.of_ports(tx, [row.id for row in rows])
     tx.execute_prepared(_REBIND, {"ids": [server_id], "to_host": host, "to_link": link_id, "now": tx.now})
+    port_bindings.move(tx, [row.id for row in rows], host, link_id)
     for row in rows:
         if row.link_id == link_id:
             continue
