@@ -71,8 +71,13 @@ def loaders() -> dict[str, Callable[[], Service]]:
     return {each.type: partial(_load, each) for each in introductions() if each.project}
 
 
+_loading = threading.Lock()
+"""Modules of one service import each other: two threads that begin at different ends would see halves."""
+
+
 def _load(service: Introduction) -> Service:
-    found: Service = service.found("api").load()
+    with _loading:
+        found: Service = service.found("api").load()
     return found
 
 
