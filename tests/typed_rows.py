@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from sqlalchemy import JSON, Boolean, Column, Float, Integer, LargeBinary, Select, String
 from sqlalchemy.sql.elements import Label
@@ -44,6 +44,11 @@ def faults(kind: type[TypedRow], columns: Iterable[Any], *, exact: bool) -> list
     return sorted(found)
 
 
+def _plain(hint: Any) -> set[Any]:
+    """``dict[str, Any]`` → dict, and the type of what may be one of several values."""
+    return {type(value) for value in get_args(hint)} if get_origin(hint) is Literal else {get_origin(hint) or hint}
+
+
 def _of_column(name: str, hint: Any, column: Any, *, exact: bool) -> Iterator[str]:
     while isinstance(column, Label):
         column = column.element
@@ -52,7 +57,7 @@ def _of_column(name: str, hint: Any, column: Any, *, exact: bool) -> Iterator[st
             yield f"{name} is Any, not {column.type!r}"
         return
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    plain = {get_origin(part) or part for part in parts} - {type(None)}
+    plain = {kind for part in parts for kind in _plain(part)} - {type(None)}
     optional = type(None) in parts
     if isinstance(column.type, JSON):
         if not plain <= _JSON:

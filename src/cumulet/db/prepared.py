@@ -17,7 +17,6 @@ from sqlalchemy.types import TypeEngine
 
 from cumulet.db.rows import R, TypedSelect
 
-Process = Callable[[Any], Any]
 Row_co = TypeVar("Row_co", covariant=True)
 
 

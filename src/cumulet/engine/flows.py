@@ -16,12 +16,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import and_, bindparam, delete, func, not_, select, update
 
-from cumulet.db import Database, Prepared, Transaction
+from cumulet.db import Database, Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.db.times import SECOND
 from cumulet.engine import jobs
 from cumulet.engine.clock import Clock
-from cumulet.engine.tables import flows
+from cumulet.engine.tables import FlowRow, flows
 
 log = logging.getLogger("cumulet.engine")
 
@@ -29,7 +29,7 @@ _LONGEST_PAUSE_S = 30.0
 _BATCH = 50
 
 _OF_KINDS = in_bound_list(flows.c.kind, "kinds")
-_OF_SUBJECTS = Prepared(select(flows).where(_OF_KINDS, in_bound_list(flows.c.subject, "subjects")))
+_OF_SUBJECTS = Prepared(select_as(FlowRow).where(_OF_KINDS, in_bound_list(flows.c.subject, "subjects")))
 _END_ALL = Prepared(delete(flows).where(_OF_KINDS, flows.c.subject == bindparam("subject")))
 
 
@@ -122,14 +122,14 @@ class Engine:
 
     def waiting(self, tx: Transaction, subject: str) -> list[Flow]:
         """The flows of a subject, for ``explain``."""
-        return [_flow(row) for row in tx.rows(select(flows).where(flows.c.subject == subject))]
+        return [_flow(row) for row in tx.rows(select_as(FlowRow).where(flows.c.subject == subject))]
 
     def advance(self, tx: Transaction, kind: str, subject: str) -> bool:
         """Run the current step (and those that follow at once) now, in this transaction; False without a flow.
 
         A step that raises is undone and tried again soon by the runner: what else the transaction does stands.
         """
-        rows = tx.rows_by_key(flows, kind=kind, subject=subject)
+        rows = tx.rows_by_key(FlowRow, kind=kind, subject=subject)
         for row in rows:
             self._advance(tx, row)
         return bool(rows)
@@ -148,7 +148,7 @@ class Engine:
             advanced.add(row.subject)
         return advanced
 
-    def _advance(self, tx: Transaction, row: Any) -> None:
+    def _advance(self, tx: Transaction, row: FlowRow) -> None:
         try:
             with tx.savepoint():
                 self._step(tx, _flow(row))
@@ -223,7 +223,7 @@ class Engine:
     def _run_one(self, kind: str, subject: str) -> None:
         try:
             with self.db.transaction() as tx:
-                row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
+                row = tx.row(select_as(FlowRow).where(flows.c.kind == kind, flows.c.subject == subject))
                 if row is None or row.due_at > tx.now:
                     return
                 flow = _flow(row)
@@ -238,11 +238,11 @@ class Engine:
 
     def _again(self, kind: str, subject: str) -> None:
         with self.db.transaction() as tx:
-            row = tx.row(select(flows).where(flows.c.kind == kind, flows.c.subject == subject))
+            row = tx.row(select_as(FlowRow).where(flows.c.kind == kind, flows.c.subject == subject))
             if row is not None:
                 self._put_off(tx, row)
 
-    def _put_off(self, tx: Transaction, row: Any) -> None:
+    def _put_off(self, tx: Transaction, row: FlowRow) -> None:
         """Try the step again after a pause that grows; when the deadline comes first, then is its turn."""
         attempts = row.attempts + 1
         pause = min(_LONGEST_PAUSE_S, 0.2 * 2 ** min(attempts, 10)) * random.uniform(0.75, 1.25)
@@ -284,5 +284,5 @@ def waiting(tx: Transaction) -> dict[str, tuple[int, int]]:
     return {row.kind: (row.number, row.oldest) for row in tx.rows(query)} | jobs.counts(tx)
 
 
-def _flow(row: Any) -> Flow:
+def _flow(row: FlowRow) -> Flow:
     return Flow(row.kind, row.subject, row.step, dict(row.state), row.deadline_at, row.attempts)

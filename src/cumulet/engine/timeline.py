@@ -11,11 +11,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import bindparam, delete, func, select, text
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.db.times import SECOND
 from cumulet.engine.retention import PARTS, UNFINISHED
-from cumulet.engine.tables import timeline
+from cumulet.engine.tables import TimelineRow, timeline
 
 DELETED = "deleted"
 """The event that ends a timeline: what it tells of is no more."""
@@ -63,7 +63,7 @@ def repeat(tx: Transaction, subject: str, event: str, message: str, within_s: in
 
 def history(tx: Transaction, subject: str, limit: int = 200) -> list[Entry]:
     """The newest `limit` events of `subject`, oldest first."""
-    query = select(timeline).where(timeline.c.subject == subject).order_by(timeline.c.id.desc()).limit(limit)
+    query = select_as(TimelineRow).where(timeline.c.subject == subject).order_by(timeline.c.id.desc()).limit(limit)
     rows = tx.rows(query)
     return [
         Entry(r.at, r.event, r.message, r.detail or {}, r.request_id or "", r.user_id, r.user_name, r.project_id)

@@ -34,13 +34,14 @@ from cumulet.fleet.model.hosts import (
     with_role,
 )
 from cumulet.fleet.model.hosts import every as hosts
-from cumulet.fleet.model.jobs import JobKind, JobResult, ask, wait_job
+from cumulet.fleet.model.jobs import JobResult, ask, wait_job
 from cumulet.fleet.model.keeping import KeptThing, forget
 from cumulet.fleet.model.keeping import every as kept
 from cumulet.fleet.model.leaving import alive, drop
 from cumulet.fleet.model.leaving import remove as remove_hosts
 from cumulet.fleet.model.resets import STAY, switch_on, tell, told
 from cumulet.fleet.model.resets import names as host_names
+from cumulet.fleet.tables import JobKind
 
 __all__ = [
     "STAY",

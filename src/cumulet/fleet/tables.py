@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
 from cumulet.db.database import metadata
 from cumulet.db.rows import TypedRow
+from cumulet.desired.kinds import Kind
+
+JobKind = Literal["console_log", "diagnostics", "screenshot", "simulate"]
 
 links = Table(
     "fleet_links",
@@ -122,7 +125,7 @@ class DesiredRow(TypedRow, table=desired):
     """What a node shall have, and what it said of it."""
 
     link_id: str
-    kind: str
+    kind: Kind
     ref: str
     host: str
     revision: int
@@ -164,7 +167,7 @@ class JobRow(TypedRow, table=jobs):
     id: str
     link_id: str
     host: str
-    kind: str
+    kind: JobKind
     args: dict[str, Any]
     state: str
     result: str | None
@@ -233,7 +236,7 @@ class KeptRow(TypedRow, table=kept):
     """What a node has and was not told to have."""
 
     link_id: str
-    kind: str
+    kind: Kind
     ref: str
     host: str
     cloud_id: str

@@ -200,7 +200,7 @@ def test_many_callers_one_fetch(tmp_path: Path) -> None:
         yield data
 
     threads = [
-        threading.Thread(target=lambda: paths.append(cache.ensure_image(describe(data, "qcow2"), fetch)))
+        threading.Thread(target=lambda: paths.append(cache.ensure_base(describe(data, "qcow2"), fetch).path))
         for _ in range(8)
     ]
     for thread in threads:

@@ -11,23 +11,32 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, TypedRow, select_as
 from cumulet.db.in_list import in_list
 from cumulet.desired.clouds import Cloud, Seen
 from cumulet.desired.keeping import Strange, Unwanted
 from cumulet.fleet.model.desired import NOTHING_YET, next_revision
+from cumulet.fleet.tables import EpochRow, epochs, links, revision
 from cumulet.fleet.tables import cloud as clouds
-from cumulet.fleet.tables import epochs, links, revision
 
 MOST_EPOCHS, MOST_REVISIONS = 1_000, 10**12
 """So far beyond the database's own a node is believed: what it says cannot use up the numbers that there are."""
 
+
+class _Row(TypedRow):
+    """This cloud, and the newest revision of all, None before the first one."""
+
+    id: str
+    epoch: int
+    run: str
+    value: int | None
+
+
 _CLOUD = Prepared(
-    select(clouds.c.id, clouds.c.epoch, clouds.c.run, revision.c.value).outerjoin(revision, revision.c.id == 1)
+    select_as(_Row, clouds.c.id, clouds.c.epoch, clouds.c.run, revision.c.value).outerjoin(revision, revision.c.id == 1)
 )
 _RUN = Prepared(select(epochs.c.epoch, epochs.c.last_revision).where(epochs.c.run == bindparam("run")))
 
@@ -60,14 +69,13 @@ def current(tx: Transaction, seen: Seen | None = None) -> Cloud | None:
     return Cloud(id=row.id, epoch=row.epoch, run=row.run, knows=knows)
 
 
-def _knows(tx: Transaction, seen: Seen, row: Any) -> bool:
-    own_id, epoch, run, newest = row
-    if seen.cloud_id != own_id or seen.epoch > epoch:
+def _knows(tx: Transaction, seen: Seen, row: _Row) -> bool:
+    if seen.cloud_id != row.id or seen.epoch > row.epoch:
         return False
-    if seen.epoch < epoch:
+    if seen.epoch < row.epoch:
         return True
-    if seen.run in ("", run):
-        return seen.revision <= (newest or NOTHING_YET)
+    if seen.run in ("", row.run):
+        return seen.revision <= (row.value or NOTHING_YET)
     past = tx.row(_RUN, {"run": seen.run})
     return past is not None and past.epoch == seen.epoch and seen.revision <= past.last_revision
 
@@ -123,7 +131,7 @@ def once_had(tx: Transaction, strange: Sequence[Strange]) -> list[Strange]:
     own = tx.row(_CLOUD)
     if own is None:
         return []
-    past = tx.rows(select(epochs).where(in_list(epochs.c.run, {each.run for each in strange})))
+    past = tx.rows(select_as(EpochRow).where(in_list(epochs.c.run, {each.run for each in strange})))
     until = {(row.epoch, row.run): int(row.last_revision) for row in past}
     until[own.epoch, own.run] = own.value or NOTHING_YET
     return [each for each in strange if each.run and 0 < each.revision <= until.get((each.epoch, each.run), 0)]

@@ -14,13 +14,13 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.desired.items import Changes, Item, Report
 from cumulet.desired.kinds import SPECS, Kind
 from cumulet.fleet.model import told
 from cumulet.fleet.model.formats import Reader, Rendered, Renderer, render
-from cumulet.fleet.tables import desired, revision
+from cumulet.fleet.tables import DesiredRow, desired, revision
 
 log = logging.getLogger("cumulet.fleet")
 
@@ -49,7 +49,7 @@ _TOUCH = Prepared(
 )
 _REFS = in_bound_list(desired.c.ref, "refs")
 _OBSERVED = Prepared(
-    select(desired)
+    select_as(DesiredRow)
     .where(desired.c.kind == bindparam("kind"), _REFS)
     .order_by(desired.c.gone.desc(), desired.c.revision)
 )
@@ -158,7 +158,7 @@ def observed(tx: Transaction, kind: Kind, refs: Sequence[str]) -> dict[str, Obse
 
 def of_ref(tx: Transaction, ref: str) -> list[Observed]:
     """Everything that nodes were told about one resource."""
-    return [_observed(row) for row in tx.rows(select(desired).where(desired.c.ref == ref))]
+    return [_observed(row) for row in tx.rows(select_as(DesiredRow).where(desired.c.ref == ref))]
 
 
 def summary(tx: Transaction) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def summary(tx: Transaction) -> dict[str, Any]:
     }
 
 
-def _observed(row: Any) -> Observed:
+def _observed(row: DesiredRow) -> Observed:
     return Observed(
         row.link_id,
         row.host,

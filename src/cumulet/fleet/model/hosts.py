@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import bindparam, func, not_, select, union_all
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, TypedSelect, select_as
 from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.db.times import SECOND
 from cumulet.desired.clouds import Seen
 from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import told
-from cumulet.fleet.tables import desired, hosts, join_tokens, links
+from cumulet.fleet.tables import HostRow, desired, hosts, join_tokens, links
 
 DOWN_AFTER_S = 60
 """A link that was silent for this long is down, as Nova's ``service_down_time`` has it."""
@@ -61,9 +61,17 @@ class Held(Struct, frozen=True):
     revision: int
 
 
-def _query() -> Any:
+class _LinkedRow(HostRow):
+    """A host with what is known of its node."""
+
+    last_seen: int
+    hold: str | None
+
+
+def _query() -> TypedSelect[_LinkedRow]:
     columns = [column for column in hosts.c if column.name != "facts"]
-    return select(*columns, hosts.c.facts, links.c.last_seen, links.c.hold).join(links, links.c.id == hosts.c.link_id)
+    wanted = select_as(_LinkedRow, *columns, hosts.c.facts, links.c.last_seen, links.c.hold)
+    return wanted.join(links, links.c.id == hosts.c.link_id)
 
 
 _BY_NAMES = Prepared(_query().where(in_bound_list(hosts.c.name, "names")))
@@ -73,7 +81,7 @@ _COUNT = Prepared(select(func.count()).select_from(hosts).where(hosts.c.link_id 
 _EVERY = Prepared(_query().order_by(hosts.c.number))
 
 
-def _host(row: Any, now: int) -> Host:
+def _host(row: _LinkedRow, now: int) -> Host:
     facts = msgspec.convert(row.facts, HostFacts)
     alive = row.last_seen > now - DOWN_AFTER_S * SECOND
     return Host(
@@ -164,7 +172,7 @@ def keep_facts(tx: Transaction, link_id: str, facts: Sequence[HostFacts]) -> lis
     harmless = {fact.hostname: told.host(fact) for fact in facts}
     if len(harmless) < len(facts):
         raise told.FactsError("a host is named twice")
-    known = {row.name: row for row in tx.rows(select(hosts).where(in_list(hosts.c.name, harmless)))}
+    known = {row.name: row for row in tx.rows(select_as(HostRow).where(in_list(hosts.c.name, harmless)))}
     taken = [name for name, row in known.items() if row.link_id != link_id]
     new = [name for name in harmless if name not in known]
     if new:

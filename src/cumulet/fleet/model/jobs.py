@@ -9,15 +9,14 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import and_, select
 
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.db.times import SECOND, now_us
 from cumulet.desired.questions import Job, JobDone
 from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import topic
-from cumulet.fleet.tables import jobs
+from cumulet.fleet.tables import JobKind, JobRow, jobs
 
-JobKind = Literal["console_log", "diagnostics", "screenshot", "simulate"]
 KEEP_S = 600
 
 
@@ -44,7 +43,9 @@ def ask(
 def waiting(tx: Transaction, link_id: str) -> list[Job]:
     """Questions to the link that nobody has fetched yet and that still want an answer."""
     where = and_(jobs.c.link_id == link_id, jobs.c.state == "waiting", jobs.c.deadline_at > tx.now)
-    return [Job(id=row.id, host=row.host, kind=row.kind, args=row.args) for row in tx.rows(select(jobs).where(where))]
+    return [
+        Job(id=row.id, host=row.host, kind=row.kind, args=row.args) for row in tx.rows(select_as(JobRow).where(where))
+    ]
 
 
 def fetched(tx: Transaction, ids: Sequence[str]) -> None:

@@ -9,25 +9,24 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.times import SECOND
 from cumulet.desired.hosts import HostFacts
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.told import NAME
-from cumulet.fleet.tables import join_tokens, links
+from cumulet.fleet.tables import JoinTokenRow, LinkRow, join_tokens, links
 
 TOKEN_S = 3600
 """How long a token waits for its node."""
 
-_LINK = Prepared(select(links).where(links.c.id == bindparam("id"), links.c.name == bindparam("name")))
+_LINK = Prepared(select_as(LinkRow).where(links.c.id == bindparam("id"), links.c.name == bindparam("name")))
 _HASHES = Prepared(select(links.c.secret_hash, links.c.previous_hash).where(links.c.id == bindparam("id")))
 _TOKEN = Prepared(
-    select(join_tokens).where(
+    select_as(JoinTokenRow).where(
         join_tokens.c.token_hash == bindparam("token_hash"), join_tokens.c.expires_at > bindparam("now")
     )
 )
@@ -125,6 +124,6 @@ def renewing(tx: Transaction, link_id: str) -> bool:
     return row is not None and row.previous_hash == row.secret_hash
 
 
-def every(tx: Transaction) -> Sequence[Row[Any]]:
+def every(tx: Transaction) -> Sequence[LinkRow]:
     """All nodes: `name`, `joined_at`, `last_seen` (µs), and `previous_hash`, None when the newest secret is in use."""
-    return tx.rows(select(links).order_by(links.c.name))
+    return tx.rows(select_as(LinkRow).order_by(links.c.name))

@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import and_, func, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.desired.keeping import Keeping, Kept
 from cumulet.desired.kinds import Kind
 from cumulet.fleet.model import told
 from cumulet.fleet.model.desired import next_revision, topic
-from cumulet.fleet.tables import desired, hosts
+from cumulet.fleet.tables import KeptRow, desired, hosts
 from cumulet.fleet.tables import kept as keepings
 
 log = logging.getLogger("cumulet.fleet")
@@ -103,7 +103,7 @@ def _within(tx: Transaction, rows: list[dict[str, Any]], link_id: str) -> list[d
 
 def every(tx: Transaction) -> list[KeptThing]:
     """All that nodes keep, by kind, host and id. One query."""
-    found = tx.rows(select(keepings).order_by(keepings.c.kind, keepings.c.host, keepings.c.ref))
+    found = tx.rows(select_as(KeptRow).order_by(keepings.c.kind, keepings.c.host, keepings.c.ref))
     return [
         KeptThing(
             row.link_id, row.host, row.kind, row.ref, row.cloud_id, row.epoch, row.revision, row.why, row.spec,
@@ -127,7 +127,7 @@ def forget(tx: Transaction, refs: Sequence[str]) -> list[tuple[Kind, str]]:
 
     For nodes that hold it counts once they take this controller's word again (see `clouds.raise_epoch`).
     """
-    there = tx.rows(select(keepings).where(in_list(keepings.c.ref, refs)))
+    there = tx.rows(select_as(KeptRow).where(in_list(keepings.c.ref, refs)))
     if not there:
         return []
     wanted = select(desired.c.link_id, desired.c.kind, desired.c.ref, desired.c.gone).where(

@@ -64,10 +64,6 @@ class ImageCache:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def ensure_image(self, spec: BootImage, fetch: Fetch) -> Path:
-        """Path of the checked image, see ensure_base()."""
-        return self.ensure_base(spec, fetch).path
-
     def ensure_base(self, spec: BootImage, fetch: Fetch) -> BaseImage:
         """The checked image, fetched when it is not here yet; callers that come meanwhile wait for it.
 

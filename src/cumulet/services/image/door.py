@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, bindparam, or_, select
+from sqlalchemy import bindparam, or_, select
 
 from cumulet.auth import Caller
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.fleet.service import Subject
 from cumulet.services.image.context import ImageContext
@@ -36,7 +35,7 @@ from cumulet.services.image.model.screening import screened
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
 from cumulet.services.image.model.stores.marks import MarkError
 from cumulet.services.image.states import ACTIVE
-from cumulet.services.image.tables import images, members
+from cumulet.services.image.tables import ImageRow, MemberRow, images, members
 
 __all__ = [
     "LIMITED",
@@ -98,7 +97,7 @@ class BootableImage(Struct, frozen=True):
     ramdisk: LooseImage | None = None
 
 
-_IMAGE = Prepared(select(images).where(images.c.id == bindparam("image"), images.c.deleted_at.is_(None)))
+_IMAGE = Prepared(select_as(ImageRow).where(images.c.id == bindparam("image"), images.c.deleted_at.is_(None)))
 _NO_KERNEL = "nokernel"
 """What an image names as its kernel to have neither kernel nor ramdisk, as in Nova."""
 
@@ -138,12 +137,12 @@ def boot_image(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id:
     )
 
 
-def _seen(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> Row[Any] | None:
+def _seen(tx: Transaction, caller: Caller, policy_is_admin: bool, image_id: str) -> ImageRow | None:
     row = tx.row(_IMAGE, {"image": image_id})
     return row if row is not None and (policy_is_admin or model.sees(tx, caller, row)) else None
 
 
-def _loose(row: Row[Any] | None) -> LooseImage | None:
+def _loose(row: ImageRow | None) -> LooseImage | None:
     return None if row is None else LooseImage(row.id, row.status, row.size, row.os_hash_value)
 
 
@@ -168,7 +167,9 @@ def hidden(tx: Transaction, wanted: Iterable[tuple[str, str]]) -> set[tuple[str,
     columns = (images.c.id, images.c.owner, images.c.visibility)
     rows = {row.id: row for row in tx.rows(select(*columns).where(in_list(images.c.id, ids)))}
     shared = {id for id, row in rows.items() if row.visibility == "shared"}
-    member = {(row.member, row.image_id) for row in tx.rows(select(members).where(in_list(members.c.image_id, shared)))}
+    member = {
+        (row.member, row.image_id) for row in tx.rows(select_as(MemberRow).where(in_list(members.c.image_id, shared)))
+    }
     return {
         (project_id, id)
         for project_id, id in pairs

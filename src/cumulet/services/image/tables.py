@@ -265,6 +265,14 @@ class NamespaceRow(TypedRow, table=namespaces):
     updated_at: int
 
 
+class ContentRow(TypedRow):
+    """What every object, property and tag of a namespace has."""
+
+    id: str
+    namespace_id: str
+    name: str
+
+
 namespace_objects = Table(
     "image_namespace_objects",
     metadata,
@@ -280,12 +288,9 @@ namespace_objects = Table(
 )
 
 
-class NamespaceObjectRow(TypedRow, table=namespace_objects):
+class NamespaceObjectRow(ContentRow, table=namespace_objects):
     """An object of a namespace."""
 
-    id: str
-    namespace_id: str
-    name: str
     description: str | None
     required: Any
     properties: Any
@@ -306,12 +311,9 @@ namespace_properties = Table(
 )
 
 
-class NamespacePropertyRow(TypedRow, table=namespace_properties):
+class NamespacePropertyRow(ContentRow, table=namespace_properties):
     """A property of a namespace."""
 
-    id: str
-    namespace_id: str
-    name: str
     schema: dict[str, Any]
     created_at: int
     updated_at: int
@@ -329,12 +331,9 @@ namespace_tags = Table(
 )
 
 
-class NamespaceTagRow(TypedRow, table=namespace_tags):
+class NamespaceTagRow(ContentRow, table=namespace_tags):
     """A tag of a namespace."""
 
-    id: str
-    namespace_id: str
-    name: str
     created_at: int
     updated_at: int
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.auth import Forbidden
 from cumulet.http import Target
 from cumulet.http.call import Call
 from cumulet.http.faults import NotFound
 from cumulet.services.image.model import images, metadef_namespaces
+from cumulet.services.image.tables import NamespaceRow
 
 
 def require(call: Call, rule: str, target: Mapping[str, Any], *, see: str = "get_image") -> None:
@@ -43,7 +42,7 @@ class OfNamespace(Target):
 
     params = ("namespace",)
 
-    def reached(self, call: Call) -> Row[Any]:
+    def reached(self, call: Call) -> NamespaceRow:
         """See `Target`."""
         row = metadef_namespaces.get(call.tx, call.caller, call.params["namespace"])
         require(call, call.operation.policy or "", metadef_namespaces.target(row), see="get_metadef_namespace")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http.bodies import EMPTY, Query
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
@@ -13,6 +11,7 @@ from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
 from cumulet.services.image.service import image as service
 from cumulet.services.image.states import ACTIVE
+from cumulet.services.image.tables import CachedRow
 from cumulet.services.image.wire import cache as wire
 
 _TARGETS = {"": (cache.CACHED, cache.QUEUED), "cache": (cache.CACHED,), "queue": (cache.QUEUED,)}
@@ -25,7 +24,7 @@ def index(call: Call) -> dict[str, Any]:
     return {"cached_images": [_shown(row) for row in rows], "queued_images": queued}
 
 
-def _shown(row: Row[Any]) -> dict[str, Any]:
+def _shown(row: CachedRow) -> dict[str, Any]:
     """Times in seconds since 1970, 0 for never."""
     return {
         "image_id": row.image_id,

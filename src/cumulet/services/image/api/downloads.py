@@ -7,7 +7,6 @@ import errno
 import logging
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 
 from cumulet.http.bodies import Media, Query
 from cumulet.http.call import Call, Reply
@@ -18,6 +17,7 @@ from cumulet.services.image.model import cache, content, locations
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, UnknownStore
 from cumulet.services.image.service import image as service
+from cumulet.services.image.tables import ImageRow, LocationRow
 
 log = logging.getLogger("cumulet.image")
 
@@ -37,7 +37,7 @@ _CHUNK = 1 << 20
 async def download(call: Call, image_id: str) -> Reply:
     """Download an image's bytes, or a range of them."""
     row, reading = await call.in_thread(_open, call, image_id)
-    if reading is None:
+    if reading is None or row.size is None:  # one goes with the other
         return Reply(status=204)
     try:
         first, last = _asked(call, row.size) or (0, row.size - 1)
@@ -54,7 +54,7 @@ async def download(call: Call, image_id: str) -> Reply:
     return Reply(_pieces(call, reading, first, last + 1), status, headers, "application/octet-stream")
 
 
-def _open(call: Call, image_id: str) -> tuple[Any, Reading | None]:
+def _open(call: Call, image_id: str) -> tuple[ImageRow, Reading | None]:
     """The image's row and its bytes, from the first place that has them. Raises 404, 403, 400 and 503."""
     context: ImageContext = call.context
     prefer = _preferred(call)
@@ -88,7 +88,7 @@ def _preferred(call: Call) -> list[str]:
     return names
 
 
-def _first(context: ImageContext, row: Any, places: list[Any]) -> Reading:
+def _first(context: ImageContext, row: ImageRow, places: list[LocationRow]) -> Reading:
     trouble: StoreFault | None = None
     for place in places:
         store = context.stores.find(place.store)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.http.call import Call
 from cumulet.http.faults import BadRequest
@@ -21,6 +19,7 @@ from cumulet.services.image.model import locations
 from cumulet.services.image.model.location_changes import Location, Locations
 from cumulet.services.image.model.stores import ImageStore, StoreFault
 from cumulet.services.image.states import QUEUED
+from cumulet.services.image.tables import LocationRow
 from cumulet.services.image.wire.patches import Change
 
 Sizes = Mapping[str, int | None]
@@ -38,14 +37,14 @@ def visible(call: Call, tx: Transaction, found: Sequence[model.Image]) -> dict[s
     return {image_id: [_place(call, row).shown() for row in of_image] for image_id, of_image in rows.items()}
 
 
-def _place(call: Call, row: Row[Any]) -> Location:
+def _place(call: Call, row: LocationRow) -> Location:
     store = call.context.stores.find(row.store)
     far = store is not None and store.read_only
     url = row.url if far else f"cumulet://{row.store}/{row.image_id}"
     return Location(url, {**row.detail, "store": row.store}, row.id)
 
 
-def shown(call: Call, row: Row[Any]) -> dict[str, Any]:
+def shown(call: Call, row: LocationRow) -> dict[str, Any]:
     """A location's JSON."""
     return _place(call, row).shown()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http.call import Call, Reply
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
@@ -14,6 +12,7 @@ from cumulet.services.image.model import metadef_contents as contents
 from cumulet.services.image.model import metadef_namespaces as model
 from cumulet.services.image.model import metadef_resource_types as types
 from cumulet.services.image.service import image as service
+from cumulet.services.image.tables import NamespaceRow
 from cumulet.services.image.wire import metadefs as wire
 from cumulet.services.image.wire import pages
 
@@ -21,7 +20,7 @@ _PATH = "/v2/metadefs/namespaces"
 _ONE = _PATH + "/{namespace}"
 
 
-def found(call: Call, namespace: str, *rules: str) -> Row[Any]:
+def found(call: Call, namespace: str, *rules: str) -> NamespaceRow:
     """The namespace, when the caller passes these rules on it. Raises 404 and 403."""
     row = model.get(call.tx, call.caller, namespace)
     for rule in rules:
@@ -50,7 +49,7 @@ def index(call: Call) -> dict[str, Any]:
     }
 
 
-def _with_types(row: Row[Any], associated: Any) -> dict[str, Any]:
+def _with_types(row: NamespaceRow, associated: Any) -> dict[str, Any]:
     shown = wire.namespace_shown(row)
     if associated:
         shown["resource_type_associations"] = [wire.association_shown(one) for one in associated]
@@ -110,26 +109,26 @@ _READ = ("list_metadef_resource_types", "get_metadef_objects", "get_metadef_prop
     policy="modify_metadef_namespace",
     response=wire.SHOWN_NAMESPACE,
 )
-def update(call: Call, space: Row[Any]) -> dict[str, Any]:
+def update(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """Replace a namespace's attributes; what it holds stays."""
     body = call.body
     return wire.namespace_shown(model.update(call.tx, call.caller, space, body))
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_namespace")
-def delete(call: Call, space: Row[Any]) -> None:
+def delete(call: Call, space: NamespaceRow) -> None:
     """Delete a namespace with all that it holds."""
     model.delete(call.tx, space)
 
 
 @service.delete(_ONE + "/objects", target=NAMESPACE, policy="delete_metadef_namespace")
-def delete_objects(call: Call, space: Row[Any]) -> None:
+def delete_objects(call: Call, space: NamespaceRow) -> None:
     """Delete all objects of a namespace."""
     _delete_all(call, contents.OBJECTS, space)
 
 
 @service.delete(_ONE + "/properties", target=NAMESPACE, policy="delete_metadef_namespace")
-def delete_properties(call: Call, space: Row[Any]) -> None:
+def delete_properties(call: Call, space: NamespaceRow) -> None:
     """Delete all properties of a namespace."""
     _delete_all(call, contents.PROPERTIES, space)
 
@@ -140,6 +139,6 @@ def delete_tags(call: Call, namespace: str) -> None:
     _delete_all(call, contents.TAGS, found(call, namespace, "delete_metadef_namespace", "delete_metadef_tags"))
 
 
-def _delete_all(call: Call, kind: contents.Kind, row: Row[Any]) -> None:
+def _delete_all(call: Call, kind: contents.Kind[Any], row: NamespaceRow) -> None:
     model.refuse_protected(row)
     kind.delete_all(call.tx, row)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http.bodies import Query
 from cumulet.http.call import Call
 from cumulet.http.faults import NotFound
@@ -14,6 +12,7 @@ from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model import metadef_resource_types as types
 from cumulet.services.image.model.metadef_contents import PROPERTIES, property_columns
 from cumulet.services.image.service import image as service
+from cumulet.services.image.tables import NamespaceRow
 from cumulet.services.image.wire import metadefs as wire
 from cumulet.services.image.wire import pages
 
@@ -22,7 +21,7 @@ _ONE = _PATH + "/{name}"
 
 
 @service.get(_PATH, target=NAMESPACE, policy="get_metadef_properties", response=wire.PROPERTIES, query=Query({}))
-def index(call: Call, space: Row[Any]) -> dict[str, Any]:
+def index(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """List properties of a namespace, under their names."""
     return {"properties": {one.name: one.schema for one in PROPERTIES.all(call.tx, space)}}
 
@@ -35,7 +34,7 @@ def index(call: Call, space: Row[Any]) -> dict[str, Any]:
     policy="add_metadef_property",
     response=wire.SHOWN_PROPERTY,
 )
-def create(call: Call, space: Row[Any]) -> dict[str, Any]:
+def create(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """Create a property."""
     body = call.body
     PROPERTIES.create(call.tx, space, property_columns(body["name"], body))
@@ -45,7 +44,7 @@ def create(call: Call, space: Row[Any]) -> dict[str, Any]:
 @service.get(
     _ONE, target=NAMESPACE, policy="get_metadef_property", response=wire.SHOWN_PROPERTY, query=wire.OF_RESOURCE_TYPE
 )
-def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
+def show(call: Call, space: NamespaceRow, name: str) -> dict[str, Any]:
     """Show a property; with `resource_type`, by the name that it has on that type."""
     resource_type = pages.last(call.query, "resource_type")
     if resource_type:
@@ -62,7 +61,7 @@ def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
 @service.put(
     _ONE, request=wire.PROPERTY_BODY, target=NAMESPACE, policy="modify_metadef_property", response=wire.SHOWN_PROPERTY
 )
-def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
+def update(call: Call, space: NamespaceRow, name: str) -> dict[str, Any]:
     """Replace a property."""
     body = call.body
     columns = property_columns(body["name"], body)
@@ -70,6 +69,6 @@ def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="remove_metadef_property")
-def delete(call: Call, space: Row[Any], name: str) -> None:
+def delete(call: Call, space: NamespaceRow, name: str) -> None:
     """Delete a property."""
     PROPERTIES.delete(call.tx, space, PROPERTIES.get(call.tx, space, name))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import iso
 from cumulet.http.bodies import Query, under
 from cumulet.http.call import Call
@@ -13,6 +11,7 @@ from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.model import metadef_namespaces as namespaces
 from cumulet.services.image.model import metadef_resource_types as model
 from cumulet.services.image.service import image as service
+from cumulet.services.image.tables import NamespaceRow
 from cumulet.services.image.wire import metadefs as wire
 
 _PATH = "/v2/metadefs/namespaces/{namespace}/resource_types"
@@ -41,7 +40,7 @@ def index(call: Call) -> dict[str, Any]:
     response=under("resource_type_associations", [wire.SHOWN_ASSOCIATION]),
     query=Query({}),
 )
-def show(call: Call, space: Row[Any]) -> dict[str, Any]:
+def show(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """List the types of resources that a namespace is for."""
     shown: list[dict[str, Any]] = []
     if call.allows("get_metadef_resource_type", namespaces.target(space)):
@@ -58,7 +57,7 @@ def show(call: Call, space: Row[Any]) -> dict[str, Any]:
     policy="add_metadef_resource_type_association",
     response=wire.SHOWN_ASSOCIATION,
 )
-def create(call: Call, space: Row[Any]) -> dict[str, Any]:
+def create(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """Say that a namespace is for a type of resource."""
     body = call.body
     model.associate(call.tx, space, body)
@@ -66,6 +65,6 @@ def create(call: Call, space: Row[Any]) -> dict[str, Any]:
 
 
 @service.delete(_PATH + "/{name}", target=NAMESPACE, policy="remove_metadef_resource_type_association")
-def delete(call: Call, space: Row[Any], name: str) -> None:
+def delete(call: Call, space: NamespaceRow, name: str) -> None:
     """Say that a namespace is for a type of resource no more."""
     model.dissociate(call.tx, space, name)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.http.call import Call
 from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
 from cumulet.services.image.model.metadef_contents import TAGS, tag_columns
 from cumulet.services.image.service import image as service
+from cumulet.services.image.tables import NamespaceRow
 from cumulet.services.image.wire import metadefs as wire
 from cumulet.services.image.wire import pages
 
@@ -20,7 +19,7 @@ _TRUE = ("1", "t", "true", "on", "y", "yes")
 
 
 @service.get(_PATH, target=NAMESPACE, policy="get_metadef_tags", response=wire.TAG_NAMES, query=wire.SORTED)
-def index(call: Call, space: Row[Any]) -> dict[str, Any]:
+def index(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """List tags of a namespace."""
     listed = TAGS.listed(call.tx, space, pages.simple(call.query, default=None))
     return {"tags": [{"name": one.name} for one in listed]}
@@ -29,7 +28,7 @@ def index(call: Call, space: Row[Any]) -> dict[str, Any]:
 @service.post(
     _PATH, status=201, request=wire.TAGS_BODY, target=NAMESPACE, policy="add_metadef_tags", response=wire.TAG_NAMES
 )
-def create_many(call: Call, space: Row[Any]) -> dict[str, Any]:
+def create_many(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """Replace all tags of a namespace, or add to them with the header X-Openstack-Append."""
     body = call.body
     names = [one["name"] for one in body.get("tags", ())]
@@ -49,19 +48,19 @@ def create(call: Call, namespace: str, name: str) -> dict[str, Any]:
 
 
 @service.get(_ONE, target=NAMESPACE, policy="get_metadef_tag", response=wire.SHOWN_TAG)
-def show(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
+def show(call: Call, space: NamespaceRow, name: str) -> dict[str, Any]:
     """Show a tag."""
     return wire.tag_shown(TAGS.get(call.tx, space, name))
 
 
 @service.put(_ONE, request=wire.TAG_BODY, target=NAMESPACE, policy="modify_metadef_tag", response=wire.SHOWN_TAG)
-def update(call: Call, space: Row[Any], name: str) -> dict[str, Any]:
+def update(call: Call, space: NamespaceRow, name: str) -> dict[str, Any]:
     """Rename a tag."""
     body = call.body
     return wire.tag_shown(TAGS.update(call.tx, space, TAGS.get(call.tx, space, name), {"name": body["name"]}))
 
 
 @service.delete(_ONE, target=NAMESPACE, policy="delete_metadef_tag")
-def delete(call: Call, space: Row[Any], name: str) -> None:
+def delete(call: Call, space: NamespaceRow, name: str) -> None:
     """Delete a tag."""
     TAGS.delete(call.tx, space, TAGS.get(call.tx, space, name))

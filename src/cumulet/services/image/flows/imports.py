@@ -27,7 +27,7 @@ from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetc
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
 from cumulet.services.image.model.upload import BLOCK, HASH, Stored, Upload
 from cumulet.services.image.states import ACTIVE, IMPORTING
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import ImageRow, images
 
 log = logging.getLogger("cumulet.image")
 
@@ -139,7 +139,7 @@ class Import:
         self.context.tokens.pop(self.task_id, None)
 
     @contextmanager
-    def _held(self) -> Iterator[tuple[Transaction, Any]]:
+    def _held(self) -> Iterator[tuple[Transaction, ImageRow]]:
         """A transaction in which the image is this import's. Raises Lost."""
         with self.db.transaction() as tx:
             row = imports.current(tx, self.image_id, self.task_id)
@@ -277,7 +277,7 @@ class Import:
         finally:
             source.close()
 
-    def _adopt(self, tx: Transaction, row: Any, upload: Upload, stored: Stored) -> None:
+    def _adopt(self, tx: Transaction, row: ImageRow, upload: Upload, stored: Stored) -> None:
         wrong_hash = row.os_hash_algo == HASH and row.os_hash_value != stored.os_hash_value
         if wrong_hash or row.checksum not in (None, stored.checksum):
             raise Stop("The bytes are not those that the image's hashes speak of.")

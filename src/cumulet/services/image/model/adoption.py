@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from sqlalchemy import select
 
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
@@ -25,7 +25,7 @@ from cumulet.services.image.model.stores import StoreFault
 from cumulet.services.image.model.stores.file import FileReading, FileStore
 from cumulet.services.image.model.upload import BLOCK, HASH
 from cumulet.services.image.states import ACTIVE, QUEUED
-from cumulet.services.image.tables import images, members
+from cumulet.services.image.tables import ImageRow, images, members
 from cumulet.services.image.tables import locations as placed
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def adopt(
     four. Raises NotAdoptable when the file is gone, or the id is an image's that has its bytes."""
     found, image_id = one.lost, one.lost.id
     place, path = _place(context, found)
-    row = tx.row(select(images).where(images.c.id == image_id))
+    row = tx.row(select_as(ImageRow).where(images.c.id == image_id))
     if row is not None and (row.deleted_at is not None or row.status != QUEUED):
         raise NotAdoptable(f"the image {image_id} is there already, or was deleted")
     facts = {

@@ -14,18 +14,18 @@ import time
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Database, Transaction
+from cumulet.db import Database, Transaction, select_as
 from cumulet.http.faults import Fault
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, Writing
 from cumulet.services.image.model.upload import BLOCK, HASH
 from cumulet.services.image.states import ACTIVE
-from cumulet.services.image.tables import cached, images
+from cumulet.services.image.tables import CachedRow, ImageRow, LocationRow, cached, images
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext
@@ -55,12 +55,12 @@ def opened(db: Database, context: ImageContext, image_id: str) -> Reading | None
     return reading
 
 
-def is_local(context: ImageContext, places: Iterable[Row[Any]]) -> bool:
+def is_local(context: ImageContext, places: Iterable[LocationRow]) -> bool:
     """Whether one of the locations is a file of this machine."""
     return any(_local(context, row) is not None for row in places)
 
 
-def _local(context: ImageContext, row: Row[Any]) -> Path | None:
+def _local(context: ImageContext, row: LocationRow) -> Path | None:
     store = context.stores.find(row.store)
     return store.local_path(row.url) if store is not None and store.owns(row.url) else None
 
@@ -77,9 +77,9 @@ def near(tx: Transaction, context: ImageContext, image_id: str) -> Path | None:
     return None
 
 
-def listed(tx: Transaction) -> tuple[Sequence[Row[Any]], list[str]]:
+def listed(tx: Transaction) -> tuple[Sequence[CachedRow], list[str]]:
     """What is cached, and the ids of what is queued, each by id. One query."""
-    rows = tx.rows(select(cached).order_by(cached.c.image_id))
+    rows = tx.rows(select_as(CachedRow).order_by(cached.c.image_id))
     return [row for row in rows if row.state == CACHED], [row.image_id for row in rows if row.state == QUEUED]
 
 
@@ -133,7 +133,7 @@ def fill(db: Database, context: ImageContext, image_id: str) -> bool:
     """Bring the bytes of a queued image near. False: a store is away, and later it may work. Bytes that are not those
     that the image's hash speaks of are thrown away, and the image is no longer queued."""
     with db.read() as tx:
-        row = tx.row(select(images).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
+        row = tx.row(select_as(ImageRow).where(images.c.id == image_id, images.c.deleted_at.is_(None)))
         places = locations.best(tx, context.stores, image_id)
     if row is None or row.status != ACTIVE or not places:
         _drop(db, context, image_id)
@@ -156,7 +156,7 @@ def fill(db: Database, context: ImageContext, image_id: str) -> bool:
     return True
 
 
-def _copied(context: ImageContext, row: Row[Any], places: Sequence[Row[Any]], writing: Writing) -> int | None:
+def _copied(context: ImageContext, row: ImageRow, places: Sequence[LocationRow], writing: Writing) -> int | None:
     """The bytes from the first place that has them; how many, or None when they are not the image's. Raises StoreFault
     and OSError."""
     reading = _opened(context, places)
@@ -183,7 +183,7 @@ def _copied(context: ImageContext, row: Row[Any], places: Sequence[Row[Any]], wr
     return position
 
 
-def _opened(context: ImageContext, places: Sequence[Row[Any]]) -> Reading:
+def _opened(context: ImageContext, places: Sequence[LocationRow]) -> Reading:
     trouble: StoreFault = BytesMissing("No store has the image.")
     for place in places:
         store = context.stores.find(place.store)

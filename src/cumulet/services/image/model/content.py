@@ -20,7 +20,7 @@ from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
 from cumulet.services.image.model.upload import HASH, Stored, Upload
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, QUEUED, SAVING, UPLOADING
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import ImageRow, images
 
 log = logging.getLogger("cumulet.image")
 
@@ -41,7 +41,7 @@ def begin_staging(tx: Transaction, image: model.Image, upload: Upload) -> None:
     _from_queued(tx, image.row, UPLOADING, upload)
 
 
-def _from_queued(tx: Transaction, row: Any, status: str, upload: Upload) -> None:
+def _from_queued(tx: Transaction, row: ImageRow, status: str, upload: Upload) -> None:
     where = (images.c.id == row.id) & (images.c.status == QUEUED) & images.c.deleted_at.is_(None)
     if not tx.update(images, where, status=status, upload_id=upload.upload_id, updated_at=tx.now):
         raise Conflict(f"Image status transition from {row.status} to {status} is not allowed")

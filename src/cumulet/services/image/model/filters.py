@@ -8,17 +8,17 @@ from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Boolean, ColumnElement, Row, String, and_, bindparam, false, func, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, String, and_, bindparam, false, func, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Page, Prepared, Transaction, paged
+from cumulet.db import Page, Prepared, Transaction, paged, select_as
 from cumulet.db.in_list import in_list
 from cumulet.db.paging import MarkerNotFound, first_page
 from cumulet.db.times import parse_iso
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import Guard
-from cumulet.services.image.tables import images, tags
+from cumulet.services.image.tables import ImageRow, images, tags
 from cumulet.services.image.wire import pages
 
 SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
@@ -112,7 +112,7 @@ def _is_plain(caller: Caller, wanted: Wanted) -> bool:
     return unfiltered and page.marker is None and page.limit is not None and caller.project_id is not None
 
 
-def _plainly(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[Any]]:
+def _plainly(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[ImageRow]:
     """The same rows by a statement that is made once for all callers."""
     statement = _plain(caller.is_admin, wanted.visibility, wanted.member_status, wanted.page.sort)
     hidden = wanted.filters["os_hidden"].lower() == "true"
@@ -122,24 +122,24 @@ def _plainly(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[An
 @lru_cache(maxsize=200)
 def _plain(
     admin: bool, visibility: str | None, member_status: str, sort: tuple[tuple[str, bool], ...]
-) -> Prepared[Any]:
+) -> Prepared[ImageRow]:
     project = bindparam("project", type_=String)
     status = None if member_status == "all" else member_status
     shown = _shown(true() if admin else model.visible_to(project, status), project, visibility)
     hidden = images.c.os_hidden == bindparam("hidden", type_=Boolean)
-    statement = select(images).where(images.c.deleted_at.is_(None), shown, hidden)
+    statement = select_as(ImageRow).where(images.c.deleted_at.is_(None), shown, hidden)
     return Prepared(first_page(statement, _COLUMNS, sort, images.c.id))
 
 
-def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[Row[Any]]:
+def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[ImageRow]:
     caller = guard.caller
     where = [images.c.deleted_at.is_(None), _scope(caller, wanted)]
     where += [_condition(name, value, guard) for name, value in wanted.filters.items()]
     if wanted.tags:
         where.append(_tagged(set(wanted.tags)))
-    seen = select(images).where(model.visible(caller))
+    seen = select_as(ImageRow).where(model.visible(caller))
     try:
-        return paged(tx, select(images).where(*where), _COLUMNS, wanted.page, images.c.id, seen)
+        return paged(tx, select_as(ImageRow).where(*where), _COLUMNS, wanted.page, images.c.id, seen)
     except MarkerNotFound as missing:
         raise BadRequest(f"No image found with ID {missing.marker}") from None
 

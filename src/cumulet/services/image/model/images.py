@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model import locations
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, DELETED, QUEUED, allowed
-from cumulet.services.image.tables import cached, images, members, tags
+from cumulet.services.image.tables import ImageRow, TagRow, cached, images, members, tags
 
 if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext
@@ -41,14 +41,14 @@ Project = str | None | ColumnElement[str]
 class Image(Struct, frozen=True):
     """An image's row with its tags. `shared`: the caller sees it as a member."""
 
-    row: Row[Any]
+    row: ImageRow
     tags: Sequence[str] = ()
     shared: bool = False
 
     @property
     def id(self) -> str:
         """The image's id."""
-        return str(self.row.id)
+        return self.row.id
 
     def target(self, caller: Caller) -> dict[str, Any]:
         """What policy rules look at."""
@@ -88,7 +88,7 @@ def visible_to(project_id: Project, member_status: str | None = None) -> ColumnE
     return or_(images.c.owner == project_id, everyones, shared)
 
 
-def sees(tx: Transaction, caller: Caller, row: Row[Any]) -> bool:
+def sees(tx: Transaction, caller: Caller, row: ImageRow) -> bool:
     """The same for a row that is at hand: asks the database only about another project's shared image."""
     if caller.is_admin or row.visibility in ("public", "community") or row.owner == caller.project_id:
         return True
@@ -96,10 +96,18 @@ def sees(tx: Transaction, caller: Caller, row: Row[Any]) -> bool:
     return row.visibility == "shared" and tx.row(query) is not None
 
 
+class _SeenRow(ImageRow):
+    """An image, and whether the caller is a member."""
+
+    is_member: bool
+
+
 def get(tx: Transaction, caller: Caller, image_id: str, *, missing: str = "No image found with ID {}") -> Image:
     """The image as the caller sees it. Raises 404, in the words of `missing`. Two queries."""
     is_member = _membership(caller.project_id, None).label("is_member")
-    query = select(images, is_member).where(images.c.id == image_id, images.c.deleted_at.is_(None), visible(caller))
+    query = select_as(_SeenRow, images, is_member).where(
+        images.c.id == image_id, images.c.deleted_at.is_(None), visible(caller)
+    )
     row = tx.row(query)
     if row is None:
         raise NotFound(missing.format(image_id))
@@ -107,7 +115,7 @@ def get(tx: Transaction, caller: Caller, image_id: str, *, missing: str = "No im
     return Image(row, tags_of(tx, [image_id]).get(image_id, []), shared)
 
 
-_TAGS = Prepared(select(tags).where(in_bound_list(tags.c.image_id, "ids")).order_by(tags.c.value))
+_TAGS = Prepared(select_as(TagRow).where(in_bound_list(tags.c.image_id, "ids")).order_by(tags.c.value))
 
 
 def tags_of(tx: Transaction, ids: Collection[str]) -> dict[str, list[str]]:
@@ -138,7 +146,7 @@ def create(tx: Transaction, image_id: str, values: Mapping[str, Any], tag_values
     ordered = sorted(set(tag_values))
     tx.insert(tags, [{"image_id": image_id, "value": value} for value in ordered])
     timeline.record(tx, image_id, "created", "The image was created.")
-    made = tx.row(select(images).where(images.c.id == image_id))
+    made = tx.row(select_as(ImageRow).where(images.c.id == image_id))
     assert made is not None
     return Image(made, ordered)
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.image.model import images as model
@@ -24,7 +24,7 @@ from cumulet.services.image.model import locations, quota, tasks
 from cumulet.services.image.model.fetching import Refused, judge
 from cumulet.services.image.model.stores import UnknownStore
 from cumulet.services.image.states import ACTIVE, IMPORTING, QUEUED, UPLOADING
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import ImageRow, images
 from cumulet.services.image.tables import locations as placed
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _stores(body: Mapping[str, Any], header_store: str | None, context: ImageCon
     return tuple(dict.fromkeys(names))
 
 
-def require_possible(image: Row[Any], asked: Asked, context: ImageContext) -> None:
+def require_possible(image: ImageRow, asked: Asked, context: ImageContext) -> None:
     """Raise 409 unless the image is in a state for the method, 400 for a URL that may not be fetched."""
     name, status = asked.name, image.status
     if status == ACTIVE and name != COPY:
@@ -136,7 +136,7 @@ def require_possible(image: Row[Any], asked: Asked, context: ImageContext) -> No
             raise BadRequest(f"URI for web-download does not pass filtering: {uri}") from None
 
 
-def targets(tx: Transaction, image: Row[Any], asked: Asked, context: ImageContext) -> list[str]:
+def targets(tx: Transaction, image: ImageRow, asked: Asked, context: ImageContext) -> list[str]:
     """The stores to import to; none when a copy has nothing to do. Raises 400 when a copy is there already."""
     names = list(asked.stores) if asked.stores is not None else [store.id for store in context.stores.writable()]
     if asked.name != COPY:
@@ -203,15 +203,15 @@ def resume(tx: Transaction, context: ImageContext) -> int:
     return len(rows)
 
 
-def current(tx: Transaction, image_id: str, task_id: str) -> Row[Any] | None:
+def current(tx: Transaction, image_id: str, task_id: str) -> ImageRow | None:
     """The image while this import holds it, else None."""
-    query = select(images).where(
+    query = select_as(ImageRow).where(
         images.c.id == image_id, images.c.import_task == task_id, images.c.deleted_at.is_(None)
     )
     return tx.row(query)
 
 
-def succeed(tx: Transaction, context: ImageContext, image: Row[Any], task_id: str) -> None:
+def succeed(tx: Transaction, context: ImageContext, image: ImageRow, task_id: str) -> None:
     """The import is over, and the image is active."""
     _release(tx, context, image.id, {} if image.importing_to_stores is None else {"importing_to_stores": ""})
     tasks.succeed(tx, task_id, {"image_id": image.id})
@@ -253,7 +253,7 @@ def _release(tx: Transaction, context: ImageContext, image_id: str, values: Mapp
     locations.forget(tx, context.staging, image_id)
 
 
-def store_failed(tx: Transaction, image: Row[Any], name: str) -> None:
+def store_failed(tx: Transaction, image: ImageRow, name: str) -> None:
     """One store did not take the bytes; the others go on."""
     failed = [*filter(None, (image.failed_import or "").split(",")), name]
     tx.update(
@@ -261,7 +261,7 @@ def store_failed(tx: Transaction, image: Row[Any], name: str) -> None:
     )
 
 
-def store_done(tx: Transaction, image: Row[Any], name: str, values: Mapping[str, Any]) -> None:
+def store_done(tx: Transaction, image: ImageRow, name: str, values: Mapping[str, Any]) -> None:
     """One store has the bytes. `values` are columns of the image that follow."""
     names = [
         row.store for row in tx.rows(select(placed.c.store).where(placed.c.image_id == image.id).order_by(placed.c.id))
@@ -271,5 +271,5 @@ def store_done(tx: Transaction, image: Row[Any], name: str, values: Mapping[str,
     tx.update(images, images.c.id == image.id, stores=known, importing_to_stores=left, **values, updated_at=tx.now)
 
 
-def _without(image: Row[Any], name: str) -> str:
+def _without(image: ImageRow, name: str) -> str:
     return ",".join(other for other in (image.importing_to_stores or "").split(",") if other != name)

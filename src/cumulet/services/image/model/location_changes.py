@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, TooLarge
 from cumulet.http.repeats import repeated
 from cumulet.services.image.states import ACTIVE, QUEUED
+from cumulet.services.image.tables import ImageRow
 
 HASH_SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 HASH = "sha512"
@@ -40,7 +40,7 @@ class Location(Struct, frozen=True):
 class Locations:
     """An image's locations while a patch is applied to them; `facts` are columns that the patch settles."""
 
-    row: Row[Any]
+    row: ImageRow
     locations: list[Location]
     facts: dict[str, Any] = field(default_factory=dict)
 

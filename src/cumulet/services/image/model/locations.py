@@ -11,16 +11,16 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Database, Prepared, Transaction
+from cumulet.db import Database, Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.db.times import SECOND
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.services.image.model.location_changes import Location
 from cumulet.services.image.model.stores import ImageStore, Stores
 from cumulet.services.image.states import ACTIVE
-from cumulet.services.image.tables import erasures, images, locations
+from cumulet.services.image.tables import ErasureRow, ImageRow, LocationRow, erasures, images, locations
 
 log = logging.getLogger("cumulet.image")
 
@@ -29,27 +29,27 @@ CLAIM_S = 600
 _BATCH = 50
 
 
-def of(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
+def of(tx: Transaction, image_id: str) -> Sequence[LocationRow]:
     """The image's locations in their order."""
-    return tx.rows(select(locations).where(locations.c.image_id == image_id).order_by(locations.c.id))
+    return tx.rows(select_as(LocationRow).where(locations.c.image_id == image_id).order_by(locations.c.id))
 
 
-_OF_MANY = Prepared(select(locations).where(in_bound_list(locations.c.image_id, "ids")).order_by(locations.c.id))
+_OF_MANY = Prepared(select_as(LocationRow).where(in_bound_list(locations.c.image_id, "ids")).order_by(locations.c.id))
 
 
-def of_many(tx: Transaction, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+def of_many(tx: Transaction, ids: Collection[str]) -> dict[str, list[LocationRow]]:
     """Locations by image, in their order. One query."""
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[LocationRow]] = {}
     if ids:
         for row in tx.rows(_OF_MANY, {"ids": ids}):
             found.setdefault(row.image_id, []).append(row)
     return found
 
 
-def best(tx: Transaction, stores: Stores, image_id: str, prefer: Collection[str] = ()) -> list[Row[Any]]:
+def best(tx: Transaction, stores: Stores, image_id: str, prefer: Collection[str] = ()) -> list[LocationRow]:
     """The image's locations, the one to read first in front: those in preferred stores, then by the stores' weight."""
 
-    def rank(row: Row[Any]) -> tuple[int, int]:
+    def rank(row: LocationRow) -> tuple[int, int]:
         store = stores.find(row.store)
         return (0 if row.store in prefer else 1, -(store.weight if store else 0))
 
@@ -75,7 +75,7 @@ def adopt(tx: Transaction, image_id: str, store: ImageStore, url: str) -> bool:
     return True
 
 
-def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
+def remove(tx: Transaction, stores: Stores, rows: Collection[LocationRow]) -> None:
     """Forget these locations of one image; the objects go after the commit."""
     if rows:
         tx.delete(locations, locations.c.id.in_([row.id for row in rows]))
@@ -83,14 +83,14 @@ def remove(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
         _forget_all(tx, stores, rows)
 
 
-def disown(tx: Transaction, image: Row[Any]) -> None:
+def disown(tx: Transaction, image: ImageRow) -> None:
     """Forget addresses that a queued image has: somebody added them, and they did not hold what they were said to."""
     if image.stores is not None:
         tx.delete(locations, locations.c.image_id == image.id)
         tx.update(images, images.c.id == image.id, stores=None)
 
 
-def remove_from_store(tx: Transaction, stores: Stores, image: Row[Any], store_id: str) -> None:
+def remove_from_store(tx: Transaction, stores: Stores, image: ImageRow, store_id: str) -> None:
     """Forget the image's bytes in one store. Raises 403 for the last place, 404 where they are not, 409 unless the
     image is active and nothing copies it."""
     if image.status != ACTIVE:
@@ -141,7 +141,7 @@ def remove_all(tx: Transaction, stores: Stores, image_id: str) -> None:
         _forget_all(tx, stores, rows)
 
 
-def _forget_all(tx: Transaction, stores: Stores, rows: Collection[Row[Any]]) -> None:
+def _forget_all(tx: Transaction, stores: Stores, rows: Collection[LocationRow]) -> None:
     for row in rows:
         store = stores.find(row.store)
         if store is not None and store.owns(row.url):
@@ -180,7 +180,9 @@ def erase_due(db: Database, stores: Stores) -> int:
     """Remove objects that belong to no image, as many as are due now; how many went. A store that is away keeps its
     rows for later."""
     with db.read() as tx:
-        rows = tx.rows(select(erasures).where(erasures.c.due_at <= tx.now).order_by(erasures.c.due_at).limit(_BATCH))
+        rows = tx.rows(
+            select_as(ErasureRow).where(erasures.c.due_at <= tx.now).order_by(erasures.c.due_at).limit(_BATCH)
+        )
     gone = 0
     for row in rows:
         place = stores.find(row.store)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import Conflict, NotFound, TooLarge
 from cumulet.services.image.model.images import Image
-from cumulet.services.image.tables import members
+from cumulet.services.image.tables import MemberRow, members
 
 MOST = 128
 
@@ -26,7 +25,7 @@ def not_found(image: Image, member: str) -> NotFound:
     return NotFound(f"{member} not found in the member list of the image {image.id}.")
 
 
-def add(tx: Transaction, image: Image, member: str) -> Row[Any]:
+def add(tx: Transaction, image: Image, member: str) -> MemberRow:
     """Offer the image. Raises 409 for a member that it has, 413 beyond the most it may have."""
     if _row(tx, image, member) is not None:
         raise Conflict(f"Member {member} is duplicated for image {image.id}")
@@ -43,23 +42,23 @@ def add(tx: Transaction, image: Image, member: str) -> Row[Any]:
     return made
 
 
-def _row(tx: Transaction, image: Image, member: str) -> Row[Any] | None:
-    return tx.row(select(members).where(members.c.image_id == image.id, members.c.member == member))
+def _row(tx: Transaction, image: Image, member: str) -> MemberRow | None:
+    return tx.row(select_as(MemberRow).where(members.c.image_id == image.id, members.c.member == member))
 
 
 def _owns(caller: Caller, image: Image) -> bool:
     return caller.is_admin or caller.project_id == image.row.owner
 
 
-def listed(tx: Transaction, caller: Caller, image: Image) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, caller: Caller, image: Image) -> Sequence[MemberRow]:
     """All members for the owner and admins, only itself for a member."""
-    query = select(members).where(members.c.image_id == image.id).order_by(members.c.created_at, members.c.member)
+    query = select_as(MemberRow).where(members.c.image_id == image.id).order_by(members.c.created_at, members.c.member)
     if not _owns(caller, image):
         query = query.where(members.c.member == caller.project_id)
     return tx.rows(query)
 
 
-def get(tx: Transaction, caller: Caller, image: Image, member: str) -> Row[Any]:
+def get(tx: Transaction, caller: Caller, image: Image, member: str) -> MemberRow:
     """A member as the caller may see it. Raises 404."""
     row = _row(tx, image, member)
     if row is None or not (_owns(caller, image) or caller.project_id == member):
@@ -67,7 +66,7 @@ def get(tx: Transaction, caller: Caller, image: Image, member: str) -> Row[Any]:
     return row
 
 
-def set_status(tx: Transaction, image: Image, member: str, status: str) -> Row[Any]:
+def set_status(tx: Transaction, image: Image, member: str, status: str) -> MemberRow:
     """The member's answer."""
     where = (members.c.image_id == image.id) & (members.c.member == member)
     tx.update(members, where, status=status, updated_at=tx.now)

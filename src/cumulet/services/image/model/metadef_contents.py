@@ -5,26 +5,39 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Table, select
 
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, paged, select_as
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.http.repeats import repeated
-from cumulet.services.image.tables import namespace_objects, namespace_properties, namespace_tags
+from cumulet.services.image.tables import (
+    ContentRow,
+    NamespaceObjectRow,
+    NamespacePropertyRow,
+    NamespaceRow,
+    NamespaceTagRow,
+)
+
+C = TypeVar("C", bound=ContentRow)
 
 
-class Kind(Struct, frozen=True):
+class Kind(Struct, Generic[C], frozen=True):
     """One of the three. `noun` and `taken` are Glance's words for it."""
 
-    table: Table
+    row: type[C]
     noun: str
     taken: str
 
-    def get(self, tx: Transaction, namespace: Row[Any], name: str) -> Row[Any]:
+    @property
+    def table(self) -> Table:
+        """Where they are."""
+        return self.row.__table__
+
+    def get(self, tx: Transaction, namespace: NamespaceRow, name: str) -> C:
         """The one of that name. Raises 404."""
         row = self._find(tx, namespace, name)
         if row is None:
@@ -34,29 +47,29 @@ class Kind(Struct, frozen=True):
             )
         return row
 
-    def _find(self, tx: Transaction, namespace: Row[Any], name: str) -> Row[Any] | None:
-        rows = tx.rows_by_key(self.table, namespace_id=namespace.id, name=name)
+    def _find(self, tx: Transaction, namespace: NamespaceRow, name: str) -> C | None:
+        rows = tx.rows_by_key(self.row, namespace_id=namespace.id, name=name)
         return rows[0] if rows else None
 
-    def all(self, tx: Transaction, namespace: Row[Any]) -> Sequence[Row[Any]]:
+    def all(self, tx: Transaction, namespace: NamespaceRow) -> Sequence[C]:
         """All of them, oldest first."""
         table = self.table
-        query = select(table).where(table.c.namespace_id == namespace.id)
+        query = select_as(self.row).where(table.c.namespace_id == namespace.id)
         return tx.rows(query.order_by(table.c.created_at, table.c.name))
 
-    def listed(self, tx: Transaction, namespace: Row[Any], page: Page) -> Sequence[Row[Any]]:
+    def listed(self, tx: Transaction, namespace: NamespaceRow, page: Page) -> Sequence[C]:
         """A page of them; the marker is a name. Raises 404 for a marker that is not there, 400 for a sort key."""
         table = self.table
         if page.marker is not None:
             page = replace(page, marker=self.get(tx, namespace, page.marker).id)
         columns = {name: table.c[name] for name in ("name", "created_at", "updated_at", "id")}
-        query = select(table).where(table.c.namespace_id == namespace.id)
+        query = select_as(self.row).where(table.c.namespace_id == namespace.id)
         try:
             return paged(tx, query, columns, page, table.c.id, query)
         except KeyError as error:
             raise BadRequest(f"Invalid sort key: {error.args[0]}") from None
 
-    def create(self, tx: Transaction, namespace: Row[Any], *given: Mapping[str, Any]) -> None:
+    def create(self, tx: Transaction, namespace: NamespaceRow, *given: Mapping[str, Any]) -> None:
         """New ones, each with its `name`. Raises 409 when one is there already, or twice among them."""
         names = [values["name"] for values in given]
         table = self.table
@@ -69,14 +82,14 @@ class Kind(Struct, frozen=True):
         fixed = {"namespace_id": namespace.id, "created_at": tx.now, "updated_at": tx.now}
         tx.insert(table, [{**values, **fixed, "id": uuid.uuid4().hex} for values in given])
 
-    def update(self, tx: Transaction, namespace: Row[Any], row: Row[Any], values: Mapping[str, Any]) -> Row[Any]:
+    def update(self, tx: Transaction, namespace: NamespaceRow, row: C, values: Mapping[str, Any]) -> C:
         """Replace one's columns. Raises 409 for a name that another one has."""
         if values["name"] != row.name and self._find(tx, namespace, values["name"]) is not None:
             raise self._conflict(namespace, values["name"])
         tx.update(self.table, self.table.c.id == row.id, **values, updated_at=tx.now)
         return self.get(tx, namespace, values["name"])
 
-    def delete(self, tx: Transaction, namespace: Row[Any], row: Row[Any]) -> None:
+    def delete(self, tx: Transaction, namespace: NamespaceRow, row: C) -> None:
         """Delete one. Raises 403 while the namespace is protected."""
         if namespace.protected:
             raise NotAllowed(
@@ -84,17 +97,17 @@ class Kind(Struct, frozen=True):
             )
         tx.delete_by_key(self.table, id=row.id)
 
-    def delete_all(self, tx: Transaction, namespace: Row[Any]) -> None:
+    def delete_all(self, tx: Transaction, namespace: NamespaceRow) -> None:
         """Delete all of them."""
         tx.delete_by_key(self.table, namespace_id=namespace.id)
 
-    def _conflict(self, namespace: Row[Any], name: str) -> Conflict:
+    def _conflict(self, namespace: NamespaceRow, name: str) -> Conflict:
         return Conflict(f"{self.taken} with name={name} already exists in namespace={namespace.namespace}.")
 
 
-OBJECTS = Kind(namespace_objects, "object", "A metadata definition object")
-PROPERTIES = Kind(namespace_properties, "property", "A metadata definition property")
-TAGS = Kind(namespace_tags, "tag", "A metadata tag")
+OBJECTS = Kind(NamespaceObjectRow, "object", "A metadata definition object")
+PROPERTIES = Kind(NamespacePropertyRow, "property", "A metadata definition property")
+TAGS = Kind(NamespaceTagRow, "tag", "A metadata tag")
 
 
 def object_columns(given: Mapping[str, Any]) -> dict[str, Any]:

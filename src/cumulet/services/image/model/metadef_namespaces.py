@@ -8,13 +8,15 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Row, or_, select, true
+from sqlalchemy import ColumnElement, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, paged, select_as
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.image.tables import (
+    NamespaceRow,
+    ResourceTypeAssociationRow,
     namespace_objects,
     namespace_properties,
     namespace_tags,
@@ -59,22 +61,22 @@ def not_found(name: str) -> NotFound:
     return NotFound(f"Namespace {name} not found")
 
 
-def target(row: Row[Any]) -> dict[str, Any]:
+def target(row: NamespaceRow) -> dict[str, Any]:
     """What policy rules look at."""
     return {"project_id": row.owner, "tenant_id": row.owner, "owner": row.owner, "visibility": row.visibility}
 
 
-def get(tx: Transaction, caller: Caller, name: str) -> Row[Any]:
+def get(tx: Transaction, caller: Caller, name: str) -> NamespaceRow:
     """The namespace as the caller sees it. Raises 404."""
-    row = tx.row(select(namespaces).where(namespaces.c.namespace == name, visible(caller)))
+    row = tx.row(select_as(NamespaceRow).where(namespaces.c.namespace == name, visible(caller)))
     if row is None:
         raise not_found(name)
     return row
 
 
-def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[NamespaceRow]:
     """A page of namespaces. Raises 404 for a marker that the caller does not see."""
-    seen = query = select(namespaces).where(visible(caller))
+    seen = query = select_as(NamespaceRow).where(visible(caller))
     if wanted.visibility is not None:
         query = query.where(namespaces.c.visibility == wanted.visibility)
     if wanted.resource_types:
@@ -93,17 +95,19 @@ def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[Row[Any]
         raise BadRequest(f"Invalid sort key: {error.args[0]}") from None
 
 
-def associations(tx: Transaction, ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+def associations(tx: Transaction, ids: Collection[str]) -> dict[str, list[ResourceTypeAssociationRow]]:
     """The types of resources of these namespaces, by the namespace's id. One query."""
     table = resource_type_associations
-    found: dict[str, list[Row[Any]]] = {}
+    found: dict[str, list[ResourceTypeAssociationRow]] = {}
     if ids:
-        for row in tx.rows(select(table).where(table.c.namespace_id.in_(ids)).order_by(table.c.name)):
+        for row in tx.rows(
+            select_as(ResourceTypeAssociationRow).where(table.c.namespace_id.in_(ids)).order_by(table.c.name)
+        ):
             found.setdefault(row.namespace_id, []).append(row)
     return found
 
 
-def create(tx: Transaction, caller: Caller, values: Mapping[str, Any]) -> Row[Any]:
+def create(tx: Transaction, caller: Caller, values: Mapping[str, Any]) -> NamespaceRow:
     """A new namespace. Raises 409."""
     name = values["namespace"]
     _refuse_taken(tx, name)
@@ -114,17 +118,17 @@ def create(tx: Transaction, caller: Caller, values: Mapping[str, Any]) -> Row[An
         "updated_at": tx.now,
     }
     tx.insert(namespaces, made)
-    row = tx.row(select(namespaces).where(namespaces.c.id == made["id"]))
+    row = tx.row(select_as(NamespaceRow).where(namespaces.c.id == made["id"]))
     assert row is not None
     return row
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> Row[Any]:
+def update(tx: Transaction, caller: Caller, row: NamespaceRow, values: Mapping[str, Any]) -> NamespaceRow:
     """Replace the namespace's own attributes: what is left out gets its default. Raises 409."""
     if values["namespace"] != row.namespace:
         _refuse_taken(tx, values["namespace"])
     tx.update(namespaces, namespaces.c.id == row.id, **_columns(caller, values), updated_at=tx.now)
-    changed = tx.row(select(namespaces).where(namespaces.c.id == row.id))
+    changed = tx.row(select_as(NamespaceRow).where(namespaces.c.id == row.id))
     assert changed is not None
     return changed
 
@@ -145,7 +149,7 @@ def _refuse_taken(tx: Transaction, name: str) -> None:
         raise Conflict(f"The metadata definition namespace={name} already exists.")
 
 
-def refuse_protected(row: Row[Any]) -> None:
+def refuse_protected(row: NamespaceRow) -> None:
     """Raise 403 while nothing of the namespace may be deleted."""
     if row.protected:
         raise NotAllowed(
@@ -153,7 +157,7 @@ def refuse_protected(row: Row[Any]) -> None:
         )
 
 
-def delete(tx: Transaction, row: Row[Any]) -> None:
+def delete(tx: Transaction, row: NamespaceRow) -> None:
     """Delete the namespace with all that it holds. Raises 403."""
     refuse_protected(row)
     for table in (namespace_objects, namespace_properties, namespace_tags, resource_type_associations):

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import Conflict, NotAllowed, NotFound
 from cumulet.http.repeats import repeated
-from cumulet.services.image.tables import resource_type_associations, resource_types
+from cumulet.services.image.tables import (
+    NamespaceRow,
+    ResourceTypeAssociationRow,
+    ResourceTypeRow,
+    resource_type_associations,
+    resource_types,
+)
 
 
-def listed(tx: Transaction) -> Sequence[Row[Any]]:
+def listed(tx: Transaction) -> Sequence[ResourceTypeRow]:
     """All types that any namespace was ever for."""
-    return tx.rows(select(resource_types).order_by(resource_types.c.name))
+    return tx.rows(select_as(ResourceTypeRow).order_by(resource_types.c.name))
 
 
-def get(tx: Transaction, namespace: Row[Any], name: str) -> Row[Any]:
+def get(tx: Transaction, namespace: NamespaceRow, name: str) -> ResourceTypeAssociationRow:
     """The association of a type with a namespace. Raises 404."""
-    rows = tx.rows_by_key(resource_type_associations, namespace_id=namespace.id, name=name)
+    rows = tx.rows_by_key(ResourceTypeAssociationRow, namespace_id=namespace.id, name=name)
     if not rows:
         raise NotFound(
             f"The metadata definition resource-type association of resource-type={name} to "
@@ -29,7 +35,7 @@ def get(tx: Transaction, namespace: Row[Any], name: str) -> Row[Any]:
     return rows[0]
 
 
-def associate(tx: Transaction, namespace: Row[Any], *given: Mapping[str, Any]) -> None:
+def associate(tx: Transaction, namespace: NamespaceRow, *given: Mapping[str, Any]) -> None:
     """The namespace is for these types as well; one that nobody knew is known from now on. Raises 409."""
     names = [values["name"] for values in given]
     table = resource_type_associations
@@ -52,7 +58,7 @@ def associate(tx: Transaction, namespace: Row[Any], *given: Mapping[str, Any]) -
     tx.insert(table, rows)
 
 
-def dissociate(tx: Transaction, namespace: Row[Any], name: str) -> None:
+def dissociate(tx: Transaction, namespace: NamespaceRow, name: str) -> None:
     """The namespace is for that type no more; the type stays known. Raises 403 and 404."""
     if not tx.rows_by_key(resource_type_associations, namespace_id=namespace.id, name=name):
         raise NotFound(f"Failed to find resource type {name} to delete")

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict, NotAllowed
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.images import BASE, Image
 from cumulet.services.image.model.protections import Guard
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import ImageRow, images
 from cumulet.services.image.wire import images as wire
 from cumulet.services.image.wire.patches import Change
 
@@ -101,6 +99,6 @@ def save(tx: Transaction, image: Image, outcome: Outcome, facts: Mapping[str, An
     model.update(tx, image, values)
     changed = sorted({*values, *(["tags"] if outcome.tags != list(image.tags) else [])})
     timeline.record(tx, image.id, "updated", f"The image was changed: {', '.join(changed)}.")
-    row = tx.row(select(images).where(images.c.id == image.id))
+    row = tx.row(select_as(ImageRow).where(images.c.id == image.id))
     assert row is not None
     return Image(row, outcome.tags, image.shared)

@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from cumulet.db import Transaction
 from cumulet.http.faults import Fault
 from cumulet.services.image.model.fetching import Rules
-from cumulet.services.image.tables import images
+from cumulet.services.image.tables import ImageRow, images
 from cumulet.services.image.wire import images as wire
 
 _COPIED = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
@@ -66,7 +65,7 @@ def described(body: Any) -> Described:
     return Described(disk, container, found)
 
 
-def take(tx: Transaction, image: Row[Any], found: Described) -> None:
+def take(tx: Transaction, image: ImageRow, found: Described) -> None:
     """The image becomes what the other one is."""
     properties = {**image.properties, **found.properties}
     values = {"disk_format": found.disk_format, "container_format": found.container_format}

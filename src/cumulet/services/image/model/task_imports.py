@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import imports, quota, tasks
 from cumulet.services.image.model.fetching import Refused, judge
+from cumulet.services.image.tables import TaskRow
 from cumulet.services.image.tables import tasks as table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Wanted(Struct, frozen=True):
 
 def start(
     tx: Transaction, context: ImageContext, caller: Caller, wanted: Wanted, given: Mapping[str, Any], request_id: str
-) -> Row[Any]:
+) -> TaskRow:
     """The task, with its flow begun. Raises 400 for a URL that may not be fetched, 409 and 413."""
     try:
         judge(wanted.uri, context.rules)
@@ -49,6 +49,6 @@ def start(
     method = {"name": imports.TASK, "uri": wanted.uri}
     asked = imports.Asked(method, None, True)
     imports.launch(tx, context, image, str(task.id), asked, [context.stores.default.id])
-    shown = tx.row(table.select().where(table.c.id == task.id))
+    shown = tx.row(select_as(TaskRow).where(table.c.id == task.id))
     assert shown is not None
     return shown

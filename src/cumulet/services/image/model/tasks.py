@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import or_
 
 from cumulet.auth import Caller
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, paged, select_as
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http.faults import BadRequest, NotFound
-from cumulet.services.image.tables import tasks
+from cumulet.services.image.tables import TaskRow, tasks
 
 PENDING, PROCESSING, SUCCESS, FAILURE = "pending", "processing", "success", "failure"
 STATUSES = (PENDING, PROCESSING, SUCCESS, FAILURE)
@@ -37,7 +37,7 @@ def create(
     *,
     image_id: str | None = None,
     request_id: str | None = None,
-) -> Row[Any]:
+) -> TaskRow:
     """A new pending task of the caller's. Those that ended long ago make room for it."""
     forget_expired(tx)
     task_id = str(uuid.uuid4())
@@ -62,17 +62,17 @@ def create(
     return get(tx, task_id)
 
 
-def get(tx: Transaction, task_id: str) -> Row[Any]:
+def get(tx: Transaction, task_id: str) -> TaskRow:
     """The task. Raises 404."""
-    row = tx.row(select(tasks).where(tasks.c.id == task_id))
+    row = tx.row(select_as(TaskRow).where(tasks.c.id == task_id))
     if row is None or (row.expires_at is not None and row.expires_at < tx.now):
         raise NotFound(f"No task found with ID {task_id}")
     return row
 
 
-def listed(tx: Transaction, page: Page, *, status: str | None, kind: str | None) -> Sequence[Row[Any]]:
+def listed(tx: Transaction, page: Page, *, status: str | None, kind: str | None) -> Sequence[TaskRow]:
     """A page of tasks that are not forgotten. Raises 400 for a sort key or a marker that there is not."""
-    seen = query = select(tasks).where(or_(tasks.c.expires_at.is_(None), tasks.c.expires_at >= tx.now))
+    seen = query = select_as(TaskRow).where(or_(tasks.c.expires_at.is_(None), tasks.c.expires_at >= tx.now))
     if status is not None:
         query = query.where(tasks.c.status == status)
     if kind is not None:
@@ -85,9 +85,11 @@ def listed(tx: Transaction, page: Page, *, status: str | None, kind: str | None)
         raise BadRequest(f"Invalid sort key: {error.args[0]}") from None
 
 
-def of_image(tx: Transaction, image_id: str) -> Sequence[Row[Any]]:
+def of_image(tx: Transaction, image_id: str) -> Sequence[TaskRow]:
     """The image's tasks, newest first."""
-    return tx.rows(select(tasks).where(tasks.c.image_id == image_id).order_by(tasks.c.created_at.desc(), tasks.c.id))
+    return tx.rows(
+        select_as(TaskRow).where(tasks.c.image_id == image_id).order_by(tasks.c.created_at.desc(), tasks.c.id)
+    )
 
 
 def begin(tx: Transaction, task_id: str) -> bool:

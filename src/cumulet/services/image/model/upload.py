@@ -64,7 +64,7 @@ class Upload:
         self._renewed = now
         return True
 
-    def screen(self, disk_format: str, container_format: str) -> None:
+    def screen(self, disk_format: str | None, container_format: str | None) -> None:
         """Look at the content as it comes, unless it is in a container whose inside is never given out."""
         if screened(container_format):
             self._screen = Screen(disk_format)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
-from sqlalchemy import Row
 
 from cumulet.db import iso
 from cumulet.http.bodies import Record
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Open
+from cumulet.services.image.tables import MemberRow
 from cumulet.services.image.wire.schema import UUID, Declared, Document, text
 
 _STATUSES = ("pending", "accepted", "rejected")
@@ -61,7 +61,7 @@ def chosen(status: str) -> str:
     return status
 
 
-def shown(row: Row[Any]) -> dict[str, Any]:
+def shown(row: MemberRow) -> dict[str, Any]:
     """A member's JSON."""
     return {
         "member_id": row.member,

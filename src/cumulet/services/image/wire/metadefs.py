@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import iso
 from cumulet.http.bodies import Query, Record
 from cumulet.http.faults import NotAllowed
+from cumulet.services.image.tables import (
+    NamespaceObjectRow,
+    NamespacePropertyRow,
+    NamespaceRow,
+    NamespaceTagRow,
+    ResourceTypeAssociationRow,
+)
 from cumulet.services.image.wire.pages import SORTED_PAGE
 from cumulet.services.image.wire.schema import Declared, Document, array, record, require, text
 
@@ -150,7 +155,10 @@ TAGS_BODY = Asked("tags", TAGS)
 # ---- answers ------------------------------------------------------------------------------------------------
 
 
-def _times(row: Row[Any]) -> dict[str, str]:
+_Dated = NamespaceRow | ResourceTypeAssociationRow | NamespaceObjectRow | NamespaceTagRow
+
+
+def _times(row: _Dated) -> dict[str, str]:
     return {"created_at": iso(row.created_at), "updated_at": iso(row.updated_at)}
 
 
@@ -158,7 +166,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def namespace_shown(row: Row[Any]) -> dict[str, Any]:
+def namespace_shown(row: NamespaceRow) -> dict[str, Any]:
     """A namespace's JSON, without what it holds."""
     columns = ("namespace", "display_name", "description", "visibility", "protected", "owner")
     return {
@@ -169,13 +177,13 @@ def namespace_shown(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def association_shown(row: Row[Any]) -> dict[str, Any]:
+def association_shown(row: ResourceTypeAssociationRow) -> dict[str, Any]:
     """A type of resource that the namespace is for."""
     values = {"name": row.name, "prefix": row.prefix, "properties_target": row.properties_target}
     return {**_known(values), **_times(row)}
 
 
-def object_shown(namespace: str, row: Row[Any]) -> dict[str, Any]:
+def object_shown(namespace: str, row: NamespaceObjectRow) -> dict[str, Any]:
     """An object's JSON."""
     values = {name: getattr(row, name) for name in ("name", "description", "required", "properties")}
     return {
@@ -186,12 +194,12 @@ def object_shown(namespace: str, row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def property_shown(row: Row[Any]) -> dict[str, Any]:
+def property_shown(row: NamespacePropertyRow) -> dict[str, Any]:
     """A property's JSON."""
     return {**row.schema, "name": row.name}
 
 
-def tag_shown(row: Row[Any]) -> dict[str, Any]:
+def tag_shown(row: NamespaceTagRow) -> dict[str, Any]:
     """A tag's JSON."""
     return {"name": row.name, **_times(row)}
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import iso
 from cumulet.http.bodies import Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model.task_imports import Wanted
 from cumulet.services.image.model.tasks import STATUSES, TYPES
+from cumulet.services.image.tables import TaskRow
 from cumulet.services.image.wire import images
 from cumulet.services.image.wire.pages import SORTED_PAGE
 from cumulet.services.image.wire.schema import UUID, Declared, Document, require, text
@@ -69,7 +68,7 @@ def imported(given: Mapping[str, Any]) -> Wanted:
     return Wanted(uri, draft.columns, draft.properties, draft.tags, draft.id)
 
 
-def stub(row: Row[Any]) -> dict[str, Any]:
+def stub(row: TaskRow) -> dict[str, Any]:
     """A task's JSON in a list."""
     expires = {"expires_at": iso(row.expires_at)} if row.expires_at is not None else {}
     return {
@@ -85,7 +84,7 @@ def stub(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def shown(row: Row[Any]) -> dict[str, Any]:
+def shown(row: TaskRow) -> dict[str, Any]:
     """A task's JSON."""
     known = {name: getattr(row, name) for name in ("image_id", "request_id", "user_id")}
     return {
@@ -97,7 +96,7 @@ def shown(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def of_image(row: Row[Any]) -> dict[str, Any]:
+def of_image(row: TaskRow) -> dict[str, Any]:
     """A task's JSON in the list of an image's tasks, which holds the whole record."""
     return {
         "id": row.id,

@@ -9,11 +9,11 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, exists, not_, or_, select
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.model.providers import of_id
-from cumulet.services.placement.tables import inventories, providers
+from cumulet.services.placement.tables import InventoryRow, inventories, providers
 
 
 class Candidate(Struct, frozen=True):
@@ -158,11 +158,18 @@ def _all(tx: Transaction, limit: int | None, exclude: Collection[str]) -> list[C
     return [Candidate(row.uuid, row.name, {}) for row in tx.rows(query.order_by(providers.c.uuid).limit(limit))]
 
 
+class _Shelf(InventoryRow):
+    """An inventory of a named provider; one without any has a row of NULLs."""
+
+    uuid: str
+    name: str
+
+
 def shortfalls(tx: Transaction, resources: Mapping[str, int]) -> list[Shortfall]:
     """Every provider's every class that cannot give what is asked. One query; not for the hot path."""
     names = [name for name, amount in resources.items() if amount > 0]
     query = (
-        select(providers.c.uuid, providers.c.name, inventories)
+        select_as(_Shelf, providers.c.uuid, providers.c.name, inventories)
         .select_from(
             providers.outerjoin(
                 inventories,
@@ -171,7 +178,7 @@ def shortfalls(tx: Transaction, resources: Mapping[str, int]) -> list[Shortfall]
         )
         .order_by(providers.c.name)
     )
-    stock: dict[tuple[str, str], dict[str, Any]] = {}
+    stock: dict[tuple[str, str], dict[str, InventoryRow]] = {}
     for row in tx.rows(query):
         stock.setdefault((row.uuid, row.name), {})[row.resource_class] = row
     return [
@@ -182,11 +189,11 @@ def shortfalls(tx: Transaction, resources: Mapping[str, int]) -> list[Shortfall]
     ]
 
 
-def _giveable(row: Any) -> int:
+def _giveable(row: InventoryRow | None) -> int:
     return 0 if row is None else max(0, min(row.capacity - row.used, row.max_unit))
 
 
-def _fits(row: Any, need: int) -> bool:
+def _fits(row: InventoryRow | None, need: int) -> bool:
     return (
         row is not None
         and row.min_unit <= need <= row.max_unit
