@@ -109,3 +109,22 @@ def test_kinds_of_tokens_as_the_enforcer_sees_them(
 
 def test_an_unknown_rule_allows_nobody() -> None:
     assert not Policy([]).allows("nobody:declared", Caller("u", "u", "default", roles=("admin",)))
+
+
+@given(callers(), st.sampled_from(["role:manager", "role:AUDITOR and project_id:p1", "not role:admin", "@", "!"]))
+def test_the_operators_context_is_admin_says_who_is_one(caller: Caller, text: str) -> None:
+    """Where no rule is asked as well: handlers look at `is_admin`."""
+    policy = Policy(RULES, {"context_is_admin": text, "cloud_admin": "role:admin"})
+    seen = policy.seen(caller)
+    assert seen.is_admin == policy.allows("context_is_admin", caller) == seen.credentials["is_admin"]
+    assert policy.allows("admin_or_owner", seen, {"project_id": "another"}) == seen.is_admin
+    assert (seen.roles, seen.user_id, seen.project_id) == (caller.roles, caller.user_id, caller.project_id)
+    assert policy.seen(caller) is seen, "made once per token"
+    assert Policy(RULES, {"cloud_admin": "role:admin"}).seen(caller) is caller
+
+
+def test_an_administrator_of_a_domain_becomes_none_by_context_is_admin() -> None:
+    """The role admin that is not the cloud's is gone before the rule looks."""
+    caller = Caller("u1", "u1", "d1", roles=("admin", "manager"), project_id="p1", project_domain_id="d1")
+    assert not Policy(RULES, {"context_is_admin": "role:admin"}).seen(caller).is_admin
+    assert Policy(RULES, {"context_is_admin": "role:manager"}).seen(caller).is_admin

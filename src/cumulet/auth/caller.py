@@ -19,7 +19,7 @@ class Caller:
     """Ids are Keystone's 32 hex digits. `roles` are names and hold the implied ones; `project_id` is None for
     unscoped, domain-scoped and system-scoped tokens. `expires_at` is in microseconds. `access_rules`: the only requests
     that the token may be used for, as ``{"service", "method", "path"}``; None for any. `is_admin`: whether one of the
-    roles is admin; whether that counts is for the rule `cloud_admin` to say (`Policy.seen`)."""
+    roles is admin; whether that counts is for the rules `cloud_admin` and `context_is_admin` to say (`Policy.seen`)."""
 
     user_id: str
     user_name: str
@@ -39,6 +39,7 @@ class Caller:
     credentials: dict[str, Any] = field(default_factory=dict, repr=False)
     is_admin: bool = field(default=False, init=False)
     _lowered: Caller | None = field(default=None, init=False, repr=False, compare=False)
+    _turned: Caller | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_admin", any(_is_admin(role) for role in self.roles))
@@ -74,6 +75,17 @@ class Caller:
             roles = tuple(role for role in self.roles if not _is_admin(role))
             found = replace(self, roles=roles, credentials={})
             object.__setattr__(self, "_lowered", found)
+        return found
+
+    @property
+    def turned(self) -> Caller:
+        """The same caller with the same roles, and an administrator if this one is none, or the other way round."""
+        found = self._turned
+        if found is None:
+            found = replace(self, credentials={})
+            object.__setattr__(found, "is_admin", not self.is_admin)
+            found.credentials["is_admin"] = found.is_admin
+            object.__setattr__(self, "_turned", found)
         return found
 
 

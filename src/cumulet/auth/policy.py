@@ -45,7 +45,7 @@ class Forbidden(Exception):
         self.rule = rule
 
 
-CLOUD_ADMIN = "cloud_admin"
+CLOUD_ADMIN, CONTEXT_IS_ADMIN = "cloud_admin", "context_is_admin"
 _OF_THE_CLOUD = "project_domain_id:default or domain_id:default or system_scope:all"
 
 # What the rules of all services build on. OpenStack's services each repeat these.
@@ -57,7 +57,11 @@ SHARED = (
         "Anywhere else it is worth the roles that it implies, manager and so on. Keystone's letter, by which the role "
         "admin on whatever domain or project is the cloud's, is: role:admin.",
     ),
-    Rule("context_is_admin", "role:admin"),
+    Rule(
+        CONTEXT_IS_ADMIN,
+        "role:admin",
+        "Who is an administrator where no rule is asked: sees what belongs to others, and details of faults.",
+    ),
     Rule("admin_api", "role:admin"),
     Rule("admin_required", "role:admin or is_admin:1"),
     Rule("admin_or_owner", "is_admin:True or project_id:%(project_id)s"),
@@ -74,12 +78,14 @@ Check = Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
 
 class Checks(NamedTuple):
     """Rules in force: `overrides` and the `texts` that they make of the defaults, `enforced`, which also look at the
-    kind of token, and what the rule `cloud_admin` says without that."""
+    kind of token, and what the rules `cloud_admin` and `context_is_admin` say without that; None for the latter's
+    default, by which the role says it."""
 
     overrides: Mapping[str, str]
     texts: Mapping[str, str]
     enforced: Mapping[str, Check]
     cloud_admin: Check
+    context_is_admin: Check | None
 
 
 class Policy:
@@ -113,7 +119,8 @@ class Policy:
         texts = {**{name: rule.check for name, rule in self.defaults.items()}, **overrides}
         parts = language().compiled(texts)
         enforced = {name: self._scoped(name, check) for name, check in parts.items()}
-        self._checks = Checks(dict(overrides), texts, enforced, parts[CLOUD_ADMIN])
+        own = parts[CONTEXT_IS_ADMIN] if CONTEXT_IS_ADMIN in overrides else None
+        self._checks = Checks(dict(overrides), texts, enforced, parts[CLOUD_ADMIN], own)
 
     def _in_force(self) -> Checks:
         if self._checks is None:
@@ -130,10 +137,14 @@ class Policy:
 
     def seen(self, caller: Caller) -> Caller:
         """`caller` as the service's rules and handlers see it: without the role admin when that is not the cloud's,
-        which the rule `cloud_admin` says of the token."""
-        if not caller.is_admin or self._in_force().cloud_admin(caller.credentials, caller.credentials):
+        which the rule `cloud_admin` says of the token, and an administrator when `context_is_admin` says so."""
+        checks = self._in_force()
+        if caller.is_admin and not checks.cloud_admin(caller.credentials, caller.credentials):
+            caller = caller.lowered
+        if checks.context_is_admin is None:
             return caller
-        return caller.lowered
+        is_admin = checks.context_is_admin(caller.credentials, caller.credentials)
+        return caller if is_admin == caller.is_admin else caller.turned
 
     def allows(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> bool:
         """Whether `caller` passes `rule` on `target` (the caller's own project unless given). An unknown rule

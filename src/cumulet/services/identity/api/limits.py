@@ -23,7 +23,7 @@ _FIELDS = ("service_id", "region_id", "resource_name", "resource_limit", "descri
 def browse(call: Call) -> Any:
     """List limits: all for administrators, services and readers of the system, else those of one's own scope."""
     caller, own = call.caller, {}
-    if not (caller.system_scope or {"admin", "service"} & set(caller.roles)):
+    if not (caller.system_scope or caller.is_admin or "service" in caller.roles):
         own = {"domain_id": caller.domain_id} if caller.domain_id else {"project_id": caller.project_id or "-"}
     return collection(call, "limits", model.browse(call.tx, call.query, **own), wire.shown)
 
