@@ -9,6 +9,7 @@ from cumulet.http.bodies import Query, under
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.compute.model import flavors
 from cumulet.services.compute.service import service
+from cumulet.services.compute.tables import FlavorRow
 from cumulet.services.compute.wire import flavors as wire
 from cumulet.services.identity import door as identity
 
@@ -42,10 +43,10 @@ def index(call: Call, flavor_id: str) -> dict[str, Any]:
 )
 def add_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
     """Give a private flavor to a project."""
-    project = _project(call)
-    if flavors.get(call.tx, flavor_id, "", True).is_public:
+    flavor, project = _both(call, flavor_id)
+    if flavor.is_public:
         raise Conflict("Can not add access to a public flavor.")
-    flavors.give_access(call.tx, flavor_id, project)
+    flavors.give_access(call.tx, flavor.id, project)
     return _answer(call, flavor_id)
 
 
@@ -58,14 +59,14 @@ def add_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
 )
 def remove_tenant_access(call: Call, flavor_id: str) -> dict[str, Any]:
     """Take a private flavor away from a project."""
-    project = _project(call)
-    flavors.get(call.tx, flavor_id, "", True)
-    flavors.take_access(call.tx, flavor_id, project)
+    flavor, project = _both(call, flavor_id)
+    flavors.take_access(call.tx, flavor.id, project)
     return _answer(call, flavor_id)
 
 
-def _project(call: Call) -> str:
+def _both(call: Call, flavor_id: str) -> tuple[FlavorRow, str]:
+    """The flavor, and the project that the body names. Raises 400, 404."""
     project: str = call.body.arguments.tenant
     if not identity.project_exists(call.tx, project):
         raise BadRequest(f"Project ID {project} is not a valid project.")
-    return project
+    return flavors.get(call.tx, flavor_id, "", True), project
