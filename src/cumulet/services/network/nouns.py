@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from msgspec import Struct
 from sqlalchemy import Row
@@ -16,6 +15,8 @@ from cumulet.auth import Forbidden
 from cumulet.db import Page
 from cumulet.desired import texts
 from cumulet.http import Call, Target
+from cumulet.http.collections import PAGING, Dialect, last, page_url
+from cumulet.http.faults import Fault
 from cumulet.services.network import faults
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas
@@ -209,13 +210,11 @@ class Deleted(Target):
 
 # ---- lists
 
-_PAGING = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "sort"})
-
 
 def listing(call: Call, noun: Noun, allowed: bool) -> Body:
     """The answer to a GET of a collection: filtered, sorted, one page of it, with links to its neighbours; empty when
     nothing of it is for the caller (`allowed`)."""
-    filters = {name: values for name, values in call.query.items() if name not in _PAGING}
+    filters = {name: values for name, values in call.query.items() if name not in PAGING}
     page = _page(call, noun)
     _only_of_what_is_shown(call, noun, filters, page)
     rows = matching(call.tx, noun, call.caller, filters, page) if allowed else []
@@ -244,30 +243,33 @@ def _no_sort_key(name: str) -> Exception:
 
 def _page(call: Call, noun: Noun) -> Page:
     query = call.query
-    limit = _limit(query.get("limit", ["0"])[-1])
+    limit = DIALECT.limit(query)
     keys, dirs = list(query.get("sort_key", ())), list(query.get("sort_dir", ()))
     if len(keys) != len(dirs):
         raise faults.bad_request("The number of sort_keys and sort_dirs must be same")
     for key in keys:
         if noun.column(key) is None:
             raise _no_sort_key(key)
-    for direction in dirs:
-        if direction not in ("asc", "desc"):
-            raise faults.bad_request("Valid sort directions are 'asc' and 'desc'")
-    reverse = query.get("page_reverse", ["false"])[-1].lower() == "true"
-    sort = tuple((key, direction == "desc") for key, direction in zip(keys, dirs, strict=True))
-    marker = query.get("marker", [None])[-1]
-    return Page(limit, marker or None, sort, reverse)
+    descending = [*map(DIALECT.descends, dirs)]
+    reverse = (last(query, "page_reverse") or "").lower() == "true"
+    return Page(limit, last(query, "marker") or None, tuple(zip(keys, descending, strict=True)), reverse)
 
 
-def _limit(text: str) -> int | None:
+def _number(text: str) -> int | None:
     if text.lower() == "infinite":
         return None
     try:
-        limit = texts.whole(text, 0)
+        return texts.whole(text, 0)
     except ValueError:
         raise faults.bad_request("Limit must be an integer 0 or greater and not '" + text + "'") from None
-    return min(limit, 2**31) or None
+
+
+def _wrong_direction(_text: str) -> Fault:
+    return faults.bad_request("Valid sort directions are 'asc' and 'desc'")
+
+
+DIALECT = Dialect(number=_number, wrong_direction=_wrong_direction, most=2**31, zero_is_all=True)
+"""Neutron's lists: whole unless a limit is given."""
 
 
 def _links(call: Call, noun: Noun, rows: Sequence[Row[Any]], page: Page) -> list[Body]:
@@ -275,19 +277,15 @@ def _links(call: Call, noun: Noun, rows: Sequence[Row[Any]], page: Page) -> list
     if not rows:
         if page.marker is None or page.reverse:
             return []
-        return [{"rel": "previous", "href": _href(call, page.marker, reverse=True)}]
+        return [{"rel": "previous", "href": _href(call, None, reverse=True)}]  # from the end: the marker's row is in it
     found = []
     if len(rows) == page.limit or page.reverse:
         found.append({"rel": "next", "href": _href(call, rows[-1].id, reverse=False)})
-    if page.marker is not None and (not page.reverse or len(rows) == page.limit):
+    if len(rows) == page.limit if page.reverse else page.marker is not None:
         found.append({"rel": "previous", "href": _href(call, rows[0].id, reverse=True)})
     return found
 
 
-def _href(call: Call, marker: str, *, reverse: bool) -> str:
-    pairs = [(name, value) for name, values in call.query.items() for value in values]
-    pairs = [(name, value) for name, value in pairs if name not in ("marker", "page_reverse")]
-    pairs.append(("marker", marker))
-    if reverse:
-        pairs.append(("page_reverse", "True"))
-    return f"{call.base_url}{call.path}?{urlencode(pairs)}"
+def _href(call: Call, marker: str | None, *, reverse: bool) -> str:
+    back = {"page_reverse": "True"} if reverse else {}
+    return page_url(f"{call.base_url}{call.path}", call.query, marker, drop=("marker", "page_reverse"), **back)

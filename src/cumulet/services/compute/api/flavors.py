@@ -8,6 +8,7 @@ from typing import Any
 from cumulet.db import Page
 from cumulet.http import Call, Reply
 from cumulet.http.bodies import EMPTY, under
+from cumulet.http.collections import boolean, is_full
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api import queries
@@ -29,16 +30,15 @@ def _page(call: Call) -> tuple[flavors.Wanted, Page]:
     key, direction = queries.one(call, "sort_key") or "flavorid", queries.one(call, "sort_dir") or "asc"
     if key not in flavors.SORT_KEYS:
         raise queries.invalid("sort_key", key, f"'{key}' is not one of {sorted(flavors.SORT_KEYS)}")
-    if direction not in ("asc", "desc"):
-        raise queries.invalid("sort_dir", direction, f"'{direction}' is not one of ['asc', 'desc']")
+    down = queries.DIALECT.descends(direction)
     public: bool | None = True
     if call.caller.is_admin and (text := queries.one(call, "is_public")) is not None:
-        public = None if text.lower() == "none" else queries.boolean(text)
+        public = None if text.lower() == "none" else boolean(text)
         if public is None and text.lower() != "none":
             raise BadRequest(f"Invalid is_public filter [{text}]")
     wanted = flavors.Wanted(public, _least(call, "minRam"), _least(call, "minDisk"))
     marker = queries.one(call, "marker")
-    return wanted, Page(queries.limit_of(call), marker, ((key, direction == "desc"),))
+    return wanted, Page(queries.limit_of(call), marker, ((key, down),))
 
 
 def _least(call: Call, name: str) -> int | None:
@@ -63,7 +63,7 @@ def _listed(call: Call, detailed: bool) -> dict[str, Any]:
             for row in rows
         ]
     }
-    if rows and len(rows) == page.limit:
+    if is_full(rows, page.limit):
         path = "/flavors/detail" if detailed else "/flavors"
         body["flavors_links"] = next_page(call, path, rows[-1].id, call.query)
     return body
@@ -108,7 +108,7 @@ def _checked(new: wire.NewFlavor) -> dict[str, Any]:
     flavor_id = None if new.id in (None, "auto", "") else str(new.id)
     if flavor_id is not None and (not _ID.fullmatch(flavor_id) or flavor_id != flavor_id.strip()):
         raise service.invalidity(Invalid("flavor.id", flavor_id, f"{flavor_id!r} does not match '{_ID.pattern}'"))
-    public = new.is_public if isinstance(new.is_public, bool) else queries.boolean(new.is_public)
+    public = new.is_public if isinstance(new.is_public, bool) else boolean(new.is_public)
     if public is None:
         problem = f"{new.is_public!r} is not a boolean"
         raise service.invalidity(Invalid("flavor.os-flavor-access:is_public", new.is_public, problem))

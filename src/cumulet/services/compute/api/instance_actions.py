@@ -8,6 +8,7 @@ from cumulet.db import Page, iso
 from cumulet.db.paging import MarkerNotFound
 from cumulet.http import Call, Found
 from cumulet.http.bodies import optional, since, under
+from cumulet.http.collections import is_full
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.server_lookup import target
@@ -70,7 +71,7 @@ def index(call: Call, server: Server) -> dict[str, Any]:
     except MarkerNotFound as error:
         raise BadRequest(f"marker [{error.marker}] not found") from None
     body: dict[str, Any] = {"instanceActions": [_shape(call, found) for found in rows]}
-    if paging and rows and len(rows) == limit:
+    if paging and is_full(rows, limit):
         path = f"/servers/{server.id}/os-instance-actions"
         body["links"] = next_page(call, path, rows[-1].request_id, call.query)
     return body

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from cumulet.http import Call, Found, Reply
 from cumulet.http.bodies import EMPTY, under
+from cumulet.http.collections import is_full
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
 from cumulet.services.compute.api import queries
@@ -54,7 +55,7 @@ def index(call: Call, user_id: str) -> dict[str, Any]:
     limit = queries.limit_of(call) if paging else None
     rows = keypairs.listed(call.tx, user_id, limit, queries.one(call, "marker") if paging else None)
     body: dict[str, Any] = {"keypairs": [wire.short(row, call.version) for row in rows]}
-    if paging and rows and len(rows) == limit:
+    if paging and is_full(rows, limit):
         body["keypairs_links"] = next_page(call, "/os-keypairs", rows[-1].name, call.query)
     return body
 

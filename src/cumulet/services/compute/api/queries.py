@@ -5,20 +5,17 @@ from __future__ import annotations
 from cumulet.db.times import parse_iso
 from cumulet.desired import texts
 from cumulet.http import Call
+from cumulet.http.collections import Dialect, boolean, last
 from cumulet.http.faults import BadRequest
 
 _MOST = 10**12
 MAX_LIMIT = 1000
 """As Nova's ``[api] max_limit``."""
 
-_TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
-_FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
-
 
 def one(call: Call, name: str) -> str | None:
     """The last value of a parameter, or None."""
-    values = call.query.get(name)
-    return values[-1] if values else None
+    return last(call.query, name)
 
 
 def invalid(name: str, value: str, problem: str) -> BadRequest:
@@ -26,20 +23,25 @@ def invalid(name: str, value: str, problem: str) -> BadRequest:
     return BadRequest(f"Invalid input for query parameters {name}. Value: {value}. {problem}")
 
 
-def limit_of(call: Call) -> int:
-    """How many rows the caller may get: what they asked for, `MAX_LIMIT` at most."""
-    text = one(call, "limit")
-    if text is None or text == "":
+def _number(text: str) -> int:
+    if not text:
         return MAX_LIMIT
     if not (text.isascii() and text.isdigit()) or len(text) > 12:
         raise invalid("limit", text, f"'{text}' does not match '^[0-9]*$'")
-    return min(int(text), MAX_LIMIT)
+    return int(text)
 
 
-def boolean(text: str) -> bool | None:
-    """`text` as a boolean the way OpenStack reads one; None when it is none."""
-    word = text.strip().lower()
-    return True if word in _TRUE else False if word in _FALSE else None
+def _wrong_direction(text: str) -> BadRequest:
+    return invalid("sort_dir", text, f"'{text}' is not one of ['asc', 'desc']")
+
+
+DIALECT = Dialect(number=_number, wrong_direction=_wrong_direction, default=MAX_LIMIT, most=MAX_LIMIT)
+"""Nova's lists."""
+
+
+def limit_of(call: Call) -> int:
+    """How many rows the caller may get: what they asked for, `MAX_LIMIT` at most."""
+    return DIALECT.limit(call.query) or 0
 
 
 def flag(call: Call, name: str) -> bool:

@@ -8,9 +8,9 @@ from cumulet.db import Transaction
 from cumulet.desired import texts
 from cumulet.http import Call, Reply
 from cumulet.http.bodies import EMPTY, under
+from cumulet.http.collections import boolean
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
-from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.server_lookup import PROJECT
 from cumulet.services.compute.model import quotas
 from cumulet.services.compute.service import service
@@ -93,7 +93,7 @@ def _numbers(call: Call, raw: Any, name: str) -> tuple[dict[str, int], bool]:
         if resource in ("tenant_id", "id", "class_name"):
             continue
         if resource == "force":
-            force = value is True or bool(queries.boolean(str(value)))
+            force = value is True or bool(boolean(str(value)))
             continue
         if resource not in resources(call.version):
             raise BadRequest(f"Additional properties are not allowed ({resource!r} was unexpected)")

@@ -11,9 +11,9 @@ from msgspec import UNSET
 from cumulet.desired import texts
 from cumulet.fleet import door as fleet
 from cumulet.http import Call
+from cumulet.http.collections import boolean, is_uuid
 from cumulet.http.faults import BadRequest
 from cumulet.http.shapes import Invalid
-from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import scheduling
 from cumulet.services.compute.model.server_create import CreateRequest, check_user_data
 from cumulet.services.compute.service import service
@@ -176,7 +176,7 @@ def _image(new: wire.NewServer) -> str:
 def _config_drive(value: bool | str | None) -> bool:
     if value is None or isinstance(value, bool):
         return bool(value)
-    found = queries.boolean(value) if value else False
+    found = boolean(value) if value else False
     if found is None:
         raise BadRequest("Invalid config_drive provided.")
     return found
@@ -209,7 +209,7 @@ def _networks(call: Call, new: wire.NewServer) -> list[NetworkRequest] | Literal
 def _network(item: wire.Network) -> NetworkRequest:
     port_id, network_id = _given(item.port), _given(item.uuid)
     for name, value in (("port", port_id), ("uuid", network_id)):
-        if value is not None and not _is_uuid(value):
+        if value is not None and not is_uuid(value):
             raise refuse(f"networks.{name}", value, f"{value!r} is not a 'uuid'")
     fixed_ip = _given(item.fixed_ip)
     if fixed_ip is not None:
@@ -227,10 +227,3 @@ def _network(item: wire.Network) -> NetworkRequest:
     if network_id is None:
         raise BadRequest("Bad networks format: network uuid is not in proper format (None)")
     return NetworkRequest(network_id=network_id, port_id=None, fixed_ip=fixed_ip, tag=_given(item.tag))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)).replace("-", "") == text.lower().replace("-", "")
-    except ValueError:
-        return False

@@ -8,6 +8,7 @@ from typing import Any
 from cumulet.db import Page
 from cumulet.http import Call
 from cumulet.http.bodies import Query, since
+from cumulet.http.collections import boolean
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.patterns import Pattern, Refused, compiled
 from cumulet.services.compute import states
@@ -94,8 +95,7 @@ def page(call: Call) -> Page:
         direction = directions[index] if index < len(directions) else directions[0] if directions else "desc"
         sort.append((key, direction == "desc"))
     for direction in directions:
-        if direction not in ("asc", "desc"):
-            raise queries.invalid("sort_dir", direction, f"'{direction}' is not one of ['asc', 'desc']")
+        queries.DIALECT.descends(direction)
     if not any(key == "created_at" for key, _ in sort):
         sort.append(("created_at", directions[0] == "desc" if directions else True))
     return Page(queries.limit_of(call), queries.one(call, "marker"), tuple(sort))
@@ -125,7 +125,7 @@ def filters(call: Call, detailed: bool) -> Filters | None:
         return None
     _times(call, found, given)
     if "deleted" in given and call.caller.is_admin:
-        found.deleted = queries.boolean(given["deleted"] or "true") or False
+        found.deleted = boolean(given["deleted"] or "true") or False
     equal: dict[str, Any] = {}
     for name, column in _EQUAL.items():
         if name in given:
@@ -136,7 +136,7 @@ def filters(call: Call, detailed: bool) -> Filters | None:
                 value = int(value)
             equal[column] = value
     if "config_drive" in given:
-        equal["config_drive"] = bool(queries.boolean(given["config_drive"]))
+        equal["config_drive"] = bool(boolean(given["config_drive"]))
     found.equal = equal
     found.patterns = {column: _pattern(name, given[name]) for name, column in _PATTERNS.items() if given.get(name)}
     _tags(call, found, given)
@@ -157,7 +157,7 @@ def _project(call: Call, given: dict[str, str], detailed: bool) -> str | None:
     everyone = False
     if "all_tenants" in given:
         text = given["all_tenants"]
-        value = True if text == "" else queries.boolean(text)
+        value = True if text == "" else boolean(text)
         if value is None:
             raise BadRequest(f"Invalid value '{text}' for all_tenants")
         everyone = value
@@ -201,7 +201,7 @@ def _tags(call: Call, found: Filters, given: dict[str, str]) -> None:
     found.tags, found.tags_any = split("tags"), split("tags-any")
     found.not_tags, found.not_tags_any = split("not-tags"), split("not-tags-any")
     if "locked" in given and call.version >= (2, 73):
-        value = queries.boolean(given["locked"])
+        value = boolean(given["locked"])
         if value is None:
             raise BadRequest(f"Invalid value '{given['locked']}' for locked")
         found.locked = value

@@ -12,9 +12,10 @@ from msgspec import UNSET
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Reply
 from cumulet.http.bodies import OneOf, under
+from cumulet.http.collections import boolean, is_full
 from cumulet.http.faults import JSON
-from cumulet.services.compute.api import queries, server_filters
 from cumulet.services.compute.api import server_create as create_request
+from cumulet.services.compute.api import server_filters
 from cumulet.services.compute.api.server_lookup import SERVER, actor
 from cumulet.services.compute.model import server_create, server_delete, server_list, servers
 from cumulet.services.compute.model.servers import Server
@@ -40,7 +41,7 @@ def create(call: Call) -> Reply:
     """Create one server or several."""
     new: body_wire.NewServer = call.body.server
     ids, reservation_id = server_create.create(call.tx, actor(call), create_request.request(call))
-    if new.return_reservation_id is True or queries.boolean(str(new.return_reservation_id)):
+    if new.return_reservation_id is True or boolean(str(new.return_reservation_id)):
         return Reply({"reservation_id": reservation_id})
     groups = [] if new.security_groups is UNSET else [g.name for g in new.security_groups if g.name is not UNSET]
     links = self_and_bookmark(call.base_url, "servers", ids[0])
@@ -95,7 +96,7 @@ def _listed(call: Call, detailed: bool) -> Reply:
         body: dict[str, Any] = {"servers": [wire.full(row, view) for row in rows]}
     else:
         body = {"servers": [wire.basic(row, call.base_url) for row in rows]}
-    if rows and len(rows) == page.limit:
+    if is_full(rows, page.limit):
         path = "/servers/detail" if detailed else "/servers"
         body["servers_links"] = next_page(call, path, rows[-1].id, call.query)
     return Reply(msgspec.json.encode(body), content_type=JSON)

@@ -10,6 +10,7 @@ from cumulet.db import iso
 from cumulet.fleet import door as fleet
 from cumulet.http import Call, Since, Wire
 from cumulet.http.bodies import under
+from cumulet.http.collections import boolean
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.model import hosts
@@ -73,7 +74,7 @@ def _compute(call: Call, rows: list[hosts.ServiceRow]) -> hosts.ServiceRow:
 
 
 def _down(value: bool | str) -> bool:
-    found = value if isinstance(value, bool) else queries.boolean(value)
+    found = value if isinstance(value, bool) else boolean(value)
     if found is None:
         raise BadRequest(f"Invalid input for field/attribute forced_down. Value: {value}. {value!r} is not a boolean")
     return found

@@ -8,6 +8,7 @@ from cumulet.db import iso
 from cumulet.db.times import SECOND, parse_iso
 from cumulet.http import Call
 from cumulet.http.bodies import optional, since, under
+from cumulet.http.collections import boolean, is_full
 from cumulet.http.faults import BadRequest
 from cumulet.services.compute.api import queries
 from cumulet.services.compute.api.server_lookup import PROJECT
@@ -63,7 +64,7 @@ def _shape(usage: tenant_usage.ProjectUsage, start: int, end: int, detailed: boo
 
 def _links(call: Call, path: str, found: list[tenant_usage.ProjectUsage], limit: int | None) -> list[dict[str, str]]:
     rows = [row["instance_id"] for usage in found for row in usage.rows]
-    return next_page(call, path, max(rows), call.query) if rows and len(rows) == limit else []
+    return next_page(call, path, max(rows), call.query) if is_full([*rows], limit) else []
 
 
 @service.get(
@@ -74,7 +75,7 @@ def _links(call: Call, path: str, found: list[tenant_usage.ProjectUsage], limit:
 )
 def index(call: Call) -> dict[str, Any]:
     """Usage of all projects."""
-    detailed = bool(queries.boolean(queries.one(call, "detailed") or "0"))
+    detailed = bool(boolean(queries.one(call, "detailed") or "0"))
     found, start, end, limit = _found(call, None)
     body: dict[str, Any] = {"tenant_usages": [_shape(usage, start, end, detailed) for usage in found]}
     if links := _links(call, "/os-simple-tenant-usage", found, limit):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from cumulet.http import Call
 from cumulet.http.bodies import Record, optional
+from cumulet.http.collections import page_url
 
 Link = dict[str, str]
 
@@ -28,8 +29,7 @@ def bookmark(base_url: str, collection: str, ref: str) -> list[Link]:
 
 def next_page(call: Call, path: str, marker: str, query: Mapping[str, Sequence[str]]) -> list[Link]:
     """The link to what follows `marker`, with the query that led here."""
-    pairs = [(name, value) for name, values in query.items() if name != "marker" for value in values]
-    return [{"rel": "next", "href": f"{call.base_url}/v2.1{path}?{urlencode([*pairs, ('marker', marker)])}"}]
+    return [{"rel": "next", "href": page_url(f"{call.base_url}/v2.1{path}", query, marker)}]
 
 
 LINKS = [Record("Link", {"rel": str, "href": str})]

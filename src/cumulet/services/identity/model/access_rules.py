@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import AccessRuleRow, access_rules, application_credential_access_rules
 
 NOUN = "Access Rule"

@@ -16,9 +16,10 @@ from sqlalchemy import Column, func, select
 
 from cumulet.auth import Caller
 from cumulet.db import Transaction, TypedRow, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import access_rules, delegations, generation, lookups, names, passwords, snapshot
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import (
     AccessRuleRow,
     ApplicationCredentialRow,

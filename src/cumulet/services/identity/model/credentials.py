@@ -17,9 +17,10 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.model.vault import Vault
 from cumulet.services.identity.tables import CredentialRow, credentials
 

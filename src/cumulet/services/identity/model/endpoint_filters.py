@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Select, Table, and_, or_, select
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.model import generation, lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import (
     EndpointGroupRow,
     EndpointRow,

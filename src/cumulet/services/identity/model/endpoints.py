@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, regions
 from cumulet.services.identity.model.catalog import SLOTS
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import EndpointRow, RegionRow, ServiceRow, endpoints
 
 COLUMNS = {

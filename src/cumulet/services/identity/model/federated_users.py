@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, not_, select
 
 from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import delegations, lookups
 from cumulet.services.identity.tables import (
@@ -35,7 +36,7 @@ Objects = list[dict[str, Any]]
 """``[{"idp_id", "protocols": [{"protocol_id", "unique_id"}]}]``, as requests and answers have it."""
 
 
-def condition(query: Mapping[str, list[str]]) -> ColumnElement[bool] | None:
+def condition(query: Query) -> ColumnElement[bool] | None:
     """The users whom the filters `FILTERS` of a list ask for; None when there is no such filter."""
     asked = [federated_users.c[name] == query[name][-1] for name in FILTERS if name in query]
     return users.c.id.in_(select(federated_users.c.user_id).where(*asked)) if asked else None

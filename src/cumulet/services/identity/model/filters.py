@@ -14,11 +14,11 @@ from sqlalchemy import Boolean, Column, ColumnElement, String, bindparam, func
 from cumulet.db import Page, Transaction, TypedSelect, paged
 from cumulet.db.paging import MarkerNotFound, S
 from cumulet.db.rows import R
+from cumulet.http.collections import Dialect, Query, last
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.tables import folded
 
 Columns = Mapping[str, ColumnElement[Any]]
-Query = Mapping[str, list[str]]
 _MOST = 256  # filters of one list: each is a condition of the query, and databases take so many
 
 
@@ -79,12 +79,19 @@ def truth(value: str) -> bool:
     return value.strip().lower() not in ("0", "false", "f", "no", "n", "off")
 
 
+def _number(text: str) -> int | None:
+    if text and (not (text.isascii() and text.isdigit()) or len(text) > 9):
+        raise BadRequest(f"Invalid input for field 'limit': '{text}' does not match '^[0-9]+$'")
+    return int(text) if text else None
+
+
+DIALECT = Dialect(number=_number, wrong_direction=BadRequest, zero_is_all=True)
+"""Keystone's lists: all rows unless a limit says otherwise, in the order of their ids."""
+
+
 def page(query: Query) -> Page:
     """The page a query asks for. Raises 400 for a limit that is none."""
-    limit = query.get("limit", [""])[-1]
-    if limit and (not (limit.isascii() and limit.isdigit()) or len(limit) > 9):
-        raise BadRequest(f"Invalid input for field 'limit': '{limit}' does not match '^[0-9]+$'")
-    return Page(limit=int(limit) if limit and int(limit) else None, marker=query.get("marker", [None])[-1])
+    return Page(limit=DIALECT.limit(query), marker=last(query, "marker"))
 
 
 def listed(tx: Transaction, statement: TypedSelect[R], query: Query, columns: Columns) -> Sequence[R]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.identity.model import generation, lookups
 from cumulet.services.identity.model import memberships as members
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import (
     DomainRow,
     GroupRow,

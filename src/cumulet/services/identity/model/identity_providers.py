@@ -14,10 +14,11 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, NotFound
 from cumulet.services.identity.model import federated_users, generation, lookups
 from cumulet.services.identity.model import projects as domains
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.model.mappings import check_id
 from cumulet.services.identity.tables import (
     DomainRow,

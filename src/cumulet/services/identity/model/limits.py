@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from cumulet.db import Transaction, TypedSelect, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.model.registered_limits import check_places, unknown
 from cumulet.services.identity.tables import (
     LimitRow,

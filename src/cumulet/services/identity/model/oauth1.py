@@ -15,9 +15,10 @@ from typing import Any
 from msgspec import Struct
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import NotFound, Unauthorized
 from cumulet.services.identity.model import delegations, generation, lookups, trusts
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.model.vault import Vault
 from cumulet.services.identity.tables import (
     OAuth1AccessTokenRow,

@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import NotFound
 from cumulet.services.identity.model import lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import (
     EndpointRow,
     PolicyAssociationRow,

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, false, func, or_, select, true
 
 from cumulet.db import Transaction, TypedSelect, select_as
 from cumulet.engine import timeline
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed
 from cumulet.services.identity.model import (
     access,
@@ -27,7 +28,7 @@ from cumulet.services.identity.model import (
     revocations,
 )
 from cumulet.services.identity.model import project_tags as labels
-from cumulet.services.identity.model.filters import Query, listed, truth
+from cumulet.services.identity.model.filters import listed, truth
 from cumulet.services.identity.tables import (
     ROOT,
     DomainRow,

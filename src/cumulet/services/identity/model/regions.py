@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import generation, lookups, policies, registered_limits
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import RegionRow, endpoints, regions
 
 COLUMNS = {"id": regions.c.id, "parent_region_id": regions.c.parent_region_id}

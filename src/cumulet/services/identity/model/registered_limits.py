@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import select
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, NotAllowed, NotFound
 from cumulet.services.identity.model import lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import RegisteredLimitRow, limits, registered_limits
 
 COLUMNS = {

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import or_
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, Conflict, NotAllowed, NotFound
 from cumulet.services.identity.model import delegations, generation, lookups, options, snapshot
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import DomainRow, ImpliedRoleRow, RoleRow, assignments, implied_roles, roles
 
 COLUMNS = {"id": roles.c.id, "name": roles.c.name, "domain_id": roles.c.domain_id}

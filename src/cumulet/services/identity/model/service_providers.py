@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest
 from cumulet.services.identity.model import generation, lookups
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.model.mappings import check_id
 from cumulet.services.identity.tables import ServiceProviderRow, service_providers
 

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import select
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.services.identity.model import endpoint_filters, generation, lookups, policies, registered_limits
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import ServiceRow, endpoints, services
 
 COLUMNS = {"id": services.c.id, "type": services.c.type, "name": services.c.name}

@@ -14,9 +14,10 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from cumulet.db import Transaction, select_as
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, NotAllowed
 from cumulet.services.identity.model import access, delegations, generation, lookups, snapshot
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.tables import ProjectRow, RoleRow, TrustRoleRow, TrustRow, roles, trust_roles, trusts
 
 DEEPEST = 3  # Keystone's max_redelegation_count

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from cumulet.db import Database, Transaction, select_as
 from cumulet.db.times import now_us
 from cumulet.engine import timeline
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed, Unauthorized
 from cumulet.services.identity.model import (
     delegations,
@@ -22,7 +23,7 @@ from cumulet.services.identity.model import (
     revocations,
 )
 from cumulet.services.identity.model import memberships as members
-from cumulet.services.identity.model.filters import Query, listed
+from cumulet.services.identity.model.filters import listed
 from cumulet.services.identity.model.password_rules import PasswordRules
 from cumulet.services.identity.tables import DomainRow, UserRow, assignments, memberships, old_passwords, users
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from cumulet.http import Call
 from cumulet.http.bodies import Query, Record
+from cumulet.http.collections import is_full, page_url
 from cumulet.services.identity.model.filters import page
 
 T = TypeVar("T")
@@ -20,9 +21,9 @@ def collection(
     items = [render(call, row) for row in rows]
     limit = page(call.query).limit
     following = None
-    if limit is not None and len(items) == limit and not whole:
-        pairs = [pair for pair in parse_qsl(call.raw_query, keep_blank_values=True) if pair[0] != "marker"]
-        following = f"{call.base_url}{call.path}?{urlencode([*pairs, ('marker', items[-1]['id'])])}"
+    if is_full(items, limit) and not whole:
+        pairs = parse_qsl(call.raw_query, keep_blank_values=True)
+        following = page_url(f"{call.base_url}{call.path}", pairs, items[-1]["id"])
     here = f"{call.base_url}{call.path}" + (f"?{call.raw_query}" if call.raw_query else "")
     return {key: items, "links": {"next": following, "self": here, "previous": None}}
 

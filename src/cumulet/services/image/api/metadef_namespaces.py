@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.http.call import Call, Reply
+from cumulet.http.collections import last
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.api import access
 from cumulet.services.image.api.access import NAMESPACE
@@ -34,7 +35,7 @@ def found(call: Call, namespace: str, *rules: str) -> NamespaceRow:
 def index(call: Call) -> dict[str, Any]:
     """List namespaces that the caller sees, newest first unless asked otherwise."""
     call.require("list_metadef_resource_types", {"project_id": call.caller.project_id})
-    visibility = pages.last(call.query, "visibility")
+    visibility = last(call.query, "visibility")
     if visibility and visibility not in ("public", "private"):
         raise BadRequest(f"Invalid visibility value: {visibility}")
     named = [name for text in call.query.get("resource_types", ()) for name in text.split(",")]
@@ -95,7 +96,7 @@ def show(call: Call, namespace: str) -> dict[str, Any]:
     tags = [{"name": one.name} for one in contents.TAGS.all(call.tx, row)]
     held = {"objects": objects, "properties": properties, "tags": tags}
     shown.update({name: value for name, value in held.items() if value})
-    resource_type = pages.last(call.query, "resource_type")
+    resource_type = last(call.query, "resource_type")
     return wire.prefixed(shown, resource_type) if resource_type else shown
 
 

@@ -19,7 +19,7 @@ _ONE = _PATH + "/{name}"
 @service.get(_PATH, target=NAMESPACE, policy="get_metadef_objects", response=wire.OBJECTS, query=wire.SORTED)
 def index(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """List objects of a namespace."""
-    listed = OBJECTS.listed(call.tx, space, pages.simple(call.query, default=None))
+    listed = OBJECTS.listed(call.tx, space, pages.simple(call.query, pages.WHOLE))
     return {
         "objects": [wire.object_shown(space.namespace, one) for one in listed],
         "schema": "v2/schemas/metadefs/objects",

@@ -6,6 +6,7 @@ from typing import Any
 
 from cumulet.http.bodies import Query
 from cumulet.http.call import Call
+from cumulet.http.collections import last
 from cumulet.http.faults import NotFound
 from cumulet.services.image.api.access import NAMESPACE
 from cumulet.services.image.api.metadef_namespaces import found
@@ -14,7 +15,6 @@ from cumulet.services.image.model.metadef_contents import PROPERTIES, property_c
 from cumulet.services.image.service import image as service
 from cumulet.services.image.tables import NamespaceRow
 from cumulet.services.image.wire import metadefs as wire
-from cumulet.services.image.wire import pages
 
 _PATH = "/v2/metadefs/namespaces/{namespace}/properties"
 _ONE = _PATH + "/{name}"
@@ -46,7 +46,7 @@ def create(call: Call, space: NamespaceRow) -> dict[str, Any]:
 )
 def show(call: Call, space: NamespaceRow, name: str) -> dict[str, Any]:
     """Show a property; with `resource_type`, by the name that it has on that type."""
-    resource_type = pages.last(call.query, "resource_type")
+    resource_type = last(call.query, "resource_type")
     if resource_type:
         found(call, space.namespace, "get_metadef_resource_type")
         prefix = types.get(call.tx, space, resource_type).prefix

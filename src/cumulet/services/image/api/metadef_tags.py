@@ -21,7 +21,7 @@ _TRUE = ("1", "t", "true", "on", "y", "yes")
 @service.get(_PATH, target=NAMESPACE, policy="get_metadef_tags", response=wire.TAG_NAMES, query=wire.SORTED)
 def index(call: Call, space: NamespaceRow) -> dict[str, Any]:
     """List tags of a namespace."""
-    listed = TAGS.listed(call.tx, space, pages.simple(call.query, default=None))
+    listed = TAGS.listed(call.tx, space, pages.simple(call.query, pages.WHOLE))
     return {"tags": [{"name": one.name} for one in listed]}
 
 

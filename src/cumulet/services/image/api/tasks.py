@@ -6,6 +6,7 @@ from typing import Any
 
 from cumulet.http.bodies import Query, under
 from cumulet.http.call import Call, Reply
+from cumulet.http.collections import is_full, last
 from cumulet.http.faults import BadRequest, Fault
 from cumulet.services.image.api import access
 from cumulet.services.image.model import images, task_imports
@@ -19,13 +20,13 @@ from cumulet.services.image.wire import tasks as wire
 def index(call: Call) -> dict[str, Any]:
     """List tasks, newest first unless asked otherwise."""
     page = pages.simple(call.query)
-    status, kind = pages.last(call.query, "status"), pages.last(call.query, "type")
+    status, kind = last(call.query, "status"), last(call.query, "type")
     if status and status not in model.STATUSES:
         raise BadRequest(f"Invalid status value: {status}")
     if kind and kind not in model.TYPES:
         raise BadRequest(f"Invalid type value: {kind}")
     rows = model.listed(call.tx, page, status=status or None, kind=kind or None)
-    full = rows and len(rows) == page.limit
+    full = is_full(rows, page.limit)
     return {
         "tasks": [wire.stub(row) for row in rows],
         "schema": "/v2/schemas/tasks",

@@ -15,6 +15,7 @@ from cumulet.db import Page, Prepared, Transaction, paged, select_as
 from cumulet.db.in_list import in_list
 from cumulet.db.paging import MarkerNotFound, first_page
 from cumulet.db.times import parse_iso
+from cumulet.http.collections import Query, last
 from cumulet.http.faults import BadRequest
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model.protections import Guard
@@ -52,10 +53,10 @@ class Wanted(Struct, frozen=True):
     member_status: str
 
 
-def parse(query: pages.Query) -> Wanted:
+def parse(query: Query) -> Wanted:
     """The query string of a list. Raises 400 with Glance's words."""
     rest = {name: values[-1] for name, values in query.items() if name not in _TAKEN}
-    visibility = pages.last(query, "visibility") or None
+    visibility = last(query, "visibility") or None
     if visibility is not None and visibility not in _VISIBILITIES:
         raise BadRequest(f"Invalid visibility value: {visibility}")
     if rest.pop("changes-since", None):
@@ -69,7 +70,7 @@ def parse(query: pages.Query) -> Wanted:
     for name, value in (("os_hidden", hidden), ("protected", rest.get("protected", "false"))):
         if value not in ("true", "false"):
             raise BadRequest(f"Invalid value '{value}' for '{name}' filter. Valid values are 'true' or 'false'.")
-    page = Page(pages.limit(query), pages.last(query, "marker"), _sort(query))
+    page = Page(pages.DIALECT.limit(query), last(query, "marker"), _sort(query))
     tagged = tuple(tag.strip() for tag in query.get("tag", ()))
     return Wanted(rest, tagged, page, visibility, status)
 
@@ -77,7 +78,7 @@ def parse(query: pages.Query) -> Wanted:
 _TAKEN = ("visibility", "member_status", "limit", "marker", "sort", "sort_key", "sort_dir", "tag", "deleted")
 
 
-def _sort(query: pages.Query) -> tuple[tuple[str, bool], ...]:
+def _sort(query: Query) -> tuple[tuple[str, bool], ...]:
     keys, dirs = list(query.get("sort_key", ())), list(query.get("sort_dir", ()))
     if "sort" in query:
         if keys or dirs:
@@ -94,7 +95,9 @@ def _sort(query: pages.Query) -> tuple[tuple[str, bool], ...]:
         if key not in _COLUMNS:
             choices = ", ".join(SORT_KEYS)
             raise BadRequest(f"Invalid sort key: {key}. It must be one of the following: {choices}.")
-    order = {key: pages.direction(direction) for key, direction in zip(reversed(keys), reversed(dirs), strict=True)}
+    order = {
+        key: pages.DIALECT.descends(direction) for key, direction in zip(reversed(keys), reversed(dirs), strict=True)
+    }
     return tuple((key, order[key]) for key in dict.fromkeys(keys))
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call, Target
+from cumulet.http.collections import is_uuid
 from cumulet.services.network import faults
 from cumulet.services.network.crud import crud
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import routers as model
 from cumulet.services.network.nouns import changeable, one
 from cumulet.services.network.service import network as service
-from cumulet.services.network.wire.attributes import Refused, is_uuid, items, route
+from cumulet.services.network.wire.attributes import Refused, items, route
 
 NOUN = model.NOUN
 

@@ -6,13 +6,13 @@ answers has every attribute that may be posted, with its default when the client
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
 
 from cumulet.desired import texts
+from cumulet.http import collections
 from cumulet.http.repeats import repeated
 from cumulet.services.network import faults
 
@@ -132,26 +132,16 @@ def text(limit: int = 255) -> Convert:
 
 def boolean(value: Any) -> bool:
     """true/false in the spellings that Neutron takes."""
-    if isinstance(value, str):
-        if value.strip().lower() in ("true", "t", "1", "yes", "y", "on"):
-            return True
-        if value.strip().lower() in ("false", "f", "0", "no", "n", "off"):
-            return False
-    elif isinstance(value, bool | int) and value in (0, 1):
+    found = collections.boolean(value) if isinstance(value, str) else None
+    if found is not None:
+        return found
+    if isinstance(value, bool | int) and value in (0, 1):
         return bool(value)
     raise Refused(f"'{value}' cannot be converted to boolean")
 
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
-
-
-def is_uuid(value: Any) -> bool:
-    """Whether `value` reads as a UUID."""
-    return isinstance(value, str) and _UUID.fullmatch(value) is not None
-
-
 def uuid(value: Any) -> str:
-    if not is_uuid(value):
+    if not collections.is_uuid(value):
         raise Refused(f"'{value}' is not a valid UUID")
     return str(value)
 

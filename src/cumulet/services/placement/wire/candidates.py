@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from cumulet.http import bodies
 from cumulet.http.bodies import Record, since, until
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.placement.model.filters import Filters, Request
 from cumulet.services.placement.model.search import Found, Summary
 from cumulet.services.placement.wire import queries, words
-from cumulet.services.placement.wire.queries import BAD_VALUE, INVALID, Query
+from cumulet.services.placement.wire.queries import BAD_VALUE, INVALID
 
 _FIXED = {"resources": (1, 10), "limit": (1, 16), "required": (1, 17), "member_of": (1, 21)}
 _WIDE = {"limit": (1, 16), "group_policy": (1, 25), "root_required": (1, 35), "same_subtree": (1, 36)}
@@ -88,7 +90,7 @@ def _limit(query: Query) -> int | None:
     return int(text)
 
 
-def _root_traits(values: list[str]) -> tuple[set[str], set[str]]:
+def _root_traits(values: Sequence[str]) -> tuple[set[str], set[str]]:
     if len(values) > 1:
         raise BadRequest(
             "Query parameter 'root_required' may be specified only once.", code="placement.query.duplicate_key"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 
+from cumulet.http.collections import Query
 from cumulet.http.faults import BadRequest
 from cumulet.http.versions import Version
 from cumulet.services.placement.model.filters import Filters
 from cumulet.services.placement.wire import words
 
-Query = Mapping[str, list[str]]
 BAD_VALUE = "placement.query.bad_value"
 INVALID = "Invalid query string parameters: "
 
@@ -91,7 +91,7 @@ def in_tree(text: str) -> str:
     return str(uuid.UUID(text.strip()))
 
 
-def _member_of(values: list[str], found: Filters, suffix: str, version: Version) -> None:
+def _member_of(values: Sequence[str], found: Filters, suffix: str, version: Version) -> None:
     if len(values) > 1 and version < (1, 24):
         raise BadRequest(f"Multiple member_of{suffix} parameters are not supported")
     for value in values:
