@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from cumulet.auth import Policy
 from cumulet.config import ConfigError
 from cumulet.config.public import check_proxies, urls
-from cumulet.http.faults import BadRequest
+from cumulet.http import Service
+from cumulet.http.faults import BadRequest, guideline_body
 from cumulet.http.forwarded import NONE, Origin, Proxies, Public
+from cumulet.http.mount import Mount, Shared
 
 PROXIES = Proxies(["10.0.0.1", "10.9.0.0/16", "fd00::/8"])
 PUBLIC = Public("https://cloud.example.org/compute")
@@ -160,3 +163,37 @@ def test_a_public_url_is_given_once() -> None:
 def test_not_everybody_is_a_proxy(entry: str) -> None:
     with pytest.raises(ConfigError, match="trusted_proxies"):
         check_proxies([entry])
+
+
+@pytest.mark.parametrize(
+    ("told", "base"),
+    [
+        ({}, "http://127.0.0.1:8774/compute"),
+        ({"x_forwarded_prefix": "/cloud"}, "http://127.0.0.1:8774/cloud/compute"),  # the proxy has left /cloud off
+        ({"x_forwarded_prefix": "/cloud/compute"}, "http://127.0.0.1:8774/cloud/compute"),  # it says all of it
+        ({"x_forwarded_host": "cloud.example.org", "x_forwarded_proto": "https"}, "https://cloud.example.org/compute"),
+    ],
+)
+def test_a_service_that_shares_a_port_has_its_path_in_links(told: dict[str, str], base: str) -> None:
+    assert origin(public=Public(own="/compute"), **told).base_url == base
+    assert origin("10.0.0.2", Public(own="/compute"), **FORGED).base_url == "http://127.0.0.1:8774/compute"
+
+
+def test_a_shared_port_knows_services_by_their_paths_and_their_public_ones() -> None:
+    def mount(prefix: str, public: str = "") -> Mount:
+        return Mount(Service(prefix[1:], faults=guideline_body), None, Policy(()), public=public, prefix=prefix)
+
+    network, compute = mount("/network", "https://c.example.org/networking"), mount("/compute")
+    shared = Shared(Service("front", faults=guideline_body), [network, compute])
+    for path, found, rest in (
+        ("/compute/v2.1", compute, "/v2.1"),
+        ("/compute", compute, "/"),
+        ("/network/v2.0", network, "/v2.0"),
+        ("/networking/v2.0", network, "/v2.0"),
+        ("/networks", None, "/networks"),
+        ("/v2.1/compute", None, "/v2.1/compute"),
+    ):
+        answers, inner = shared.found({**scope(path=path), "raw_path": path.encode()})
+        assert (answers is found or (found is None and answers.type == "front")) and inner["path"] == rest, path
+        assert inner["raw_path"] == rest.encode()
+    assert shared.found({**scope(path="/compute"), "raw_path": b"/%63ompute"})[0].type == "front"
