@@ -21,7 +21,6 @@ NAMED = {
     "cli/api_client.py": ({"compute", "identity", "image", "network"}, AS_A_CLIENT),
     "cli/first_user.py": ({"compute", "image", "network"}, AS_A_CLIENT),
     "cli/guest_image.py": ({"image"}, "a verb is called so"),
-    "cli/link_client.py": ({"compute", "image", "network"}, AS_A_CLIENT),
     "cli/main.py": ({"image"}, "a verb is called so"),
     "cli/words.py": ({"compute", "identity", "image", "network"}, "commands of the official client begin so"),
     "desired/hosts.py": ({"compute", "network"}, A_KIND),

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from cumulet.cli import trust
 from cumulet.cli.api_client import ApiError, Session, call
 from cumulet.config import LOOPBACK, Settings
+from cumulet.introduction import introductions
 from cumulet.node import peer
 
 UNAUTHORIZED, NOT_FOUND = 401, 404
@@ -48,7 +49,7 @@ def session(settings: Settings, project: str) -> Session | None:
         if error.code == NOT_FOUND:
             return None
         raise
-    endpoints = {name: settings.local_url(name) for name in ("compute", "image", "network")}
+    endpoints = {each.type: settings.local_url(each.type) for each in introductions() if each.project}
     found = Session.of(made["token"], made["project_id"], endpoints)
     found.shown = trust.certificate(settings)
     return found
