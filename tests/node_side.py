@@ -23,7 +23,7 @@ from cumulet.desired.router import Router
 from cumulet.desired.security_group import SecurityGroup
 from cumulet.node import users
 from cumulet.node.guest import domain
-from cumulet.node.guest.disk import Disk
+from cumulet.node.guest.domain import Disk
 from cumulet.node.net import groupsets, intake, leases, nat, router, rules
 from cumulet.node.net.dhcp import DhcpServers
 from tests.hostile_texts import MARK

@@ -23,7 +23,8 @@ from cumulet.desired.items import Item, Report
 from cumulet.desired.questions import Job, JobDone
 from cumulet.node import checks
 from cumulet.node.agent import Agent
-from cumulet.node.guest import domain, seed
+from cumulet.node.guest import domain
+from cumulet.node.guest.parts import config_drive
 from cumulet.node.journal import Journal
 from cumulet.node.link import Answer, Link
 from cumulet.node.questions import MOST_WAITING
@@ -388,7 +389,7 @@ def test_the_drives_own_check_is_there_as_well(tmp_path: Path) -> None:
     """The door is one place; where files are written is another."""
     for name in ("/etc/x", "../x", "a/../../x", ""):
         with pytest.raises(Exception, match=r"invalid name"):
-            seed._write(tmp_path, name, "")
+            config_drive._write(tmp_path, name, "")
     made = msgspec.convert(changed(("config_drive",), {"../x": ""}), Guest)
     with pytest.raises(ValueError, match="config drive"):
         check_guest(made)

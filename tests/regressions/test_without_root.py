@@ -17,7 +17,7 @@ import pytest
 from cumulet.desired.guest import BootImage, Guest
 from cumulet.desired.network import Dhcp, Network, Subnet
 from cumulet.node import users
-from cumulet.node.guest import bounded, confinement, disk, domain, images
+from cumulet.node.guest import bounded, confinement, domain, images
 from cumulet.node.net import dhcp
 
 ID = "33333333-3333-4333-8333-333333333333"
@@ -28,7 +28,7 @@ def domain_of(words: str) -> ET.Element:
     guest = Guest(id=ID, name="instance-00000001", display_name="x", vcpus=1, memory_mb=64, root_gb=1, image=image)
     place = domain.Place("owner", Path("/i"), Path("/v/s"), users.derived("guest", words))
     base = images.BaseImage(Path("/images/base"), "qcow2", 1 << 20)
-    return ET.fromstring(domain.render(guest, place, domain.Boot([disk.Disk(Path("/i/disk"), "qcow2", below=base)])))
+    return ET.fromstring(domain.render(guest, place, domain.Boot([domain.Disk(Path("/i/disk"), "qcow2", below=base)])))
 
 
 def test_qemu_is_told_whom_to_become() -> None:

@@ -27,8 +27,8 @@ from cumulet.desired.questions import Job, JobDone, MetadataQuestion
 from cumulet.node import remembered
 from cumulet.node.guest import kvmprobe
 from cumulet.node.guest.errors import GuestError, HypervisorDown
+from cumulet.node.guest.guests import Guests
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
-from cumulet.node.guest.parts import GuestParts
 from cumulet.node.kinds.guest import GuestPart
 from cumulet.node.kinds.network import NetworkPart
 from cumulet.node.kinds.part import KindPart
@@ -58,11 +58,11 @@ class RealParts:
         self._daemon = HypervisorDaemon(folder, private=settings.state != DEFAULT_STATE, kvm=virt_type == "kvm")
         self._world: World | None = None
         self._facts: HostFacts | None = None
-        guests = GuestParts(folder, self._daemon, link.image, virt_type, _console_group())
+        guests = Guests(folder, self._daemon, link.image, virt_type, _console_group())
         net = NetworkParts(folder, provider_config(settings), self._ask_metadata, settings.node_tunnel_ip)
         self._assemble(guests, net)
 
-    def _assemble(self, guests: GuestParts, net: NetworkParts) -> None:
+    def _assemble(self, guests: Guests, net: NetworkParts) -> None:
         """A part for each kind of desired state, in the order in which one stands on another."""
         self._guests, self._net = guests, net
         networks = NetworkPart(net)
@@ -112,7 +112,7 @@ class RealParts:
         return [(kind, ref) for kind in self._kinds for ref in world.specs(kind)]
 
     def switch_off(self, limit_s: float) -> tuple[int, int]:
-        """All guests, as the host goes down; see `GuestParts.switch_off`."""
+        """All guests, as the host goes down; see `Guests.switch_off`."""
         with _told():
             return self._guests.switch_off(limit_s)
 

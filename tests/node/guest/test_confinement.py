@@ -22,11 +22,10 @@ from cumulet.node.guest import (
     bounded,
     confinement,
     console,
-    disk,
     domain,
+    guests,
     hypervisor_daemon,
     images,
-    parts,
     subreap,
 )
 from cumulet.node.guest.confinement import Confinement
@@ -174,8 +173,8 @@ def test_a_guest_from_before_runs_on_and_changes_at_its_next_start(host: Host, m
     before = 'user = "root"\ngroup = "root"\ndynamic_ownership = 0\nremember_owner = 0\nsecurity_driver = "none"\n'
     before += 'stdio_handler = "file"\nnamespaces = []\ncgroup_controllers = []\n'
     monkeypatch.setattr(Confinement, "settings", lambda _self: before)
-    monkeypatch.setattr(parts.users, "of_folder", lambda *_words, **_more: users.User(0, 0))
-    monkeypatch.setattr(parts.users, "closed", lambda _path: None)
+    monkeypatch.setattr(users, "of_folder", lambda *_words, **_more: users.User(0, 0))
+    monkeypatch.setattr(users, "closed", lambda _path: None)
     monkeypatch.setattr(console, "screen_nest", lambda sock: sock)
     host.parts.ensure(spec())
     (pid,) = qemus()
@@ -211,7 +210,7 @@ def test_the_hosts_own_folders_let_guests_pass_and_become_what_they_were(folder:
     shutil.chown(theirs, "libvirt-qemu", "libvirt-qemu")
     theirs.chmod(0o750)
     daemon = hypervisor_daemon.HypervisorDaemon(folder / "s")
-    host = parts.GuestParts(folder / "s", daemon, fetch, "qemu", None)
+    host = guests.Guests(folder / "s", daemon, fetch, "qemu", None)
     assert host.ensure(spec()).power_state == "running"
     (pid,) = qemus()
     me = user_of(pid)
@@ -238,7 +237,7 @@ def test_a_libvirtd_of_the_hosts_own(folder: Path, own_mounts: Mount) -> None:
         subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     daemon = hypervisor_daemon.HypervisorDaemon(folder / "s")
     until(daemon.answers)
-    host = parts.GuestParts(folder / "s", daemon, fetch, "qemu", GROUP)
+    host = guests.Guests(folder / "s", daemon, fetch, "qemu", GROUP)
     facts = host.ensure(spec(config_drive={"a": "b"}))
     assert daemon.ours() is None and daemon.note == confinement.THE_HOSTS
     (pid,) = qemus()
@@ -427,7 +426,7 @@ def test_the_hosts_own_confinement_is_found(tmp_path: Path, file: str, text: str
 
 def test_what_lies_below_a_disk_is_ours_to_say() -> None:
     base = images.BaseImage(Path("/images/base.raw"), "raw", 1 << 20)
-    overlay = disk.Disk(Path("/i/disk"), "qcow2", below=base)
+    overlay = domain.Disk(Path("/i/disk"), "qcow2", below=base)
     place = domain.Place("o", Path("/i"), Path("/v/s"), users.User(7, 8))
     image = BootImage(id=spec().id, disk_format="raw", size=1, os_hash_value="0" * 128)
     text = domain.render(spec(image=image), place, domain.Boot([overlay]))

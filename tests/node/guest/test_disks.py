@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.node.guest import console, disk, qcow2, seed
+from cumulet.node.guest import console, qcow2
 from cumulet.node.guest.errors import FlavorTooSmall, GuestError
 from cumulet.node.guest.images import BaseImage
+from cumulet.node.guest.parts import config_drive
+from cumulet.node.guest.parts.disks import Sizes
+from cumulet.node.guest.parts.disks import ensure as ensure_disks
 
 
 def info(path: Path) -> dict[str, object]:
@@ -65,27 +68,27 @@ def test_what_is_below_shows_and_writes_stay_above(tmp_path: Path) -> None:
 
 def test_size_of_the_flavor_or_of_the_image(tmp_path: Path) -> None:
     below = base(tmp_path)
-    (root,) = disk.ensure(tmp_path / "a", below, disk.Sizes(3))
+    (root,) = ensure_disks(tmp_path / "a", below, Sizes(3))
     assert info(root.path)["virtual-size"] == 3 << 30
-    (root,) = disk.ensure(tmp_path / "b", below, disk.Sizes(0))
+    (root,) = ensure_disks(tmp_path / "b", below, Sizes(0))
     assert info(root.path)["virtual-size"] == 1 << 20
 
 
 def test_flavor_smaller_than_the_image(tmp_path: Path) -> None:
     big = BaseImage(tmp_path / "x", "raw", 2 << 30)
     with pytest.raises(FlavorTooSmall, match="Flavor disk is 1073741824 bytes, image is 2147483648 bytes"):
-        disk.ensure(tmp_path / "a", big, disk.Sizes(1))
+        ensure_disks(tmp_path / "a", big, Sizes(1))
     assert not (tmp_path / "a").exists()
 
 
 def test_an_existing_disk_is_never_looked_at_ossa_2016_001(tmp_path: Path) -> None:
     """The guest may write anything into its disks: no later ensure() reads them or believes them."""
     below = base(tmp_path)
-    disks = disk.ensure(tmp_path / "a", below, disk.Sizes(1, 1, 64))
+    disks = ensure_disks(tmp_path / "a", below, Sizes(1, 1, 64))
     for one in disks:
         one.path.write_bytes(b"QFI\xfb garbage")
         one.path.chmod(0)
-    again = disk.ensure(tmp_path / "a", below, disk.Sizes(1, 1, 64))
+    again = ensure_disks(tmp_path / "a", below, Sizes(1, 1, 64))
     assert [(one.path.name, one.format) for one in again] == [
         ("disk", "qcow2"),
         ("disk.eph0", "raw"),
@@ -95,7 +98,7 @@ def test_an_existing_disk_is_never_looked_at_ossa_2016_001(tmp_path: Path) -> No
 
 
 def test_ephemeral_and_swap_are_formatted(tmp_path: Path) -> None:
-    _, ephemeral, swap = disk.ensure(tmp_path / "a", base(tmp_path), disk.Sizes(1, 1, 64))
+    _, ephemeral, swap = ensure_disks(tmp_path / "a", base(tmp_path), Sizes(1, 1, 64))
     assert (ephemeral.path.stat().st_size, swap.path.stat().st_size) == (1 << 30, 64 << 20)
     with open(ephemeral.path, "rb") as file:
         assert file.seek(0x438) and file.read(2) == b"\x53\xef"
@@ -109,18 +112,10 @@ def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(qcow2.os, "fsync", full)
     with pytest.raises(GuestError, match="no space left"):
-        disk.ensure(tmp_path / "a", base(tmp_path), disk.Sizes(1))
+        ensure_disks(tmp_path / "a", base(tmp_path), Sizes(1))
     assert os.listdir(tmp_path / "a") == []
     monkeypatch.undo()
-    assert disk.ensure(tmp_path / "a", base(tmp_path), disk.Sizes(1))[0].path.exists()
-
-
-def test_absent_is_safe_first_and_twice(tmp_path: Path) -> None:
-    disk.absent(tmp_path / "a")
-    disk.ensure(tmp_path / "a", base(tmp_path), disk.Sizes(1))
-    disk.absent(tmp_path / "a")
-    disk.absent(tmp_path / "a")
-    assert not (tmp_path / "a").exists()
+    assert ensure_disks(tmp_path / "a", base(tmp_path), Sizes(1))[0].path.exists()
 
 
 def test_config_drive_has_the_files_and_the_label(tmp_path: Path) -> None:
@@ -130,7 +125,7 @@ def test_config_drive_has_the_files_and_the_label(tmp_path: Path) -> None:
         "ec2/x": "",
         "ec2/binary": "base64:H4sA/w==",
     }
-    drive = seed.ensure(tmp_path / "a", files)
+    drive = config_drive.ensure(tmp_path / "a", files)
     assert os.listdir(tmp_path / "a") == ["disk.config"]
     show = ["isoinfo", "-J", "-i", str(drive)]
     told = subprocess.run(["isoinfo", "-d", "-i", str(drive)], capture_output=True, check=True).stdout
@@ -145,7 +140,7 @@ def test_config_drive_has_the_files_and_the_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\0b"])
 def test_config_drive_never_leaves_its_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(GuestError, match="invalid name"):
-        seed.ensure(tmp_path / "a", {name: "text"})
+        config_drive.ensure(tmp_path / "a", {name: "text"})
     assert os.listdir(tmp_path / "a") == []
     assert os.listdir(tmp_path) == ["a"]
 

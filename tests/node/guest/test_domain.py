@@ -10,7 +10,7 @@ import pytest
 from cumulet.desired.guest import BootImage, Guest
 from cumulet.desired.port import Interface
 from cumulet.node.guest import domain
-from cumulet.node.guest.disk import Disk
+from cumulet.node.guest.domain import Disk
 from cumulet.node.guest.errors import GuestError
 from cumulet.node.users import User
 

@@ -17,10 +17,13 @@ import pytest
 
 from cumulet.desired.guest import Guest
 from cumulet.desired.port import Interface
-from cumulet.node.guest import disk, journal, parts, seed
+from cumulet.node.guest import console, domain, journal, qcow2
 from cumulet.node.guest.errors import GuestError
+from cumulet.node.guest.guests import GuestFacts, Guests
 from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
-from cumulet.node.guest.parts import GuestFacts, GuestParts
+from cumulet.node.guest.images import ImageCache
+from cumulet.node.guest.parts import ORDER, config_drive
+from cumulet.node.guest.parts.power import Power
 from tests.node.guest import bootsector
 
 pytestmark = [pytest.mark.root, pytest.mark.guest]
@@ -73,8 +76,8 @@ class Host:
         self.daemon = HypervisorDaemon(state, private=True)
         self.parts = self.restarted()
 
-    def restarted(self) -> GuestParts:
-        self.parts = GuestParts(self.state, self.daemon, fetch, "qemu", GROUP)
+    def restarted(self) -> Guests:
+        self.parts = Guests(self.state, self.daemon, fetch, "qemu", GROUP)
         self.parts.shutdowns.limit_s, self.parts.shutdowns.repeat_s = 3.0, 0.3
         return self.parts
 
@@ -204,7 +207,7 @@ def test_reboots_happen_once(machine: Host) -> None:
 def test_a_reboot_cut_in_the_middle_is_finished(machine: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host = machine
     host.parts.ensure(spec())
-    monkeypatch.setattr(parts.GuestParts, "_start", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(Power, "_start", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         host.settle(spec(soft_reboots=1))
     assert qemus() == []
@@ -280,8 +283,8 @@ def test_a_killed_qemu_is_started_again(machine: Host) -> None:
 
 
 STEPS = [
-    (parts.ImageCache, "ensure_base"), (disk.qcow2, "write"), (seed, "ensure"), (parts.domain, "render"),
-    (parts.console, "start_anew"), (parts.console, "adopt_screen"), (parts.journal, "write"),
+    *((part, "ensure") for part in ORDER), (ImageCache, "ensure_base"), (qcow2, "write"), (config_drive, "ensure"),
+    (domain, "render"), (console, "start_anew"), (console, "adopt_screen"), (journal, "write"),
 ]  # fmt: skip
 
 
@@ -344,6 +347,27 @@ def test_a_node_killed_at_each_step(machine: Host, when: str) -> None:
     assert list((host.state / "images").iterdir()) == []
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_removal_cut_at_each_part_is_finished(machine: Host, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    host = machine
+    for number, part in enumerate(ORDER, start=1):
+        wanted = spec(number, config_drive={"a": "b"})
+        host.parts.ensure(wanted)
+        real = part.absent
+
+        def break_off(self: Any, guest: Any, real: Any = real) -> None:
+            if when == "after":
+                real(self, guest)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(part, "absent", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            host.parts.absent(wanted.id)
+        monkeypatch.undo()
+        host.restarted().absent(wanted.id)
+        host.nothing_left()
+
+
 def test_libvirtd_killed_between_define_and_start(machine: Host) -> None:
     host, called = machine, []
 
@@ -379,7 +403,7 @@ def test_taps_that_do_not_come(machine: Host) -> None:
 def test_somebody_elses_domain_is_left_alone(machine: Host, folder: Path) -> None:
     host = machine
     host.parts.ensure(spec())
-    other = GuestParts(folder / "other", host.daemon, fetch, "qemu", None)
+    other = Guests(folder / "other", host.daemon, fetch, "qemu", None)
     other.absent(spec().id)
     assert other.observe() == []
     with pytest.raises(GuestError, match="taken on this host"):
@@ -434,7 +458,7 @@ def test_a_guest_stopped_by_a_full_disk_goes_on_when_there_is_room(folder: Path,
 def test_a_state_folder_too_long_for_sockets(folder: Path) -> None:
     state = folder / ("x" * 80)
     with pytest.raises(GuestError, match="too long"):
-        GuestParts(state, HypervisorDaemon(state, private=True), fetch, "qemu", None)
+        Guests(state, HypervisorDaemon(state, private=True), fetch, "qemu", None)
 
 
 def test_many_at_once(machine: Host) -> None:
@@ -470,7 +494,7 @@ def test_on_the_hosts_own_paths(folder: Path, own_mounts: Mount) -> None:
         own_mounts("-t", "tmpfs", "tmpfs", path)
     own_mounts("--bind", str(kept), "/etc/libvirt")
     daemon = HypervisorDaemon(folder / "s")
-    host = GuestParts(folder / "s", daemon, fetch, "qemu", None)
+    host = Guests(folder / "s", daemon, fetch, "qemu", None)
     host.ensure(spec())
     names = ["virsh", "-c", "qemu:///system", "list", "--name"]
     listed = subprocess.run(names, capture_output=True, text=True, check=False)

@@ -16,8 +16,8 @@ from cumulet import __version__
 from cumulet.desired import texts
 from cumulet.desired.guest import Guest
 from cumulet.desired.port import Interface
-from cumulet.node.guest.disk import Disk
 from cumulet.node.guest.errors import GuestError
+from cumulet.node.guest.images import BaseImage
 from cumulet.node.users import User
 
 COMMAND_LINE = "root=/dev/vda console=tty0 console=ttyS0"  # of a bare file system with a kernel beside it
@@ -35,6 +35,16 @@ _TRANSLATION_CACHE_MOST = 256
 
 ET.register_namespace("nova", NOVA)
 ET.register_namespace("cumulet", OURS)
+
+
+class Disk(Struct, frozen=True):
+    """A disk as the domain needs it. `format` is raw or qcow2; a `cdrom` is read only; `below` is what it is an overlay
+    on, said by us since the file itself is the guest's to write."""
+
+    path: Path
+    format: str
+    cdrom: bool = False
+    below: BaseImage | None = None
 
 
 class Place(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cumulet.desired.guest import Guest
 from cumulet.node.guest.errors import HypervisorDown
-from cumulet.node.guest.parts import GuestParts
+from cumulet.node.guest.guests import Guests
 from cumulet.node.kinds.ports import Ports
 from cumulet.node.net import intake
 from cumulet.node.parts import NotYet, World
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class GuestPart:
     """See `cumulet.node.kinds.part.KindPart` for the methods."""
 
-    def __init__(self, guests: GuestParts, ports: Ports) -> None:
+    def __init__(self, guests: Guests, ports: Ports) -> None:
         self._guests, self._ports = guests, ports
         self._pool = ThreadPoolExecutor(_PLUG_THREADS, thread_name_prefix="interfaces")
         self._had: dict[str, set[str]] = {}

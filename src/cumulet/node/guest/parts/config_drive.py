@@ -13,10 +13,26 @@ from pathlib import Path, PurePosixPath
 from cumulet.desired.guest import BINARY
 from cumulet.node.guest import bounded
 from cumulet.node.guest.errors import NO_SPACE, GuestError, from_os_error
+from cumulet.node.guest.local import Found, LocalGuest, WantedGuest
+from cumulet.node.guest.parts.part import Part
 from cumulet.node.users import User, give
 
 NAME = "disk.config"
 _BOUNDS = bounded.Bounds(cpu_s=20, wall_s=30, file_bytes=256 << 20, strange=False)
+
+
+class ConfigDrive(Part):
+    """See `Part`."""
+
+    def ensure(self, guest: WantedGuest, found: Found) -> None:
+        """Write it anew before each start, when the guest has one."""
+        files = guest.spec.config_drive
+        if guest.building and files is not None:
+            found.drive = ensure(guest.folder, files, found.user)
+
+    def absent(self, guest: LocalGuest) -> None:
+        """Remove it."""
+        (guest.folder / NAME).unlink(missing_ok=True)
 
 
 def ensure(folder: Path, files: dict[str, str], user: User | None = None) -> Path:

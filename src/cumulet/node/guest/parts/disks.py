@@ -11,25 +11,39 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cumulet.node import trees
 from cumulet.node.guest import bounded, qcow2
+from cumulet.node.guest.domain import Disk
 from cumulet.node.guest.errors import FlavorTooSmall, GuestError, from_os_error
 from cumulet.node.guest.images import BaseImage
+from cumulet.node.guest.local import Found, LocalGuest, WantedGuest
+from cumulet.node.guest.parts.part import Part
 from cumulet.node.users import User, give
 
+NAMES = ("disk", "disk.eph0", "disk.swap")
 GIB = 1 << 30
 MIB = 1 << 20
 _FORMAT_BOUNDS = bounded.Bounds(cpu_s=30, wall_s=60, strange=False)
 
 
-class Disk(Struct, frozen=True):
-    """A disk as the domain needs it. `format` is raw or qcow2; a `cdrom` is read only; `below` is what it is an overlay
-    on, said by us since the file itself is the guest's to write."""
+class Disks(Part):
+    """See `Part`."""
 
-    path: Path
-    format: str
-    cdrom: bool = False
-    below: BaseImage | None = None
+    def ensure(self, guest: WantedGuest, found: Found) -> None:
+        """Make those that are missing; an image of a CD is booted from as it is."""
+        image = guest.spec.image
+        if not guest.building or found.base is None or image is None:
+            return
+        spec = guest.spec
+        if image.disk_format == "iso":
+            found.disks = [Disk(found.base.path, "raw", cdrom=True)]
+        else:
+            sizes = Sizes(spec.root_gb, spec.ephemeral_gb, spec.swap_mb)
+            found.disks = ensure(guest.folder, found.base, sizes, found.user)
+
+    def absent(self, guest: LocalGuest) -> None:
+        """Remove them."""
+        for name in NAMES:
+            (guest.folder / name).unlink(missing_ok=True)
 
 
 class Sizes(Struct, frozen=True):
@@ -71,16 +85,6 @@ def ensure(folder: Path, base: BaseImage, sizes: Sizes, user: User | None = None
             raise from_os_error(error, str(folder)) from error
         raise GuestError("The size of the server's disk is not supported.", str(error)) from error
     return disks
-
-
-def absent(folder: Path) -> None:
-    """Remove the guest's folder with all that is in it; safe first and twice."""
-    try:
-        trees.remove(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise from_os_error(error, str(folder)) from error
 
 
 def _ensure_formatted(path: Path, size: int, make: list[str], user: User | None) -> None:
