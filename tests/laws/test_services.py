@@ -25,7 +25,7 @@ NAMED = {
     "cli/words.py": ({"compute", "identity", "image", "network"}, "commands of the official client begin so"),
     "desired/hosts.py": ({"compute", "network"}, A_KIND),
     "desired/kinds.py": ({"network"}, A_KIND),
-    "desired/specs.py": ({"network"}, A_KIND),
+    "desired/checks/__init__.py": ({"network"}, A_KIND),
     "fleet/api/link.py": ({"network"}, A_KIND),
     "fleet/api/operator.py": ({"image"}, A_KIND),
     "fleet/door.py": ({"network"}, A_KIND),

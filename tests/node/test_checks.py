@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cumulet.desired.checks.guest import on_host as check_guest
 from cumulet.desired.guest import Guest
-from cumulet.desired.guests import guest as check_guest
 from cumulet.desired.hosts import HostFacts
 from cumulet.desired.items import Item, Report
 from cumulet.desired.questions import Job, JobDone

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cumulet.desired import guests, texts
+from cumulet.desired import texts
+from cumulet.desired.checks import guest
 from cumulet.desired.guest import Guest
 from cumulet.desired.items import Item
 from cumulet.desired.questions import Job
@@ -39,7 +40,7 @@ def spec(told: Item, shape: Any) -> None:
     if shape.id != told.ref:
         raise ValueError(f"it is about {texts.shown(shape.id)}")
     if isinstance(shape, Guest):
-        guests.guest(shape)
+        guest.on_host(shape)
 
 
 def job(told: Job) -> tuple[str, int | None]:

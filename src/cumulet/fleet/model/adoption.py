@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from cumulet.db import Transaction
 from cumulet.db.in_list import in_list
-from cumulet.desired import specs
+from cumulet.desired import checks
 from cumulet.desired.clouds import Cloud
 from cumulet.desired.guest import GuestState
 from cumulet.desired.kinds import SPECS, Kind
@@ -203,7 +203,7 @@ def _thing(one: keeping.KeptThing, host: hosts.Host) -> Thing:
     spec: Any = msgspec.convert(one.spec, SPECS[one.kind])
     if spec.id != one.ref:
         raise ValueError("its node remembers something else under its id")
-    specs.check(one.kind, spec)
+    checks.check(one.kind, spec)
     facts = msgspec.convert(one.facts, GuestState) if one.kind == "guest" else GuestState()
     return Thing(one.link_id, host, one.kind, one.ref, spec, facts, (one.epoch, one.revision))
 

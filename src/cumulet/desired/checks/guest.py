@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 from cumulet.desired import simulation, texts
+from cumulet.desired.checks import fields
 from cumulet.desired.guest import BINARY, BootImage, Guest, LooseImage
 from cumulet.desired.port import Interface
 
@@ -22,7 +23,6 @@ DISK_FORMATS = frozenset({"raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "
 """Glance's. Which of them this host can boot, the cache of images says."""
 
 _NAME = re.compile(r"instance-[0-9a-f]{8,16}")
-_OWNER = re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z._-]{0,63})?")
 _SHA512 = re.compile(r"[0-9a-f]{128}")
 _FILE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,63}")
 _MOST_COUNT = 2**31 - 1
@@ -32,13 +32,13 @@ _MOST_FILES, _DEEPEST, _FILE_BYTES, _DRIVE_BYTES = 256, 8, 4 << 20, 16 << 20
 _MOST_PROPERTIES, _PROPERTIES_LETTERS, _COMMAND_LINE = 1000, 1 << 20, 2000
 
 
-def guest(spec: Guest) -> None:
+def on_host(spec: Guest) -> None:
     """Raises ValueError, which says what is wrong, for what is no guest of this cloud's making."""
     texts.uuid(spec.id)
     if not _NAME.fullmatch(spec.name):
         raise ValueError(f"not a domain's name: {texts.shown(spec.name)}")
     for text in (spec.project_id, spec.user_id):
-        owner(text)
+        fields.id_of_owner(text)
     for text in (spec.display_name, spec.flavor_name):
         if len(text) > texts.NAME_LIMIT:
             raise ValueError(f"a name of {len(text)} letters")
@@ -56,10 +56,39 @@ def guest(spec: Guest) -> None:
     simulation.deeds(f"{name}={text}" for name, text in spec.simulated.items())
 
 
-def owner(id: str) -> None:
-    """Raises ValueError for what is no id of a project, a user or a domain; nobody's is empty."""
-    if not _OWNER.fullmatch(id):
-        raise ValueError(f"not an id: {texts.shown(id)}")
+def check(spec: Guest) -> None:
+    """A guest, with its ports and its server's record."""
+    on_host(spec)
+    if not spec.project_id:
+        raise ValueError("nobody owns it")
+    for port in spec.interfaces:
+        fields.port(port.port_id, port.mac, port.addresses)
+        for pair in port.allowed_address_pairs:
+            texts.network(pair.ip)
+            texts.mac(pair.mac)
+        fields.port_record(port.record)
+    record = spec.record
+    if record is None:
+        return
+    for owner, id in ((record.project, spec.project_id), (record.user, spec.user_id)):
+        fields.owner(owner)
+        if owner.id != id:
+            raise ValueError("its record is somebody else's")
+    names = (record.description, record.hostname, record.zone, record.flavor_id, record.key_name, record.locked_reason)
+    fields.named(*names, *record.meta.values(), *record.meta, *record.extra_specs.values(), *record.extra_specs)
+    for text, most in (
+        (record.seed, 64), (record.reservation_id, 64), (record.key_type or "", 8), (record.disk_config, 8),
+        (record.locked_by or "", 16), *((tag, 60) for tag in record.tags),
+    ):  # fmt: skip
+        if len(text) > most:
+            raise ValueError(f"a text of {len(text)} letters")
+    for ip in (record.access_ip_v4, record.access_ip_v6):
+        if ip:
+            texts.address(ip)
+    texts.whole(record.launch_index, 0, 2**31 - 1)
+    for file in record.personality:
+        if set(file) != {"path", "contents"} or not all(isinstance(text, str) for text in file.values()):
+            raise ValueError("not an injected file")
 
 
 def _sizes(spec: Guest) -> None:
