@@ -67,7 +67,7 @@ FIELDS: dict[str, dict[str, Names | None]] = {
             "trusted_image_certificates user_data vcpus volume_id volume_size flavor.id block_device_mapping.uuid "
             "OS-DCF:diskConfig OS-SCH-HNT:scheduler_hints security_groups networks personality "
             "block_device_mapping block_device_mapping_v2 keypair.name status metadata.a extra_specs.hw:mem_page_size "
-            "hw:cpu_policy os-start os-stop forceDelete os-getConsoleOutput length fixed_address "
+            "hw:cpu_policy os-getConsoleOutput length fixed_address "
             "quota_set.cores quota_class_set.cores",
             imageRef="image:secret",
             flavorRef="compute:private",

@@ -23,7 +23,7 @@ from tests.adversary.fields import FIELDS, IGNORED, TAKEN, UNREADY, Names, named
 from tests.adversary.test_foreign_ids import free, requests
 from tests.adversary.town import Town, in_path
 from tests.matrix.asking import Ask, filled
-from tests.matrix.services import PARTS, name_of, version_of
+from tests.matrix.services import PARTS, name_of, takes_nothing, version_of
 
 Place = tuple[str | int, ...]
 
@@ -84,6 +84,8 @@ def of_request(body: Any, before: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 def places(service: str, operation: Operation, ask: Ask) -> set[Place]:
     """Where the body of a request may hold something."""
+    if takes_nothing(operation):
+        return set()
     found = set(of_shape(operation.request))
     if isinstance(ask.body, (dict, list)):
         found |= {place for place, _ in of_request(ask.body) if place}

@@ -344,10 +344,6 @@ COMPUTE_ALONE = {
     "PUT /v2.1/os-services/{action}",
     "POST /v2.1/servers/{server_id}/remote-consoles",
     f"{_ACTION} (os-getVNCConsole)",
-    # Nobody reads what stands under these keys.
-    f"{_ACTION} (os-start)",
-    f"{_ACTION} (os-stop)",
-    f"{_ACTION} (forceDelete)",
 }
 NEVER_GIVEN = {"NewKeypair.user_id"}
 """Only for administrators, and looked up before anything else."""

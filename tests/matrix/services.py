@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, get_type_hints
 
 from cumulet.http import Operation, Service
 from tests.matrix import compute, identity, image, network, placement
@@ -34,6 +35,12 @@ def name_of(operation: Operation) -> str:
     until = operation.until
     which = f" ({operation.action})" if operation.action else ""
     return f"{operation.method} {operation.path}{which}" + (f" up to {until[0]}.{until[1]}" if until else "")
+
+
+def takes_nothing(operation: Operation) -> bool:
+    """Whether it is an action of which nobody reads what stands under its key: there is nothing to try."""
+    shape = operation.request
+    return bool(operation.action) and isinstance(shape, type) and get_type_hints(shape)["arguments"] is Any
 
 
 def version_of(service: Service, name: str) -> dict[str, str]:
