@@ -16,6 +16,8 @@ from sqlalchemy import Row
 from cumulet.auth import Caller
 from cumulet.db import Transaction
 from cumulet.http import Call, Service
+from cumulet.services.network import bodies
+from cumulet.services.network.bodies import FIELDS, Changed, Created, Creation, Filters, Shown, ShownList
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model.nouns import Noun
@@ -91,7 +93,9 @@ def crud(service: Service, noun: Noun, model: Model | Deletes, *, but: str = "",
 
 
 def _list(service: Service, noun: Noun) -> Callable[..., Any]:
-    @service.get(noun.path, target=Listed(noun), policy=f"get_{noun.name}")
+    @service.get(
+        noun.path, response=ShownList(noun), query=Filters(noun), target=Listed(noun), policy=f"get_{noun.name}"
+    )
     def handler(call: Call, allowed: bool) -> Body:
         return listing(call, noun, allowed)
 
@@ -99,7 +103,9 @@ def _list(service: Service, noun: Noun) -> Callable[..., Any]:
 
 
 def _show(service: Service, noun: Noun) -> Callable[..., Any]:
-    @service.get(f"{noun.path}/{{{noun.parameter}}}", target=Seen(noun), policy=f"get_{noun.name}")
+    path = f"{noun.path}/{{{noun.parameter}}}"
+
+    @service.get(path, response=Shown(noun), query=FIELDS, target=Seen(noun), policy=f"get_{noun.name}")
     def handler(call: Call, row: Row[Any]) -> Body:
         return show(call, noun, row)
 
@@ -107,11 +113,12 @@ def _show(service: Service, noun: Noun) -> Callable[..., Any]:
 
 
 def _create(service: Service, noun: Noun, model: Model, options: Mapping[str, Any]) -> Callable[..., Any]:
-    rule = f"create_{noun.name}"
+    declared = {"status": 201, "policy_in_handler": f"create_{noun.name}", "request": Creation(noun)}
+    response = Created(noun) if noun.bulk else Changed(noun)
 
-    @service.post(noun.path, status=201, policy_in_handler=rule, request=dict, **options)
+    @service.post(noun.path, response=response, **declared, **options)
     def handler(call: Call) -> Body:
-        items, bulk = noun.resource.many(call.body) if noun.bulk else ([noun.resource.one(call.body)], False)
+        items, bulk = call.body
         room(call, noun, items)
         return make(call, noun, model, [plan(call, noun, given) for given in items], bulk=bulk)
 
@@ -145,7 +152,9 @@ def make(call: Call, noun: Noun, model: Model, plans: list[Plan], *, bulk: bool)
 def _update(service: Service, noun: Noun, model: Model) -> Callable[..., Any]:
     path = f"{noun.path}/{{{noun.parameter}}}"
 
-    @service.put(path, target=Updated(noun), policy=f"update_{noun.name}", request=dict)
+    declared = {"policy": f"update_{noun.name}", "request": bodies.Change(noun), "response": Changed(noun)}
+
+    @service.put(path, target=Updated(noun), **declared)
     def handler(call: Call, change: Change) -> Body:
         values = noun.resource.accept(change.given, creating=False)
         model.update(call.tx, call.caller, change.row, values)

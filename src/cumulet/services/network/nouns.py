@@ -193,7 +193,7 @@ class Updated(Target):
 
     def reached(self, call: Call) -> Change:
         """See `Target`."""
-        given = self.noun.resource.one(call.body)
+        given = call.body
         return Change(changeable(call, self.noun, call.params[self.params[0]], "update", given), given)
 
 

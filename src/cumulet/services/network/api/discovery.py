@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cumulet.http import Call
+from cumulet.http.bodies import Query, under
 from cumulet.services.network.extension import Body
 from cumulet.services.network.service import network as service
+from cumulet.services.network.wire.discovery import RESOURCE, VERSION
 
 RESOURCES = {
     "network": "networks",
@@ -20,14 +22,14 @@ RESOURCES = {
 }
 
 
-@service.get("/", auth=False, transaction="none")
+@service.get("/", auth=False, transaction="none", response=under("versions", [VERSION]), query=Query({}))
 def list_versions(call: Call) -> Body:
     """List versions of the API."""
     links = [{"rel": "self", "href": f"{call.base_url}/v2.0/"}]
     return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}
 
 
-@service.get("/v2.0", transaction="none")
+@service.get("/v2.0", transaction="none", response=under("resources", [RESOURCE]), query=Query({}))
 def list_resources(call: Call) -> Body:
     """List resources of the API."""
     return {

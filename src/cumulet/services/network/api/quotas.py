@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cumulet.http import Call, Found
+from cumulet.http.bodies import Query, Record, optional, under
 from cumulet.http.faults import NotFound
 from cumulet.services.network import faults
+from cumulet.services.network.bodies import Given
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas as model
 from cumulet.services.network.service import network as service
 from cumulet.services.network.wire.attributes import Refused, integer
+
+_LIMITS: dict[str, Any] = dict.fromkeys(model.DEFAULTS, int)
+LIMITS = under("quota", Record("Quota", _LIMITS))
+ALL_LIMITS = under("quotas", [Record("QuotaOfProject", {**_LIMITS, "project_id": str, "tenant_id": str})])
+USE = Record("QuotaUse", {"limit": int, "used": int, "reserved": int})
+DETAILS = under("quota", Record("QuotaDetails", dict.fromkeys(model.DEFAULTS, USE)))
+_GIVEN = {name: optional(int) for name in model.DEFAULTS} | {
+    **dict.fromkeys(("force", "check_limit"), optional(bool)),
+    **dict.fromkeys(("tenant_id", "project_id"), optional(str)),
+}
+NEW_LIMITS = Given(under("quota", Record("NewQuota", _GIVEN)))
 
 
 def _target(project_id: str) -> Body:
@@ -19,7 +34,7 @@ PROJECT = Found(("project_id",), lambda _, project_id: project_id, _target)
 """The project that a path names, whether there is one or not."""
 
 
-@service.get("/v2.0/quotas", policy_in_handler="get_quota")
+@service.get("/v2.0/quotas", policy_in_handler="get_quota", response=ALL_LIMITS, query=Query({}))
 def list_quotas(call: Call) -> Body:
     """List the quotas of projects that have limits of their own."""
     call.require("get_quota", _target("") if not call.caller.is_admin else None)
@@ -27,21 +42,21 @@ def list_quotas(call: Call) -> Body:
     return {"quotas": [{**limits, **_target(project_id)} for project_id, limits in found.items()]}
 
 
-@service.get("/v2.0/quotas/{project_id}", target=PROJECT, policy="get_quota")
+@service.get("/v2.0/quotas/{project_id}", target=PROJECT, policy="get_quota", response=LIMITS)
 def show_quotas(call: Call, project_id: str) -> Body:
     """Show a project's quotas."""
     return {"quota": model.limits(call.tx, project_id)}
 
 
-@service.get("/v2.0/quotas/{project_id}/default", target=PROJECT, policy="get_quota")
-@service.get("/v2.0/quotas/{project_id}/default.json", target=PROJECT, policy="get_quota")
+@service.get("/v2.0/quotas/{project_id}/default", target=PROJECT, policy="get_quota", response=LIMITS)
+@service.get("/v2.0/quotas/{project_id}/default.json", target=PROJECT, policy="get_quota", response=LIMITS)
 def show_default_quotas(call: Call, project_id: str) -> Body:
     """Show the quotas of a project that has none of its own."""
     return {"quota": dict(model.DEFAULTS)}
 
 
-@service.get("/v2.0/quotas/{project_id}/details", target=PROJECT, policy="get_quota")
-@service.get("/v2.0/quotas/{project_id}/details.json", target=PROJECT, policy="get_quota")
+@service.get("/v2.0/quotas/{project_id}/details", target=PROJECT, policy="get_quota", response=DETAILS)
+@service.get("/v2.0/quotas/{project_id}/details.json", target=PROJECT, policy="get_quota", response=DETAILS)
 def show_quota_details(call: Call, project_id: str) -> Body:
     """Show a project's quotas and what is used of them."""
     used = model.used(call.tx, project_id)
@@ -49,7 +64,7 @@ def show_quota_details(call: Call, project_id: str) -> Body:
     return {"quota": {name: {"limit": limits[name], "used": used[name], "reserved": 0} for name in limits}}
 
 
-@service.put("/v2.0/quotas/{project_id}", target=PROJECT, policy="update_quota", request=dict)
+@service.put("/v2.0/quotas/{project_id}", target=PROJECT, policy="update_quota", request=NEW_LIMITS, response=LIMITS)
 def update_quotas(call: Call, project_id: str) -> Body:
     """Set limits of a project."""
     given = call.body.get("quota")

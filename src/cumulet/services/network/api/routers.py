@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call, Target
+from cumulet.http.bodies import Record, optional, under
 from cumulet.http.collections import is_uuid
 from cumulet.services.network import faults
+from cumulet.services.network.bodies import Changed, Given
 from cumulet.services.network.crud import crud
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import routers as model
@@ -19,6 +21,18 @@ from cumulet.services.network.wire.attributes import Refused, items, route
 NOUN = model.NOUN
 
 crud(service, NOUN, model)
+
+
+_INTERFACE = Given(Record("", {"subnet_id": optional(str), "port_id": optional(str)}))
+_ATTACHED = Record(
+    "RouterInterface",
+    {
+        **dict.fromkeys(("id", "tenant_id", "project_id", "port_id", "network_id", "subnet_id"), str),
+        "subnet_ids": [str],
+        "tags": [str],
+    },
+)
+_ROUTES = Given(under("router", {"routes": [{"destination": str, "nexthop": str}]}))
 
 
 def _ids(call: Call) -> dict[str, Any]:
@@ -44,7 +58,11 @@ ALLOWED = _Allowed()
 
 
 @service.put(
-    "/v2.0/routers/{router_id}/add_router_interface", target=ALLOWED, policy="add_router_interface", request=dict
+    "/v2.0/routers/{router_id}/add_router_interface",
+    target=ALLOWED,
+    policy="add_router_interface",
+    request=_INTERFACE,
+    response=_ATTACHED,
 )
 def add_router_interface(call: Call, row: Row[Any]) -> Body:
     """Give a router an interface on a subnet, or by a port."""
@@ -52,7 +70,11 @@ def add_router_interface(call: Call, row: Row[Any]) -> Body:
 
 
 @service.put(
-    "/v2.0/routers/{router_id}/remove_router_interface", target=ALLOWED, policy="remove_router_interface", request=dict
+    "/v2.0/routers/{router_id}/remove_router_interface",
+    target=ALLOWED,
+    policy="remove_router_interface",
+    request=_INTERFACE,
+    response=_ATTACHED,
 )
 def remove_router_interface(call: Call, row: Row[Any]) -> Body:
     """Take an interface from a router."""
@@ -66,14 +88,26 @@ def _routes(call: Call) -> list[Any]:
         raise faults.invalid("routes", str(refused)) from None
 
 
-@service.put("/v2.0/routers/{router_id}/add_extraroutes", target=ALLOWED, policy="add_extraroutes", request=dict)
+@service.put(
+    "/v2.0/routers/{router_id}/add_extraroutes",
+    target=ALLOWED,
+    policy="add_extraroutes",
+    request=_ROUTES,
+    response=Changed(NOUN),
+)
 def add_extraroutes(call: Call, row: Row[Any]) -> Body:
     """Add routes to a router."""
     model.change_routes(call.tx, row, add=_routes(call))
     return one(call, NOUN, row.id)
 
 
-@service.put("/v2.0/routers/{router_id}/remove_extraroutes", target=ALLOWED, policy="remove_extraroutes", request=dict)
+@service.put(
+    "/v2.0/routers/{router_id}/remove_extraroutes",
+    target=ALLOWED,
+    policy="remove_extraroutes",
+    request=_ROUTES,
+    response=Changed(NOUN),
+)
 def remove_extraroutes(call: Call, row: Row[Any]) -> Body:
     """Take routes from a router."""
     model.change_routes(call.tx, row, drop=_routes(call))

@@ -7,6 +7,7 @@ from typing import Any
 from cumulet.http import Call
 from cumulet.services.network.api.security_groups import NOUN as GROUP
 from cumulet.services.network.api.security_groups import with_default
+from cumulet.services.network.bodies import Created, Creation, Filters, ShownList
 from cumulet.services.network.crud import crud
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas
@@ -21,7 +22,14 @@ NOUN = model.NOUN
 crud(service, NOUN, model, but="list create update")
 
 
-@service.get("/v2.0/security-group-rules", target=Listed(NOUN), policy="get_security_group_rule", transaction="none")
+@service.get(
+    "/v2.0/security-group-rules",
+    target=Listed(NOUN),
+    policy="get_security_group_rule",
+    transaction="none",
+    response=ShownList(NOUN),
+    query=Filters(NOUN),
+)
 def list_security_group_rules(call: Call, allowed: bool) -> Body:
     """List rules of security groups."""
     with_default(call)
@@ -29,10 +37,16 @@ def list_security_group_rules(call: Call, allowed: bool) -> Body:
         return listing(call, NOUN, allowed)
 
 
-@service.post("/v2.0/security-group-rules", status=201, policy_in_handler="create_security_group_rule", request=dict)
+@service.post(
+    "/v2.0/security-group-rules",
+    status=201,
+    policy_in_handler="create_security_group_rule",
+    request=Creation(NOUN),
+    response=Created(NOUN),
+)
 def create_security_group_rules(call: Call) -> Body:
     """Create a rule of a security group, or several at once."""
-    items, bulk = NOUN.resource.many(call.body)
+    items, bulk = call.body
     room(call, NOUN, items)
     plans = [_plan(call, given) for given in items]
     projects = {project_id for project_id, _ in plans}

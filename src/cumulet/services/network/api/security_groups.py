@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cumulet.http import Call
+from cumulet.services.network.bodies import Created, Creation, Filters, ShownList
 from cumulet.services.network.crud import crud, make, plan
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import default_groups
@@ -27,7 +28,14 @@ def with_default(call: Call) -> None:
         default_groups.ensure_default(tx, project_id)
 
 
-@service.get("/v2.0/security-groups", target=Listed(NOUN), policy="get_security_group", transaction="none")
+@service.get(
+    "/v2.0/security-groups",
+    target=Listed(NOUN),
+    policy="get_security_group",
+    transaction="none",
+    response=ShownList(NOUN),
+    query=Filters(NOUN),
+)
 def list_security_groups(call: Call, allowed: bool) -> Body:
     """List security groups."""
     with_default(call)
@@ -35,10 +43,16 @@ def list_security_groups(call: Call, allowed: bool) -> Body:
         return listing(call, NOUN, allowed)
 
 
-@service.post("/v2.0/security-groups", status=201, policy_in_handler="create_security_group", request=dict)
+@service.post(
+    "/v2.0/security-groups",
+    status=201,
+    policy_in_handler="create_security_group",
+    request=Creation(NOUN),
+    response=Created(NOUN),
+)
 def create_security_groups(call: Call) -> Body:
     """Create a security group, or several at once."""
-    items, bulk = NOUN.resource.many(call.body)
+    items, bulk = call.body
     room(call, NOUN, items)
     plans = [plan(call, NOUN, given) for given in items]
     for project_id in {each.project_id for each in plans}:

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from cumulet.http import Call, Target
+from cumulet.http.bodies import Query, under
 from cumulet.http.faults import NotFound
 from cumulet.services.network import faults
 from cumulet.services.network.api import floatingips, networks, ports, routers, security_groups, subnets
+from cumulet.services.network.bodies import Given
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import tags as model
 from cumulet.services.network.model.nouns import Noun
@@ -51,6 +53,7 @@ class _Tagged(Target):
 
 
 TAGGED = _Tagged()
+TAGS = under("tags", [str])
 
 
 def _touched(call: Call, noun: Noun, row: Row[Any]) -> None:
@@ -63,7 +66,9 @@ def _word(tag: str) -> str:
     return tag
 
 
-@service.get("/v2.0/{collection}/{resource_id}/tags", target=TAGGED, policy="get_network:tags")
+@service.get(
+    "/v2.0/{collection}/{resource_id}/tags", target=TAGGED, policy="get_network:tags", response=TAGS, query=Query({})
+)
 def list_tags(call: Call, tagged: Tagged) -> Body:
     """List tags of a resource."""
     _, row = tagged
@@ -78,7 +83,13 @@ def show_tag(call: Call, tagged: Tagged, tag: str) -> None:
         raise NotFound(f"Tag {tag} could not be found.", code="TagNotFound")
 
 
-@service.put("/v2.0/{collection}/{resource_id}/tags", target=TAGGED, policy="update_network:tags", request=dict)
+@service.put(
+    "/v2.0/{collection}/{resource_id}/tags",
+    target=TAGGED,
+    policy="update_network:tags",
+    request=Given(under("tags", [str])),
+    response=TAGS,
+)
 def replace_tags(call: Call, tagged: Tagged) -> Body:
     """Replace all tags of a resource."""
     noun, row = tagged

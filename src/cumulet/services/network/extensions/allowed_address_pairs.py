@@ -12,12 +12,13 @@ from cumulet.http.repeats import repeated
 from cumulet.services.network.check_strings import ADMIN, NET_OWNER, rules
 from cumulet.services.network.draft import PortDraft
 from cumulet.services.network.extension import Extension
-from cumulet.services.network.wire.attributes import Attribute, Refused, ip_address, items, keyed, mac_address
+from cumulet.services.network.wire.attributes import Attribute, Refused, ip_address, items, keyed, mac_address, typed
 
 MOST = 10
 """Pairs of one port, as in Neutron."""
 
 
+@typed({"ip_address": str, "mac_address": str})
 def address_pair(value: Any) -> dict[str, Any]:
     """``{"ip_address": address or CIDR, "mac_address"}``. The CIDR keeps its host bits, as Neutron's does."""
 

@@ -12,12 +12,12 @@ from cumulet.http.faults import NotFound
 from cumulet.services.network.check_strings import rules
 from cumulet.services.network.draft import Draft
 from cumulet.services.network.extension import Body, Extension
-from cumulet.services.network.wire.attributes import READ_ONLY, Attribute, items, text
+from cumulet.services.network.wire.attributes import Attribute, items, read_only, text
 
 ZONE = "nova"
 _ATTRIBUTES = {
     "availability_zone_hints": Attribute(items(text(255)), [], put=False),
-    "availability_zones": READ_ONLY,
+    "availability_zones": read_only([str]),
 }
 
 

@@ -16,7 +16,7 @@ from cumulet.services.network.extension import Body, Extension
 from cumulet.services.network.model import port_bindings as model
 from cumulet.services.network.model.propagation import DHCP
 from cumulet.services.network.tables import port_bindings
-from cumulet.services.network.wire.attributes import Attribute, Refused, mapping, one_of, text
+from cumulet.services.network.wire.attributes import Attribute, Refused, mapping, one_of, text, typed
 
 VNIC_TYPES = (
     *("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic"),
@@ -40,6 +40,7 @@ def binding_to(tx: Transaction, host: str) -> Binding:
     return Binding(host, found.link_id if found else None)
 
 
+@typed(dict)
 def profile(value: Any) -> dict[str, Any]:
     """What a deployer's driver says of a port; nothing here reads it."""
     found = mapping(value)

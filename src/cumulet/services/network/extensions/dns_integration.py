@@ -11,11 +11,12 @@ from cumulet.db import Transaction
 from cumulet.desired import texts
 from cumulet.services.network.draft import PortDraft
 from cumulet.services.network.extension import Body, Extension
-from cumulet.services.network.wire.attributes import READ_ONLY, Attribute, Refused
+from cumulet.services.network.wire.attributes import Attribute, Refused, read_only, typed
 
 DOMAIN = "openstacklocal"
 
 
+@typed(str)
 def dns_name(value: Any) -> str:
     """A host name of DNS labels, or nothing."""
     if value in (None, ""):
@@ -30,6 +31,7 @@ def dns_name(value: Any) -> str:
         ) from None
 
 
+@typed(str)
 def dns_domain(value: Any) -> str:
     """A domain with a dot at its end, or nothing."""
     found = dns_name(value)
@@ -68,7 +70,11 @@ EXTENSION = Extension(
     "DNS Integration",
     "Provides integration with DNS.",
     adds={
-        "port": {"dns_name": _NAME, "dns_domain": _DOMAIN, "dns_assignment": READ_ONLY},
+        "port": {
+            "dns_name": _NAME,
+            "dns_domain": _DOMAIN,
+            "dns_assignment": read_only([{"hostname": str, "ip_address": str, "fqdn": str}]),
+        },
         "network": {"dns_domain": _DOMAIN},
         "floatingip": {"dns_name": _FIXED_NAME, "dns_domain": _FIXED_DOMAIN},
     },

@@ -9,9 +9,10 @@ from cumulet.db import Transaction
 from cumulet.desired import texts
 from cumulet.services.network.draft import PortDraft
 from cumulet.services.network.extension import Extension
-from cumulet.services.network.wire.attributes import Attribute, Refused, integer, items, keyed
+from cumulet.services.network.wire.attributes import Attribute, Refused, integer, items, keyed, typed
 
 
+@typed({"opt_name": str, "opt_value": str, "ip_version": int})
 def dhcp_option(value: Any) -> dict[str, Any]:
     """``{"opt_name", "opt_value", "ip_version"}``; a null value drops the option. What no DHCP server knows or can be
     told is taken, as by Neutron: nodes leave it out."""
@@ -33,6 +34,7 @@ def dhcp_option(value: Any) -> dict[str, Any]:
     return {"ip_version": 4, **found}
 
 
+@typed([{"opt_name": str, "opt_value": str, "ip_version": int}])
 def dhcp_options(value: Any) -> list[dict[str, Any]]:
     """Options, as many as a DHCP server shall have of one port."""
     found: list[dict[str, Any]] = items(dhcp_option)(value)

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from cumulet.db import Transaction
+from cumulet.http.bodies import OneOf
 from cumulet.services.network.extension import Body, Extension
 from cumulet.services.network.tables import ports
-from cumulet.services.network.wire.attributes import READ_ONLY
+from cumulet.services.network.wire.attributes import read_only
 
 _TOLD = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
 
@@ -25,10 +26,15 @@ def show(tx: Transaction, rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
         body["port_details"] = None if port is None else {name: getattr(port, name) for name in _TOLD}
 
 
+_DETAILS = {
+    **dict.fromkeys(("name", "network_id", "mac_address", "status", "device_id", "device_owner"), str),
+    "admin_state_up": bool,
+}
+
 EXTENSION = Extension(
     "fip-port-details",
     "Floating IP Port Details Extension",
     "Add port_details attribute to Floating IP resource",
-    adds={"floatingip": {"port_details": READ_ONLY}},
+    adds={"floatingip": {"port_details": read_only(OneOf(_DETAILS, None))}},
     shows={"floatingip": show},
 )

@@ -20,6 +20,7 @@ from cumulet.services.network.wire.attributes import (
     boolean,
     ip_address,
     optional,
+    read_only,
     uuid,
 )
 from cumulet.services.network.wire.routers import gateway_info
@@ -54,10 +55,10 @@ FLOATINGIP = Resource(
         "id": ID,
         "floating_network_id": Attribute(uuid, REQUIRED, put=False),
         "floating_ip_address": Attribute(optional(ip_address), None, put=False, guarded=True),
-        "subnet_id": Attribute(optional(uuid), None, put=False),
+        "subnet_id": Attribute(optional(uuid), None, put=False, shown=False),
         "port_id": Attribute(optional(uuid), None),
         "fixed_ip_address": Attribute(optional(ip_address), None),
-        "router_id": READ_ONLY,
+        "router_id": read_only(str | None),
         "status": READ_ONLY,
     },
 )

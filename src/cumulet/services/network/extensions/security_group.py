@@ -25,7 +25,7 @@ from cumulet.services.network.wire.attributes import (
     items,
     one_of,
     optional,
-    text,
+    read_only,
     uuid,
 )
 from cumulet.services.network.wire.security_groups import ethertype, port_number, prefix, protocol
@@ -33,7 +33,7 @@ from cumulet.services.network.wire.security_groups import ethertype, port_number
 SECURITY_GROUP = Resource(
     "security_group",
     "security_groups",
-    {"id": ID, "name": NAME, "security_group_rules": Attribute(text(), post=False, put=False)},
+    {"id": ID, "name": NAME, "security_group_rules": read_only([dict])},
 )
 
 SECURITY_GROUP_RULE = Resource(

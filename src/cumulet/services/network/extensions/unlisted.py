@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, false, true
 
 from cumulet.services.network.extension import Extension
-from cumulet.services.network.wire.attributes import READ_ONLY, Attribute, Refused, boolean, optional, text, uuid
+from cumulet.services.network.wire.attributes import Attribute, Refused, boolean, optional, read_only, typed, uuid
 
 
+@typed(bool)
 def _single(value: Any) -> bool:
     if boolean(value):
         raise Refused("distributed and highly available routers are not supported")
@@ -38,7 +39,7 @@ EXTENSIONS = (
         "Address scope",
         "Address scopes extension.",
         listed=False,
-        adds={"network": dict.fromkeys(_SCOPES, READ_ONLY)},
+        adds={"network": dict.fromkeys(_SCOPES, read_only(str | None))},
         constants={"network": dict.fromkeys(_SCOPES)},
     ),
     Extension(
@@ -72,7 +73,7 @@ EXTENSIONS = (
         "Normalized CIDR field for security group rules",
         "Add new field with normalized remote_ip_prefix cidr in SG rule",
         listed=False,
-        adds={"security_group_rule": {"normalized_cidr": Attribute(text(), post=False, put=False)}},
+        adds={"security_group_rule": {"normalized_cidr": read_only(str | None)}},
         columns={"security_group_rule": {"normalized_cidr": "remote_ip_prefix"}},
     ),
     Extension(

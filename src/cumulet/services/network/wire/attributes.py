@@ -7,16 +7,30 @@ answers has every attribute that may be posted, with its default when the client
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
 from cumulet.desired import texts
 from cumulet.http import collections
+from cumulet.http.bodies import OneOf
+from cumulet.http.bodies import optional as maybe
 from cumulet.http.repeats import repeated
 from cumulet.services.network import faults
 
 Convert = Callable[[Any], Any]
+Conversion = TypeVar("Conversion", bound=Convert)
+_TERMS: dict[Convert, Any] = {}
+
+
+def typed(term: Any) -> Callable[[Conversion], Conversion]:
+    """Say what the values of a conversion look like in answers: a term of `cumulet.http.bodies`."""
+
+    def note(convert: Conversion) -> Conversion:
+        _TERMS[convert] = term
+        return convert
+
+    return note
 
 
 class Refused(Exception):
@@ -45,7 +59,8 @@ ABSENT: Any = _Absent()
 
 class Attribute(Struct, frozen=True):
     """`post`, `put`: may be given on create, on update. `guarded`: has policy rules of its own
-    (``create_port:mac_address``). `hidden`: its ``get_`` rule decides who sees it."""
+    (``create_port:mac_address``). `hidden`: its ``get_`` rule decides who sees it. `shown`: answers have it. `looks`:
+    how it looks there, where its conversion does not say."""
 
     convert: Convert
     default: Any = ABSENT
@@ -53,6 +68,13 @@ class Attribute(Struct, frozen=True):
     put: bool = True
     guarded: bool = False
     hidden: bool = False
+    shown: bool = True
+    looks: Any = None
+
+    @property
+    def term(self) -> Any:
+        """How its values look."""
+        return _TERMS[self.convert] if self.looks is None else self.looks
 
 
 class Resource(Struct, frozen=True):
@@ -118,6 +140,7 @@ _PROJECT = ("tenant_id", "project_id")
 def text(limit: int = 255) -> Convert:
     """A string of at most `limit` characters that a database can hold. It never reaches a host."""
 
+    @typed(str)
     def convert(value: Any) -> str:
         if not isinstance(value, str):
             raise Refused(f"'{value}' is not a valid string")
@@ -130,6 +153,7 @@ def text(limit: int = 255) -> Convert:
     return convert
 
 
+@typed(bool)
 def boolean(value: Any) -> bool:
     """true/false in the spellings that Neutron takes."""
     found = collections.boolean(value) if isinstance(value, str) else None
@@ -140,6 +164,7 @@ def boolean(value: Any) -> bool:
     raise Refused(f"'{value}' cannot be converted to boolean")
 
 
+@typed(str)
 def uuid(value: Any) -> str:
     if not collections.is_uuid(value):
         raise Refused(f"'{value}' is not a valid UUID")
@@ -148,10 +173,11 @@ def uuid(value: Any) -> str:
 
 def optional(inner: Convert) -> Convert:
     """`inner`, or null."""
-    return lambda value: None if value is None else inner(value)
+    return typed(OneOf(_TERMS[inner], None))(lambda value: None if value is None else inner(value))
 
 
 def one_of(*values: str) -> Convert:
+    @typed(str)
     def convert(value: Any) -> str:
         if value not in values:
             raise Refused(f"'{value}' is not in {list(values)}")
@@ -161,6 +187,7 @@ def one_of(*values: str) -> Convert:
 
 
 def integer(least: int | None = None, most: int | None = None) -> Convert:
+    @typed(int)
     def convert(value: Any) -> int:
         try:
             found = texts.whole(int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -175,6 +202,7 @@ def integer(least: int | None = None, most: int | None = None) -> Convert:
     return convert
 
 
+@typed(str)
 def ip_address(value: Any) -> str:
     """An address in its usual spelling."""
     try:
@@ -183,6 +211,7 @@ def ip_address(value: Any) -> str:
         raise Refused(f"'{value}' is not a valid IP address") from None
 
 
+@typed(str)
 def subnet(value: Any) -> str:
     """The network that an address with a prefix's length or mask lies in, as a CIDR."""
     try:
@@ -191,6 +220,7 @@ def subnet(value: Any) -> str:
         raise Refused(f"'{value}' is not a valid IP subnet") from None
 
 
+@typed(str)
 def destination(value: Any) -> str:
     """A CIDR that routes lead to: without bits of the host, and not of the machine itself."""
     try:
@@ -204,6 +234,7 @@ def destination(value: Any) -> str:
     return str(found.network)
 
 
+@typed(str)
 def mac_address(value: Any) -> str:
     """A MAC address as lower case with colons; neither zero nor everybody's."""
     try:
@@ -215,6 +246,7 @@ def mac_address(value: Any) -> str:
 def items(inner: Convert, *, unique: bool = True) -> Convert:
     """A list of `inner`; null is an empty one."""
 
+    @typed([_TERMS[inner]])
     def convert(value: Any) -> list[Any]:
         if value is None:
             return []
@@ -228,6 +260,7 @@ def items(inner: Convert, *, unique: bool = True) -> Convert:
     return convert
 
 
+@typed(dict)
 def mapping(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
@@ -250,6 +283,7 @@ def keyed(value: Any, converts: Mapping[str, Convert], required: tuple[str, ...]
     return {name: converts[name](inner) for name, inner in value.items()}
 
 
+@typed({"destination": str, "nexthop": str})
 def route(value: Any) -> dict[str, Any]:
     """``{"destination": CIDR, "nexthop": address}``, both of one IP version."""
     found = keyed(value, {"destination": destination, "nexthop": ip_address}, ("destination", "nexthop"))
@@ -261,6 +295,7 @@ def route(value: Any) -> dict[str, Any]:
 MOST_ADDRESSES = 100
 
 
+@typed([{"subnet_id": str, "ip_address": str}])
 def fixed_ips(value: Any) -> list[dict[str, Any]]:
     """Addresses ``{"subnet_id", "ip_address"}``, as many as a port may have: each is looked up, told to a DHCP server
     and a rule of each filter. A subnet may stand in several; no address may. Other keys are ignored, as by Neutron."""
@@ -274,6 +309,7 @@ def fixed_ips(value: Any) -> list[dict[str, Any]]:
     return list(found)
 
 
+@typed({"subnet_id": maybe(str), "ip_address": maybe(str)})
 def _fixed_ip(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(f"Invalid data format for fixed IP: '{value}'")
@@ -284,3 +320,8 @@ def _fixed_ip(value: Any) -> dict[str, Any]:
 ID = Attribute(uuid, post=False, put=False)
 NAME = Attribute(text(), "")
 READ_ONLY = Attribute(text(), post=False, put=False)
+
+
+def read_only(looks: Any) -> Attribute:
+    """An attribute that only the service writes, with how it looks."""
+    return Attribute(text(), post=False, put=False, looks=looks)

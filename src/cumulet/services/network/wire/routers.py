@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.services.network.wire.attributes import Refused, boolean, fixed_ips, keyed, optional, uuid
+from cumulet.http.bodies import OneOf, Record
+from cumulet.services.network.wire.attributes import Refused, boolean, fixed_ips, keyed, optional, typed, uuid
+
+GATEWAY = Record(
+    "GatewayInfo",
+    {
+        "network_id": str,
+        "enable_snat": bool,
+        "external_fixed_ips": [{"subnet_id": str, "ip_address": str}],
+    },
+)
 
 
+@typed(OneOf(GATEWAY, None))
 def gateway_info(value: Any) -> dict[str, Any] | None:
     """``{"network_id", "enable_snat", "external_fixed_ips"}``; null or {} take the gateway away."""
     if value is None or value == {}:

@@ -8,7 +8,7 @@ from typing import Any
 from cumulet.desired import texts
 from cumulet.desired.texts import PROTOCOLS
 from cumulet.http.faults import BadRequest, Fault
-from cumulet.services.network.wire.attributes import Refused
+from cumulet.services.network.wire.attributes import Refused, typed
 
 _WITH_PORTS = (6, 17, 33, 132, 136)
 _ICMP = (1, 58)
@@ -19,6 +19,7 @@ def _fault(code: str, message: str) -> Fault:
     return BadRequest(message, code=code)
 
 
+@typed(str | None)
 def protocol(value: Any) -> str | None:
     """A protocol's name or number as text; "any" is none."""
     if value is None or value in ("", "any"):
@@ -35,6 +36,7 @@ def protocol(value: Any) -> str | None:
     return value.lower() if named else str(found)
 
 
+@typed(int | None)
 def port_number(value: Any) -> int | None:
     if value is None:
         return None
@@ -44,6 +46,7 @@ def port_number(value: Any) -> int | None:
         raise _fault("SecurityGroupInvalidPortValue", f"Invalid value for port {value}") from None
 
 
+@typed(str)
 def ethertype(value: Any) -> str:
     for known in ("IPv4", "IPv6"):
         if isinstance(value, str) and value.lower() == known.lower():
@@ -51,6 +54,7 @@ def ethertype(value: Any) -> str:
     raise Refused(f"'{value}' is not in ['IPv4', 'IPv6']")
 
 
+@typed(str | None)
 def prefix(value: Any) -> str | None:
     """A CIDR; a single address is a network of one."""
     if value is None or value == "":

@@ -20,12 +20,14 @@ from cumulet.services.network.wire.attributes import (
     optional,
     route,
     subnet,
+    typed,
     uuid,
 )
 
 _MODES = one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
 
 
+@typed(int)
 def _version(value: Any) -> int:
     found = integer()(value)
     if found not in (4, 6):
@@ -33,6 +35,7 @@ def _version(value: Any) -> int:
     return int(found)
 
 
+@typed([{"start": str, "end": str}])
 def pools(value: Any) -> Any:
     """``[{"start": address, "end": address}]``; null means "none were given"."""
     if value is None:
@@ -45,6 +48,7 @@ def pools(value: Any) -> Any:
     return [{"start": ip_address(pool["start"]), "end": ip_address(pool["end"])} for pool in value]
 
 
+@typed(str)
 def nameserver(value: Any) -> str:
     """An address of a name server; 0.0.0.0 and :: say that none shall be announced."""
     try:
