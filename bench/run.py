@@ -30,7 +30,7 @@ FIGURES = json.loads(Path(__file__).with_name("openstack.json").read_text())
 def launch(state: Path, *words: str, checkout: Path = ROOT) -> None:
     """Run a verb of the cloud's launcher. Another checkout makes an environment of its own."""
     env = {name: text for name, text in os.environ.items() if checkout == ROOT or not name.startswith("CUMULET_")}
-    command = [checkout / "cumulet", words[0], "--state", state, *words[1:]]
+    command: list[str | Path] = [checkout / "cumulet", words[0], "--state", state, *words[1:]]
     subprocess.run(command, check=True, stdout=sys.stderr, env=env)
 
 
@@ -69,7 +69,7 @@ async def floor(url: str, seconds: float = 3.0) -> dict[str, float]:
 
 def status(state: Path) -> dict[str, Any]:
     """``cumulet status --json``."""
-    words = [ROOT / "cumulet", "status", "--state", state, "--json"]
+    words: list[str | Path] = [ROOT / "cumulet", "status", "--state", state, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return dict(json.loads(done.stdout))
 

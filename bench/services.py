@@ -145,7 +145,7 @@ def requests(state: Path) -> dict[str, Request | Journey]:
         "token issue": request("POST", f"{url}/v3/auth/tokens", 201, json.dumps(login).encode()),
         "token validate": request("GET", f"{url}/v3/auth/tokens", X_Auth_Token=token, X_Subject_Token=token),
         "image list": request("GET", f"{admin.url('image')}/images", X_Auth_Token=token),
-        "candidates": request("GET", f"{admin.url('placement')}{CANDIDATES}", X_Auth_Token=token, **latest),
+        "candidates": request("GET", f"{admin.url('placement')}{CANDIDATES}", X_Auth_Token=token, **latest),  # type: ignore[arg-type]
         "network list": request("GET", f"{admin.url('network')}/networks", X_Auth_Token=token),
         "server list": request("GET", f"{admin.url('compute')}/servers/detail", X_Auth_Token=token),
         "server show": request("GET", f"{admin.url('compute')}/servers/{server.pop('id')}", X_Auth_Token=token),

@@ -32,7 +32,7 @@ def verb(checkout: Path, state: Path, *words: str) -> float:
     env = {name: text for name, text in os.environ.items() if not name.startswith("CUMULET_")}
     env["PYTHONPATH"] = str(checkout / "src")
     begun = time.monotonic()
-    command = [sys.executable, "-m", "cumulet.cli.main", words[0], "--state", state, *words[1:]]
+    command: list[str | Path] = [sys.executable, "-m", "cumulet.cli.main", words[0], "--state", state, *words[1:]]
     subprocess.run(command, check=True, env=env, cwd="/")
     return time.monotonic() - begun
 

@@ -117,7 +117,7 @@ def busily(image: Image, measure: Callable[[], None], each: int) -> float:
 def rounds(cloud: Cloud, args: argparse.Namespace) -> dict[str, Any]:
     """Idle and busy in turn, the list and the floor in each: name → what each round found."""
     asked = cloud.requests["image list"]
-    head = dict(line.split(": ", 1) for line in asked.data.decode().splitlines()[1:] if ": " in line)
+    head = dict(line.split(": ", 1) for line in asked.data.decode().splitlines()[1:] if ": " in line)  # type: ignore[misc, union-attr]
     image = Image(f"http://127.0.0.1:{asked.port}/v2", head["X-Auth-Token"], args.mib)
     found: dict[str, Any] = {"moved_mib_s": []}
 

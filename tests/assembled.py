@@ -22,10 +22,18 @@ from cumulet.cli.controller import Controller, assemble, loaders
 from cumulet.config import Settings
 from cumulet.db import Transaction
 from cumulet.http import Service
+from cumulet.http.mount import Mount
 
 PORT_BASE = 30000
 KEYSTONES_LETTER = '"cloud_admin": "role:admin"'
 """The line of policy.yaml with which the role admin on anything is the whole cloud's (``decisions/0028``)."""
+
+
+def mounted(controller: Controller, name: str) -> Mount:
+    """Where a service is asked."""
+    found = controller.app.mounts[controller.settings.ports.of(name)]
+    assert isinstance(found, Mount)
+    return found
 
 
 @dataclass

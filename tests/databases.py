@@ -44,7 +44,19 @@ def server() -> Path:
         user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     folder.chmod(0o711)  # a cloud's controller runs as a user of its own
     data = folder / "data"
-    made = [programs / "initdb", "-D", data, "-U", "cumulet", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    made: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "cumulet",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]
     subprocess.run([*user, *made], check=True, stdout=subprocess.DEVNULL, cwd=folder)
     options = {
         "listen_addresses": "",

@@ -90,7 +90,7 @@ def of_network(spec: Network, routed: frozenset[str] = frozenset()) -> Written:
     if spec.dhcp is not None:
         found.text("hosts", leases.hosts(spec))
         found.text("names", leases.additional_hosts(spec))
-        found.text("options", leases.options(spec, routed))
+        found.text("options", leases.options(spec, routed))  # type: ignore[arg-type]
         found.add("arguments", DhcpServers(Path("/run"))._arguments(spec, Path("/run/x")))
         found.add("words", (f"{texts.address(each.ip)}/{each.prefix}" for each in spec.dhcp.addresses))
     found.add("words", (str(texts.address(peer)) for peer in spec.peers))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from sqlalchemy import JSON, Boolean, Column, Float, Integer, LargeBinary, Select, String
@@ -23,7 +22,6 @@ _PYTHON: list[tuple[type[TypeEngine[Any]], type]] = [
 _JSON = {dict, list, str, int, float, bool}
 
 
-@cache
 def fields(kind: type[TypedRow]) -> dict[str, Any]:
     """Attribute → type of a class, those of its parents first."""
     hints = get_type_hints(kind)

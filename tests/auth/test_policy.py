@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +61,12 @@ def test_same_answers_as_the_enforcer(
     ours = Policy(RULES)
     theirs = oslo.Enforcer(cfg.ConfigOpts(), use_conf=False)
     theirs.set_rules(oslo.Rules.from_dict({rule.name: rule.check for rule in (*SHARED, *RULES)}), use_conf=False)
-    target = {"project_id": project, "user_id": user, "visibility": visibility, "network.project_id": project}
+    target: dict[str, Any] = {
+        "project_id": project,
+        "user_id": user,
+        "visibility": visibility,
+        "network.project_id": project,
+    }
     target["enabled"] = enabled
     for rule in RULES:
         assert ours.allows(rule.name, caller, target) == bool(

@@ -29,5 +29,5 @@ def fake_specs(settings: Settings, user: pwd.struct_passwd | None) -> list[Child
 
 up.child_specs = fake_specs
 if "CUMULET_TEST_USER" not in os.environ:
-    machine.ensure_user = lambda state: pwd.getpwuid(os.geteuid())  # type: ignore[assignment]
+    machine.ensure_user = lambda state: pwd.getpwuid(os.geteuid())
 sys.exit(main())

@@ -119,6 +119,7 @@ def main() -> None:
         sys.exit(f"{role}: broken on purpose")
     SETTINGS = Settings.load(state)
     if role == "controller":
+        assert isinstance(SETTINGS.database, Path)
         SETTINGS.database.touch()
     if role == "node":
         (SETTINGS.node_dir / "joined").touch()

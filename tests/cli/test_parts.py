@@ -57,7 +57,7 @@ def test_name_servers_on_loopback_are_no_use_to_a_guest(tmp_path: Path) -> None:
 def test_addresses_of_the_external_pool() -> None:
     assert first_user.provider_addresses("172.24.4.0/24") == ("172.24.4.1", "172.24.4.100", "172.24.4.250")
     gateway, first, last = (ipaddress.ip_address(text) for text in first_user.provider_addresses("10.0.0.0/28"))
-    assert gateway < first < last < ipaddress.ip_address("10.0.0.15")
+    assert gateway < first < last < ipaddress.ip_address("10.0.0.15")  # type: ignore[operator]
 
 
 def test_a_sourced_openrc_survives_any_password(tmp_path: Path) -> None:

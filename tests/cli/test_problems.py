@@ -42,9 +42,8 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def row(name: str = "node", **values: Any) -> ProcessRow:
-    return ProcessRow(
-        **{"name": name, "pid": 4711, "started": time.time(), "restarts": 0} | values, last_exit="exit 1", pss_kb=None
-    )
+    given: dict[str, Any] = {"name": name, "pid": 4711, "started": time.time(), "restarts": 0} | values
+    return ProcessRow(**given, last_exit="exit 1", pss_kb=None)
 
 
 def codes(seen: problems.Seen) -> list[str]:

@@ -47,7 +47,7 @@ def test_a_clients_library_works_with_clouds_yaml(cloud: Cloud) -> None:
     client = session.Session(auth=password, verify=found["cacert"])
     for service in ("compute", "image", "network", "placement"):
         url = client.get_endpoint(service_type=service, interface="public")
-        assert url.startswith("https://")
+        assert url is not None and url.startswith("https://")
         assert client.get("/", endpoint_filter={"service_type": service, "interface": "public"}).status_code < 400
     with pytest.raises(httpx.ConnectError):
         httpx.get(found["auth"]["auth_url"])

@@ -51,7 +51,7 @@ def test_the_database_is_copied_first(old: Database, tmp_path: Path) -> None:
     prepare(old, said.append)
     copy = tmp_path / "db" / f"before-{HEAD}.sqlite"
     assert said == [f"Upgrading the database from 0001 (0.1.0) to {HEAD} ({cumulet.__version__}); a copy is in {copy}"]
-    assert (revision(old.where), revision(copy)) == (HEAD, "0001")
+    assert (revision(Path(old.where)), revision(copy)) == (HEAD, "0001")
     assert copy.stat().st_mode & 0o777 == 0o600
     with old.read() as tx:
         assert [*tx.rows(text("SELECT revision, version FROM store_upgrades"))] == [(HEAD, cumulet.__version__)]
@@ -69,7 +69,7 @@ def test_the_copy_is_the_way_back(old: Database, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "db" / f"before-{HEAD}.sqlite", old.where)
     again = Database(old.where, durable=False)
     prepare(again, print)
-    assert revision(again.where) == HEAD
+    assert revision(Path(again.where)) == HEAD
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +123,7 @@ def test_no_room_for_the_copy(old: Database, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("cumulet.db.aside.shutil.disk_usage", lambda _: usage(1, 1, 1_000_000))
     with pytest.raises(SchemaError, match=r"no room for a copy .* MB are needed in .*, 1 MB are free\. Nothing was"):
         prepare(old)
-    assert revision(old.where) == "0001"
+    assert revision(Path(old.where)) == "0001"
 
 
 def test_a_damaged_one_is_not_upgraded(old: Database) -> None:
@@ -131,13 +131,13 @@ def test_a_damaged_one_is_not_upgraded(old: Database) -> None:
     with closing(sqlite3.connect(old.where)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         pages = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'compute_servers'").fetchone()
-    with old.where.open("r+b") as file:
+    with Path(old.where).open("r+b") as file:
         file.seek((pages[0] - 1) * 4096)
         file.write(b"\x7f" * 4096)
     with pytest.raises(SchemaError, match=r"damaged|malformed"):
         prepare(Database(old.where, durable=False))
-    assert revision(old.where) == "0001"
-    assert not [*old.where.parent.glob("*before*")]
+    assert revision(Path(old.where)) == "0001"
+    assert not [*Path(old.where).parent.glob("*before*")]
 
 
 SLOWLY = """
@@ -163,10 +163,10 @@ def test_whoever_is_killed_starts_over(old: Database, step: str) -> None:
     old.close()
     done = subprocess.run([sys.executable, "-c", SLOWLY, str(old.where), step], check=False)
     assert done.returncode == -9
-    assert revision(old.where) == "0001"
+    assert revision(Path(old.where)) == "0001"
     again = Database(old.where, durable=False)
     prepare(again, print)
-    assert revision(old.where) == HEAD
+    assert revision(Path(old.where)) == HEAD
     again.close()
 
 

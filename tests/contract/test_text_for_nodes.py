@@ -28,7 +28,7 @@ from cumulet.services.compute.tables import servers
 from cumulet.services.network import door as network
 from cumulet.services.network.tables import networks, ports, routers, security_groups
 from tests import node_side
-from tests.assembled import Answer, Assembled
+from tests.assembled import Answer, Assembled, mounted
 from tests.contract import text_requests as requests
 from tests.contract.text_requests import Sent, World
 from tests.hostile_texts import leaves, mutations
@@ -109,7 +109,7 @@ class Looker:
         for kind, table in _TABLES.items():
             refs = list(tx.execute(select(table.c.id)).scalars())
             add(kind, network.RENDERERS[kind](tx, link_id, refs))  # type: ignore[index]
-        context = self.world.cloud.controller.app.mounts[self.world.cloud.settings.ports.of("compute")].context
+        context = mounted(self.world.cloud.controller, "compute").context
         refs = list(tx.execute(select(servers.c.id).where(servers.c.host.is_not(None))).scalars())
         add("guest", compute.renderers(context)["guest"](tx, link_id, refs))
         spec = Guest(id=guest, name="instance-00000007", display_name="x", vcpus=1, memory_mb=64, root_gb=1)

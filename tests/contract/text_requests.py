@@ -19,7 +19,7 @@ from cumulet.http.shapes import nested
 from cumulet.services.network.api import security_group_rules
 from cumulet.services.network.api.tags import NOUNS
 from cumulet.services.network.wire.attributes import Resource
-from tests.assembled import Assembled
+from tests.assembled import Assembled, mounted
 
 HOST = "node"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDEkoWP5bqNvXjoJ0bBqmCPVTbLkXE3f2BQyRM3JnZ0D x"
@@ -392,7 +392,7 @@ class World:
 def build(cloud: Assembled) -> World:
     """Networks, ports, a router, a group, a server, on a host that has joined."""
     facts = HostFacts(hostname=HOST, vcpus=64, memory_mb=1 << 18, disk_gb=4096, tunnel_ip="10.255.0.1")
-    link = cloud.controller.app.mounts[cloud.settings.ports.of("link")].context
+    link = mounted(cloud.controller, "link").context
     with cloud.controller.db.transaction() as tx:
         link_id, _ = hosts.join(tx, HOST, [facts])
         for changed in link.hosts_changed:

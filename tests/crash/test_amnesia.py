@@ -30,6 +30,7 @@ from cumulet.node.agent import STREAMS
 from cumulet.node.keeper import Keeper
 from cumulet.node.link import LinkError
 from cumulet.node.simulated import Script
+from tests.assembled import mounted
 from tests.crash.consistency import disagreements
 from tests.crash.mortal import MortalCloud, _Inline, install
 from tests.crash.operations import body, furnish, listed
@@ -217,7 +218,7 @@ def _name(case: Any) -> str:
     return "+".join(f"{thing} {act}" for thing, act in case)
 
 
-@pytest.mark.parametrize("case", SINGLE + PAIRS + SEVERAL, ids=_name)
+@pytest.mark.parametrize("case", SINGLE + PAIRS + SEVERAL, ids=_name)  # type: ignore[operator]
 def test_nothing_that_ran_goes_and_all_comes_back(clouds: Clouds, tmp_path: Path, case: Any) -> None:
     state = tmp_path / "state"
     _copy(clouds.now, state)
@@ -354,7 +355,7 @@ def test_neighbouring_versions(clouds: Clouds, tmp_path: Path, monkeypatch: pyte
     link.seen = None
     assert {item.ref for item in link.changes(("guest",), 0, 0).items} == set(clouds.ids)
     link.heartbeat([])
-    standing = cloud.controller.app.mounts[cloud.settings.ports.of("link")].context.standing
+    standing = mounted(cloud.controller, "link").context.standing
     standing.estranged = "these are not its rows"
     with pytest.raises(LinkError, match="503"):
         link.changes(("guest",), 0, 0)

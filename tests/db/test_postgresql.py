@@ -214,7 +214,7 @@ def test_the_url_is_a_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="chmod 600"):
         _ = settings.database
     file.chmod(0o600)
-    assert settings.database == "postgresql://cumulet:hush@db.example.com/cumulet"
+    assert settings.database == "postgresql://cumulet:hush@db.example.com/cumulet"  # type: ignore[comparison-overlap]
     assert "hush" not in settings.to_toml() and "hush" not in repr(settings)
     assert "hush" not in repr(postgresql_url(str(settings.database)))
     for wrong in ("mysql://cumulet:hush@db/cumulet", "hush", ""):

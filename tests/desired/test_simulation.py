@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from cumulet.node.simulation import Behaviour, Script, Simulation
 
 
 def guest(number: int, name: str = "web", **simulated: str) -> Guest:
-    known = {"vcpus": 1, "memory_mb": 64, "root_gb": 1}
+    known: dict[str, Any] = {"vcpus": 1, "memory_mb": 64, "root_gb": 1}
     return Guest(id=str(number), name=f"instance-{number:08x}", display_name=name, simulated=simulated, **known)
 
 

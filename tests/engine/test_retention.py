@@ -49,7 +49,7 @@ def live_and_die(db: Database, number: int, days: int | None) -> None:
     states = {"vm_state": "deleted" if at else "active", "created_at": 1, "updated_at": 1, "deleted_at": at}
     action = {"action": "create", "request_id": "r", "event": "e", "started_at": 1, "updated_at": 1}
     shown = {"visibility": "private", "status": "deleted" if at else "active", "min_disk": 0, "min_ram": 0}
-    shown |= {"protected": False, "os_hidden": False, "properties": {}, "created_at": 1, "updated_at": 1}
+    shown |= {"protected": False, "os_hidden": False, "properties": {}, "created_at": 1, "updated_at": 1}  # type: ignore[dict-item]
     with db.transaction() as tx:
         tx.insert(servers, {"id": server, **row, **states})
         tx.insert(server_tags, {"server_id": server, "tag": "t"})

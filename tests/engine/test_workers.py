@@ -189,7 +189,7 @@ def test_two_processes_do_not_do_the_same_job(db: Database, books: Books) -> Non
 
 def test_a_process_that_works_for_longer_than_a_lease_keeps_its_job(db: Database, books: Books) -> None:
     go_on = threading.Event()
-    books.at = lambda where, _run: go_on.wait(10) and None if where == "written" else None
+    books.at = lambda where, _run: go_on.wait(10) and None if where == "written" else None  # type: ignore[assignment]
     one, two = process(books), process(books)
     with running(db, one):
         ask(db, one, "s")
@@ -478,7 +478,7 @@ def test_jobs_that_lay_in_a_backup_have_as_much_time_left(db: Database, books: B
 
 def test_what_is_seen_of_a_job(db: Database, books: Books) -> None:
     go_on = threading.Event()
-    books.at = lambda where, _run: go_on.wait(10) and None if where == "written" else None
+    books.at = lambda where, _run: go_on.wait(10) and None if where == "written" else None  # type: ignore[assignment]
     workers = process(books)
     with running(db, workers):
         ask(db, workers, "s")

@@ -15,7 +15,7 @@ from cumulet.cli import docs, policy
 from cumulet.config import Settings
 from tests.assembled import Assembled
 
-services.SERVICES = (*services.SERVICES, "tests.extending.bells")
+services.SERVICES = (*services.SERVICES, "tests.extending.bells")  # type: ignore[assignment]
 
 ASKED = {
     "index": ("GET", "/v1/bells", None),

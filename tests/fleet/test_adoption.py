@@ -16,6 +16,7 @@ from cumulet.cli.main import main
 from cumulet.desired.items import Report
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import desired
+from tests.assembled import mounted
 from tests.fleet.adopting import KINDS, Cloud, Journal, changed, specs
 
 
@@ -99,7 +100,7 @@ def _ports(cloud: Cloud, net: str) -> list[dict[str, str]]:
 
 def _report_absent(cloud: Cloud) -> None:
     """The nodes say that the deleted guests are gone."""
-    context = cloud.side.controller.app.mounts[cloud.side.settings.ports.of("link")].context
+    context = mounted(cloud.side.controller, "link").context
     with cloud.side.controller.db.transaction() as tx:
         for link_id in cloud.links.values():
             told = desired.changes(tx, link_id, 0, ("guest",), cloud.renderers)
@@ -150,7 +151,7 @@ def test_rows_that_are_there_stay_as_they_are(lost: Any, fresh: Cloud) -> None:
                 item.spec |= {"id": item.ref, "project_id": "e" * 32, "name": "instance-00000077", "record": None}
                 item.spec["interfaces"][0] |= {"port_id": str(uuid.uuid4()), "mac": "fa:16:3e:00:00:77", "record": None}
             elif item.kind in ("network", "router", "security_group"):
-                item.spec |= {"mtu": 1300} if item.kind == "network" else {"rules": []} if "rules" in item.spec else {}
+                item.spec |= {"mtu": 1300} if item.kind == "network" else {"rules": []} if "rules" in item.spec else {}  # type: ignore[dict-item]
     with fresh.side.controller.db.read() as tx:
         own = fleet.cloud(tx).id
     fresh.keep(lies, own, why="strange")

@@ -14,6 +14,7 @@ from cumulet.desired.items import Item
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import hosts
 from cumulet.fleet.model.adoption import Adoption
+from tests.assembled import mounted
 from tests.fleet.adopting import Cloud, Journal, changed
 
 
@@ -48,7 +49,7 @@ def test_a_private_image_is_not_read_through_a_guest_that_a_node_made_up(lost: A
     head = {"content-type": "application/octet-stream"}
     path = f"/v2/images/{private}/file"
     assert fresh.side.ask("image", "PUT", path, body=b"secret", token=fresh.side.admin, headers=head).status == 204
-    context = fresh.side.controller.app.mounts[fresh.side.settings.ports.of("link")].context
+    context = mounted(fresh.side.controller, "link").context
     with fresh.side.controller.db.read() as tx:
         own = fleet.cloud(tx).id
     real = next(item for item in journal["one"] + journal["two"] if item.ref == ids["server"])

@@ -187,7 +187,7 @@ def test_what_waits_for_us_has_no_deadline(served: Served, doors: Doors) -> None
 
 
 def half(size: int = 1000, path: str = "/body", **headers: str) -> bytes:
-    return request("PUT", path, bytes(size), **headers)[: -size // 2]
+    return request("PUT", path, bytes(size), **headers)[: -size // 2]  # type: ignore[arg-type]
 
 
 def test_a_body_that_stops_is_told_and_ends(served: Served) -> None:
@@ -213,7 +213,7 @@ def test_a_trickle_ends_and_a_slow_upload_does_not(served: Served, monkeypatch: 
             slow.send(bytes(connections.SLOWEST * 60))
             served.looked()
             now = begun + turn * (LONG_BODY_S + 1)
-            served.call(lambda now=now: served.limits.sweep(served.server.server_state.connections, now))
+            served.call(lambda now=now: served.limits.sweep(served.server.server_state.connections, now))  # type: ignore[misc]
             assert slow.is_open()
         assert timed_out(trickle)
 
@@ -242,8 +242,8 @@ def test_what_comes_after_an_early_answer_has_the_same_deadline(served: Served) 
 def test_a_stranger_is_refused_before_the_body_is_read(path: str, headers: dict[str, str], served: Served) -> None:
     """With the head alone: neither a large nor an endless body makes anybody wait."""
     for head in (
-        request("PUT", path, bytes(100_000), **headers)[:-100_000],
-        request("PUT", path, b"", Transfer_Encoding="chunked", Expect="100-continue", **headers).replace(
+        request("PUT", path, bytes(100_000), **headers)[:-100_000],  # type: ignore[arg-type]
+        request("PUT", path, b"", Transfer_Encoding="chunked", Expect="100-continue", **headers).replace(  # type: ignore[arg-type]
             b"Content-Length: 0\r\n", b""
         ),
     ):
@@ -258,7 +258,7 @@ def test_a_stranger_is_refused_before_the_body_is_read(path: str, headers: dict[
 def test_an_upgrade_with_a_body_ends(method: str, served: Served, caplog: pytest.LogCaptureFixture) -> None:
     """No websocket begins so, and nobody would ever answer or end it."""
     key = {"Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ=="}
-    data = request(method, "/body", bytes(1000), Connection="Upgrade", Upgrade="websocket", **key)
+    data = request(method, "/body", bytes(1000), Connection="Upgrade", Upgrade="websocket", **key)  # type: ignore[arg-type]
     for before in (b"", GET):
         with served.client() as client:
             client.send(before)
@@ -307,7 +307,7 @@ def test_who_takes_nothing_of_an_answer_is_cut_off(served: Served, doors: Doors)
     with served.client() as client:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.send(request("GET", "/endless"))
-        while not served.call(lambda: any(one.flow.write_paused for one in served.server.server_state.connections)):
+        while not served.call(lambda: any(one.flow.write_paused for one in served.server.server_state.connections)):  # type: ignore[union-attr]
             served.looked()
         served.later(ANSWER_S - 1)
         assert served.connections == 1
@@ -321,7 +321,7 @@ def test_a_closed_connection_whose_last_words_nobody_takes_is_cut_off(served: Se
     with served.client() as client:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.send(request("GET", "/endless"))
-        while not served.call(lambda: any(one.flow.write_paused for one in served.server.server_state.connections)):
+        while not served.call(lambda: any(one.flow.write_paused for one in served.server.server_state.connections)):  # type: ignore[union-attr]
             served.looked()
         served.call(lambda: [one.transport.close() for one in served.server.server_state.connections])
         served.later(0)
@@ -344,7 +344,7 @@ def test_a_crowd_at_one_address_makes_room_for_others(served: Served, doors: Doo
         assert quiet.answer().status == 200
         crowd = [stack.enter_context(served.client(source="127.0.0.9")) for _ in range(2)]
         served.looked()
-        served.call(lambda: [setattr(one, "since", one.since - 1) for one in served.server.server_state.connections])
+        served.call(lambda: [setattr(one, "since", one.since - 1) for one in served.server.server_state.connections])  # type: ignore[union-attr]
         crowd += [stack.enter_context(served.client(source="127.0.0.9")) for _ in range(MOST - 4)]
         served.looked()
         assert served.connections == MOST and quiet.is_open()

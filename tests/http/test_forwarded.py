@@ -37,7 +37,7 @@ FORGED = {
 
 def test_a_tenant_who_writes_them_himself_changes_nothing() -> None:
     for client in ("10.0.0.2", "203.0.113.7", "fe80::1", ""):
-        assert origin(client, **FORGED) == Origin("http://127.0.0.1:8774", client)
+        assert origin(client, **FORGED) == Origin("http://127.0.0.1:8774", client)  # type: ignore[arg-type]
         assert origin(client, PUBLIC, **FORGED).base_url == "http://127.0.0.1:8774"
     told = {"host": "h", **{name.replace("_", "-"): value for name, value in FORGED.items()}}
     assert NONE.origin(scope(), told, Public()) == Origin("http://h", "10.0.0.1")
@@ -92,7 +92,7 @@ def test_the_client_is_the_last_that_is_no_proxy(chain: str, client: str) -> Non
 )
 def test_what_says_nothing_clear_is_refused(header: str, text: str) -> None:
     with pytest.raises(BadRequest):
-        origin(**{header: text})
+        origin(**{header: text})  # type: ignore[arg-type]
 
 
 def test_a_request_for_the_public_host_gets_its_links_without_any_such_header() -> None:

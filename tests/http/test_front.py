@@ -66,7 +66,7 @@ class Running:
         made = service()
         mounts = {self.port: Mount(made, None, Policy(made.rules), "http://identity/v3")}
         self.app = App(Database(folder / "db.sqlite"), mounts, authenticate, origins=(ORIGIN,), state=folder)
-        self.app.compresses_for = lambda asked, kind, size, _client: encoding.wanted(asked, kind, size, "192.0.2.1")
+        self.app.compresses_for = lambda asked, kind, size, _client: encoding.wanted(asked, kind, size, "192.0.2.1")  # type: ignore[assignment]
         threading.Thread(target=lambda: asyncio.run(serve(self.app, [sock])), daemon=True).start()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", verify=PLAIN)
 
@@ -391,7 +391,7 @@ def test_microversions(running: Running) -> None:
     ):
         assert asked(text).status_code == 400, text
     forged = "OpenStack-API-Version", "compute ٢.١".encode()  # digits, but not ours
-    assert running.http.get("/empty", headers=[forged]).status_code == 400
+    assert running.http.get("/empty", headers=[forged]).status_code == 400  # type: ignore[arg-type]
 
 
 def test_a_fault_that_repeats_strange_text_is_still_rendered() -> None:

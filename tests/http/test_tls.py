@@ -115,11 +115,11 @@ def test_a_certificate_that_changes_is_taken(served: Served, settings: Settings)
     whole = file.read_text()
     file.write_text(whole[:200])
     time.sleep(0.01)
-    assert not served.call(served.server._secured.certificate.refresh)
+    assert not served.call(served.server._secured.certificate.refresh)  # type: ignore[union-attr]
     assert fingerprint(served, settings) == before, "half a file takes nothing away"
     key, authority = certificates._authority(settings)
     file.write_text(certificates.issue(key, authority, ["localhost", "127.0.0.1"]))
-    assert served.becomes(lambda: bool(served.server._secured.certificate.refresh()) or True)
+    assert served.becomes(lambda: bool(served.server._secured.certificate.refresh()) or True)  # type: ignore[union-attr]
     assert fingerprint(served, settings) != before
 
 

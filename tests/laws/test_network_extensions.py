@@ -32,7 +32,7 @@ def _files() -> dict[str, Path]:
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Extension"
             if called and isinstance(node, ast.Call) and isinstance(node.args[0], ast.Constant):
                 assert node.args[0].value not in found
-                found[node.args[0].value] = path
+                found[node.args[0].value] = path  # type: ignore[index]
     return found
 
 

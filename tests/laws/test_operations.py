@@ -61,7 +61,7 @@ def controller(tmp_path_factory: pytest.TempPathFactory) -> Controller:
 
 
 def services(controller: Controller) -> dict[str, tuple[int, Service, Policy]]:
-    return {m.service.type: (port, m.service, m.policy) for port, m in controller.app.mounts.items()}
+    return {m.service.type: (port, m.service, m.policy) for port, m in controller.app.mounts.items()}  # type: ignore[union-attr]
 
 
 def operations(controller: Controller) -> Iterator[tuple[int, Operation, Policy]]:

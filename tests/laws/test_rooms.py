@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ WORLD = ("subprocess", "libvirt", "pyroute2")
 SQL_ROOMS = {"db", "engine"}
 
 
-def breaches(check) -> list[str]:
+def breaches(check: Callable[[str, str], bool]) -> list[str]:
     return [
         f"{path_of(name)}:{line}: {target}"
         for name, tree in modules().items()

@@ -137,7 +137,7 @@ class Node:
         kinds = ("guest",)
         self.agent.take(self.link.changes(kinds, 0, 0), kinds)  # type: ignore[arg-type]
         for queue in (self.agent._shared, self.agent._guests, self.agent.questions.queue):
-            queue.drain()  # type: ignore[attr-defined]
+            queue.drain()
 
     @property
     def reports(self) -> dict[str, Report]:

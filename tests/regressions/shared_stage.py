@@ -45,7 +45,7 @@ class Stage:
         with controller.db.transaction() as tx:
             link = hosts.join(tx, name, [facts])
             for mount in controller.app.mounts.values():
-                for changed in getattr(mount.context, "hosts_changed", ()):
+                for changed in getattr(mount.context, "hosts_changed", ()):  # type: ignore[union-attr]
                     changed(tx, [name])
         return link
 

@@ -17,7 +17,7 @@ from cumulet.fleet.model import desired
 from cumulet.fleet.model import hosts as fleet
 from cumulet.services.compute import door as compute
 from cumulet.services.network import door as network
-from tests.assembled import Answer, Assembled
+from tests.assembled import Answer, Assembled, mounted
 
 _PASSWORD = "correct horse battery staple"
 
@@ -113,7 +113,7 @@ class Tenants(Assembled):
 
     def guest(self, server_id: str) -> Guest:
         """What the node is told of a server, as it crosses the link."""
-        renderers = self.controller.app.mounts[self.settings.ports.of("link")].context.renderers
+        renderers = mounted(self.controller, "link").context.renderers
         with self.controller.db.read() as tx:
             items = desired.changes(tx, self.link_id, 0, ["guest"], renderers).items
         raw = next(msgspec.json.encode(item.spec) for item in items if item.ref == server_id)

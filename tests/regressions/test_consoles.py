@@ -14,6 +14,7 @@ import pytest
 
 from cumulet.fleet import tables
 from cumulet.services.compute.console import screens
+from tests.assembled import mounted
 from tests.regressions.tenants import Tenants, new_id
 
 REFUSED, NO_SCREEN = 1008, 1011
@@ -30,7 +31,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
 @pytest.fixture
 def folder(cloud: Tenants) -> Iterator[Path]:
     """Where the controller of real hosts looks for screens: a short path, as the kernel wants it for sockets."""
-    context = cloud.controller.app.mounts[cloud.settings.ports.of("console")].context
+    context = mounted(cloud.controller, "console").context
     context.simulated = False
     with tempfile.TemporaryDirectory(prefix="screens-") as made:
         before, context.screens = context.screens, Path(made)
@@ -149,7 +150,7 @@ def test_the_folder_is_nobody_elses(cloud: Tenants, server: str, folder: Path) -
         folder.chmod(0o777)
         assert opens(cloud, token_of(cloud, server)) == (NO_SCREEN, b"")
         folder.chmod(0o711)
-        context = cloud.controller.app.mounts[cloud.settings.ports.of("console")].context
+        context = mounted(cloud.controller, "console").context
         link = folder / "link"
         link.symlink_to(folder)
         context.screens = link

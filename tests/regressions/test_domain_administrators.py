@@ -293,7 +293,7 @@ def test_who_is_the_clouds_own_stays_it(cloud: Assembled, first: dict[str, str])
         token = cloud.log_in("admin", cloud.secret("admin"), scope)
         assert of_identity <= powers(cloud, token, first)
     for project in ("admin", "demo"):
-        scope = {"project": {"name": project, "domain": {"id": "default"}}}
+        scope = {"project": {"name": project, "domain": {"id": "default"}}}  # type: ignore[assignment]
         assert len(powers(cloud, cloud.log_in("admin", cloud.secret("admin"), scope), first)) == 20
 
 

@@ -30,12 +30,12 @@ class Whole:
         self.inner = inner
         app, ports = inner.controller.app, inner.settings.ports
         names = ("identity", "image", "compute", "network", "placement", "metadata")
-        self.served = Served(app, {name: app.mounts[ports.of(name)] for name in names})
+        self.served = Served(app, {name: app.mounts[ports.of(name)] for name in names})  # type: ignore[misc]
 
     def ask(self, service: str, method: str, path: str, body: Any = b"", pieces: int = 1, **headers: str) -> Any:
         if not isinstance(body, bytes):
             body, headers = json.dumps(body).encode(), {**JSON, **headers}
-        data = request(method, path, body, X_Auth_Token=self.inner.member, **headers)
+        data = request(method, path, body, X_Auth_Token=self.inner.member, **headers)  # type: ignore[arg-type]
         return self.served.ask(data, service, pieces)
 
 
@@ -57,7 +57,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 def test_29_a_long_password_is_a_wrong_one(length: int, pieces: int, whole: Whole) -> None:
     """Finding S7, case 29: 431 at random for what is more than 64 KiB with its head."""
     body = json.dumps(password_auth("admin", "a" * length)).encode()
-    data = request("POST", "/v3/auth/tokens", body, **JSON)
+    data = request("POST", "/v3/auth/tokens", body, **JSON)  # type: ignore[arg-type]
     assert [whole.served.ask(data, "identity", pieces).status for _ in range(3)] == [401] * 3
 
 
@@ -89,7 +89,7 @@ def test_a_server_with_as_much_user_data_as_may_be(whole: Whole) -> None:
         answer = whole.ask("compute", "POST", "/v2.1/servers", {"server": server}, pieces, **version)
         assert answer.status == 202, answer
     too_long = {**server, "user_data": user_data + "AAAA" * 50}
-    assert whole.ask("compute", "POST", "/v2.1/servers", {"server": too_long}, **version).status == 400
+    assert whole.ask("compute", "POST", "/v2.1/servers", {"server": too_long}, **version).status == 400  # type: ignore[arg-type]
 
 
 # ---- S11, case 44: who holds connections open holds nothing up
@@ -101,7 +101,7 @@ def test_44_what_a_flood_of_half_requests_leaves(whole: Whole) -> None:
         ("identity", b"", None),
         ("compute", b"GET /v2.1/servers HTTP/1.1\r\nHost: a\r\n", b'"computeFault":{"code":408'),
         ("network", b"GET /v2.0/networks HTTP/1.1\r\nHost: a\r\nX-Auth-Tok", b'{"NeutronError":'),
-        ("identity", request("POST", "/v3/auth/tokens", bytes(1000), **JSON)[:-500], b'{"error":{"code":408'),
+        ("identity", request("POST", "/v3/auth/tokens", bytes(1000), **JSON)[:-500], b'{"error":{"code":408'),  # type: ignore[arg-type]
     )
     with ExitStack() as stack:
         clients: list[tuple[Client, bytes | None]] = []
@@ -123,7 +123,7 @@ def test_44_what_a_flood_of_half_requests_leaves(whole: Whole) -> None:
 
 def test_a_forged_address_gives_no_share(whole: Whole) -> None:
     """Finding S10: what a client says about its address counts for nothing."""
-    turns = whole.inner.controller.app.mounts[whole.served.ports["identity"]].context.turns
+    turns = whole.inner.controller.app.mounts[whole.served.ports["identity"]].context.turns  # type: ignore[union-attr]
     seen: list[str] = []
     real = turns.offer
 
@@ -135,7 +135,7 @@ def test_a_forged_address_gives_no_share(whole: Whole) -> None:
     try:
         forged = {"X_Forwarded_For": "192.0.2.1", "Forwarded": "for=192.0.2.1", "X_Real_IP": "192.0.2.1"}
         body = json.dumps(password_auth("admin", "wrong")).encode()
-        data = request("POST", "/v3/auth/tokens", body, **JSON, **forged)
+        data = request("POST", "/v3/auth/tokens", body, **JSON, **forged)  # type: ignore[arg-type]
         assert whole.served.ask(data, "identity").status == 401
     finally:
         del turns.offer

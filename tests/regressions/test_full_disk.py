@@ -21,6 +21,7 @@ import pytest
 from cumulet import space
 from cumulet.db import Database, trouble
 from cumulet.db.reserve import Reserve
+from cumulet.space import Room
 from tests.again import FEW_PLUGINS, PYTEST
 from tests.assembled import Assembled
 
@@ -34,6 +35,12 @@ def cloud(tmp_path: Path) -> Iterator[Assembled]:
     found = Assembled(tmp_path / "state")
     yield found
     found.close()
+
+
+def _room(cloud: Assembled) -> Room:
+    found = cloud.controller.app.room
+    assert found is not None
+    return found
 
 
 def report(cloud: Assembled) -> list[str]:
@@ -86,12 +93,12 @@ def fill_and_empty(cloud: Assembled, place: Path) -> None:
     assert cloud.admin and cloud.member
     image_id, other = new_image(cloud), new_image(cloud)
     assert upload(cloud, image_id, bytes(6 * MB)).status == 204
-    assert (cloud.controller.settings.database.parent / "reserve").stat().st_blocks > 0
+    assert (cloud.controller.settings.database.parent / "reserve").stat().st_blocks > 0  # type: ignore[union-attr]
     assert report(cloud) == []
     ballast = place / "somebody-elses"
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, space.of(place).free_bytes - MB * 3 // 2)
-    cloud.controller.app.room._looked = 0.0
+    _room(cloud)._looked = 0.0
     refused = upload(cloud, other, b"x")
     assert refused.status == 413 and "nearly full" in refused.body.decode() and refused.headers["retry-after"] == "60"
     with ballast.open("ab") as file:
@@ -106,7 +113,7 @@ def fill_and_empty(cloud: Assembled, place: Path) -> None:
     assert cloud.ask("image", "DELETE", f"/v2/images/{image_id}", token=cloud.admin).status == 204
     assert space.of(place).free_bytes > free + 5 * MB, "the image's bytes are still there"
     ballast.unlink()
-    cloud.controller.app.room._looked = 0.0
+    _room(cloud)._looked = 0.0
     assert upload(cloud, other, bytes(MB)).status == 204
     assert report(cloud) == []
 
@@ -115,7 +122,7 @@ def test_what_grows_is_refused_and_what_frees_is_not(cloud: Assembled, monkeypat
     image_id, other = new_image(cloud), new_image(cloud)
     assert upload(cloud, image_id, b"bytes").status == 204
     monkeypatch.setattr(space, "of", lambda _folder: space.Space(4, 100))
-    cloud.controller.app.room._looked = 0.0
+    _room(cloud)._looked = 0.0
     refused = [
         upload(cloud, other, b"bytes"),
         cloud.ask("image", "POST", f"/v2/images/{other}/import", token=cloud.admin, body={"method": {"name": "x"}}),
@@ -129,7 +136,7 @@ def test_what_grows_is_refused_and_what_frees_is_not(cloud: Assembled, monkeypat
     assert "serviceUnavailable" in refused[2].json
     assert cloud.ask("image", "DELETE", f"/v2/images/{image_id}", token=cloud.admin).status == 204
     monkeypatch.undo()
-    cloud.controller.app.room._looked = 0.0
+    _room(cloud)._looked = 0.0
     assert upload(cloud, other, b"bytes").status == 204
 
 
@@ -138,7 +145,7 @@ def test_the_rest_of_a_disk_is_for_deleting(cloud: Assembled, monkeypatch: pytes
     member, image_id = cloud.member, new_image(cloud)
     made = cloud.ask("network", "POST", "/v2.0/networks", token=member, body={"network": {}}).json["network"]["id"]
     monkeypatch.setattr(space, "of", lambda _folder: space.Space(8 * MB, 1 << 40))
-    cloud.controller.app.room._rows_looked = 0.0
+    _room(cloud)._rows_looked = 0.0
     refused = [
         cloud.ask("network", "PUT", f"/v2.0/networks/{made}", token=member, body={"network": {"name": "y"}}),
         cloud.ask("network", "POST", "/v2.0/networks", token=member, body={"network": {}}),

@@ -38,7 +38,7 @@ def ids(cloud: Tenants) -> dict[str, str]:
 
         net = f"{prefix}network"
         made("network", "/v2.0/networks", name="n")
-        cidr = "10.7.0.0/24" if prefix else "10.8.0.0/24"
+        cidr = "10.7.0.0/24" if prefix else "10.8.0.0/24"  # type: ignore[assignment]
         made("subnet", "/v2.0/subnets", network_id=found[net], ip_version=4, cidr=cidr)
         made("port", "/v2.0/ports", network_id=found[net])
         made("router", "/v2.0/routers", name="r")

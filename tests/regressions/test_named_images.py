@@ -17,7 +17,7 @@ from tests.databases import KINDS, place
 from tests.regressions.tenants import Tenants, new_id, words
 
 SECRET = b"SECRET-A" * 200
-AMI = {"disk_format": "ami", "container_format": "ami"}
+AMI: dict[str, Any] = {"disk_format": "ami", "container_format": "ami"}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_another_projects_private_image_is_no_kernel(cloud: Tenants, names: tupl
     """Finding S3, cases 7 and 50: the report's requests. Nova asks Glance for both as the caller, and answers so."""
     secret = cloud.alice.image(SECRET, visibility="private")
     assert cloud.bob.ask("image", "GET", f"/v2/images/{secret}").status == 404
-    mine = cloud.bob.image(**AMI, **dict.fromkeys(names, secret))
+    mine = cloud.bob.image(**AMI, **dict.fromkeys(names, secret))  # type: ignore[arg-type]
     answer = cloud.bob.server(mine)
     assert (answer.status, words(answer)) == (400, "Can not find requested image")
     assert cloud.fetched(secret).status == 404
@@ -44,7 +44,7 @@ def test_a_kernel_that_is_not_there(cloud: Tenants, name: str) -> None:
     deleted = cloud.bob.image()
     assert cloud.bob.ask("image", "DELETE", f"/v2/images/{deleted}").status == 204
     for gone in (new_id(), deleted):
-        answer = cloud.bob.server(cloud.bob.image(**AMI, **{name: gone}))
+        answer = cloud.bob.server(cloud.bob.image(**AMI, **{name: gone}))  # type: ignore[arg-type]
         assert (answer.status, words(answer)) == (400, "Can not find requested image")
     queued = cloud.bob.make("image", "/v2/images", {"name": "q", "disk_format": "aki", "container_format": "aki"})["id"]
     answer = cloud.bob.server(cloud.bob.image(**AMI, **{name: queued}))
@@ -119,7 +119,7 @@ def test_ids_in_other_properties_are_only_texts(cloud: Tenants) -> None:
     secret = cloud.alice.image(SECRET, visibility="private")
     named = dict.fromkeys(("base_image_ref", "image_base", "img_signature_certificate_uuid", "instance_uuid"), secret)
     devices = f'[{{"source_type": "image", "uuid": "{secret}", "boot_index": 0, "destination_type": "local"}}]'
-    mine = cloud.bob.image(**named, block_device_mapping=devices, img_block_device_mapping=devices)
+    mine = cloud.bob.image(**named, block_device_mapping=devices, img_block_device_mapping=devices)  # type: ignore[arg-type]
     assert cloud.bob.server(mine).status == 202
     assert cloud.fetched(secret).status == 404
 

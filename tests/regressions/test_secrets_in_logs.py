@@ -212,7 +212,7 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "log" / "node.log.1").write_text("gAAAAABk" + "a" * 80)
     command = [sys.executable, "-c", "print(flush=True); input()", "link-secret-4713"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, env=os.environ | {"X": "operator-4711"}) as other:
+    with subprocess.Popen(command, **pipes, env=os.environ | {"X": "operator-4711"}) as other:  # type: ignore[call-overload]
         assert other.stdout is not None and other.stdout.readline()  # before, its arguments may not be there yet
         found = leaks.leaks(tmp_path, known)
         told = leaks.__file__ or ""

@@ -113,7 +113,7 @@ def test_a_server_may_not_bring_an_address_with_a_scope(cloud: Tenants) -> None:
     ids = cloud.world.ids
     text = "fd00:77::66%lo -j RETURN\n-P FORWARD ACCEPT\n#"
     server = {"name": "s", "flavorRef": ids["flavor"], "imageRef": ids["image"]}
-    server["networks"] = [{"uuid": ids["network"], "fixed_ip": text}]
+    server["networks"] = [{"uuid": ids["network"], "fixed_ip": text}]  # type: ignore[assignment]
     cloud.refused("POST", "/v2.1/servers", {"server": server}, "is not a 'ip-address'", service="compute")
     plain = {**server, "networks": "none", "accessIPv6": "fe80::1%\nx"}
     cloud.refused("POST", "/v2.1/servers", {"server": plain}, "is not a 'ipv6'", service="compute")
@@ -262,7 +262,7 @@ def test_a_port_has_a_number_of_options_that_a_dhcp_server_bears(cloud: Tenants)
     options = [{"opt_name": f"o{number}", "opt_value": "x"} for number in range(texts.MOST_OPTIONS + 1)]
     body = {"port": {"network_id": cloud.shared, "extra_dhcp_opts": options}}
     cloud.refused("POST", "/v2.0/ports", body, "exceeds the limit", bob=True)
-    body["port"]["extra_dhcp_opts"] = options[1:]  # type: ignore[index]
+    body["port"]["extra_dhcp_opts"] = options[1:]
     assert cloud.ask("POST", "/v2.0/ports", body, bob=True).status == 201
     host = _host(5, *[(f"o{number}", "x") for number in range(texts.MOST_OPTIONS + 5)])
     taken = intake.network(_network(host))
@@ -320,7 +320,7 @@ def test_options_of_ipv6_are_not_told_as_those_of_ipv4(cloud: Tenants) -> None:
 
     with cloud.world.cloud.controller.db.read() as tx:
         [spec] = door.RENDERERS["network"](tx, cloud.world.link_id, [cloud.world.ids["network"]]).values()
-    [host] = [each for each in spec.dhcp.hosts if each.port_id == answer.json["port"]["id"]]
+    [host] = [each for each in spec.dhcp.hosts if each.port_id == answer.json["port"]["id"]]  # type: ignore[attr-defined]
     assert host.extra_opts == [("66", "a")]
 
 
@@ -352,7 +352,7 @@ class _Link:
 def test_the_report_says_what_was_left_out(tmp_path: Path) -> None:
     """Findings S1 and S6: the item is ready, and its detail says what is not."""
     agent = Agent(_Link(), _Parts(), Journal(tmp_path))  # type: ignore[arg-type]
-    agent.reporter.put = said = _Said()  # type: ignore[assignment, method-assign]
+    agent.reporter.put = said = _Said()  # type: ignore[method-assign]
     network = _network()
     agent._accept(Item(host="h", kind="network", ref=network.id, revision=1, spec=network))
     agent._converge(("network", network.id))

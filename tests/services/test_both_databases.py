@@ -126,7 +126,7 @@ def test_placement_refuses_numbers_beyond_its_columns(placement: httpx.Client, v
     held = {**claim, "allocations": {provider["uuid"]: {"resources": {"VCPU": value}}}}
     refused(placement.put(f"/allocations/{NIL}", json=held))
     for query in ({"resources": f"VCPU:{value}"}, {"resources": "VCPU:1", "limit": value}):
-        assert placement.get("/allocation_candidates", params=query).status_code in (200, 400), query
+        assert placement.get("/allocation_candidates", params=query).status_code in (200, 400), query  # type: ignore[arg-type]
 
 
 def test_capacity_is_as_large_as_the_ratio_makes_it(placement: httpx.Client) -> None:
@@ -154,7 +154,7 @@ def test_texts_too_long(identity: httpx.Client, image: httpx.Client, placement: 
     ):
         plural, single = noun, {"policies": "policy"}.get(noun, noun[:-1])
         refused(identity.post(f"/v3/{plural}", json={single: body}))
-    for body in ({"name": long}, {"os_version": long, "name": long}, {"id": long}, {"tags": [long]}):
+    for body in ({"name": long}, {"os_version": long, "name": long}, {"id": long}, {"tags": [long]}):  # type: ignore[assignment]
         refused(image.post("/v2/images", json={**RAW, **body}))
     for path, body in (
         ("resource_providers", {"name": long}),
@@ -185,7 +185,7 @@ def test_nul_and_half_characters(identity: httpx.Client, image: httpx.Client, pl
         refused(client.get(path))
     refused(image.put("/v2/images/a%00/file", content=b"x", headers={"Content-Type": "application/octet-stream"}))
     for client, path in ((identity, "/v3/users"), (image, "/v2/images"), (placement, "/resource_providers")):
-        refused(client.get(path, headers={"X-Auth-Token": b"gAAA\xff\xfe"}))  # type: ignore[dict-item]
+        refused(client.get(path, headers={"X-Auth-Token": b"gAAA\xff\xfe"}))  # type: ignore[arg-type]
 
 
 def test_text_searches_of_names_fold_the_case_alike(identity: httpx.Client) -> None:

@@ -214,7 +214,7 @@ def test_the_two_users_do_not_see_each_others_servers(cloud: testing.Cloud) -> N
     client = Path(os.environ.get("CUMULET_CLIENT_ENV", ROOT / ".venv-client")) / "bin" / "python"
     if not client.exists():
         pytest.skip("needs the environment of the official client, which `cumulet test` makes")
-    words = [client, "-c", _TWO_CONNECTIONS, cloud.clouds_yaml]
+    words: list[str | Path] = [client, "-c", _TWO_CONNECTIONS, cloud.clouds_yaml]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "apart\n", done.stderr
     secret = cloud.state / "secrets" / "alt_demo_password"

@@ -30,13 +30,13 @@ def record() -> list[dict[str, Any]]:
         answer = exchange(link, method, path, data, timeout_s, headers)
         shown = json.loads(answer.body) if answer.body else None
         if path == "/v1/join":
-            shown = {name: "-" if name in SECRETS else value for name, value in shown.items()}
+            shown = {name: "-" if name in SECRETS else value for name, value in shown.items()}  # type: ignore[union-attr]
         body = json.loads(data) if data else None
         with lock:
             said.append({"method": method, "path": path, "body": body, "status": answer.status, "answer": shown})
         return answer
 
-    Link._exchange = noted  # type: ignore[method-assign]
+    Link._exchange = noted  # type: ignore[assignment, method-assign]
     folder = Path(tempfile.mkdtemp(prefix="cumulet-recorded-"))
     cloud = stage.Cloud(folder)
     node = stage.Node(cloud, folder, hosts=1)

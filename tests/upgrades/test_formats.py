@@ -60,7 +60,7 @@ def older(tx: Transaction, link_id: str, specs: Mapping[str, Any]) -> Mapping[st
 def next_format(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is of the next version."""
     for table, value in ((kinds.FORMATS, 2), (kinds.SPECS, Threaded), (kinds.NEWER, newer)):
-        monkeypatch.setitem(table, "guest", value)  # type: ignore[arg-type]
+        monkeypatch.setitem(table, "guest", value)
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_rows_are_made_of_what_nodes_keep_in_the_format_before(next_format: None
 def test_a_format_after_the_first_has_both_its_functions(tmp_path: Path) -> None:
     """`NEWER` for nodes, and `older` of the service that renders the kind."""
     side = Assembled(tmp_path / "state")
-    context = side.controller.app.mounts[side.settings.ports.of("link")].context
+    context = side.controller.app.mounts[side.settings.ports.of("link")].context  # type: ignore[union-attr]
     side.close()
     assert set(kinds.FORMATS) == set(context.renderers) == set(formats.own())
     for kind, number in kinds.FORMATS.items():

@@ -35,7 +35,9 @@ def unpacked(archive: str, state: Path) -> Path | str:
             if member.isdir():
                 path.mkdir(mode=member.mode)
             else:
-                path.write_bytes(packed.extractfile(member).read())
+                file = packed.extractfile(member)
+                assert file is not None
+                path.write_bytes(file.read())
                 path.chmod(member.mode)
     (state / "db").mkdir()
     rows = (state / "rows.sql").read_text()

@@ -185,15 +185,6 @@ cloud = Table(
 """One row: whose rows these are."""
 
 
-class CloudRow(TypedRow, table=cloud):
-    """What this cloud is."""
-
-    id: str
-    epoch: int
-    run: str
-    made_at: int
-
-
 epochs = Table(
     "fleet_epochs",
     metadata,

@@ -178,8 +178,8 @@ def test_names_on_hosts_are_not_given_out_again(cloud: Assembled, run: Any, key:
     assert run("restore", tmp_path / "b", *key, "--state", tmp_path / "there")[0] == 0
     db = Database(tmp_path / "there" / "db" / "cumulet.sqlite")
     row = {column.name: None for column in servers.columns if column.name != "number"}
-    row |= {c.name: 0 for c in servers.columns if not c.nullable and c.name != "number"} | {"id": ONE}
+    row |= {c.name: 0 for c in servers.columns if not c.nullable and c.name != "number"} | {"id": ONE}  # type: ignore[arg-type]
     with db.transaction() as tx:
-        number = tx.execute(insert(servers).values(row)).inserted_primary_key[0]
+        number = tx.execute(insert(servers).values(row)).inserted_primary_key[0]  # type: ignore[index]
     db.close()
     assert number > 1 << 16

@@ -148,10 +148,10 @@ END = End(tables={}, files=1, images=0)
 def test_records_have_an_order() -> None:
     start, data, over = FileStart("a", 1), Bytes(b"x" * 3_000_000), FileEnd("0")
     good = [HEAD, start, data, over, END]
-    assert list(records(compressed(map(packed, good)), "B")) == good
+    assert list(records(compressed(map(packed, good)), "B")) == good  # type: ignore[arg-type]
     for wrong in ([start, HEAD, END], [HEAD, HEAD, END], [HEAD, END, start], [HEAD, start], [], [HEAD, END, END]):
         with pytest.raises(CliError, match="damaged"):
-            list(records(compressed(map(packed, wrong)), "B"))
+            list(records(compressed(map(packed, wrong)), "B"))  # type: ignore[arg-type]
     for raw in (b"?" + packed(HEAD)[1:], b"h\xff\xff\xff\xff", packed(HEAD)[:-1], b"h\0\0\0\1\xc1"):
         with pytest.raises(CliError, match="damaged"):
             list(records(compressed([raw]), "B"))

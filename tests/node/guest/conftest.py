@@ -37,7 +37,7 @@ class OwnHost(pytest.Item):
 
     @classmethod
     def of(cls, item: pytest.Item) -> OwnHost:
-        made: OwnHost = cls.from_parent(item.parent, name=item.name)
+        made: OwnHost = cls.from_parent(item.parent, name=item.name)  # type: ignore[arg-type]
         made.own_markers.extend(item.own_markers)
         return made
 

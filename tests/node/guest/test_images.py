@@ -260,11 +260,11 @@ def test_kernel_beside_a_bare_file_system(tmp_path: Path) -> None:
     kernel = bytearray(65536)
     kernel[510:512] = b"\x55\xaa"
     cache = images.ImageCache(tmp_path / "cache")
-    assert cache.ensure_loose(loose(kernel), lambda _id: [bytes(kernel)]).read_bytes() == kernel
+    assert cache.ensure_loose(loose(kernel), lambda _id: [bytes(kernel)]).read_bytes() == kernel  # type: ignore[arg-type]
     other, disk = "33333333-3333-4333-8333-333333333333", make(tmp_path, "qcow2")
     with pytest.raises(ImageRefused, match="content is qcow2"):
         cache.ensure_loose(loose(disk, other), lambda _id: [disk])
-    stem = f"{ID}-loose{loose(kernel).os_hash_value[:16]}"
+    stem = f"{ID}-loose{loose(kernel).os_hash_value[:16]}"  # type: ignore[arg-type]
     assert os.listdir(tmp_path / "cache") == [f"{stem}.raw"]
     with pytest.raises(ImageRefused):  # what passed as a kernel is no base image for that
         cache.ensure_base(describe(bytes(kernel), "qcow2"), lambda _id: [bytes(kernel)])

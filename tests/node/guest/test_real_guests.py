@@ -82,7 +82,7 @@ class Host:
         return self.parts
 
     def settle(self, wanted: Guest) -> GuestFacts:
-        return until(lambda: (facts := self.parts.ensure(wanted)).state == "ready" and facts)  # type: ignore[no-any-return]
+        return until(lambda: (facts := self.parts.ensure(wanted)).state == "ready" and facts)
 
     def says_hello(self, guest: Guest) -> None:
         until(lambda: bootsector.HELLO in self.parts.console_log(guest.id))

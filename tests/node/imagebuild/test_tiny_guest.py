@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.node.imagebuild.conftest import Guest
+
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.timeout(900)]
 
 USER_DATA = "#!/bin/sh\necho user-data says hello\necho ran >>/root/user-data-ran\n"
@@ -42,7 +44,7 @@ def _config_drive(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("interface", ["if=ide,media=cdrom,readonly=on", "if=virtio,format=raw,readonly=on"])
-def test_config_drive(boot: Callable[..., object], tmp_path: Path, interface: str) -> None:
+def test_config_drive(boot: Callable[..., Guest], tmp_path: Path, interface: str) -> None:
     iso = _config_drive(tmp_path)
     guest = boot(["-drive", f"file={iso},{interface}"])
     guest.wait_for(READY)
@@ -88,7 +90,7 @@ sys.stdout.flush()
 """
 
 
-def test_metadata_service_reboot_and_power_button(boot: Callable[..., object], tmp_path: Path) -> None:
+def test_metadata_service_reboot_and_power_button(boot: Callable[..., Guest], tmp_path: Path) -> None:
     key_file = tmp_path / "key.pub"
     root = "/latest/meta-data"
     script = tmp_path / "metadata.py"

@@ -200,12 +200,12 @@ def test_a_text_in_desired_state_hurts_only_what_it_stands_in(kind: str) -> None
         for text in texts(leaf):
             changed = _converted(type(spec), replaced(plain, path, text))
             if changed is None:  # the agent refuses the item, in words of its shape
-                assert path in WHOLE_ITEM[kind] or path[-1] in ("direction", "ethertype"), path
+                assert path in WHOLE_ITEM[kind] or path[-1] in ("direction", "ethertype"), path  # type: ignore[operator]
                 continue
             try:
                 found = write(changed)
             except (ValueError, GuestError) as error:
-                assert path in WHOLE_ITEM[kind], (path, text[:50], error)
+                assert path in WHOLE_ITEM[kind], (path, text[:50], error)  # type: ignore[operator]
                 continue
             assert found.odd() == [], (path, text[:50])
             _others_remain(spec, path, write, found)

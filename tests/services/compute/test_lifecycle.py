@@ -118,7 +118,7 @@ def test_a_wrong_wish_is_refused_also_when_no_host_has_room(nova: Nova, demo: ht
     before = held(nova)
     wrong = {"networks": [{"uuid": "00000000-0000-4000-8000-00000000dead"}]}, {"security_groups": [{"name": "nobody"}]}
     for wish in wrong:
-        answer = demo.post("/v2.1/servers", json=nova.body(**wish))
+        answer = demo.post("/v2.1/servers", json=nova.body(**wish))  # type: ignore[arg-type]
         assert answer.status_code == 400, answer.text
     assert held(nova) == before
 

@@ -32,7 +32,7 @@ class Provider:
     def keys(self) -> dict[str, Any]:
         found = []
         for kid, algorithm, key in (("r1", RSAAlgorithm, self.rsa), ("e1", ECAlgorithm, self.ec)):
-            found.append({**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"})
+            found.append({**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"})  # type: ignore[arg-type]
         return {"keys": found}
 
     def token(self, algorithm: str = "RS256", **claims: Any) -> str:

@@ -98,7 +98,7 @@ def test_keystoneauths_plugins(cloud: Cloud, admin: httpx.Client, provider: Prov
     }
     claims = {"preferred_username": "robot", "email": "r@b.t", "groups": ["ops"]}
     provider.extra = claims
-    by_token = OidcAccessToken(access_token=provider.token(**claims), **where)
+    by_token = OidcAccessToken(access_token=provider.token(**claims), **where)  # type: ignore[arg-type]
     by_client = OidcClientCredentials(
         client_id="robot",
         client_secret="secret",
@@ -260,9 +260,9 @@ def test_forged_tokens_of_the_provider(cloud: Cloud, admin: httpx.Client, provid
     )
     with running() as evil:
         forged = {
-            "no algorithm": jwt.encode(told, None, "none", headers={"kid": "r1"}),
+            "no algorithm": jwt.encode(told, None, "none", headers={"kid": "r1"}),  # type: ignore[arg-type]
             "public key as secret": _hs256(told, pem),
-            "another key": evil.token(**told),
+            "another key": evil.token(**told),  # type: ignore[arg-type]
             "unknown key": jwt.encode(told, evil.rsa, "RS256", headers={"kid": "zz"}),
             "key of its own": jwt.encode(told, evil.rsa, "RS256", headers={"kid": "r1", "jku": f"{evil.issuer}/keys"}),
             "not pinned": provider.token("RS384"),

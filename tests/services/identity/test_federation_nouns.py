@@ -161,7 +161,7 @@ def test_only_administrators_federate(cloud: Cloud, demo: httpx.Client) -> None:
     }
     for noun, fields in bodies.items():
         for verb in ("GET", "PUT", "PATCH", "DELETE"):
-            path, body = f"{FEDERATION}/{noun}s/{fresh()}", {noun: {**fields, "description": "d"}}
+            path, body = f"{FEDERATION}/{noun}s/{fresh()}", {noun: {**fields, "description": "d"}}  # type: ignore[dict-item]
             assert demo.request(verb, path, json=body).status_code == 403
             assert cloud.http.request(verb, path, json=body).status_code == 401
         assert demo.get(f"{FEDERATION}/{noun}s").status_code == 403

@@ -128,7 +128,7 @@ def test_domains_of_version_two() -> None:
     local = [{**USER, "domain": {"id": "d"}, "projects": [project, {**project, "domain": {"id": "e"}}]}]
     found = mapped(local, [{"type": "UserName"}], version="2.0")
     assert found.user["domain"] == {"id": "d"} and [p["domain"]["id"] for p in found.projects] == ["d", "e"]
-    del local[0]["projects"][1]
+    del local[0]["projects"][1]  # type: ignore[attr-defined]
     found = mapped(local, [{"type": "UserName"}])
     assert "domain" not in found.user and "domain" not in found.projects[0]
 

@@ -122,7 +122,7 @@ def test_with_the_clients_of_openstack(cloud: Cloud, actor: Actor) -> None:
     """python-keystoneclient makes the tokens, keystoneauth1 logs in by them."""
     url = f"{cloud.url}/v3"
     project = {"project_id": actor.project}
-    auth = Password(url, username=actor.name, password=PASSWORD, user_domain_id="default", **project)
+    auth = Password(url, username=actor.name, password=PASSWORD, user_domain_id="default", **project)  # type: ignore[arg-type]
     session = Session(auth=auth)
     client = Client(session=session)
     consumer = client.oauth1.consumers.create(description="robot")

@@ -49,7 +49,7 @@ def test_life_of_a_policy(admin: httpx.Client) -> None:
     assert (changed["blob"], changed["type"], changed["colour"], changed["shape"]) == ("new", kind, "red", "round")
     for refused in ({}, {"id": "other"}, {"blob": 5}, {"type": "t" * 256}):
         assert admin.patch(path, json={"policy": refused}).status_code == 400
-    for refused in ({}, {"type": "t"}, {"blob": "b"}, {"type": "t", "blob": {}}):
+    for refused in ({}, {"type": "t"}, {"blob": "b"}, {"type": "t", "blob": {}}):  # type: ignore[assignment]
         assert admin.post(POLICIES, json={"policy": refused}).status_code == 400
     assert admin.delete(path).status_code == 204
     gone = admin.get(path)

@@ -248,11 +248,11 @@ _words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size
 )
 def test_signatures_are_those_of_keystoneclient(version: str, params: dict[str, str], path: str, host: str) -> None:
     body = {"verb": "GET", "host": host, "path": path, "params": {**params, "SignatureVersion": version}}
-    body["params"]["Timestamp"] = now()
+    body["params"]["Timestamp"] = now()  # type: ignore[index]
     signature = Ec2Signer("secret").generate(copy.deepcopy({**body, "headers": {}}))
-    ec2_signatures.check_ec2("secret", Signed(signature=signature, **body), time.time())
+    ec2_signatures.check_ec2("secret", Signed(signature=signature, **body), time.time())  # type: ignore[arg-type]
     with pytest.raises(Unauthorized):
-        ec2_signatures.check_ec2("other", Signed(signature=signature, **body), time.time())
+        ec2_signatures.check_ec2("other", Signed(signature=signature, **body), time.time())  # type: ignore[arg-type]
 
 
 def test_a_request_that_botocore_signs(holder: Holder) -> None:

@@ -87,7 +87,7 @@ def test_a_copy_does_not_wake_a_deactivated_image(glance: Images, demo: httpx.Cl
         assert go_on.wait(20)
         return create(*given)
 
-    moody(glance).create = slowly  # type: ignore[method-assign]
+    moody(glance).create = slowly  # type: ignore[assignment, method-assign]
     assert ask(admin, image_id, "copy-image", stores=["moody"]).status_code == 202
     assert begun.wait(20)
     assert admin.post(f"/v2/images/{image_id}/actions/deactivate").status_code == 204

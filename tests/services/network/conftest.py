@@ -102,7 +102,7 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder: Path = tmp_path_factory.mktemp("network")
     with running(load(), NetworkContext(), folder / "network.db") as found:
         with found.db.transaction() as tx:
-            size = {"vcpus": 8, "memory_mb": 8192, "disk_gb": 100}
+            size: dict[str, Any] = {"vcpus": 8, "memory_mb": 8192, "disk_gb": 100}
             one = HostFacts(hostname="net-host", tunnel_ip="10.255.0.1", **size)
             two = HostFacts(hostname="cpu-host", tunnel_ip="10.255.0.2", roles=["compute"], **size)
             links = [hosts.join(tx, "one", [one])[0], hosts.join(tx, "two", [two])[0]]

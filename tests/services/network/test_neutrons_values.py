@@ -114,7 +114,7 @@ def test_a_group_s_mac_address_hurts_its_port_alone(cloud: Cloud) -> None:
     cloud.refused("POST", "ports", {"port": {"network_id": network["id"], "allowed_address_pairs": pairs}}, 400)
     with cloud.db.read() as tx:
         spec = door.RENDERERS["network"](tx, cloud.links[0], [network["id"]])[network["id"]]
-    written = node_side.of_network(spec)
+    written = node_side.of_network(spec)  # type: ignore[arg-type]
     assert [line.split(":")[0] for line in written.left_out] == ["DHCP host left out"]
     macs = {line.split(",")[0] for line in written.lines["hosts"]}
     assert good["mac_address"] in macs and bad["mac_address"] not in macs
@@ -138,7 +138,7 @@ def test_dhcp_options_that_no_server_knows(cloud: Cloud, options: list[tuple[str
     assert port["extra_dhcp_opts"] == said
     with cloud.db.read() as tx:
         spec = door.RENDERERS["network"](tx, cloud.links[0], [network["id"]])[network["id"]]
-    written = node_side.of_network(spec)
+    written = node_side.of_network(spec)  # type: ignore[arg-type]
     assert written.odd() == []
     left = [line for line in written.left_out if line.startswith(f"DHCP option of port {port['id']} left out")]
     told = [line for line in written.lines["options"] if f"port-{port['id']}" in line]
@@ -155,7 +155,7 @@ def test_options_that_are_empty(cloud: Cloud, name: str) -> None:
     assert port["extra_dhcp_opts"] == [option]
     with cloud.db.read() as tx:
         spec = door.RENDERERS["network"](tx, cloud.links[0], [network["id"]])[network["id"]]
-    written = node_side.of_network(spec)
+    written = node_side.of_network(spec)  # type: ignore[arg-type]
     assert f"tag:port-{port['id']},option:{name}" in written.lines["options"] and written.left_out == []
 
 

@@ -68,7 +68,7 @@ def test_of_ports(cloud: Cloud, seed: int) -> None:
     two = cloud.make("subnet", network_id=network["id"], cidr="10.235.0.0/24", ip_version=4)
     dice = random.Random(seed)
     first, second = (lists_of_ports(dice, [one["id"], two["id"]]) for _ in range(2))
-    made = cloud.make("port", network_id=network["id"], **first)
+    made = cloud.make("port", network_id=network["id"], **first)  # type: ignore[arg-type]
     assert {name: made[name] for name in first} == first
     cloud.call("PUT", f"ports/{made['id']}", {"port": second}, status=200)
     shown = cloud.call("GET", f"ports/{made['id']}", status=200)["port"]

@@ -78,7 +78,7 @@ PLAIN, POOL = "plain", "pool"
 EACH_CPU = [(A0,), (A1,), (B0,), (PLAIN,)]
 
 FOUND: list[tuple[str, list[tuple[str, ...]]]] = [
-    ("resources=VCPU:1", EACH_CPU),
+    ("resources=VCPU:1", EACH_CPU),  # type: ignore[list-item]
     ("resources=VCPU:3", [(A0,), (A1,), (B0,)]),
     ("resources=VCPU:9", []),
     ("resources=VCPU:1,DISK_GB:5", [(A, A0), (A, A1), (A0, POOL), (A1, POOL), (B, B0), (PLAIN,)]),

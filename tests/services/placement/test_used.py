@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from cumulet.services.placement.tables import allocations, consumers, inventorie
 from tests.databases import place
 
 PROVIDERS = ["p0", "p1", "p2"]
-STOCK = {"VCPU": {"total": 4, "allocation_ratio": 1.5}, "MEMORY_MB": {"total": 1000, "reserved": 100}}
+STOCK: dict[str, Any] = {"VCPU": {"total": 4, "allocation_ratio": 1.5}, "MEMORY_MB": {"total": 1000, "reserved": 100}}
 
 claims = st.tuples(
     st.just("claim"),
@@ -45,7 +46,7 @@ def agree(tx: Transaction) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.one_of(claims, claims, releases, resizes), max_size=25))
-def test_used_is_the_sum_of_allocations(steps: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_used_is_the_sum_of_allocations(steps: list[tuple]) -> None:
     with TemporaryDirectory() as folder:
         db = Database(place(Path(folder) / "s.db"), durable=False)
         metadata.create_all(db.engine)
@@ -65,7 +66,7 @@ def test_used_is_the_sum_of_allocations(steps: list[tuple]) -> None:  # type: ig
         db.close()
 
 
-def apply(tx: Transaction, step: tuple) -> None:  # type: ignore[type-arg]
+def apply(tx: Transaction, step: tuple) -> None:
     if step[0] == "claim":
         before = door.usages(tx, PROVIDERS)
         try:
@@ -75,7 +76,7 @@ def apply(tx: Transaction, step: tuple) -> None:  # type: ignore[type-arg]
     elif step[0] == "release":
         door.release(tx, step[1])
     else:
-        stock = {**STOCK, "VCPU": {"total": step[2]}}
+        stock: dict[str, Any] = {**STOCK, "VCPU": {"total": step[2]}}
         door.ensure_provider(tx, uuid=step[1], name=step[1], inventories=stock)
 
 
@@ -140,7 +141,7 @@ def test_ensure_provider_writes_only_on_change(db: Database) -> None:
 def test_candidates_and_shortfalls_agree(db: Database) -> None:
     with db.transaction() as tx:
         for n in range(5):
-            stock = {"VCPU": {"total": n + 1}, "MEMORY_MB": {"total": 100 * (n + 1)}}
+            stock: dict[str, Any] = {"VCPU": {"total": n + 1}, "MEMORY_MB": {"total": 100 * (n + 1)}}
             door.ensure_provider(tx, uuid=f"p{n}", name=f"h{n}", inventories=stock)
         asked = {"VCPU": 3, "MEMORY_MB": 400, "DISK_GB": 0}
         found = door.candidates(tx, asked, limit=10)

@@ -55,13 +55,6 @@ flavor_access = Table(
 )
 
 
-class FlavorAccessRow(TypedRow, table=flavor_access):
-    """That a project may use a flavor that is not public."""
-
-    flavor_id: str
-    project_id: str
-
-
 keypairs = Table(
     "compute_keypairs",
     metadata,

@@ -85,12 +85,6 @@ def no_more_addresses(network_id: str) -> Fault:
     return Conflict(f"No more IP addresses available on network {network_id}.", code="IpAddressGenerationFailure")
 
 
-def no_more_addresses_on_subnet(subnet_id: str) -> Fault:
-    return Conflict(
-        f"No more IP addresses available for subnet {subnet_id}.", code="IpAddressGenerationFailureNoMatchingSubnet"
-    )
-
-
 def address_allocated(ip: str, subnet_id: str) -> Fault:
     return Conflict(f"IP address {ip} already allocated in subnet {subnet_id}", code="IpAddressAlreadyAllocated")
 

@@ -76,4 +76,4 @@ def forget(tx: Transaction, before: int, most: int) -> int:
 def kept(tx: Transaction) -> tuple[int, int | None]:
     """How many deleted bells have rows, and when the first was deleted (µs)."""
     row = tx.row(select(func.count(), func.min(bells.c.deleted_at)).where(bells.c.deleted_at.is_not(None)))
-    return (0, None) if row is None else (row[0], row[1])
+    return (0, None) if row is None else (row[0], row[1])  # type: ignore[misc]

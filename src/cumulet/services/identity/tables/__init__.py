@@ -3,8 +3,6 @@ reads or writes them."""
 
 from cumulet.services.identity.tables.application_credentials import (
     AccessRuleRow,
-    ApplicationCredentialAccessRuleRow,
-    ApplicationCredentialRoleRow,
     ApplicationCredentialRow,
     access_rules,
     application_credential_access_rules,
@@ -14,7 +12,6 @@ from cumulet.services.identity.tables.application_credentials import (
 from cumulet.services.identity.tables.catalog import (
     EndpointGroupRow,
     EndpointRow,
-    ProjectEndpointGroupRow,
     ProjectEndpointRow,
     RegionRow,
     ServiceRow,
@@ -37,7 +34,6 @@ from cumulet.services.identity.tables.domain_configs import (
 from cumulet.services.identity.tables.federation import (
     FederatedUserRow,
     FederationProtocolRow,
-    IdentityProviderRemoteIdRow,
     IdentityProviderRow,
     MappingRow,
     ServiceProviderRow,
@@ -61,7 +57,6 @@ from cumulet.services.identity.tables.names import FEDERATED, LDAP, LOCAL, ROOT,
 from cumulet.services.identity.tables.oauth1 import (
     OAuth1AccessTokenRow,
     OAuth1ConsumerRow,
-    OAuth1NonceRow,
     OAuth1RequestTokenRow,
     oauth1_access_tokens,
     oauth1_consumers,
@@ -70,7 +65,7 @@ from cumulet.services.identity.tables.oauth1 import (
 )
 from cumulet.services.identity.tables.policies import PolicyAssociationRow, PolicyRow, policies, policy_associations
 from cumulet.services.identity.tables.projects import DomainRow, ProjectRow, ProjectTagRow, project_tags, projects
-from cumulet.services.identity.tables.revocations import GenerationRow, RevocationRow, generation, revocations
+from cumulet.services.identity.tables.revocations import RevocationRow, generation, revocations
 from cumulet.services.identity.tables.roles import (
     AssignmentRow,
     ImpliedRoleRow,
@@ -82,8 +77,6 @@ from cumulet.services.identity.tables.roles import (
 from cumulet.services.identity.tables.trusts import TrustRoleRow, TrustRow, trust_roles, trusts
 from cumulet.services.identity.tables.users import (
     NamedUserRow,
-    OldPasswordRow,
-    TotpUseRow,
     UserRow,
     old_passwords,
     totp_uses,
@@ -96,8 +89,6 @@ __all__ = [
     "LOCAL",
     "ROOT",
     "AccessRuleRow",
-    "ApplicationCredentialAccessRuleRow",
-    "ApplicationCredentialRoleRow",
     "ApplicationCredentialRow",
     "AssignmentRow",
     "CredentialRow",
@@ -109,10 +100,8 @@ __all__ = [
     "ExpiringMembershipRow",
     "FederatedUserRow",
     "FederationProtocolRow",
-    "GenerationRow",
     "GroupRow",
     "IdMappingRow",
-    "IdentityProviderRemoteIdRow",
     "IdentityProviderRow",
     "ImpliedRoleRow",
     "LimitRow",
@@ -121,12 +110,9 @@ __all__ = [
     "NamedUserRow",
     "OAuth1AccessTokenRow",
     "OAuth1ConsumerRow",
-    "OAuth1NonceRow",
     "OAuth1RequestTokenRow",
-    "OldPasswordRow",
     "PolicyAssociationRow",
     "PolicyRow",
-    "ProjectEndpointGroupRow",
     "ProjectEndpointRow",
     "ProjectRow",
     "ProjectTagRow",
@@ -136,7 +122,6 @@ __all__ = [
     "RoleRow",
     "ServiceProviderRow",
     "ServiceRow",
-    "TotpUseRow",
     "TrustRoleRow",
     "TrustRow",
     "UserRow",

@@ -42,13 +42,6 @@ application_credential_roles = Table(
 )
 
 
-class ApplicationCredentialRoleRow(TypedRow, table=application_credential_roles):
-    """An application credential role."""
-
-    application_credential_id: str
-    role_id: str
-
-
 access_rules = Table(
     "identity_access_rules",
     metadata,
@@ -78,11 +71,3 @@ application_credential_access_rules = Table(
     Column("access_rule_id", String(64), primary_key=True, index=True),
     Column("position", Integer, nullable=False, default=0),  # in the list that was given
 )
-
-
-class ApplicationCredentialAccessRuleRow(TypedRow, table=application_credential_access_rules):
-    """An application credential access rule."""
-
-    application_credential_id: str
-    access_rule_id: str
-    position: int

@@ -117,10 +117,3 @@ project_endpoint_groups = Table(
     Column("project_id", String(64), primary_key=True),
     Column("endpoint_group_id", String(64), primary_key=True, index=True),
 )
-
-
-class ProjectEndpointGroupRow(TypedRow, table=project_endpoint_groups):
-    """A project endpoint group."""
-
-    project_id: str
-    endpoint_group_id: str

@@ -37,13 +37,6 @@ identity_provider_remote_ids = Table(
 )
 
 
-class IdentityProviderRemoteIdRow(TypedRow, table=identity_provider_remote_ids):
-    """An identity provider remote id."""
-
-    remote_id: str
-    idp_id: str
-
-
 federation_protocols = Table(
     "identity_federation_protocols",
     metadata,

@@ -91,10 +91,3 @@ oauth1_nonces = Table(
     Column("id", String(64), primary_key=True),  # a hash of the consumer, the token, the time and the nonce
     Column("forget_at", BigInteger, nullable=False, index=True),
 )
-
-
-class OAuth1NonceRow(TypedRow, table=oauth1_nonces):
-    """An OAuth1 nonce."""
-
-    id: str
-    forget_at: int

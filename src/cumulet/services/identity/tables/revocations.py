@@ -14,13 +14,6 @@ generation = Table(
 )
 
 
-class GenerationRow(TypedRow, table=generation):
-    """The number that rises when what tokens mean has changed."""
-
-    id: int
-    value: int
-
-
 revocations = Table(
     "identity_revocations",
     metadata,

@@ -70,14 +70,6 @@ old_passwords = Table(
 )
 
 
-class OldPasswordRow(TypedRow, table=old_passwords):
-    """An old password."""
-
-    user_id: str
-    created_at: int
-    hash: str
-
-
 totp_uses = Table(
     "identity_totp_uses",
     metadata,
@@ -86,11 +78,3 @@ totp_uses = Table(
     Column("forget_at", BigInteger, nullable=False, index=True),
 )
 """Steps of time whose code a user has used."""
-
-
-class TotpUseRow(TypedRow, table=totp_uses):
-    """A step of time whose code a user has used."""
-
-    user_id: str
-    step: int
-    forget_at: int

@@ -16,7 +16,6 @@ from cumulet.auth import Caller
 from cumulet.db import Prepared, Transaction
 from cumulet.db.in_list import in_bound_list
 from cumulet.desired import texts
-from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
 from cumulet.services.network.extensions.binding import Binding
 from cumulet.services.network.model import addresses, port_bindings, port_groups, ports, propagation, quotas
@@ -308,13 +307,3 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
 def set_status(tx: Transaction, server_ids: Sequence[str], status: str) -> None:
     """The ports of these servers are ACTIVE or DOWN now."""
     tx.execute_prepared(_SET_STATUS, {"ids": server_ids, "new": status, "now": tx.now})
-
-
-def brought_or_made(tx: Transaction, server_id: str, port_id: str) -> Row[Any] | None:
-    """One port of a server."""
-    return next((row for row in rows_of(tx, [server_id]) if row.id == port_id), None)
-
-
-def guest_changed(tx: Transaction, server_id: str) -> None:
-    """The server's interfaces changed."""
-    fleet.republish(tx, "guest", server_id)
