@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from cumulet.config import Settings
 from cumulet.db import Database, Transaction
 from cumulet.desired.kinds import Kind
-from cumulet.engine import Engine
+from cumulet.engine import Engine, Workers
 from cumulet.engine.retention import Forgets
 from cumulet.fleet.model.adoption import Adopting
 from cumulet.fleet.model.desired import ReportHandler
@@ -71,8 +71,8 @@ class Part:
     when hosts come and change (`hosts_changed`) and are gone (`hosts_left`); `image_path` and `metadata`, which one
     service each answers. For the operator: `find` for ``explain``, `adopters`, `lost_images`, `snapshotted`,
     `problems` for ``status``, `gauges` for ``/metrics``, `actions`. For the process: `forgets`, the kinds of rows that
-    go after ``keep_deleted_days``, under the name that `status` shows; `workers`; `ending`, called when the process is
-    about to end; `grows_in`, folders whose disk fills up.
+    go after ``keep_deleted_days``, under the name that `status` shows; `workers`; `grows_in`, folders whose
+    disk fills up.
     """
 
     context: Any = None
@@ -94,19 +94,20 @@ class Part:
     actions: Actions | None = None
     forgets: Mapping[str, Forgets] = field(default_factory=dict)
     workers: Sequence[Worker] = ()
-    ending: Callable[[], None] | None = None
     grows_in: Sequence[Path] = ()
 
 
 @dataclass
 class Process:
-    """What a service is given. `parts`: those of the services before it in the list, by type."""
+    """What a service is given. `parts`: those of the services before it in the list, by type; `jobs`: who does its work
+    with I/O."""
 
     settings: Settings
     db: Database
     engine: Engine
     standing: Standing
     parts: dict[str, Part] = field(default_factory=dict)
+    jobs: Workers = field(default_factory=Workers)
 
     @property
     def simulated(self) -> bool:

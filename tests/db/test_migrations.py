@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from cumulet.db import Database, metadata
 from cumulet.db.schema import HEAD, SchemaError, migrate, prepare
+from cumulet.engine import jobs, waiting
 from cumulet.services.network.tables import port_bindings
 from tests.databases import KINDS, place
 from tests.db.shapes import declare_everything
@@ -168,6 +169,25 @@ def test_names_that_differ_by_their_case_come_along(db: Database, caplog: pytest
             found = [tuple(row) for row in connection.execute(query)]
             assert found[:5] == [(*row, *key) for row, key in zip(spelled, keys, strict=True)]
             assert found[5:] == ([(id, "ADMIN", "d", "admin", "") for id in "67"] if table.endswith("users") else [])
+
+
+def test_imports_that_were_flows_are_jobs_from_0003_on(db: Database) -> None:
+    """What they were to do and by when stays; other flows stay flows. Twice is as once."""
+    migrate(db, to="0002")
+    flow = "INSERT INTO engine_flows (kind, subject, step, state, due_at, deadline_at, attempts, started_at) "
+    with db.engine.begin() as connection:
+        for kind in ("image_import", "create"):
+            values = {"kind": kind, "subject": f"a {kind}", "state": '{"task": "t"}'}
+            connection.execute(text(f"{flow} VALUES (:kind, :subject, 'work', :state, 5, 7, 1, 3)"), values)
+    migrate(db)
+    prepare(db)
+    with db.read() as tx:
+        (job,) = jobs.of_subject(tx, "a image_import")
+        assert (job.kind, job.given, job.progress, job.held, job.tries) == ("image_import", {"task": "t"}, {}, False, 0)
+        assert (job.begun_at, job.deadline_at) == (3, 7)
+        (row,) = jobs.due(tx, "image_import", 9)
+        assert row.due_at == 5
+        assert waiting(tx) == {"image_import": (1, 3), "create": (1, 3)}
 
 
 @pytest.mark.parametrize("times", [1, 2])

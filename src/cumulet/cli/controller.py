@@ -28,7 +28,7 @@ from cumulet.db import Database, targets
 from cumulet.db.dialects import MissingPart
 from cumulet.db.schema import AwayError, SchemaError, prepare
 from cumulet.db.trouble import SENTENCES
-from cumulet.engine import Engine, timeline
+from cumulet.engine import Engine, Workers, timeline
 from cumulet.engine.retention import Forgets, Retention
 from cumulet.fleet import INTRODUCTION as LINK
 from cumulet.fleet import door as fleet_door
@@ -62,6 +62,7 @@ class Controller:
     policies: Policies
     parts: Mapping[str, Part]
     retention: Retention
+    jobs: Workers
 
 
 def loaders() -> dict[str, Callable[[], Service]]:
@@ -150,7 +151,7 @@ def _assembled(settings: Settings, db: Database) -> Controller:
     _audit(settings, app, link)
     gauges = [part.gauges for part in parts if part.gauges]
     app.exposition = metrics.Metrics(settings, db, app.measures, link.heard, gauges).answer
-    return Controller(settings, db, engine, app, rules, process.parts, retention)
+    return Controller(settings, db, engine, app, rules, process.parts, retention, process.jobs)
 
 
 def only(found: Iterable[T | None]) -> T:
@@ -295,6 +296,8 @@ def run(settings: Settings) -> int:
     for part in controller.parts.values():
         for name, work in part.workers:
             threading.Thread(target=work, args=(ended,), name=name, daemon=True).start()
+    working = threading.Thread(target=controller.jobs.run, args=(controller.db,), name="jobs", daemon=True)
+    working.start()
     threading.Thread(target=controller.db.listen, args=(ended,), name="wake-ups", daemon=True).start()
     threading.Thread(target=controller.retention.run, args=(ended,), name="retention", daemon=True).start()
     gc.enable()
@@ -309,11 +312,10 @@ def run(settings: Settings) -> int:
         return 2
     finally:
         ended.set()
-        for part in controller.parts.values():
-            if part.ending is not None:
-                part.ending()
+        controller.jobs.stop()
         controller.engine.stop()
         runner.join(5)
+        working.join(5)
         targets.checkpoint(controller.db)  # all rows are in one file from now on
     return 0
 

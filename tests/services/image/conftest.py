@@ -13,10 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from cumulet.engine import Engine
+from cumulet.db import select_as
+from cumulet.engine import jobs
+from cumulet.engine.jobs import Job
+from cumulet.engine.tables import JobRow
 from cumulet.services.image import door
 from cumulet.services.image.api import load
 from cumulet.services.image.context import ImageContext
+from cumulet.services.image.loops import maintain_once
 from tests.services.serving import BEHIND, Running, running
 
 
@@ -26,7 +30,7 @@ class Images:
 
     running: Running
     context: ImageContext
-    engine: Engine
+    looker: threading.Thread
 
     def client(self, token: str) -> httpx.Client:
         return self.running.client(token)
@@ -34,27 +38,42 @@ class Images:
     def files(self) -> list[str]:
         return sorted(path.name for path in self.context.folder.iterdir() if path.is_file())
 
+    def look_after(self) -> None:
+        """Do now what a thread does every few seconds."""
+        maintain_once(self.running.db, self.context)
+
+    def jobs(self) -> list[Job]:
+        """Work with I/O that has not ended."""
+        with self.running.db.read() as tx:
+            return [jobs.job_of(row) for row in tx.rows(select_as(JobRow)) if row.ended_at is None]
+
+    def kill(self) -> None:
+        """From now on this process neither begins a job nor says that it lives. What is under way goes on."""
+        self.context.workers.jobs.stopping.set()
+        self.context.workers.jobs.poke()
+        self.looker.join(10)
+        self.context.workers.jobs.stopping.clear()
+
     def staged(self) -> list[str]:
         return sorted(path.name for path in self.context.staging.folder.iterdir())
 
 
 @contextmanager
 def served(context: ImageContext, database: Path) -> Iterator[Images]:
-    """The image service with its engine, until the block ends."""
+    """The image service with what works beside its calls, until the block ends."""
     with running(load(), context, database) as serving:
-        engine = Engine(serving.db)
-        door.register(engine, context, serving.db)
-        runner = threading.Thread(target=engine.run, daemon=True, name=BEHIND)
+        door.register(context)
+        workers = context.workers.jobs
+        runner = threading.Thread(target=workers.run, args=(serving.db,), daemon=True, name=BEHIND)
         runner.start()
         ended = threading.Event()
         tender = threading.Thread(target=door.maintain, args=(serving.db, context, ended), daemon=True, name=BEHIND)
         tender.start()
         try:
-            yield Images(serving, context, engine)
+            yield Images(serving, context, runner)
         finally:
-            engine.stop()
+            workers.stop()
             ended.set()
-            context.prefetch_queue.put("")
             runner.join(10)
             tender.join(10)
 

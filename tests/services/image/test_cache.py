@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from cumulet.engine.tables import jobs as engine_jobs
 from cumulet.services.image import door
 from cumulet.services.image.context import ImageContext
-from cumulet.services.image.loops import recover_uploads, tend_once
+from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model import cache, locations
 from cumulet.services.image.model.fetching import Rules
 from cumulet.services.image.model.stores import StoreAway, Stores
@@ -121,12 +123,12 @@ def test_a_bucket_that_does_not_lose_its_objects_yet(
     with monkeypatch.context() as patched:
         patched.setattr(s3, "erase", away)
         assert demo.delete(f"/v2/images/{image_id}").status_code == 204
-        glance.context.prefetch_queue.put("")
-        until(lambda: tried)
+        glance.look_after()
+        assert tried
     assert len(objects(s3)) == 1
     with glance.running.db.transaction() as tx:
         tx.update(erasures, erasures.c.store == "s3", due_at=0)
-    glance.context.prefetch_queue.put("")
+    glance.look_after()
     until(lambda: objects(s3) == [])
 
 
@@ -138,12 +140,12 @@ def test_what_a_dead_upload_left_in_a_bucket(glance: Images, demo: httpx.Client,
         locations.claim(tx, s3, writing.url)
     writing.write(DATA)
     writing.finish()
-    tend_once(glance.running.db, glance.context, {})
+    glance.look_after()
     assert len(objects(s3)) == 1, "it may live"
     with glance.running.db.transaction() as tx:
         tx.update(erasures, erasures.c.url == writing.url, due_at=tx.now - 1)
         assert not locations.adopt(tx, image_id, s3, writing.url), "too late"
-    tend_once(glance.running.db, glance.context, {})
+    glance.look_after()
     assert objects(s3) == []
 
 
@@ -210,7 +212,7 @@ def test_an_image_that_is_larger_than_the_cache(glance: Images, demo: httpx.Clie
     for image_id in (first, second):
 
         def path(image_id: str = image_id) -> Path | None:
-            with glance.running.db.read() as tx:
+            with glance.running.db.transaction() as tx:
                 return door.data_path(tx, glance.context, image_id)
 
         assert path() is None
@@ -224,7 +226,7 @@ def test_a_node_gets_a_far_image(glance: Images, demo: httpx.Client) -> None:
     image_id = uploaded(demo)
 
     def path() -> Path | None:
-        with glance.running.db.read() as tx:
+        with glance.running.db.transaction() as tx:
             return door.data_path(tx, glance.context, image_id)
 
     assert path() is None
@@ -240,8 +242,14 @@ def test_bytes_that_changed_on_their_way(glance: Images, demo: httpx.Client, adm
     assert admin.put(f"/v2/cache/{image_id}").status_code == 202
     until(lambda: shown(admin) == ({}, []))
     until(lambda: near(glance) == [])
+    assert demo.get(f"/v2/images/{image_id}/file").status_code == 200
     time.sleep(0.3)
-    assert shown(admin) == ({}, []) and glance.context.prefetch_queue.empty(), "it is thrown away for good"
+    assert shown(admin) == ({}, []) and glance.jobs() == [], "nobody's request brings it near for a while"
+    with glance.running.db.transaction() as tx:
+        tx.update(engine_jobs, engine_jobs.c.subject == image_id, due_at=tx.now - 1)
+    s3.client.put_object(Bucket=s3.access.bucket, Key=key, Body=DATA)
+    assert demo.get(f"/v2/images/{image_id}/file").status_code == 200
+    in_cache(admin, image_id)
 
 
 def test_a_store_that_is_away_is_asked_later(
@@ -260,9 +268,13 @@ def test_a_store_that_is_away_is_asked_later(
         assert demo.get(f"/v2/images/{image_id}/file").status_code == 503
     assert shown(admin) == ({}, [image_id])
     until(lambda: near(glance) == [])
-    resting: dict[str, float] = {}
-    tend_once(glance.running.db, glance.context, resting)
-    assert in_cache(admin, image_id) and resting == {}
+    (job,) = glance.jobs()
+    assert job.error == "the image could not be cached: It is out for lunch."
+    with glance.running.db.transaction() as tx:
+        tx.update(engine_jobs, engine_jobs.c.subject == image_id, due_at=tx.now)
+    glance.context.workers.jobs.poke()
+    assert in_cache(admin, image_id)
+    until(lambda: glance.jobs() == [])
 
 
 def test_the_cache_after_the_process_died(glance: Images, demo: httpx.Client, admin: httpx.Client) -> None:
@@ -304,3 +316,70 @@ def test_a_location_on_a_web_server(glance: Images, demo: httpx.Client, admin: h
     assert refused.status_code == 410 and "Adding images to store is disabled" in refused.json()["message"]
     assert demo.delete(f"/v2/images/{image_id}").status_code == 204
     assert web.pages["/disk"].body == DATA and near(glance) == []
+
+
+def test_a_queued_image_outlives_the_process(glance: Images, demo: httpx.Client, admin: httpx.Client) -> None:
+    """What is queued is brought near by the next process, also when its job is gone: rows that were restored."""
+    image_id = uploaded(demo)
+    glance.kill()
+    assert demo.get(f"/v2/images/{image_id}/file").content == DATA
+    assert shown(admin) == ({}, [image_id])
+    (job,) = glance.jobs()
+    assert (job.kind, job.subject, job.tries) == (cache.KIND, image_id, 0)
+    assert demo.get(f"/v2/images/{image_id}/file").content == DATA, "it is queued once"
+    with glance.running.db.transaction() as tx:
+        glance.context.workers.jobs.cancel(tx, cache.KIND, image_id)
+    glance.look_after()
+    glance.look_after()
+    assert len(glance.jobs()) == 1
+    glance.context.workers.jobs.look(glance.running.db)
+    assert in_cache(admin, image_id) and near(glance) == [image_id]
+    until(lambda: glance.jobs() == [])
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("place", ["_copied", "_opened", "_keep"])
+def test_a_process_dies_that_brings_an_image_near(
+    glance: Images, demo: httpx.Client, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, place: str, after: bool
+) -> None:
+    """Another one does it, and nothing of the first one's is left."""
+
+    class Killed(BaseException):
+        pass
+
+    image_id, real, died = uploaded(demo), getattr(cache, place), list[int]()
+
+    def dying(*given: Any) -> Any:
+        if died:
+            return real(*given)
+        if after:
+            real(*given)
+        died.append(1)
+        raise Killed
+
+    monkeypatch.setattr(cache, place, dying)
+    assert admin.put(f"/v2/cache/{image_id}").status_code == 202
+    until(lambda: died)
+    assert in_cache(admin, image_id)
+    until(lambda: glance.jobs() == [])
+    assert near(glance) == [image_id]
+    assert demo.get(f"/v2/images/{image_id}/file").content == DATA
+
+
+def test_an_image_that_is_taken_out_of_the_queue_while_it_is_brought(
+    glance: Images, demo: httpx.Client, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id, real, entered, go_on = uploaded(demo), cache._opened, threading.Event(), threading.Event()
+
+    def slow(*given: Any) -> Any:
+        entered.set()
+        go_on.wait(10)
+        return real(*given)
+
+    monkeypatch.setattr(cache, "_opened", slow)
+    assert admin.put(f"/v2/cache/{image_id}").status_code == 202
+    assert entered.wait(10)
+    assert admin.delete(f"/v2/cache/{image_id}").status_code == 204
+    go_on.set()
+    until(lambda: not glance.context.workers.jobs._runs)
+    assert shown(admin) == ({}, []) and near(glance) == [] and glance.jobs() == []

@@ -267,7 +267,7 @@ def test_threads_that_move_bytes_stand_back_for_those_that_answer(tmp_path: Path
     def priority() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert ImageContext(tmp_path / "images").threads.submit(priority).result() == min(19, priority() + 10)
+    assert ImageContext(tmp_path / "images").workers.threads.submit(priority).result() == min(19, priority() + 10)
 
 
 def test_a_store_that_hangs_holds_up_uploads_alone(
@@ -331,7 +331,7 @@ def test_a_full_disk_that_the_database_is_on(
     assert held and not any(held), "the file of the upload is open, and empty"
     assert glance.files() == [] and demo.get(f"/v2/images/{image['id']}").json()["status"] == "saving"
     full.clear()
-    glance.context.prefetch_queue.put("")  # its thread looks now, not in five seconds
+    glance.look_after()
     wait_for(lambda: demo.get(f"/v2/images/{image['id']}").json()["status"] == "queued")
 
 

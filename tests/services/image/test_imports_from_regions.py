@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.services.image.conftest import OCTETS, Images, ended, made
-from tests.services.image.importing import DATA, ask, glance, moody, nothing, web  # noqa: F401 - fixtures
+from tests.services.image.conftest import OCTETS, Images, ended, made, served
+from tests.services.image.importing import DATA, ask, context_of, glance, moody, nothing, web  # noqa: F401 - fixtures
+from tests.services.image.webserver import Web
 
 # ruff: noqa: F811
 
@@ -34,7 +36,7 @@ def test_glance_download(glance: Images, demo: httpx.Client) -> None:
     shown = demo.get(f"/v2/images/{image_id}").json()
     assert kept.items() <= shown.items() and shown["mine"] == "y" and "speed" not in shown
     assert (shown["disk_format"], shown["container_format"]) == ("raw", "bare")
-    assert demo.get(f"/v2/images/{image_id}/file").content == DATA and glance.context.tokens == {}
+    assert demo.get(f"/v2/images/{image_id}/file").content == DATA and glance.jobs() == []
 
 
 def test_glance_download_that_fails(glance: Images, demo: httpx.Client, other: httpx.Client) -> None:
@@ -47,7 +49,7 @@ def test_glance_download_that_fails(glance: Images, demo: httpx.Client, other: h
         assert ended(demo, image_id)["status"] == "failure"
         nothing(glance, demo, image_id)
         assert demo.get(f"/v2/images/{image_id}").json()["hw_cpu_cores"] == "1"
-    assert glance.context.tokens == {}
+    assert glance.jobs() == []
 
 
 def test_glance_download_gives_back_what_it_took(
@@ -64,3 +66,29 @@ def test_glance_download_gives_back_what_it_took(
     nothing(glance, demo, image_id, "file,moody")
     shown = demo.get(f"/v2/images/{image_id}").json()
     assert shown["disk_format"] == "iso" and shown["hw_cpu_cores"] == "1"
+
+
+@pytest.mark.parametrize("same_key", [True, False])
+def test_glance_download_after_the_process_died(tmp_path: Path, web: Web, same_key: bool) -> None:
+    """The client's token lies sealed in the row of the job, and the next process that has the key goes on with it."""
+    with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:
+        source = made(client)["id"]
+        client.put(f"/v2/images/{source}/file", content=DATA, headers=OCTETS)
+        image_id = made(client)["id"]
+        first.kill()
+        assert remote(first, client, image_id, source).status_code == 202
+        (job,) = first.jobs()
+        assert job.given["token"] != "demo" and first.context.sealing.opened(job.given["token"]) == "demo"
+    context = context_of(tmp_path, web)
+    if same_key:
+        context.sealing = first.context.sealing
+    context.endpoint = lambda _tx, _region, _interface: second.running.url
+    with served(context, tmp_path / "state.db") as second, second.client("demo") as client:
+        task = ended(client, image_id)
+        if same_key:
+            assert task["status"] == "success", task
+            assert client.get(f"/v2/images/{image_id}/file").content == DATA
+        else:
+            assert "can no longer be read" in task["message"]
+            nothing(second, client, image_id)
+        assert second.jobs() == []

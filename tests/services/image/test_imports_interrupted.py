@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from cumulet.engine.tables import jobs as engine_jobs
 from cumulet.services.image.flows import imports as flow
 from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model import locations
@@ -70,21 +72,19 @@ def test_the_process_dies_during_the_import(
     after: bool,
 ) -> None:
     """The next process finds what is there, and ends the import; then nothing is left but the image."""
-    monkeypatch.setattr(flow, "LEASE_S", 0.2)
     with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:
         image_id = (staged if method == "glance-direct" else made)(client)["id"]
         calls = _at_first(monkeypatch, owner, name, after=after)
-        first.engine.stop()  # whatever is due after the death is the next process's
+        first.kill()  # whatever is due after the death is the next process's
         answer = ask(client, image_id, method, {"uri": f"{web.url}/disk.raw"}, stores=["file", "moody"])
         assert answer.status_code == 202
-        first.engine.run_due()
+        first.context.workers.jobs.look(first.running.db)
         until(lambda: calls)
     with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
         recover_uploads(second.running.db, second.context)
         assert ended(client, image_id)["status"] == "success"
         active(second, client, image_id, "file,moody")
-        with second.running.db.read() as tx:
-            assert second.engine.waiting(tx, image_id) == []
+        assert second.jobs() == []
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,10 @@ def test_a_process_that_starts_goes_on_at_once(tmp_path: Path, web: Web, monkeyp
     """It does not wait until the dead worker's lease is over, which is longer than this test waits."""
     with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:
         image_id = staged(client)["id"]
+        first.kill()
         calls = _at_first(monkeypatch, Upload, "finish", after=True)
         assert ask(client, image_id, "glance-direct").status_code == 202
+        first.context.workers.jobs.look(first.running.db)
         until(lambda: calls)
     with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
         recover_uploads(second.running.db, second.context)
@@ -145,12 +147,11 @@ def test_a_process_that_ends_does_not_wait_for_imports(tmp_path: Path, web: Web)
         web.pages["/slow"] = Page(DATA)
         assert ask(client, image_id, "web-download", {"uri": f"{web.url}/slow"}).status_code == 202
         until(web.asked)
-        first.context.ending.set()
+        first.context.workers.jobs.stopping.set()
         web.wait.set()
         until(lambda: not first.staged())
         shown = client.get(f"/v2/images/{image_id}").json()
         assert shown["status"] == "importing" and shown["os_glance_import_task"]
-        first.engine.stop()
     with served(context_of(tmp_path, web), tmp_path / "state.db") as second, second.client("demo") as client:
         recover_uploads(second.running.db, second.context)
         assert ended(client, image_id)["status"] == "success"
@@ -161,7 +162,6 @@ def test_an_import_that_wears_out_every_process(tmp_path: Path, web: Web, monkey
     def dying(*_: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(flow, "LEASE_S", 0.05)
     monkeypatch.setattr(flow.Import, "_fetch", dying)
     with served(context_of(tmp_path, web), tmp_path / "state.db") as glance, glance.client("demo") as client:
         image_id = made(client)["id"]
@@ -178,9 +178,8 @@ def test_an_import_that_takes_too_long(glance: Images, demo: httpx.Client, web: 
     assert ask(demo, image_id, "web-download", {"uri": f"{web.url}/slow"}).status_code == 202
     until(web.asked)
     with glance.running.db.transaction() as tx:
-        (waiting,) = glance.engine.waiting(tx, image_id)
-        glance.engine._plans["image_import"].deadline(tx, waiting)
-        glance.engine.cancel(tx, "image_import", image_id)
+        tx.update(engine_jobs, engine_jobs.c.subject == image_id, deadline_at=tx.now)
+    glance.context.workers.jobs.poke()
     assert ended(demo, image_id)["message"] == "The import took too long."
     web.wait.set()
     nothing(glance, demo, image_id)
@@ -189,11 +188,11 @@ def test_an_import_that_takes_too_long(glance: Images, demo: httpx.Client, web: 
 
 
 def test_each_step_twice(glance: Images, demo: httpx.Client) -> None:
-    """The flow's step runs as often as it likes: one worker does the work, once."""
+    """Whoever looks as often as it likes: one worker does the work, once."""
     image_id = staged(demo)["id"]
     assert ask(demo, image_id, "glance-direct", all_stores=True).status_code == 202
     for _ in range(3):
-        with glance.running.db.transaction() as tx:
-            glance.engine.advance(tx, "image_import", image_id)
+        glance.context.workers.jobs.poke()
+        time.sleep(0.01)
     assert ended(demo, image_id)["status"] == "success"
     active(glance, demo, image_id, "file,moody")

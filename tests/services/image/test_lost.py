@@ -17,7 +17,7 @@ from cumulet.db import Database, metadata
 from cumulet.node.guest import qcow2
 from cumulet.services.image import door
 from cumulet.services.image.context import ImageContext
-from cumulet.services.image.loops import recover_uploads, tend_once
+from cumulet.services.image.loops import maintain_once, recover_uploads
 from cumulet.services.image.model import recovery, stores
 from cumulet.services.image.model.stores import Stores, marks
 from cumulet.services.image.model.stores.declared import DeclarationError, declared
@@ -139,10 +139,10 @@ def test_a_cloud_that_learns_who_it_is_takes_its_folders_over(tmp_path: Path) ->
     with cloud(tmp_path, "a") as (db, context):
         context.cloud, context.estranged = lambda _tx: "a2", lambda: why[0]
         recover_uploads(db, context)
-        tend_once(db, context, {})
+        maintain_once(db, context)
         assert marks.read(tmp_path / "fast") == {"a": "fast"}
         why[0] = ""
-        tend_once(db, context, {})
+        maintain_once(db, context)
         assert marks.read(tmp_path / "fast") == {"a2": "fast"} and not context.folders[0].is_ours
 
 

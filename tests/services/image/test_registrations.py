@@ -95,7 +95,7 @@ def test_bytes_of_another_format_reach_no_node(glance: Images, demo: httpx.Clien
     assert add(demo, image_id, f"{web.url}/disk").status_code == 202
     assert ended(demo, image_id)["status"] == "success"
     asked = len(web.seen)
-    with glance.running.db.read() as tx:
+    with glance.running.db.transaction() as tx:
         assert door.data_path(tx, glance.context, image_id) is None
     until(lambda: len(web.seen) > asked)
     with glance.client("admin") as admin:
@@ -103,7 +103,7 @@ def test_bytes_of_another_format_reach_no_node(glance: Images, demo: httpx.Clien
         until(lambda: list(glance.context.caching.folder.iterdir()) == [])
         time.sleep(0.5)
         assert len(web.seen) <= asked + 2, "it is not fetched again and again"
-        with glance.running.db.read() as tx:
+        with glance.running.db.transaction() as tx:
             assert door.data_path(tx, glance.context, image_id) is None
         time.sleep(0.5)
         assert len(web.seen) <= asked + 2, "a node that asks again and again does not make it be fetched each time"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cumulet.db import iso
-from cumulet.engine import timeline
+from cumulet.engine import jobs, timeline
+from cumulet.engine.jobs import Job
 from cumulet.fleet.model import desired
 from cumulet.fleet.service import Subject, service, the_operator
 from cumulet.http import Call
@@ -28,7 +29,9 @@ def _told(call: Call, subject: Subject) -> dict[str, Any]:
     entries = timeline.history(call.tx, subject.id)
     flows = call.context.engine.waiting(call.tx, subject.id)
     items = desired.of_ref(call.tx, subject.id)
-    waits = [f"{flow.kind} is in step {flow.step}, at the latest until {iso(flow.deadline_at)}" for flow in flows] + [
+    waits = [f"{flow.kind} is in step {flow.step}, at the latest until {iso(flow.deadline_at)}" for flow in flows]
+    waits += [_awaited(job) for job in jobs.of_subject(call.tx, subject.id)]
+    waits += [
         f"host {item.host or item.link_id} has not reported on revision {item.revision}"
         + (f" (last said: {item.state})" if item.reported_revision else "")
         for item in items
@@ -48,3 +51,11 @@ def _told(call: Call, subject: Subject) -> dict[str, Any]:
         "errors": [item.error for item in items if item.error],
         "left_out": [item.detail for item in items if item.detail and item.state != "failed"],
     }
+
+
+def _awaited(job: Job) -> str:
+    """How far a job is, in one sentence."""
+    far = "".join(f", {name} {value}" for name, value in job.progress.items())
+    state = f"under way (try {job.tries})" if job.held else f"waiting (tried {job.tries} times)"
+    why = f", because of {job.error}" if job.error else ""
+    return f"{job.kind} is {state}{far}{why}, at the latest until {iso(job.deadline_at)}"

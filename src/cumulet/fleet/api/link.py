@@ -171,7 +171,11 @@ async def image_file(call: Call, image_id: str) -> Reply:
 
 def _image_path(call: Call, image_id: str) -> Any:
     with call.db.read() as tx:
-        return call.context.image_path(tx, call.sender, image_id)
+        path = call.context.image_path(tx, call.sender, image_id)
+    if path is None:
+        with call.db.transaction() as tx:  # what is far away is brought near: that is written down
+            path = call.context.image_path(tx, call.sender, image_id)
+    return path
 
 
 @service.post("/v1/metadata", auth=False, admit=a_node, request=MetadataQuestion, transaction="read")

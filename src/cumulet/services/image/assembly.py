@@ -25,7 +25,7 @@ def assemble(process: Process) -> Part:
     settings, db = process.settings, process.db
     try:
         context = _context(process)
-        door.register(process.engine, context, db)
+        door.register(context)
         door.recover_uploads(db, context)
     except (door.DeclarationError, door.MarkError) as error:
         raise CannotBegin(str(error)) from error
@@ -43,7 +43,6 @@ def assemble(process: Process) -> Part:
         ],
         forgets={"images": Forgets(door.forget, door.kept)},
         workers=[Worker("images", partial(door.maintain, db, context))],
-        ending=context.ending.set,
         grows_in=[settings.images_dir, context.staging.folder],
     )
 
@@ -51,6 +50,7 @@ def assemble(process: Process) -> Part:
 def _context(process: Process) -> door.ImageContext:
     """The stores and rules, with identity's limits and catalog. While rows are estranged no file is moved."""
     settings, standing = process.settings, process.standing
+    vault = process.context(identity.IdentityContext).vault
     found = door.declared(settings.images_dir, settings.state, settings.secrets_dir)
     context = door.ImageContext(
         settings.images_dir,
@@ -61,6 +61,8 @@ def _context(process: Process) -> door.ImageContext:
         protections=door.property_protections(settings.state),
         rules=found.rules,
         cache_bytes=found.cache_bytes,
+        sealing=door.Sealing(vault.seal, vault.open),
+        workers=door.ImageWorkers(process.jobs),
         lost_days=found.lost_days,
         shared=settings.own(Options).shared,
         endpoint=lambda tx, region, interface: identity.endpoint_url(tx, INTRODUCTION.type, region, interface),

@@ -12,8 +12,8 @@ from cumulet.auth import Caller
 from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.fleet.service import Subject
-from cumulet.services.image.context import ImageContext
-from cumulet.services.image.flows.imports import register
+from cumulet.services.image.context import ImageContext, ImageWorkers, Sealing
+from cumulet.services.image.flows import register
 from cumulet.services.image.loops import load_default_metadefs, maintain, recover_uploads
 from cumulet.services.image.model import cache
 from cumulet.services.image.model import images as model
@@ -43,11 +43,13 @@ __all__ = [
     "DeclarationError",
     "Examined",
     "ImageContext",
+    "ImageWorkers",
     "LooseImage",
     "LostImage",
     "LostImages",
     "MarkError",
     "NotAdoptable",
+    "Sealing",
     "adopt",
     "boot_image",
     "data_path",

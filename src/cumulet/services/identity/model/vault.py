@@ -39,14 +39,22 @@ class Vault:
     def sealed(self, secret: str) -> dict[str, str]:
         """The columns ``sealed`` and ``key_hash`` for `secret`."""
         key_hash = self._primary()
-        return {"sealed": self._keys.box().encrypt(secret.encode()).decode(), "key_hash": key_hash}
+        return {"sealed": self.seal(secret), "key_hash": key_hash}
+
+    def seal(self, secret: str) -> str:
+        """A secret for a row that is gone within days, and so is not sealed again when keys are rotated."""
+        return self._keys.box().encrypt(secret.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """The secret. Raises ValueError when the key that sealed it is gone."""
+        try:
+            return self._keys.box().decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise ValueError("a sealed secret cannot be opened: its key is no longer there") from None
 
     def opened(self, row: Any) -> str:
         """The secret of a sealed row. Raises ValueError when the key that sealed it is gone."""
-        try:
-            return self._keys.box().decrypt(row.sealed.encode()).decode()
-        except InvalidToken:
-            raise ValueError("a sealed secret cannot be opened: its key is no longer there") from None
+        return self.open(str(row.sealed))
 
     def migrate(self, tx: Transaction) -> int:
         """Seal again, with the newest key, what older ones sealed; how many rows. Two statements for each table."""

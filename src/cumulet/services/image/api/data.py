@@ -176,7 +176,7 @@ async def _blocks(call: Call, upload: Upload, patience: asyncio.Timeout) -> None
                     patience.reschedule(loop.time() + IDLE_S)
                 if upload.size > SIZE_CAP:
                     raise _too_large()
-                busy = loop.run_in_executor(context.uploads, partial(_put, call, upload, block, context))
+                busy = loop.run_in_executor(context.workers.uploads, partial(_put, call, upload, block, context))
                 block = bytearray()
         patience.reschedule(None)
         if busy is not None:
@@ -185,11 +185,11 @@ async def _blocks(call: Call, upload: Upload, patience: asyncio.Timeout) -> None
         if busy is not None:
             await asyncio.wait([busy])
     if block:
-        await loop.run_in_executor(context.uploads, upload.put, block, context.threads)
+        await loop.run_in_executor(context.workers.uploads, upload.put, block, context.workers.threads)
 
 
 def _put(call: Call, upload: Upload, block: bytearray, context: ImageContext) -> None:
-    upload.put(block, context.threads)
+    upload.put(block, context.workers.threads)
     content.renew(call.db, upload)
 
 
@@ -209,7 +209,7 @@ def _abandon(call: Call, image_id: str, upload: Upload) -> None:
         if upload.over:
             return
         upload.over = True
-        content.abandon(call.db, image_id, upload, call.context.unsettled)
+        content.abandon(call.db, image_id, upload, call.context.workers.unsettled)
 
 
 def _explained(error: BaseException) -> BaseException:

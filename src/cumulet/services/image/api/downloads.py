@@ -63,6 +63,7 @@ def _open(call: Call, image_id: str) -> tuple[ImageRow, Reading | None]:
         places = locations.best(tx, context.stores, found.id, prefer)
         far = not cache.is_local(context, places)
         near = far and cache.is_cached(tx, found.id)
+        wanted = far and not near and cache.is_wanted(tx, found.id)
     access.require(call, "download_image", found.target(call.caller))
     if prefer:
         access.require(call, "download_from_store", found.target(call.caller))
@@ -71,8 +72,8 @@ def _open(call: Call, image_id: str) -> tuple[ImageRow, Reading | None]:
     if near and not prefer and (reading := cache.opened(call.db, context, found.id)) is not None:
         return found.row, reading
     reading = _first(context, found.row, places)
-    if far and found.row.size <= context.cache_bytes:
-        context.prefetch_queue.put(found.id)
+    if wanted and found.row.size <= context.cache_bytes:
+        cache.request_for_later(call.db, context, found.id)
     return found.row, reading
 
 
@@ -137,7 +138,7 @@ def _content_range(header: str, size: int) -> tuple[int, int] | None:
 async def _pieces(call: Call, reading: Reading, position: int, end: int) -> AsyncIterator[bytes]:
     """The bytes; the next piece is read while the last one is sent."""
     loop = asyncio.get_running_loop()
-    threads = call.context.threads
+    threads = call.context.workers.threads
 
     def read(at: int) -> asyncio.Future[bytes]:
         return loop.run_in_executor(threads, reading.read, min(_CHUNK, end - at), at)

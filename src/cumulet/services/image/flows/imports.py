@@ -1,8 +1,7 @@
-"""The flow of an import: fetch to the staging folder, then screen and store, once per store.
+"""The work of an import: fetch to the staging folder, then screen and store, once per store.
 
-The flow's one step starts a worker on a thread, and looks after it: the worker says from time to time that it lives,
-and when it has been silent for longer than a lease, because its process died, the step starts another, which goes on
-from what it finds. A worker that comes back from the dead finds another task's id on the image, or none, and stops.
+It is a job (`cumulet.engine.workers`): when the process that works at it dies, another goes on from what it finds. A
+worker that comes back from the dead has lost the job, or finds another task's id on the image, or none, and stops.
 """
 
 from __future__ import annotations
@@ -10,20 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from cumulet.db import Database, Transaction
-from cumulet.engine import Engine
-from cumulet.engine.flows import Done, Flow, Outcome, Wait
+from cumulet.db import Transaction
+from cumulet.engine import Failed, Kind, Late, Run, WornOut
+from cumulet.engine.jobs import Job
 from cumulet.http.faults import Fault
 from cumulet.services.image.context import ImageContext
-from cumulet.services.image.model import content, imports, locations, quota, remote, tasks
-from cumulet.services.image.model.fetching import Failed, Fetched, Refused, fetch
+from cumulet.services.image.model import content, fetching, imports, locations, quota, remote, tasks
+from cumulet.services.image.model.fetching import Fetched, Refused, fetch
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
 from cumulet.services.image.model.upload import BLOCK, HASH, Stored, Upload
 from cumulet.services.image.states import ACTIVE, IMPORTING
@@ -31,131 +28,68 @@ from cumulet.services.image.tables import ImageRow, images
 
 log = logging.getLogger("cumulet.image")
 
-LEASE_S = 30.0
+THREADS = 4
+"""How many images are imported at a time."""
 MOST_TRIES = 5
-"""How many workers an import may wear out: each but the first is because a process died, or was wrong."""
+"""How often an import is begun: each time but the first is because a process died, or was wrong."""
 
 
-class Stop(Exception):
-    """The import cannot succeed; the text says why, for the image's owner."""
+def register(context: ImageContext) -> None:
+    """Make imports known, before anything starts one."""
+    context.workers.jobs.register(
+        Kind(imports.KIND, partial(_work, context), partial(_failed, context), threads=THREADS, most_tries=MOST_TRIES)
+    )
 
 
-class Lost(Exception):
-    """The image is gone, or is another import's by now."""
+def _work(context: ImageContext, run: Run) -> None:
+    work = Registration if run.job.given["method"]["name"] == imports.LOCATION else Import
+    work(context, run).work()
 
 
-class Ending(Exception):
-    """The process is about to end; the next one goes on."""
-
-
-def register(engine: Engine, context: ImageContext, db: Database) -> None:
-    """Make imports known to the engine, before anything starts one."""
-    workers = Workers(engine, context, db)
-    context.engine = engine
-    engine.register(imports.KIND, {"work": workers.step}, workers.deadline)
-
-
-class Workers:
-    """The threads that import, at most four images at a time."""
-
-    def __init__(self, engine: Engine, context: ImageContext, db: Database) -> None:
-        self.engine, self.context, self.db = engine, context, db
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="image-import")
-        self._lock = threading.Lock()
-        self._busy: set[str] = set()
-
-    def step(self, tx: Transaction, flow: Flow) -> Outcome:
-        """See that somebody works at it."""
-        task_id = flow.state["task"]
-        if imports.current(tx, flow.subject, task_id) is None:
-            tasks.fail(tx, task_id, "The image was deleted during the import.")
-            return Done()
-        with self._lock:
-            if task_id in self._busy:
-                return Wait(LEASE_S)
-        flow.state["tries"] += 1
-        if flow.state["tries"] > MOST_TRIES:
-            why = "The import was begun several times, and each time the service ended before it was done."
-            imports.fail(tx, self.context, flow.subject, flow.state, why)
-            return Done()
-        tasks.begin(tx, task_id)
-        tx.on_commit(lambda: self._submit(flow.subject, dict(flow.state)))
-        return Wait(LEASE_S)
-
-    def deadline(self, tx: Transaction, flow: Flow) -> None:
-        """The import took a day: it is given up."""
-        imports.fail(tx, self.context, flow.subject, flow.state, "The import took too long.")
-
-    def _submit(self, image_id: str, state: dict[str, Any]) -> None:
-        with self._lock:
-            if state["task"] in self._busy:
-                return
-            self._busy.add(state["task"])
-        self._threads.submit(self._run, image_id, state)
-
-    def _run(self, image_id: str, state: dict[str, Any]) -> None:
-        try:
-            work = Registration if state["method"]["name"] == imports.LOCATION else Import
-            work(self, image_id, state).run()
-        except Exception:
-            log.exception("import to image %s went wrong, and is tried again", image_id)
-        finally:
-            with self._lock:
-                self._busy.discard(state["task"])
+def _failed(context: ImageContext, tx: Transaction, job: Job, why: Failed) -> None:
+    words = str(why)
+    if isinstance(why, Late):
+        words = "The import took too long."
+    elif isinstance(why, WornOut):
+        words = "The import was begun several times, and each time the service ended before it was done."
+    log.info("import to image %s failed: %s", job.subject, words)
+    imports.fail(tx, context, job.subject, job.given, words)
 
 
 class Import:
     """One worker's go at one import."""
 
-    def __init__(self, workers: Workers, image_id: str, state: dict[str, Any]) -> None:
-        self.context, self.db, self.engine = workers.context, workers.db, workers.engine
-        self.image_id, self.state, self.task_id = image_id, state, str(state["task"])
-        self.method: dict[str, Any] = state["method"]
-        self._renewed = time.monotonic()
+    def __init__(self, context: ImageContext, run: Run) -> None:
+        self.context, self.run, self.db = context, run, run.db
+        self.image_id, self.state, self.task_id = run.job.subject, run.job.given, str(run.job.given["task"])
+        self.method: dict[str, Any] = self.state["method"]
 
-    def run(self) -> None:
-        """Do what is left to do."""
+    def work(self) -> None:
+        """Do what is left to do. Raises Failed, Lost and Stopping."""
         try:
-            self._work()
-        except Ending:
-            log.info("import to image %s stops here, as the service ends, and goes on when it starts", self.image_id)
-        except Lost:
-            self._end(lambda tx: tasks.fail(tx, self.task_id, "The image was deleted during the import."))
-        except (Stop, Fault, StoreFault, Failed, Refused, OSError) as error:
-            why = _in_words(error)
-            log.info("import to image %s failed: %s", self.image_id, why)
-            self._end(lambda tx: imports.fail(tx, self.context, self.image_id, self.state, why))
+            with self._held() as (tx, _):
+                tasks.begin(tx, self.task_id)
+            self._steps()
+        except (Fault, StoreFault, fetching.Failed, Refused, OSError) as error:
+            raise Failed(_in_words(error)) from error
 
-    def _work(self) -> None:
+    def _steps(self) -> None:
         self._fetch()
         for name in self.state["stores"]:
             self._to_store(name)
         self._finish()
 
-    def _end(self, conclude: Callable[[Transaction], object]) -> None:
-        with self.db.transaction() as tx:
-            conclude(tx)
-            self.engine.cancel(tx, imports.KIND, self.image_id)
-        self.context.tokens.pop(self.task_id, None)
-
     @contextmanager
     def _held(self) -> Iterator[tuple[Transaction, ImageRow]]:
-        """A transaction in which the image is this import's. Raises Lost."""
-        with self.db.transaction() as tx:
-            row = imports.current(tx, self.image_id, self.task_id)
-            if row is None:
-                raise Lost
-            yield tx, row
+        """A transaction in which the image is this import's. Raises Lost and Failed."""
+        with self.run.held() as tx:
+            yield tx, self._image(tx)
 
-    def _renew(self) -> None:
-        """Say that this worker lives. Raises Lost when nobody wants it to, and Ending."""
-        if self.context.ending.is_set():
-            raise Ending
-        if time.monotonic() < self._renewed + LEASE_S / 3:
-            return
-        self._renewed = time.monotonic()
-        with self._held() as (tx, _):
-            self.engine.advance(tx, imports.KIND, self.image_id)
+    def _image(self, tx: Transaction) -> ImageRow:
+        row = imports.current(tx, self.image_id, self.task_id)
+        if row is None:
+            raise Failed("The image was deleted during the import.")
+        return row
 
     # ---- to the staging folder ------------------------------------------------------------------------------
 
@@ -165,7 +99,7 @@ class Import:
         if (self.context.staging.folder / self.image_id).exists():
             return
         if name == imports.DIRECT:
-            raise Stop("The staged data of the image is not there.")
+            raise Failed("The staged data of the image is not there.")
         if name == imports.COPY:
             self._stage(_read_on(self._nearest()))
             return
@@ -186,26 +120,27 @@ class Import:
                 return store.open(place.url)
             except BytesMissing:
                 continue
-        raise Stop("Image not found in any configured store")
+        raise Failed("Image not found in any configured store")
 
     def _remote(self) -> Fetched:
         """The bytes of another region's image, whose description becomes this one's."""
-        token = self.context.tokens.get(self.task_id)
-        if token is None:
-            raise Stop("The service started anew, and does not keep the token that the other region asks for.")
+        try:
+            token = self.context.sealing.opened(self.state.get("token", ""))
+        except ValueError:
+            raise Failed("The token that the other region asks for can no longer be read.") from None
         with self.db.read() as tx:
             base = self.context.endpoint(
                 tx, self.method["glance_region"], self.method.get("glance_service_interface") or "public"
             )
         if base is None:
-            raise Stop(f"There is no image service in region {self.method['glance_region']}.")
+            raise Failed(f"There is no image service in region {self.method['glance_region']}.")
         rules = remote.rules(self.context.rules, base)
         url = f"{remote.root(base)}/v2/images/{self.method['glance_image_id']}"
         described = fetch(url, rules, {"X-Auth-Token": token, "Accept": "application/json"})
         try:
             found = remote.described(json.loads(described.read(1 << 20)))
         except ValueError as error:
-            raise Stop(f"The other region's image cannot be imported: {error}") from None
+            raise Failed(f"The other region's image cannot be imported: {error}") from None
         finally:
             described.close()
         with self._held() as (tx, row):
@@ -216,8 +151,9 @@ class Import:
         staging = self.context.staging
         with self._upload(staging, hashed=False) as upload:
             while piece := read():
-                upload.put(piece, self.context.threads)
-                self._renew()
+                upload.put(piece, self.context.workers.threads)
+                self.run.tell(fetched=upload.size)
+                self.run.alive()
             upload.finish()
             with self._held() as (tx, row):
                 size = upload.size // quota.MIB
@@ -253,7 +189,7 @@ class Import:
             self._store_into(store)
         except (StoreFault, OSError) as error:
             if self.state["must"]:
-                raise Stop(f"Store {name} did not take the image: {_in_words(error)}") from None
+                raise Failed(f"Store {name} did not take the image: {_in_words(error)}") from None
             log.warning("import to image %s: store %s failed: %s", self.image_id, name, error)
             with self._held() as (tx, row):
                 imports.store_failed(tx, row, name)
@@ -267,9 +203,10 @@ class Import:
                     upload.screen(row.disk_format, row.container_format)
                 read = _read_on(source, close=False)
                 while piece := read():
-                    upload.put(piece, self.context.threads)
+                    upload.put(piece, self.context.workers.threads)
                     content.renew(self.db, upload)
-                    self._renew()
+                    self.run.tell(store=store.id, stored=upload.size)
+                    self.run.alive()
                 stored = upload.finish()
                 with self._held() as (tx, row):
                     self._adopt(tx, row, upload, stored)
@@ -280,9 +217,9 @@ class Import:
     def _adopt(self, tx: Transaction, row: ImageRow, upload: Upload, stored: Stored) -> None:
         wrong_hash = row.os_hash_algo == HASH and row.os_hash_value != stored.os_hash_value
         if wrong_hash or row.checksum not in (None, stored.checksum):
-            raise Stop("The bytes are not those that the image's hashes speak of.")
+            raise Failed("The bytes are not those that the image's hashes speak of.")
         if not locations.adopt(tx, self.image_id, upload.store, upload.writing.url):
-            raise Stop(f"Store {upload.store.id} was too slow.")
+            raise Failed(f"Store {upload.store.id} was too slow.")
         values: dict[str, Any] = {} if row.os_hash_value is not None else content.described(stored)
         ready = not self.state["must"] or upload.store.id == self.state["stores"][-1]
         if row.status == IMPORTING and ready:
@@ -290,13 +227,12 @@ class Import:
         imports.store_done(tx, row, upload.store.id, values)
 
     def _finish(self) -> None:
-        with self._held() as (tx, row):
+        with self.run.ending() as tx:
+            row = self._image(tx)
             failed = (row.failed_import or "").split(",")
             if row.status == IMPORTING or all(name in failed for name in self.state["stores"]):
-                raise Stop("None of the uploads finished!")
+                raise Failed("None of the uploads finished!")
             imports.succeed(tx, self.context, row, self.task_id)
-            self.engine.cancel(tx, imports.KIND, self.image_id)
-        self.context.tokens.pop(self.task_id, None)
 
 
 class Registration(Import):
@@ -307,7 +243,7 @@ class Registration(Import):
     cache, and an import that copies them screens them as well.
     """
 
-    def _work(self) -> None:
+    def _steps(self) -> None:
         url, algorithm = self.method["uri"], self.method["algorithm"]
         store = self.context.stores.get(self.method["store"])
         with self._held() as (tx, row):
@@ -319,14 +255,14 @@ class Registration(Import):
         finally:
             reading.close()
         if self.method["expected"] not in (None, facts["os_hash_value"]):
-            raise Stop(
+            raise Failed(
                 f"os_hash_value: ({self.method['expected']}) not matched with actual os_hash_value: "
                 f"({facts['os_hash_value']})"
             )
-        with self._held() as (tx, row):
+        with self.run.ending() as tx:
+            row = self._image(tx)
             tx.update(images, images.c.id == self.image_id, **facts, status=ACTIVE)
             imports.succeed(tx, self.context, row, self.task_id)
-            self.engine.cancel(tx, imports.KIND, self.image_id)
 
     def _hashed(self, read: Callable[[], bytes], algorithm: str) -> dict[str, Any]:
         """Columns of the image that its bytes decide. Raises StoreFault."""
@@ -336,7 +272,7 @@ class Registration(Import):
             for digest in digests:
                 digest.update(piece)
             size += len(piece)
-            self._renew()
+            self.run.alive()
         return {
             "size": size,
             "checksum": digests[0].hexdigest(),
@@ -368,6 +304,3 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error)
-
-
-__all__ = ["Ending", "Import", "Lost", "Registration", "Stop", "Workers", "register"]

@@ -1,9 +1,9 @@
 """Imports: what a client may ask for, and the record that an import keeps while it runs.
 
-An import is a flow (one per image) and a task (what the owner sees of it). While it runs the image's row bears the
+An import is a job (one per image) and a task (what the owner sees of it). While it runs the image's row bears the
 task's id: nobody else imports into it, and whoever finds another id there has lost and changes nothing. What is done is
 not counted but seen: bytes that were fetched have their name in the staging folder, bytes that were stored have a
-location. So a process may die anywhere, and the flow goes on from there in the next one.
+location. So a process may die anywhere, and the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ TAKEN = ("disk_format", "container_format", "properties")
 
 
 class Asked(Struct, frozen=True):
-    """An import as a client asks for it. `stores` None: every store that takes bytes."""
+    """An import as a client asks for it. `stores` None: every store that takes bytes. `token` is the client's, sealed,
+    for another region."""
 
     method: Mapping[str, Any]
     stores: tuple[str, ...] | None
     must_all_succeed: bool
+    token: str = ""
 
     @property
     def name(self) -> str:
@@ -152,12 +154,12 @@ def targets(tx: Transaction, image: ImageRow, asked: Asked, context: ImageContex
 
 def start(
     tx: Transaction, context: ImageContext, caller: Caller, image: model.Image, asked: Asked, request_id: str
-) -> str | None:
-    """Begin the import: the image is `importing` (a copy stays active), and its flow does the rest. The task's id; None
-    when there is nothing to do. Raises 409 while another import runs, and 413."""
+) -> None:
+    """Begin the import, unless there is nothing to do: the image is `importing` (a copy stays active), and its job does
+    the rest. Raises 409 while another import runs, and 413."""
     stores = targets(tx, image.row, asked, context)
     if not stores:
-        return None
+        return
     # staged bytes make an image count as one that is being uploaded already
     quota.require(tx, context, image.row.owner, **{quota.SIZE: 0, quota.UPLOADS: 0 if asked.name == DIRECT else 1})
     request = {"method": dict(asked.method), "all_stores_must_succeed": asked.must_all_succeed}
@@ -165,13 +167,12 @@ def start(
     task = tasks.create(tx, caller, tasks.IMAGE_IMPORT, given, image_id=image.id, request_id=request_id)
     launch(tx, context, image, str(task.id), asked, stores)
     timeline.record(tx, image.id, "import", f"An import by {asked.name} was asked for.", {"stores": list(stores)})
-    return str(task.id)
 
 
 def launch(
     tx: Transaction, context: ImageContext, image: model.Image, task_id: str, asked: Asked, stores: list[str]
 ) -> None:
-    """Begin the flow of a task: the image is the task's from here on. Raises 409 while it is another one's."""
+    """Begin the job of a task: the image is the task's from here on. Raises 409 while it is another one's."""
     free = (images.c.id == image.id) & images.c.import_task.is_(None) & (images.c.status == image.row.status)
     status = ACTIVE if asked.name == COPY else IMPORTING
     marks: dict[str, Any] = {"import_task": task_id}
@@ -186,21 +187,11 @@ def launch(
         "method": dict(asked.method),
         "stores": stores,
         "must": asked.must_all_succeed,
-        "tries": 0,
         "before": {name: getattr(image.row, name) for name in TAKEN},
     }
-    assert context.engine is not None, "the service runs without a flow engine"
-    context.engine.start(tx, KIND, image.id, "work", deadline_s=LONGEST_S, state=state, after_s=0)
-
-
-def resume(tx: Transaction, context: ImageContext) -> int:
-    """Have somebody work at every import that is under way, without waiting until its last worker is missed; how many
-    there are. For a process that starts."""
-    rows = tx.rows(select(images.c.id).where(images.c.import_task.is_not(None), images.c.deleted_at.is_(None)))
-    for row in rows:
-        if context.engine is not None:
-            context.engine.advance(tx, KIND, row.id)
-    return len(rows)
+    if asked.token:
+        state["token"] = asked.token
+    context.workers.jobs.put(tx, KIND, image.id, state, within_s=LONGEST_S)
 
 
 def current(tx: Transaction, image_id: str, task_id: str) -> ImageRow | None:
@@ -222,7 +213,6 @@ def fail(tx: Transaction, context: ImageContext, image_id: str, state: Mapping[s
     """The import is over without success: nothing of it stays, the image is queued again (or as active as before a
     copy), and the task says why."""
     task_id, stores = state["task"], list(state["stores"])
-    context.tokens.pop(task_id, None)
     tasks.begin(tx, task_id)
     tasks.fail(tx, task_id, why)
     image = current(tx, image_id, task_id)

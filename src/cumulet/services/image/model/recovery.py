@@ -180,14 +180,14 @@ def settle(db: Database, context: ImageContext) -> None:
     """Write down what could not be while the database did not serve."""
     while True:
         try:
-            act = context.unsettled.get_nowait()
+            act = context.workers.unsettled.get_nowait()
         except Empty:
             return
         try:
             with db.transaction() as tx:
                 act(tx)
         except Exception:
-            context.unsettled.put(act)
+            context.workers.unsettled.put(act)
             raise
 
 
