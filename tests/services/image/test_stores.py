@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
 from collections.abc import Iterator
@@ -146,6 +147,22 @@ def test_what_a_dead_writer_left_is_erased_by_its_url(store: ImageStore) -> None
     else:
         store.erase(writing.url)
     assert leftovers(store) == []
+
+
+def test_a_writer_that_is_seen_before_it_has_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever clears up after the dead takes its part for one of theirs, and it writes another."""
+    store, lock, seen = FileStore("file", tmp_path / "images"), fcntl.flock, list[list[str]]()
+
+    def late(fd: int, how: int) -> None:
+        if how == fcntl.LOCK_EX and not seen:
+            seen.append(store.living()[1])
+        lock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    writing = written(store, b"x")
+    writing.finish()
+    assert len(seen[0]) == 1 and Path(store.folder / writing.url).read_bytes() == b"x"
+    writing.close()
 
 
 def test_two_writers_of_one_image_do_not_meet(s3: S3Store) -> None:

@@ -98,8 +98,7 @@ class _FileWriting(Writing):
         self.path = store.folder / f"{image_id}.{upload_id}.part"
         self.final = store.folder / image_id
         self.url = image_id
-        self._fd: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._fd: int | None = _locked(self.path)
         self._renamed = False
 
     def write(self, block: bytes | bytearray) -> None:
@@ -180,6 +179,17 @@ def is_id(name: str) -> bool:
         return str(uuid.UUID(name)) == name
     except ValueError:
         return False
+
+
+def _locked(path: Path) -> int:
+    """A new file, open and locked. Whoever removes what the dead left may have seen it without its lock, and have
+    removed it: then there is another one."""
+    while True:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.fstat(fd).st_nlink:
+            return fd
+        os.close(fd)
 
 
 def _remove_dead(path: Path) -> bool:
