@@ -19,7 +19,7 @@ CALLED_BY_LIBRARIES = {
     "_unsupported_upgrade_warning": "cumulet.http.protocol",
     "on_response_complete": "cumulet.http.protocol",
 }
-CALLED_BY_TESTS_ALONE = {"of_subject": "cumulet.engine.jobs", "unended": "cumulet.engine.jobs"}
+CALLED_BY_TESTS_ALONE: dict[str, str] = {}
 """The list may only shrink."""
 OAUTHLIB = "cumulet.services.identity.model.oauth1_signatures"
 """A class of its methods alone, by the names that oauthlib calls."""
