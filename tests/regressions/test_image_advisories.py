@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from cumulet.services.image import door
-from cumulet.services.image.model import upload
+from cumulet.services.image.model import object_upload
 from tests.services.image.conftest import OCTETS, Images, admin, demo, glance, made, other  # noqa: F401
 
 MIB = 1 << 20
@@ -304,16 +304,16 @@ def test_ossa_2015_020_delete_at_the_last_moment(
 ) -> None:
     """The delete comes when the file has its name already and the record is not yet active."""
     image = made(demo)
-    path, complete, deleted = f"/v2/images/{image['id']}", upload.Upload.finish, threading.Event()
+    path, complete, deleted = f"/v2/images/{image['id']}", object_upload.ObjectUpload.finish, threading.Event()
 
-    def finish(part: upload.Upload) -> upload.Stored:
+    def finish(part: object_upload.ObjectUpload) -> object_upload.Stored:
         stored = complete(part)
         with glance.client("demo") as beside:
             assert beside.delete(path).status_code == 204
         deleted.set()
         return stored
 
-    monkeypatch.setattr(upload.Upload, "finish", finish)
+    monkeypatch.setattr(object_upload.ObjectUpload, "finish", finish)
     answer = demo.put(f"{path}/file", content=b"x" * MIB, headers=OCTETS)
     assert deleted.is_set() and answer.status_code == 410
     assert glance.files() == [] and demo.get(path).status_code == 404

@@ -23,9 +23,9 @@ import pytest
 from cumulet.db import Database, metadata
 from cumulet.db.dialects import Sqlite
 from cumulet.services.image import door
-from cumulet.services.image.api import data
 from cumulet.services.image.context import ImageContext
 from cumulet.services.image.loops import recover_uploads
+from cumulet.services.image.model import upload
 from cumulet.services.image.model.stores import StoreFull
 from cumulet.services.image.model.stores.file import FileStore, _FileWriting
 from cumulet.services.image.tables import images
@@ -113,7 +113,7 @@ def test_a_wrong_size_is_refused(glance: Images, demo: httpx.Client) -> None:
 
 
 def test_an_upload_that_stalls_is_given_up(glance: Images, demo: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "IDLE_S", 0.5)
+    monkeypatch.setattr(upload, "IDLE_S", 0.5)
     image = made(demo)
     with begun_upload(glance, image["id"], announced=2000, sent=1000) as sock:
         sock.settimeout(60)

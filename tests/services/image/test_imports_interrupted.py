@@ -13,8 +13,8 @@ from cumulet.engine.tables import jobs as engine_jobs
 from cumulet.services.image.flows import imports as flow
 from cumulet.services.image.loops import recover_uploads
 from cumulet.services.image.model import locations
+from cumulet.services.image.model.object_upload import ObjectUpload
 from cumulet.services.image.model.stores import StoreAway
-from cumulet.services.image.model.upload import Upload
 from cumulet.services.image.tables import images as table
 from tests.services.image.conftest import Images, ended, made, served, until
 from tests.services.image.importing import DATA, active, ask, context_of, glance, moody, nothing, staged, web  # noqa: F401 - fixtures
@@ -46,9 +46,9 @@ def _at_first(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: 
 PLACES = [
     (flow, "fetch", False),
     (flow, "fetch", True),
-    (Upload, "put", True),
-    (Upload, "finish", False),
-    (Upload, "finish", True),
+    (ObjectUpload, "put", True),
+    (ObjectUpload, "finish", False),
+    (ObjectUpload, "finish", True),
     (locations, "claim", True),
     (flow.Import, "_adopt", True),
     (flow.Import, "_to_store", True),
@@ -130,7 +130,7 @@ def test_a_process_that_starts_goes_on_at_once(tmp_path: Path, web: Web, monkeyp
     with served(context_of(tmp_path, web), tmp_path / "state.db") as first, first.client("demo") as client:
         image_id = staged(client)["id"]
         first.kill()
-        calls = _at_first(monkeypatch, Upload, "finish", after=True)
+        calls = _at_first(monkeypatch, ObjectUpload, "finish", after=True)
         assert ask(client, image_id, "glance-direct").status_code == 202
         first.context.workers.jobs.look(first.running.db)
         until(lambda: calls)

@@ -21,8 +21,8 @@ from cumulet.http.faults import Fault
 from cumulet.services.image.context import ImageContext
 from cumulet.services.image.model import content, fetching, imports, locations, quota, remote, tasks
 from cumulet.services.image.model.fetching import Fetched, Refused, fetch
+from cumulet.services.image.model.object_upload import BLOCK, HASH, ObjectUpload, Stored
 from cumulet.services.image.model.stores import BytesMissing, ImageStore, Reading, StoreFault
-from cumulet.services.image.model.upload import BLOCK, HASH, Stored, Upload
 from cumulet.services.image.states import ACTIVE, IMPORTING
 from cumulet.services.image.tables import ImageRow, images
 
@@ -162,9 +162,9 @@ class Import:
             upload.over = True
 
     @contextmanager
-    def _upload(self, store: ImageStore, *, hashed: bool = True) -> Iterator[Upload]:
+    def _upload(self, store: ImageStore, *, hashed: bool = True) -> Iterator[ObjectUpload]:
         """An upload of which nothing stays unless it is `over`."""
-        upload = Upload(store, self.image_id, self.context.staging, hashed=hashed)
+        upload = ObjectUpload(store, self.image_id, self.context.staging, hashed=hashed)
         try:
             try:
                 yield upload
@@ -214,7 +214,7 @@ class Import:
         finally:
             source.close()
 
-    def _adopt(self, tx: Transaction, row: ImageRow, upload: Upload, stored: Stored) -> None:
+    def _adopt(self, tx: Transaction, row: ImageRow, upload: ObjectUpload, stored: Stored) -> None:
         wrong_hash = row.os_hash_algo == HASH and row.os_hash_value != stored.os_hash_value
         if wrong_hash or row.checksum not in (None, stored.checksum):
             raise Failed("The bytes are not those that the image's hashes speak of.")

@@ -20,10 +20,10 @@ from cumulet.db.in_list import in_list
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Fault
+from cumulet.services.image.model.object_upload import BLOCK, HASH
 from cumulet.services.image.model.screening import Screen, declared_format
 from cumulet.services.image.model.stores import StoreFault
 from cumulet.services.image.model.stores.file import FileReading, FileStore
-from cumulet.services.image.model.upload import BLOCK, HASH
 from cumulet.services.image.states import ACTIVE, QUEUED
 from cumulet.services.image.tables import ImageRow, images, members
 from cumulet.services.image.tables import locations as placed

@@ -21,9 +21,9 @@ from cumulet.db import Database, Transaction, select_as
 from cumulet.engine import Again, Failed, Run, jobs
 from cumulet.http.faults import Fault
 from cumulet.services.image.model import locations
+from cumulet.services.image.model.object_upload import BLOCK, HASH
 from cumulet.services.image.model.screening import Screen, screened
 from cumulet.services.image.model.stores import BytesMissing, Reading, StoreFault, Writing
-from cumulet.services.image.model.upload import BLOCK, HASH
 from cumulet.services.image.states import ACTIVE
 from cumulet.services.image.tables import CachedRow, ImageRow, LocationRow, cached, images
 

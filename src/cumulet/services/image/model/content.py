@@ -18,14 +18,14 @@ from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, Fault
 from cumulet.services.image.model import images as model
 from cumulet.services.image.model import locations
-from cumulet.services.image.model.upload import HASH, Stored, Upload
+from cumulet.services.image.model.object_upload import HASH, ObjectUpload, Stored
 from cumulet.services.image.states import ACTIVE, DEACTIVATED, QUEUED, SAVING, UPLOADING
 from cumulet.services.image.tables import ImageRow, images
 
 log = logging.getLogger("cumulet.image")
 
 
-def begin(tx: Transaction, image: model.Image, upload: Upload) -> None:
+def begin(tx: Transaction, image: model.Image, upload: ObjectUpload) -> None:
     """queued → saving for this upload. Raises 409 from any other status, 400 while a format is missing."""
     row = image.row
     missing = [name for name in ("disk_format", "container_format") if getattr(row, name) is None]
@@ -36,19 +36,19 @@ def begin(tx: Transaction, image: model.Image, upload: Upload) -> None:
     upload.screen(row.disk_format, row.container_format)
 
 
-def begin_staging(tx: Transaction, image: model.Image, upload: Upload) -> None:
+def begin_staging(tx: Transaction, image: model.Image, upload: ObjectUpload) -> None:
     """queued → uploading: bytes are kept until they are imported. Raises 409 from any other status."""
     _from_queued(tx, image.row, UPLOADING, upload)
 
 
-def _from_queued(tx: Transaction, row: ImageRow, status: str, upload: Upload) -> None:
+def _from_queued(tx: Transaction, row: ImageRow, status: str, upload: ObjectUpload) -> None:
     where = (images.c.id == row.id) & (images.c.status == QUEUED) & images.c.deleted_at.is_(None)
     if not tx.update(images, where, status=status, upload_id=upload.upload_id, updated_at=tx.now):
         raise Conflict(f"Image status transition from {row.status} to {status} is not allowed")
     locations.disown(tx, row)
 
 
-def complete(tx: Transaction, image_id: str, upload: Upload, stored: Stored) -> None:
+def complete(tx: Transaction, image_id: str, upload: ObjectUpload, stored: Stored) -> None:
     """saving → active. Raises 410 when the image was deleted meanwhile; then the caller removes the object."""
     values = {"status": ACTIVE, "upload_id": None, "stores": upload.store.id, **described(stored)}
     if not tx.update(images, _uploading(image_id, SAVING, upload), **values, updated_at=tx.now):
@@ -69,7 +69,7 @@ def described(stored: Stored) -> dict[str, Any]:
     }
 
 
-def complete_staging(tx: Transaction, image_id: str, upload: Upload, stored: Stored) -> None:
+def complete_staging(tx: Transaction, image_id: str, upload: ObjectUpload, stored: Stored) -> None:
     """The staged bytes are whole. Raises 410 when the image was deleted meanwhile."""
     where = _uploading(image_id, UPLOADING, upload)
     if not tx.update(images, where, upload_id=None, size=stored.size, updated_at=tx.now):
@@ -86,7 +86,9 @@ def gone(image_id: str) -> Fault:
     )
 
 
-def abandon(db: Database, image_id: str, upload: Upload, later: SimpleQueue[Callable[[Transaction], None]]) -> None:
+def abandon(
+    db: Database, image_id: str, upload: ObjectUpload, later: SimpleQueue[Callable[[Transaction], None]]
+) -> None:
     """Back to queued, as if nothing had begun; nothing when the image is gone. The bytes go first, as they may be what
     fills the disk that the database is on; when that does not serve, the rest is left in `later`. A store that cannot
     remove what came so far keeps its claim, and is asked again when that has run out."""
@@ -114,14 +116,14 @@ def abandon(db: Database, image_id: str, upload: Upload, later: SimpleQueue[Call
         later.put(settle)
 
 
-def renew(db: Database, upload: Upload) -> None:
+def renew(db: Database, upload: ObjectUpload) -> None:
     """The upload lives: what it writes is not to be erased. Cheap when called often."""
     if upload.store.claims and upload.needs_renewal(locations.CLAIM_S / 5):
         with db.transaction() as tx:
             locations.claim(tx, upload.store, upload.writing.url)
 
 
-def _uploading(image_id: str, status: str, upload: Upload) -> Any:
+def _uploading(image_id: str, status: str, upload: ObjectUpload) -> Any:
     return (images.c.id == image_id) & (images.c.status == status) & (images.c.upload_id == upload.upload_id)
 
 

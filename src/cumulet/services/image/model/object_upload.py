@@ -33,7 +33,7 @@ class Stored(Struct, frozen=True):
     os_hash_value: str
 
 
-class Upload:
+class ObjectUpload:
     """One object's way into a store. Not used by two threads at once, except that a block's jobs run side by side.
 
     `outcome` is held while the upload is completed or abandoned, whichever comes first; then it is `over`. Without
