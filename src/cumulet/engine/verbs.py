@@ -78,9 +78,6 @@ class Verbs(Generic[V]):
     def __iter__(self) -> Iterator[V]:
         return iter(self._by_name.values())
 
-    def __getitem__(self, name: str) -> V:
-        return self._by_name[name]
-
     def under_way(self, row: Any) -> V | None:
         """The verb that is being done to the resource of `row`."""
         return self._by_task.get(getattr(row, self.task or self.state) or "")
