@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import and_, bindparam, func, inspect, not_, or_, select, update
 
 from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_list
@@ -214,5 +214,7 @@ def clock_was_set(tx: Transaction, by_us: int, since_us: int) -> None:
 
 
 def put_forward(tx: Transaction, by_us: int) -> None:
-    """Every deadline moves by that many µs: for jobs whose rows lay in a backup. One statement."""
-    tx.execute(update(jobs).values(deadline_at=jobs.c.deadline_at + by_us))
+    """Every deadline moves by that many µs: for jobs whose rows lay in a backup. One statement, and a look whether
+    there are any: a backup of before 0.3 comes into tables of its own time."""
+    if inspect(tx.connection).has_table(jobs.name):
+        tx.execute(update(jobs).values(deadline_at=jobs.c.deadline_at + by_us))
