@@ -18,7 +18,7 @@ from cumulet.cli.api_client import ApiError
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.config import ConfigError, Settings
-from tests.cli.test_up import Cloud, cloud  # noqa: F401 - a fixture
+from tests.cli.test_up import Cloud
 from tests.laws.source import ROOT
 
 
@@ -196,7 +196,7 @@ def test_a_disk_without_room_is_said_to_be_so(
     assert status == 1 and "cannot write /a/file: " in text and expected in text
 
 
-def test_down_and_status_work_whatever_the_options_say(cloud: Cloud) -> None:  # noqa: F811
+def test_down_and_status_work_whatever_the_options_say(cloud: Cloud) -> None:
     """B11, and B10: neither a broken file nor a missing one takes a running cloud away from its operator."""
     cloud.ok("up")
     pid = json.loads(cloud.ok("status", "--json"))["processes"][1]["pid"]
@@ -220,7 +220,7 @@ def test_down_and_status_work_whatever_the_options_say(cloud: Cloud) -> None:  #
     assert not cloud.state.exists()
 
 
-def test_a_lock_that_was_deleted_hides_no_cloud(cloud: Cloud) -> None:  # noqa: F811
+def test_a_lock_that_was_deleted_hides_no_cloud(cloud: Cloud) -> None:
     cloud.ok("up")
     (cloud.state / "run" / "supervisor.lock").unlink()
     done = cloud("status", "--json")
@@ -229,7 +229,7 @@ def test_a_lock_that_was_deleted_hides_no_cloud(cloud: Cloud) -> None:  # noqa: 
     assert cloud("status").returncode == 3
 
 
-def test_options_changed_while_it_runs_are_said_not_to_be_in_force(cloud: Cloud) -> None:  # noqa: F811
+def test_options_changed_while_it_runs_are_said_not_to_be_in_force(cloud: Cloud) -> None:
     cloud.ok("up")
     file = cloud.settings().file
     file.write_text(file.read_text().replace('region = "RegionOne"', 'region = "Elsewhere"'))
@@ -240,7 +240,7 @@ def test_options_changed_while_it_runs_are_said_not_to_be_in_force(cloud: Cloud)
     assert "No problems." in cloud.ok("status")
 
 
-def test_up_says_first_that_a_cloud_is_not_its_own_and_fills_it_with_nothing(cloud: Cloud) -> None:  # noqa: F811
+def test_up_says_first_that_a_cloud_is_not_its_own_and_fills_it_with_nothing(cloud: Cloud) -> None:
     (cloud.state / "cache").mkdir(parents=True)
     (cloud.state / ".cumulet").write_text("This folder is a Cumulet state folder (format 1).\n")
     (cloud.state / "cache" / "estranged").write_text("these rows are new, and S has 3 guests")

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.adopting import Cloud, Journal, furnished
+from tests.fleet.test_link import cloud, node
+
+__all__ = ["cloud", "fresh", "lost", "node"]
 
 
 @pytest.fixture(scope="module")

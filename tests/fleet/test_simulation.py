@@ -14,10 +14,10 @@ from cumulet.fleet import door
 from cumulet.node.agent import Agent
 from cumulet.node.journal import Journal
 from cumulet.node.parts import PartError
-from tests.fleet.test_link import Cloud, Node, _settled, _until, cloud, guest, guest_id, node  # noqa: F401
+from tests.fleet.test_link import Cloud, Node, _settled, _until, guest, guest_id
 
 
-def tell(cloud: Cloud, order: Any, secret: str = "operator") -> tuple[int, Any]:  # noqa: F811
+def tell(cloud: Cloud, order: Any, secret: str = "operator") -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     connection = http.client.HTTPConnection("127.0.0.1", cloud.port)
     if order is None:
@@ -30,19 +30,19 @@ def tell(cloud: Cloud, order: Any, secret: str = "operator") -> tuple[int, Any]:
     return answer.status, told if answer.status == 200 else told["errors"][0]["detail"]
 
 
-def up(cloud: Cloud) -> dict[str, bool]:  # noqa: F811
+def up(cloud: Cloud) -> dict[str, bool]:
     with cloud.db.read() as tx:
         return {host.name: host.up for host in door.hosts(tx)}
 
 
-def counted(cloud: Cloud) -> tuple[int, int]:  # noqa: F811
+def counted(cloud: Cloud) -> tuple[int, int]:
     """How many hosts are up and how many are down, as ``/metrics`` says it."""
     with cloud.db.read() as tx:
         found = door.host_counts(tx)
     return found["up"], found["down"]
 
 
-def test_a_rule_counts_at_once_and_outlives_the_node(cloud: Cloud, node: Node, tmp_path: Path) -> None:  # noqa: F811
+def test_a_rule_counts_at_once_and_outlives_the_node(cloud: Cloud, node: Node, tmp_path: Path) -> None:
     begun = time.monotonic()
     assert tell(cloud, {"rule": {"do": ["boot=fail"], "nth": 2}})[0] == 200
     took = time.monotonic() - begun
@@ -62,7 +62,7 @@ def test_a_rule_counts_at_once_and_outlives_the_node(cloud: Cloud, node: Node, t
     assert took < 3  # some 15 ms on a quiet machine
 
 
-def test_a_host_dies_and_returns(cloud: Cloud, node: Node) -> None:  # noqa: F811
+def test_a_host_dies_and_returns(cloud: Cloud, node: Node) -> None:
     cloud.want(guest(1))
     _until(lambda: _settled(cloud, 1))
     tell(cloud, {"host": {"name": "sim-0001", "state": "down"}})
@@ -83,8 +83,8 @@ def test_a_host_dies_and_returns(cloud: Cloud, node: Node) -> None:  # noqa: F81
 
 @pytest.mark.parametrize(("event", "told"), [("crash", "crashed"), ("power-off", "shutdown")])
 def test_a_guest_ends_by_itself_and_stays_off_until_it_is_asked_for(
-    cloud: Cloud,  # noqa: F811
-    node: Node,  # noqa: F811
+    cloud: Cloud,
+    node: Node,
     event: str,
     told: str,
 ) -> None:
@@ -102,14 +102,14 @@ def test_a_guest_ends_by_itself_and_stays_off_until_it_is_asked_for(
     _until(lambda: cloud.reports[-1].facts.get("power_state") == "running")
 
 
-def test_a_life_has_an_end(cloud: Cloud, node: Node) -> None:  # noqa: F811
+def test_a_life_has_an_end(cloud: Cloud, node: Node) -> None:
     tell(cloud, {"rule": {"do": ["crash=200ms"]}})
     cloud.want(guest(1))
     _until(lambda: [g.running for g in node.parts.guests()] == [True])
     _until(lambda: "crashed" in [report.facts.get("power_state") for report in cloud.reports], 2)
 
 
-def test_who_may_and_what_is_refused(cloud: Cloud, node: Node) -> None:  # noqa: F811
+def test_who_may_and_what_is_refused(cloud: Cloud, node: Node) -> None:
     assert tell(cloud, {"clear": True}, "wrong")[0] == 401
     assert tell(cloud, {"rule": {"do": ["bot=fail"]}}) == (400, "there is no behaviour bot; did you mean boot?")
     assert tell(cloud, {"host": {"name": "sim-01", "state": "up"}})[1].endswith("did you mean sim-0001?")

@@ -28,3 +28,8 @@ def test_fixtures_come_from_conftest_alone(service: str) -> None:
         assert "F811" not in text, path
         others = [line for line in text.splitlines() if line.startswith("from tests.") and ".test_" in line]
         assert others == [], f"{path}: what several files need is a fixture, or stands in a module that is no test"
+
+
+def test_no_linter_looks_away_from_fixtures() -> None:
+    looked_away = [path for path in (ROOT / "tests").rglob("*.py") if "noqa: F8" + "11" in path.read_text()]
+    assert looked_away == []

@@ -11,7 +11,6 @@ import pytest
 from tests.assembled import Assembled
 from tests.matrix import identity
 from tests.matrix.asking import filled
-from tests.matrix.test_matrix import cloud, worlds  # noqa: F401 - fixtures
 from tests.matrix.world import World
 
 Page = Callable[[str, str], Any]
@@ -40,7 +39,7 @@ def walked(page: Page, url: str, place: str, query: str, most: int) -> list[str]
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_pages_lead_through_the_whole_list(name: str, cloud: Assembled, worlds: dict[str, World]) -> None:  # noqa: F811
+def test_pages_lead_through_the_whole_list(name: str, cloud: Assembled, worlds: dict[str, World]) -> None:
     world = worlds["identity"]
     path = name.removeprefix("GET ").replace("{", "${")
     for ask in identity.REQUESTS[name]:

@@ -22,6 +22,8 @@ from cumulet.http.server import listen
 from cumulet.services.identity import door
 from cumulet.services.identity.api import load
 from tests.databases import place
+from tests.services.identity.provider import Provider
+from tests.services.identity.provider import running as running_provider
 from tests.services.serving import PLAIN
 
 PASSWORD = "correct horse battery staple"
@@ -110,3 +112,10 @@ def admin(cloud: Cloud) -> Iterator[httpx.Client]:
 def demo(cloud: Cloud) -> Iterator[httpx.Client]:
     with cloud.client(cloud.token("demo", project="demo")) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    """An identity provider that runs."""
+    with running_provider() as found:
+        yield found

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 
 from .conftest import Cloud
-from .provider import AUDIENCE, Provider, running
+from .provider import AUDIENCE, Provider
 from .test_nouns import fresh
 
 FEDERATION = "/v3/OS-FEDERATION"
@@ -22,12 +20,6 @@ RULES = [
         "remote": [{"type": "OIDC-groups", "whitelist": ["devs", "ops"]}],
     },
 ]
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with running() as found:
-        yield found
 
 
 class Trust:

@@ -16,12 +16,10 @@ from cumulet.services.identity.model import oidc
 from cumulet.services.identity.tables import expiring_memberships
 
 from .conftest import Cloud
-from .federating import FEDERATION, Trust, declare, provider, put, rescoped  # noqa: F401 - fixtures
+from .federating import FEDERATION, Trust, declare, rescoped
 from .provider import AUDIENCE, Provider, running
 from .test_nouns import fresh, made, message
 from .test_roles import role_id
-
-# ruff: noqa: F811
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])

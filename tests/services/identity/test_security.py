@@ -13,7 +13,7 @@ from .conftest import Cloud
 from .test_nouns import fresh, made, message
 from .test_roles import role_id
 
-# Where each case is: tests/regressions/test_identity_attacks.py.
+# Where each case is: tests/regressions/identity/test_identity_attacks.py.
 
 
 def test_26_forged_headers_are_ignored(cloud: Cloud, demo: httpx.Client) -> None:

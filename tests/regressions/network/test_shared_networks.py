@@ -10,9 +10,7 @@ S19  metadata's connections, one tenant's and the others'           tests/node/n
 from __future__ import annotations
 
 from cumulet.services.network import door as network_door
-from tests.regressions.shared_stage import SECRET, Stage, bobs_router, stage  # noqa: F401 - fixtures
-
-# ruff: noqa: F811
+from tests.regressions.network.shared_stage import SECRET, Stage, bobs_router
 
 # ---- S4
 

@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.identity.conftest import PASSWORD, Cloud, admin, cloud, demo  # noqa: F401
+from tests.services.identity.conftest import PASSWORD
 from tests.services.identity.test_credentials import ec2_blob, me
 from tests.services.identity.test_nouns import fresh, made, message
 from tests.services.identity.test_roles import role_id
-from tests.services.identity.test_signed_requests import EC2, S3, Holder, holder, request, s3_v1, signed  # noqa: F401
+from tests.services.identity.test_signed_requests import EC2, S3, Holder, request, s3_v1, signed
 
 
-def application_credential(holder: Holder, **more: Any) -> httpx.Client:  # noqa: F811
+def application_credential(holder: Holder, **more: Any) -> httpx.Client:
     """Somebody who has only an application credential of the holder."""
     login = holder.cloud.login(holder.name, PASSWORD, {"project": {"id": holder.project}})
     with holder.cloud.client(login.headers["x-subject-token"]) as owner:
@@ -31,7 +31,7 @@ def application_credential(holder: Holder, **more: Any) -> httpx.Client:  # noqa
     return holder.cloud.client(answer.headers["x-subject-token"])
 
 
-def test_18_cve_2020_12691_a_credential_stays_its_users(holder: Holder, demo: httpx.Client) -> None:  # noqa: F811
+def test_18_cve_2020_12691_a_credential_stays_its_users(holder: Holder, demo: httpx.Client) -> None:
     told, theirs = me(demo), me(holder.admin)
     blob = ec2_blob()
     fields = {"type": "ec2", "user_id": told["user"]["id"], "project_id": told["project"]["id"]}
@@ -46,7 +46,7 @@ def test_18_cve_2020_12691_a_credential_stays_its_users(holder: Holder, demo: ht
     assert demo.post("/v3/credentials", json={"credential": {"blob": ec2_blob(), **for_other}}).status_code == 403
 
 
-def test_18_cve_2020_12689_a_credential_for_another_project_gives_nothing(holder: Holder) -> None:  # noqa: F811
+def test_18_cve_2020_12689_a_credential_for_another_project_gives_nothing(holder: Holder) -> None:
     """Whoever is a member of one project signs for no other, whatever the credential says."""
     foreign = made(holder.admin, "project", name=fresh())["id"]
     login = holder.cloud.login(holder.name, PASSWORD, {"project": {"id": holder.project}})
@@ -58,7 +58,7 @@ def test_18_cve_2020_12689_a_credential_for_another_project_gives_nothing(holder
 
 
 @pytest.mark.parametrize("unrestricted", [False, True])
-def test_18_cve_2020_12689_no_delegation_makes_a_credential(unrestricted: bool, holder: Holder) -> None:  # noqa: F811
+def test_18_cve_2020_12689_no_delegation_makes_a_credential(unrestricted: bool, holder: Holder) -> None:
     with application_credential(holder, roles=[{"name": "reader"}], unrestricted=unrestricted) as client:
         fields = {"type": "ec2", "user_id": holder.user, "project_id": holder.project}
         answers = [
@@ -71,7 +71,7 @@ def test_18_cve_2020_12689_no_delegation_makes_a_credential(unrestricted: bool, 
 
 
 @pytest.mark.parametrize("version", ["1", "2", "4"])
-def test_19_cve_2020_12692_a_signature_is_no_secret_for_ever(version: str, holder: Holder) -> None:  # noqa: F811
+def test_19_cve_2020_12692_a_signature_is_no_secret_for_ever(version: str, holder: Holder) -> None:
     old = signed(holder.secret, request(version, holder.access, -20 * 60))
     assert (holder.ask(old).status_code, message(holder.ask(old))) == (401, "Credential is expired")
 
@@ -79,8 +79,8 @@ def test_19_cve_2020_12692_a_signature_is_no_secret_for_ever(version: str, holde
 @pytest.mark.parametrize("path", [EC2, S3])
 def test_19_cve_2025_65073_a_presigned_request_is_no_token(
     path: str,
-    holder: Holder,  # noqa: F811
-    demo: httpx.Client,  # noqa: F811
+    holder: Holder,
+    demo: httpx.Client,
 ) -> None:
     """OSSA-2025-002: only services and administrators have signatures checked."""
     body = signed(holder.secret, request("2", holder.access)) if path == EC2 else s3_v1(holder.secret, holder.access)
@@ -97,7 +97,7 @@ def test_19_cve_2025_65073_a_presigned_request_is_no_token(
     assert holder.ask(body, path).status_code == 200
 
 
-def test_20_cve_2026_33551_a_reader_has_no_ec2_credential(holder: Holder) -> None:  # noqa: F811
+def test_20_cve_2026_33551_a_reader_has_no_ec2_credential(holder: Holder) -> None:
     project = made(holder.admin, "project", name=fresh())
     holder.admin.put(f"/v3/projects/{project['id']}/users/{holder.user}/roles/{role_id(holder.admin, 'reader')}")
     login = holder.cloud.login(holder.name, PASSWORD, {"project": {"id": project["id"]}})

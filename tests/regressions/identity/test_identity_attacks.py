@@ -34,13 +34,10 @@ import pytest
 import cumulet
 from cumulet.cli import controller
 from cumulet.services.identity.model import passwords
-from tests.services.identity.conftest import PASSWORD, Cloud, admin, cloud, demo, on_project  # noqa: F401
+from tests.services.identity.conftest import PASSWORD, Cloud, on_project
 from tests.services.identity.test_factors import Person
 from tests.services.identity.test_nouns import fresh, made
 from tests.services.identity.test_roles import role_id
-
-# ruff: noqa: F811
-
 
 # ---- 22: what was made from a token ends with it
 

@@ -17,10 +17,8 @@ from cumulet.services.image.model.object_upload import ObjectUpload
 from cumulet.services.image.model.stores import StoreAway
 from cumulet.services.image.tables import images as table
 from tests.services.image.conftest import Images, ended, made, served, until
-from tests.services.image.importing import DATA, active, ask, context_of, glance, moody, nothing, staged, web  # noqa: F401 - fixtures
+from tests.services.image.imports.importing import DATA, active, ask, context_of, nothing, staged
 from tests.services.image.webserver import Page, Web
-
-# ruff: noqa: F811
 
 
 class Killed(BaseException):

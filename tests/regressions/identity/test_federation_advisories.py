@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.services.identity.conftest import Cloud, admin, cloud, demo  # noqa: F401 - fixtures
+from tests.services.identity.conftest import Cloud
 from tests.services.identity.federating import FEDERATION, Trust, rescoped
 from tests.services.identity.provider import Provider, running
 from tests.services.identity.test_nouns import fresh, made
@@ -24,8 +24,8 @@ def provider() -> Iterator[Provider]:
 
 
 def test_27_cve_2017_2673_the_roles_of_ones_own_groups(
-    cloud: Cloud,  # noqa: F811
-    admin: httpx.Client,  # noqa: F811
+    cloud: Cloud,
+    admin: httpx.Client,
     provider: Provider,
 ) -> None:
     """OSSA-2017-004: what others are in the same project, and what one's group is elsewhere, is no role there."""
@@ -53,9 +53,9 @@ def test_27_cve_2017_2673_the_roles_of_ones_own_groups(
 
 
 def test_27_cve_2018_14432_lists_are_of_ones_own_projects(
-    cloud: Cloud,  # noqa: F811
-    admin: httpx.Client,  # noqa: F811
-    demo: httpx.Client,  # noqa: F811
+    cloud: Cloud,
+    admin: httpx.Client,
+    demo: httpx.Client,
     provider: Provider,
 ) -> None:
     """OSSA-2018-002: the lists for federated users once named every project and domain to anybody with a token."""

@@ -23,8 +23,8 @@ from cumulet.services.image.model.fetching import Refused, Rules, allowed_addres
 from cumulet.services.image.model.stores import Stores
 from cumulet.services.image.model.stores.file import FileStore
 from cumulet.services.image.model.stores.http import HttpStore
-from tests.regressions.test_image_advisories import MIB, qcow2
-from tests.services.image.conftest import OCTETS, Images, admin, demo, ended, made, served, until  # noqa: F401
+from tests.regressions.image.test_image_advisories import MIB, qcow2
+from tests.services.image.conftest import OCTETS, Images, ended, made, served, until
 from tests.services.image.webserver import Page, Web, web_server
 
 NAMES = {
@@ -131,7 +131,7 @@ def failed(glance: Images, client: httpx.Client, image_id: str) -> str:
 )
 def test_11_ossa_2026_004_where_nobody_may_be_sent(
     glance: Images,
-    demo: httpx.Client,  # noqa: F811
+    demo: httpx.Client,
     web: Web,
     uri: str,
 ) -> None:
@@ -183,7 +183,7 @@ def test_11_every_spelling_of_an_address_inside(
 @pytest.mark.parametrize("host", [name for name in NAMES if name not in ("mirror.example", "public.example")])
 def test_11_a_name_that_leads_inside(
     glance: Images,
-    demo: httpx.Client,  # noqa: F811
+    demo: httpx.Client,
     web: Web,
     host: str,
 ) -> None:
@@ -201,7 +201,7 @@ def test_11_a_name_that_leads_inside(
 )
 def test_11_cve_2024_29007_redirects(
     glance: Images,
-    demo: httpx.Client,  # noqa: F811
+    demo: httpx.Client,
     web: Web,
     status: int,
     target: str,
@@ -214,7 +214,7 @@ def test_11_cve_2024_29007_redirects(
     assert web.asked() == ["/there"]
 
 
-def test_11_honest_redirects_are_followed(glance: Images, demo: httpx.Client, web: Web) -> None:  # noqa: F811
+def test_11_honest_redirects_are_followed(glance: Images, demo: httpx.Client, web: Web) -> None:
     web.pages["/there"] = Page(status=302, headers={"Location": "/disk.raw"})
     image_id, answer = download(demo, f"http://mirror.example:{web.port}/there")
     assert answer.status_code == 202 and ended(demo, image_id)["status"] == "success"
@@ -242,7 +242,7 @@ def test_11_dns_rebinding(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_11_a_proxy_of_the_environment_is_not_used(
     glance: Images,
-    demo: httpx.Client,  # noqa: F811
+    demo: httpx.Client,
     web: Web,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -266,7 +266,7 @@ def test_11_what_the_operator_lets_through() -> None:
             judge(url, rules)
 
 
-def test_11_the_token_stays_here(glance: Images, demo: httpx.Client, web: Web) -> None:  # noqa: F811
+def test_11_the_token_stays_here(glance: Images, demo: httpx.Client, web: Web) -> None:
     """An import from another region sends the token there, and not to where that one redirects."""
     source = "5b4c2d1e-0000-4000-8000-000000000001"
     with web_server() as elsewhere:
@@ -281,7 +281,7 @@ def test_11_the_token_stays_here(glance: Images, demo: httpx.Client, web: Web) -
         assert all("X-Auth-Token" not in headers for _, headers in elsewhere.seen)
 
 
-def test_07_ossa_2024_003_staged_bytes_are_screened(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_07_ossa_2024_003_staged_bytes_are_screened(glance: Images, demo: httpx.Client) -> None:
     """No way around the screening: staged bytes, and those of a URL, are looked at before anybody gets them."""
     image_id = made(demo, disk_format="raw")["id"]
     path = f"/v2/images/{image_id}"
@@ -293,7 +293,7 @@ def test_07_ossa_2024_003_staged_bytes_are_screened(glance: Images, demo: httpx.
 
 def test_07_ossa_2024_003_the_format_cannot_change_under_an_import(
     glance: Images,
-    demo: httpx.Client,  # noqa: F811
+    demo: httpx.Client,
     web: Web,
 ) -> None:
     """What is screened is what the record says in the end, whoever patches it meanwhile."""
@@ -308,7 +308,7 @@ def test_07_ossa_2024_003_the_format_cannot_change_under_an_import(
     assert (task["status"], shown["disk_format"]) in (("success", "qcow2"), ("failure", "raw"))
 
 
-def test_10_ossa_2015_019_an_import_never_replaces_content(glance: Images, demo: httpx.Client, web: Web) -> None:  # noqa: F811
+def test_10_ossa_2015_019_an_import_never_replaces_content(glance: Images, demo: httpx.Client, web: Web) -> None:
     image_id = made(demo)["id"]
     path = f"/v2/images/{image_id}"
     assert demo.put(f"{path}/file", content=b"good" * 256, headers=OCTETS).status_code == 204
@@ -319,7 +319,7 @@ def test_10_ossa_2015_019_an_import_never_replaces_content(glance: Images, demo:
     assert demo.get(f"{path}/file").content == b"good" * 256 and web.seen == []
 
 
-def test_13_ossa_2015_013_two_imports_at_once(glance: Images, demo: httpx.Client, web: Web) -> None:  # noqa: F811
+def test_13_ossa_2015_013_two_imports_at_once(glance: Images, demo: httpx.Client, web: Web) -> None:
     """Of many imports into one image one is taken."""
     web.pages["/slow"] = Page(bytes(MIB))
     image_id = made(demo)["id"]
@@ -342,7 +342,7 @@ def test_13_ossa_2015_013_two_imports_at_once(glance: Images, demo: httpx.Client
 
 def test_13_more_bytes_than_an_image_may_have(
     glance: Images,
-    demo: httpx.Client,  # noqa: F811
+    demo: httpx.Client,
     web: Web,
 ) -> None:
     from dataclasses import replace

@@ -10,10 +10,8 @@ import pytest
 
 from cumulet.services.image.model.stores import Writing
 from tests.services.image.conftest import OCTETS, Images, ended, made, until
-from tests.services.image.importing import DATA, active, ask, files, glance, moody, nothing, staged, web  # noqa: F401 - fixtures
+from tests.services.image.imports.importing import DATA, active, ask, files, moody, nothing, staged
 from tests.services.image.webserver import Page, Web
-
-# ruff: noqa: F811
 
 
 def test_glance_direct(glance: Images, demo: httpx.Client) -> None:

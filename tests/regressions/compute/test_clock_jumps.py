@@ -16,7 +16,7 @@ from cumulet.engine.tables import flows
 from cumulet.fleet.tables import links
 from tests.assembled import Assembled
 from tests.services.compute.books import NOTHING, held
-from tests.services.compute.conftest import Nova, demo, nova, show  # noqa: F401 - fixtures
+from tests.services.compute.conftest import Nova, show
 
 HOUR_S = 3600
 PROJECT = {"project": {"name": "demo", "domain": {"id": "default"}}}
@@ -90,7 +90,7 @@ def test_58_what_was_revoked_stays_revoked(cloud: Assembled, clock: Clock, jump:
     assert cloud.ask("identity", "GET", "/v3/auth/projects", token=after).status == 200
 
 
-def heartbeat(nova: Nova) -> None:  # noqa: F811 - the fixture
+def heartbeat(nova: Nova) -> None:
     """The node has just been heard."""
     with nova.db.transaction() as tx:
         tx.execute(update(links).values(last_seen=tx.now))
@@ -99,8 +99,8 @@ def heartbeat(nova: Nova) -> None:  # noqa: F811 - the fixture
 @pytest.mark.parametrize("jump", [HOUR_S, -HOUR_S])
 def test_58_a_server_that_is_being_built(
     clock: Clock,
-    nova: Nova,  # noqa: F811 - the fixture
-    demo: httpx.Client,  # noqa: F811 - the fixture
+    nova: Nova,
+    demo: httpx.Client,
     jump: int,
 ) -> None:
     """It becomes ACTIVE: its deadline moves with the clock. The next one is built, and so is one after the clock was

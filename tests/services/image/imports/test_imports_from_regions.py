@@ -9,10 +9,8 @@ import httpx
 import pytest
 
 from tests.services.image.conftest import OCTETS, Images, ended, made, served
-from tests.services.image.importing import DATA, ask, context_of, glance, moody, nothing, web  # noqa: F401 - fixtures
+from tests.services.image.imports.importing import DATA, ask, context_of, moody, nothing
 from tests.services.image.webserver import Web
-
-# ruff: noqa: F811
 
 
 def remote(glance: Images, client: httpx.Client, image_id: str, source: str, region: str = "elsewhere") -> Any:

@@ -22,12 +22,10 @@ from cumulet.services.identity.model import application_credentials, passwords, 
 from cumulet.services.identity.model.methods import totp
 from cumulet.services.identity.model.turns import Job, Turns
 from tests.http.served import request
-from tests.services.identity.conftest import PASSWORD, Cloud, admin, cloud, cloud_in, demo, password_auth  # noqa: F401
+from tests.services.identity.conftest import PASSWORD, Cloud, cloud_in, password_auth
 from tests.services.identity.test_factors import KEY, Person
 from tests.services.identity.test_nouns import fresh, made
 from tests.services.serving import PLAIN
-
-# ruff: noqa: F811
 
 
 @contextmanager

@@ -24,7 +24,7 @@ import pytest
 
 from cumulet.services.image import door
 from cumulet.services.image.model import object_upload
-from tests.services.image.conftest import OCTETS, Images, admin, demo, glance, made, other  # noqa: F401
+from tests.services.image.conftest import OCTETS, Images, made
 
 MIB = 1 << 20
 
@@ -87,7 +87,7 @@ def iso(body: bytes = b"") -> bytes:
     return body.ljust(0x8000, b"\0") + b"\x01CD001\x01".ljust(2048, b"\0") + bytes(MIB)
 
 
-def refused(glance: Images, client: httpx.Client, data: bytes, **values: Any) -> str:  # noqa: F811
+def refused(glance: Images, client: httpx.Client, data: bytes, **values: Any) -> str:
     """The image service refuses these bytes, and keeps none of them; why it did."""
     image = made(client, **values)
     answer = client.put(f"/v2/images/{image['id']}/file", content=data, headers=OCTETS)
@@ -108,7 +108,7 @@ def taken(client: httpx.Client, data: bytes, **values: Any) -> dict[str, Any]:
     return shown
 
 
-def test_honest_images_are_taken(demo: httpx.Client) -> None:  # noqa: F811
+def test_honest_images_are_taken(demo: httpx.Client) -> None:
     assert taken(demo, qcow2(), disk_format="qcow2")["virtual_size"] == 16 * MIB
     assert taken(demo, bytes(MIB), disk_format="raw")["virtual_size"] == MIB
     assert taken(demo, gpt(), disk_format="raw")["virtual_size"] == MIB
@@ -120,18 +120,18 @@ def test_honest_images_are_taken(demo: httpx.Client) -> None:  # noqa: F811
     assert taken(demo, vmdk(stream_optimised(extent)), disk_format="vmdk")
 
 
-def test_ossa_2024_001_qcow2_data_file(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_ossa_2024_001_qcow2_data_file(glance: Images, demo: httpx.Client) -> None:
     assert "data_file" in refused(glance, demo, qcow2(incompatible=4), disk_format="qcow2")
     refused(glance, demo, qcow2(incompatible=4), disk_format="raw")
 
 
 @pytest.mark.parametrize("declared", ["raw", "iso", "vmdk", "ami", "gpt", "vdi", "vhd", "vhdx", "ploop", "luks"])
-def test_ossa_2024_002_qcow2_by_another_name(glance: Images, demo: httpx.Client, declared: str) -> None:  # noqa: F811
+def test_ossa_2024_002_qcow2_by_another_name(glance: Images, demo: httpx.Client, declared: str) -> None:
     refused(glance, demo, qcow2(backing=b"/etc/passwd"), disk_format=declared)
 
 
 @pytest.mark.parametrize("declared", ["qcow2", "vmdk", "vdi", "iso", "vhdx", "gpt"])
-def test_ossa_2024_002_raw_by_another_name(glance: Images, demo: httpx.Client, declared: str) -> None:  # noqa: F811
+def test_ossa_2024_002_raw_by_another_name(glance: Images, demo: httpx.Client, declared: str) -> None:
     refused(glance, demo, bytes(2 * MIB), disk_format=declared)
     refused(glance, demo, b"", disk_format=declared)
 
@@ -145,27 +145,27 @@ def test_ossa_2024_002_raw_by_another_name(glance: Images, demo: httpx.Client, d
         b'RW 20480 SPARSE "disk.vmdk"\nRW 20480 FLAT "/dev/sda" 0',
     ],
 )
-def test_ossa_2023_002_vmdk_names_a_host_file(glance: Images, demo: httpx.Client, extent: bytes) -> None:  # noqa: F811
+def test_ossa_2023_002_vmdk_names_a_host_file(glance: Images, demo: httpx.Client, extent: bytes) -> None:
     refused(glance, demo, vmdk(stream_optimised(extent)), disk_format="vmdk")
     refused(glance, demo, stream_optimised(extent).ljust(MIB, b"\0"), disk_format="vmdk")
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_ossa_2015_014_qcow2_backing_file(glance: Images, demo: httpx.Client, version: int) -> None:  # noqa: F811
+def test_ossa_2015_014_qcow2_backing_file(glance: Images, demo: httpx.Client, version: int) -> None:
     why = refused(glance, demo, qcow2(backing=b"/etc/passwd", version=version), disk_format="qcow2")
     assert "backing_file" in why
 
 
-def test_unknown_qcow2_features(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_unknown_qcow2_features(glance: Images, demo: httpx.Client) -> None:
     refused(glance, demo, qcow2(incompatible=1 << 40), disk_format="qcow2")
 
 
-def test_qed_has_no_name_to_come_in_by(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_qed_has_no_name_to_come_in_by(glance: Images, demo: httpx.Client) -> None:
     assert demo.post("/v2/images", json={"disk_format": "qed", "container_format": "bare"}).status_code == 400
     refused(glance, demo, b"QED\0".ljust(MIB, b"\0"), disk_format="raw")
 
 
-def test_two_formats_at_once(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_two_formats_at_once(glance: Images, demo: httpx.Client) -> None:
     both = bytearray(iso())
     both[:512] = qcow2(backing=b"/etc/passwd")[:512]
     for declared in ("iso", "qcow2", "raw"):
@@ -173,7 +173,7 @@ def test_two_formats_at_once(glance: Images, demo: httpx.Client) -> None:  # noq
     refused(glance, demo, iso(gpt()[:512]), disk_format="raw")
 
 
-def test_a_boot_sector_that_is_not_only_protective(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_a_boot_sector_that_is_not_only_protective(glance: Images, demo: httpx.Client) -> None:
     """A GPT whose boot sector has partitions of its own shows two contents, as the reader likes."""
     both = bytearray(gpt())
     both[462:478] = struct.pack("<BBBBBBBBII", 0x80, 0, 2, 0, 0x83, 255, 255, 255, 2048, 2048)
@@ -187,7 +187,7 @@ def luks(version: int = 1) -> bytes:
     return head.ljust(MIB, b"\0")
 
 
-def test_luks(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_luks(glance: Images, demo: httpx.Client) -> None:
     """An encrypted disk says that it is one, in a version that is understood; what is inside nobody here can read."""
     assert taken(demo, luks(), disk_format="luks")
     demo.delete(f"/v2/images/{demo.get('/v2/images').json()['images'][0]['id']}")
@@ -196,13 +196,13 @@ def test_luks(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
         refused(glance, demo, luks(), disk_format=declared)
 
 
-def test_vmdk_footer_that_contradicts_its_header(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_vmdk_footer_that_contradicts_its_header(glance: Images, demo: httpx.Client) -> None:
     descriptor = stream_optimised(b'RW 20480 SPARSE "disk.vmdk"')
     footer = vmdk(stream_optimised(b'RW 20480 FLAT "/etc/passwd" 0'))[:512].rjust(1024, b"\0").ljust(1536, b"\0")
     refused(glance, demo, vmdk(descriptor, footer=footer), disk_format="vmdk")
 
 
-def test_ossa_2024_003_unscreened_bytes_reach_no_converter(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_ossa_2024_003_unscreened_bytes_reach_no_converter(glance: Images, demo: httpx.Client) -> None:
     """Containers whose inside is not looked at are kept, and never handed to a node."""
     for container in ("ova", "ovf", "docker", "compressed"):
         image = taken(demo, qcow2(backing=b"/etc/passwd"), container_format=container)
@@ -214,8 +214,8 @@ def test_ossa_2024_003_unscreened_bytes_reach_no_converter(glance: Images, demo:
 
 
 def test_ossa_2024_003_the_format_cannot_change_under_an_upload(
-    glance: Images,  # noqa: F811
-    demo: httpx.Client,  # noqa: F811
+    glance: Images,
+    demo: httpx.Client,
 ) -> None:
     """What is screened is what the record says when the upload begins, and the record keeps it."""
     image = made(demo, disk_format="raw")
@@ -239,7 +239,7 @@ def test_ossa_2024_003_the_format_cannot_change_under_an_upload(
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "filesystem:///etc/passwd", "http://127.0.0.1:8774/"])
-def test_ossa_2015_002_ossa_2025_001_locations(admin: httpx.Client, url: str) -> None:  # noqa: F811
+def test_ossa_2015_002_ossa_2025_001_locations(admin: httpx.Client, url: str) -> None:
     assert admin.post("/v2/images", json={"locations": [{"url": url, "metadata": {}}]}).status_code == 403
     assert admin.post("/v2/images", json={"location": url}).status_code == 403
     image = made(admin)
@@ -253,7 +253,7 @@ def test_ossa_2015_002_ossa_2025_001_locations(admin: httpx.Client, url: str) ->
     assert admin.get(f"/v2/images/{image['id']}").json()["status"] == "queued"
 
 
-def test_ossa_2015_019_ossa_2016_006_content_is_never_swapped(glance: Images, demo: httpx.Client) -> None:  # noqa: F811
+def test_ossa_2015_019_ossa_2016_006_content_is_never_swapped(glance: Images, demo: httpx.Client) -> None:
     image = taken(demo, b"good" * 256, disk_format="raw")
     path = f"/v2/images/{image['id']}"
     patch = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
@@ -276,8 +276,8 @@ def test_ossa_2015_019_ossa_2016_006_content_is_never_swapped(glance: Images, de
 
 
 def test_ossa_2015_003_ossa_2015_004_ossa_2015_013_upload_racing_delete(
-    glance: Images,  # noqa: F811
-    demo: httpx.Client,  # noqa: F811
+    glance: Images,
+    demo: httpx.Client,
 ) -> None:
     """Whoever deletes while an upload runs has the last word: no bytes stay, the upload is told."""
     image = made(demo)
@@ -298,8 +298,8 @@ def test_ossa_2015_003_ossa_2015_004_ossa_2015_013_upload_racing_delete(
 
 
 def test_ossa_2015_020_delete_at_the_last_moment(
-    glance: Images,  # noqa: F811
-    demo: httpx.Client,  # noqa: F811
+    glance: Images,
+    demo: httpx.Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The delete comes when the file has its name already and the record is not yet active."""
@@ -320,8 +320,8 @@ def test_ossa_2015_020_delete_at_the_last_moment(
 
 
 def test_a_full_disk_leaves_nothing(
-    glance: Images,  # noqa: F811
-    demo: httpx.Client,  # noqa: F811
+    glance: Images,
+    demo: httpx.Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:

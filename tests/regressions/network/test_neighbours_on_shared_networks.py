@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from cumulet.services.network import door as network_door
-from tests.regressions.shared_stage import Stage, stage  # noqa: F401 - fixtures
-
-# ruff: noqa: F811
+from tests.regressions.network.shared_stage import Stage
 
 
 def test_only_the_owner_of_a_network_lets_a_port_be_another(stage: Stage) -> None:
