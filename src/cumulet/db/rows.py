@@ -24,7 +24,7 @@ At run time rows are SQLAlchemy's own and nothing is made of them: the classes c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, dataclass_transform
 
 from sqlalchemy import Select, Table, select
@@ -42,6 +42,14 @@ class TypedRow:
 
     def __new__(cls, *_: Any, **__: Any) -> TypedRow:
         raise TypeError(f"{cls.__name__} only says what a row has: rows come from the database")
+
+    def __iter__(self) -> Iterator[Any]:
+        """The values, in the order of the columns."""
+        raise NotImplementedError
+
+    def __getitem__(self, place: int) -> Any:
+        """One of the values: for lists that are so long that names take time."""
+        raise NotImplementedError
 
     @property
     def _mapping(self) -> Mapping[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from cumulet.auth import Caller
 from cumulet.db import Transaction
@@ -37,13 +36,14 @@ from cumulet.services.network.nouns import (
     show,
     target_of,
 )
+from cumulet.services.network.tables import StandardRow
 
 
 class Deletes(Protocol):
     """The module of a noun's rows that are made in their own way and never changed."""
 
     @property
-    def delete(self) -> Callable[[Transaction, Caller, Row[Any]], None]:
+    def delete(self) -> Callable[[Transaction, Caller, Any], None]:
         """Delete one."""
 
 
@@ -51,11 +51,11 @@ class Model(Deletes, Protocol):
     """The module of a noun's rows. Each function raises the faults of its noun."""
 
     @property
-    def create(self) -> Callable[[Transaction, Caller, str, Mapping[str, Any], Row[Any] | None], str]:
+    def create(self) -> Callable[[Transaction, Caller, str, Mapping[str, Any], Any], str]:
         """Make one for a project, of values that were accepted, on what it hangs on; its id."""
 
     @property
-    def update(self) -> Callable[[Transaction, Caller, Row[Any], dict[str, Any]], None]:
+    def update(self) -> Callable[[Transaction, Caller, Any, dict[str, Any]], None]:
         """Change one."""
 
 
@@ -64,7 +64,7 @@ class Plan(Struct, frozen=True):
 
     project_id: str
     values: Mapping[str, Any]
-    parent: Row[Any] | None
+    parent: StandardRow | None
 
 
 def crud(service: Service, noun: Noun, model: Model | Deletes, *, but: str = "", **create: Any) -> None:
@@ -106,7 +106,7 @@ def _show(service: Service, noun: Noun) -> Callable[..., Any]:
     path = f"{noun.path}/{{{noun.parameter}}}"
 
     @service.get(path, response=Shown(noun), query=FIELDS, target=Seen(noun), policy=f"get_{noun.name}")
-    def handler(call: Call, row: Row[Any]) -> Body:
+    def handler(call: Call, row: StandardRow) -> Body:
         return show(call, noun, row)
 
     return handler
@@ -165,7 +165,7 @@ def _update(service: Service, noun: Noun, model: Model) -> Callable[..., Any]:
 
 def _delete(service: Service, noun: Noun, model: Deletes) -> Callable[..., Any]:
     @service.delete(f"{noun.path}/{{{noun.parameter}}}", target=Deleted(noun), policy=f"delete_{noun.name}")
-    def handler(call: Call, row: Row[Any]) -> None:
+    def handler(call: Call, row: StandardRow) -> None:
         model.delete(call.tx, call.caller, row)
 
     return handler

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
-from sqlalchemy import Row
 
 from cumulet.auth import Caller
+from cumulet.services.network.tables import NetworkRow, PortRow, StandardRow
 from cumulet.services.network.wire.attributes import ABSENT
 
+N = TypeVar("N", bound=StandardRow)
 
-class Draft(Struct):
+
+class Draft(Struct, Generic[N]):
     """A new resource (`row` is None) or a changed one.
 
     `values` is the request, converted; `columns` is what will be written. `parent` is the row that the resource hangs
@@ -23,8 +25,8 @@ class Draft(Struct):
     project_id: str
     values: Mapping[str, Any]
     columns: dict[str, Any]
-    row: Row[Any] | None = None
-    parent: Row[Any] | None = None
+    row: N | None = None
+    parent: NetworkRow | None = None
 
     def given(self, name: str, otherwise: Any = None) -> Any:
         """The value of an attribute in the request, or `otherwise` when the client gave none."""
@@ -38,7 +40,7 @@ class Draft(Struct):
         return getattr(self.row, column)
 
 
-class PortDraft(Draft):
+class PortDraft(Draft[PortRow]):
     """A port. `mac` is the MAC address that it will have; `groups_before` and `groups` are its security groups."""
 
     mac: str = ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import ColumnElement, Row, Table
+from sqlalchemy import ColumnElement, Table
 
 from cumulet.auth import Rule
 from cumulet.db import Transaction
@@ -19,7 +19,7 @@ Body = dict[str, Any]
 Filter = Callable[[Sequence[str]], ColumnElement[bool]]
 Settle = Callable[[Transaction, Any], None]
 Finish = Callable[[Transaction, Any], None]
-Show = Callable[[Transaction, Sequence[Row[Any]], list[Body]], None]
+Show = Callable[[Transaction, Sequence[Any], list[Body]], None]
 Erased = Callable[[Transaction, Sequence[str]], None]
 
 EVERY = "*"

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from cumulet.auth import Forbidden
 from cumulet.db import Page
@@ -21,6 +20,7 @@ from cumulet.services.network import faults
 from cumulet.services.network.extension import Body
 from cumulet.services.network.model import quotas
 from cumulet.services.network.model.nouns import Noun, bodies, find_row, matching, no_filter, rows_of
+from cumulet.services.network.tables import StandardRow
 
 # ---- who may do what
 
@@ -85,12 +85,12 @@ def room(call: Call, noun: Noun, items: Sequence[Any]) -> None:
 # ---- one resource
 
 
-def find(call: Call, noun: Noun, id: str) -> Row[Any]:
+def find(call: Call, noun: Noun, id: str) -> StandardRow:
     """The row that the caller sees under this id. Raises 404."""
     return find_row(call.tx, noun, call.caller, id)
 
 
-def target(call: Call, noun: Noun, row: Row[Any]) -> Body:
+def target(call: Call, noun: Noun, row: StandardRow) -> Body:
     """The policy target of a row."""
     body = {**row._mapping, "tenant_id": row.project_id}
     if "external" in body:
@@ -99,7 +99,7 @@ def target(call: Call, noun: Noun, row: Row[Any]) -> Body:
     return target_of(noun, body, parents.get(row.id))
 
 
-def changeable(call: Call, noun: Noun, id: str, action: str, given: Mapping[str, Any] | None = None) -> Row[Any]:
+def changeable(call: Call, noun: Noun, id: str, action: str, given: Mapping[str, Any] | None = None) -> StandardRow:
     """The row, when the caller may do `action` to it. Raises 404, or 403 for what the caller only sees."""
     row = find(call, noun, id)
     wanted = given or {}
@@ -119,7 +119,7 @@ def _hides(call: Call, noun: Noun, name: str) -> bool:
     return not call.caller.is_admin and not call.allows(f"get_{noun.name}:{name}")
 
 
-def shown(call: Call, noun: Noun, rows: Sequence[Row[Any]]) -> list[Body]:
+def shown(call: Call, noun: Noun, rows: Sequence[StandardRow]) -> list[Body]:
     """Bodies of rows as the caller may see them, with the ``fields`` asked for."""
     found = bodies(call.tx, noun, rows)
     for name in hidden(call, noun):
@@ -137,7 +137,7 @@ def one(call: Call, noun: Noun, id: str) -> Body:
     return {noun.name: shown(call, noun, [row])[0]}
 
 
-def show(call: Call, noun: Noun, row: Row[Any]) -> Body:
+def show(call: Call, noun: Noun, row: StandardRow) -> Body:
     """The answer to a GET of one resource."""
     return {noun.name: shown(call, noun, [row])[0]}
 
@@ -169,7 +169,7 @@ class Seen(Target):
     def __init__(self, noun: Noun) -> None:
         self.noun, self.params = noun, (noun.parameter,)
 
-    def reached(self, call: Call) -> Row[Any]:
+    def reached(self, call: Call) -> StandardRow:
         """See `Target`."""
         id = call.params[self.params[0]]
         row = find(call, self.noun, id)
@@ -181,7 +181,7 @@ class Seen(Target):
 class Change(Struct, frozen=True):
     """A row that the caller may change, and what the body says that it shall become."""
 
-    row: Row[Any]
+    row: StandardRow
     given: Mapping[str, Any]
 
 
@@ -203,7 +203,7 @@ class Deleted(Target):
     def __init__(self, noun: Noun) -> None:
         self.noun, self.params = noun, (noun.parameter,)
 
-    def reached(self, call: Call) -> Row[Any]:
+    def reached(self, call: Call) -> StandardRow:
         """See `Target`."""
         return changeable(call, self.noun, call.params[self.params[0]], "delete")
 
@@ -272,7 +272,7 @@ DIALECT = Dialect(number=_number, wrong_direction=_wrong_direction, most=2**31, 
 """Neutron's lists: whole unless a limit is given."""
 
 
-def _links(call: Call, noun: Noun, rows: Sequence[Row[Any]], page: Page) -> list[Body]:
+def _links(call: Call, noun: Noun, rows: Sequence[StandardRow], page: Page) -> list[Body]:
     """Links to the next page and the one before."""
     if not rows:
         if page.marker is None or page.reverse:

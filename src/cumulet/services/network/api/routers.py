@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row
+from typing import Any, cast
 
 from cumulet.http import Call, Target
 from cumulet.http.bodies import Record, optional, under
@@ -16,6 +14,7 @@ from cumulet.services.network.extension import Body
 from cumulet.services.network.model import routers as model
 from cumulet.services.network.nouns import changeable, one
 from cumulet.services.network.service import network as service
+from cumulet.services.network.tables import RouterRow
 from cumulet.services.network.wire.attributes import Refused, items, route
 
 NOUN = model.NOUN
@@ -47,9 +46,9 @@ class _Allowed(Target):
 
     params = ("router_id",)
 
-    def reached(self, call: Call) -> Row[Any]:
+    def reached(self, call: Call) -> RouterRow:
         """See `Target`."""
-        row = changeable(call, NOUN, call.params["router_id"], "get")
+        row = cast(RouterRow, changeable(call, NOUN, call.params["router_id"], "get"))
         call.require(call.operation.policy or "", {**row._mapping})
         return row
 
@@ -64,7 +63,7 @@ ALLOWED = _Allowed()
     request=_INTERFACE,
     response=_ATTACHED,
 )
-def add_router_interface(call: Call, row: Row[Any]) -> Body:
+def add_router_interface(call: Call, row: RouterRow) -> Body:
     """Give a router an interface on a subnet, or by a port."""
     return model.add_interface(call.tx, call.caller, row, _ids(call))
 
@@ -76,7 +75,7 @@ def add_router_interface(call: Call, row: Row[Any]) -> Body:
     request=_INTERFACE,
     response=_ATTACHED,
 )
-def remove_router_interface(call: Call, row: Row[Any]) -> Body:
+def remove_router_interface(call: Call, row: RouterRow) -> Body:
     """Take an interface from a router."""
     return model.remove_interface(call.tx, row, _ids(call))
 
@@ -95,7 +94,7 @@ def _routes(call: Call) -> list[Any]:
     request=_ROUTES,
     response=Changed(NOUN),
 )
-def add_extraroutes(call: Call, row: Row[Any]) -> Body:
+def add_extraroutes(call: Call, row: RouterRow) -> Body:
     """Add routes to a router."""
     model.change_routes(call.tx, row, add=_routes(call))
     return one(call, NOUN, row.id)
@@ -108,7 +107,7 @@ def add_extraroutes(call: Call, row: Row[Any]) -> Body:
     request=_ROUTES,
     response=Changed(NOUN),
 )
-def remove_extraroutes(call: Call, row: Row[Any]) -> Body:
+def remove_extraroutes(call: Call, row: RouterRow) -> Body:
     """Take routes from a router."""
     model.change_routes(call.tx, row, drop=_routes(call))
     return one(call, NOUN, row.id)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from cumulet.http import Call, Target
 from cumulet.http.bodies import Query, under
 from cumulet.http.faults import NotFound
@@ -18,6 +14,7 @@ from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.model.standard_attributes import change
 from cumulet.services.network.nouns import find, require, target
 from cumulet.services.network.service import network as service
+from cumulet.services.network.tables import StandardRow
 from cumulet.services.network.wire.attributes import Refused, items, text
 
 NOUNS = {
@@ -31,7 +28,7 @@ NOUNS = {
 }
 
 
-Tagged = tuple[Noun, Row[Any]]
+Tagged = tuple[Noun, StandardRow]
 
 
 class _Tagged(Target):
@@ -56,7 +53,7 @@ TAGGED = _Tagged()
 TAGS = under("tags", [str])
 
 
-def _touched(call: Call, noun: Noun, row: Row[Any]) -> None:
+def _touched(call: Call, noun: Noun, row: StandardRow) -> None:
     change(call.tx, noun.table, row.id)
 
 

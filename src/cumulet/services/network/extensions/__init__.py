@@ -110,13 +110,13 @@ def hooks(kind: str, resource: str) -> tuple[Any, ...]:
     return tuple(getattr(each, kind)[name] for each in EXTENSIONS for name in names if name in getattr(each, kind))
 
 
-def settle(tx: Transaction, resource: str, draft: Draft) -> None:
+def settle(tx: Transaction, resource: str, draft: Draft[Any]) -> None:
     """Let every extension complete the draft. Raises what does not fit."""
     for found in hooks("settles", resource):
         found(tx, draft)
 
 
-def finish(tx: Transaction, resource: str, draft: Draft) -> None:
+def finish(tx: Transaction, resource: str, draft: Draft[Any]) -> None:
     """Let every extension write what belongs to the draft, whose row is written."""
     for found in hooks("finishes", resource):
         found(tx, draft)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import and_, select
 
 from cumulet.db import Transaction
@@ -13,7 +15,7 @@ from cumulet.services.network.tables import networks
 from cumulet.services.network.wire.attributes import Attribute, boolean
 
 
-def settle(tx: Transaction, draft: Draft) -> None:
+def settle(tx: Transaction, draft: Draft[Any]) -> None:
     """There is one default external network at most. Raises 409."""
     if not draft.columns.get("is_default") or not draft.after("external"):
         return

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.http.faults import NotFound
 from cumulet.services.network.check_strings import rules
@@ -21,20 +19,20 @@ _ATTRIBUTES = {
 }
 
 
-def settle(_tx: Transaction, draft: Draft) -> None:
+def settle(_tx: Transaction, draft: Draft[Any]) -> None:
     """A network is asked for in zones that there are. Raises 404."""
     for zone in draft.given("availability_zone_hints", ()):
         if zone != ZONE:
             raise NotFound(f"AvailabilityZone {zone} could not be found.", code="AvailabilityZoneNotFound")
 
 
-def show_networks(_tx: Transaction, _rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show_networks(_tx: Transaction, _rows: Sequence[Any], bodies: list[Body]) -> None:
     """A network is in the zone while it has a subnet."""
     for body in bodies:
         body["availability_zones"] = [ZONE] if body["subnets"] else []
 
 
-def show_routers(_tx: Transaction, rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show_routers(_tx: Transaction, rows: Sequence[Any], bodies: list[Body]) -> None:
     """A router is in the zone while a host has it."""
     for row, body in zip(rows, bodies, strict=True):
         body["availability_zones"] = [ZONE] if row.link_id else []

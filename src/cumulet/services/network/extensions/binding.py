@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row
 
 from cumulet.db import Transaction
 from cumulet.fleet import door as fleet
@@ -69,7 +68,7 @@ def finish(tx: Transaction, draft: PortDraft) -> None:
         model.bind(tx, draft.columns["id"] if row is None else row.id, host, draft.after("link_id"), profile)
 
 
-def show(_tx: Transaction, rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show(_tx: Transaction, rows: Sequence[Any], bodies: list[Body]) -> None:
     """How ports are plugged in."""
     for row, body in zip(rows, bodies, strict=True):
         link_id = row.link_id

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.desired import texts
 from cumulet.services.network.draft import PortDraft
@@ -51,7 +49,7 @@ def settle(tx: Transaction, draft: PortDraft) -> None:
         draft.columns["named_at"] = tx.now
 
 
-def show(_tx: Transaction, _rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show(_tx: Transaction, _rows: Sequence[Any], bodies: list[Body]) -> None:
     """The names that go with a port's addresses."""
     for body in bodies:
         body["dns_assignment"] = [_assignment(body["dns_name"], each["ip_address"]) for each in body["fixed_ips"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 
 from cumulet.db import Transaction
@@ -13,7 +15,7 @@ from cumulet.services.network.tables import floatingips, routers
 from cumulet.services.network.wire.attributes import Attribute, boolean
 
 
-def settle(tx: Transaction, draft: Draft) -> None:
+def settle(tx: Transaction, draft: Draft[Any]) -> None:
     """A network with gateways or floating ips stays external. Raises 409."""
     row = draft.row
     if row is None or not row.external or draft.columns.get("external", True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from cumulet.db import Transaction
 from cumulet.http.bodies import OneOf
@@ -16,7 +16,7 @@ from cumulet.services.network.wire.attributes import read_only
 _TOLD = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
 
 
-def show(tx: Transaction, rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show(tx: Transaction, rows: Sequence[Any], bodies: list[Body]) -> None:
     """Details of the ports. One query."""
     columns = [ports.c[name] for name in _TOLD]
     wanted = {row.port_id for row in rows if row.port_id}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cumulet.db import Transaction
 from cumulet.services.network import faults
 from cumulet.services.network.draft import Draft
@@ -12,7 +14,7 @@ PHYSICAL_MTU = 1500
 VXLAN_OVERHEAD = 50
 
 
-def settle(_tx: Transaction, draft: Draft) -> None:
+def settle(_tx: Transaction, draft: Draft[Any]) -> None:
     """The MTU that was asked for, or the largest there is. Raises 400 for one that does not fit."""
     if draft.row is None or "mtu" in draft.columns:
         most = PHYSICAL_MTU - (VXLAN_OVERHEAD if draft.after("kind") == "vxlan" else 0)

@@ -23,7 +23,7 @@ _COLUMNS = {
 }
 
 
-def settle(tx: Transaction, draft: Draft) -> None:
+def settle(tx: Transaction, draft: Draft[Any]) -> None:
     """A new network has a segment of its own, and keeps it. Raises 400 and 409."""
     if draft.row is None:
         draft.columns.update(_segment(tx, draft))
@@ -34,7 +34,7 @@ def settle(tx: Transaction, draft: Draft) -> None:
 _SEGMENT = tuple(_COLUMNS.values())
 
 
-def _segment(tx: Transaction, draft: Draft) -> dict[str, Any]:
+def _segment(tx: Transaction, draft: Draft[Any]) -> dict[str, Any]:
     """Kind, physical network and segmentation id of a new network. Raises for combinations that do not exist."""
     kind = draft.given("provider:network_type")
     physical = draft.given("provider:physical_network")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, select
 
 from cumulet.auth import Rule
 from cumulet.db import Transaction
@@ -98,7 +98,7 @@ def erased(tx: Transaction, port_ids: Sequence[str]) -> None:
     tx.delete(port_groups, port_groups.c.port_id.in_(port_ids))
 
 
-def show(tx: Transaction, _rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show(tx: Transaction, _rows: Sequence[Any], bodies: list[Body]) -> None:
     """The groups of ports. One query."""
     found = model.of_ports(tx, [body["id"] for body in bodies])
     for body in bodies:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from cumulet.db import Transaction
 from cumulet.services.network.check_strings import MEMBER, READER, rules
 from cumulet.services.network.extension import EVERY, Body, Extension
@@ -19,13 +17,13 @@ TAGGED = ("network", "subnet", "port", "router", "floatingip", "security_group")
 """Resources that can be tagged; rules of security groups show that they have no tags."""
 
 
-def show_times(_tx: Transaction, _rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show_times(_tx: Transaction, _rows: Sequence[Any], bodies: list[Body]) -> None:
     """Times as ISO 8601 has them."""
     for body in bodies:
         body["created_at"], body["updated_at"] = seconds(body["created_at"]), seconds(body["updated_at"])
 
 
-def show_tags(tx: Transaction, _rows: Sequence[Row[Any]], bodies: list[Body]) -> None:
+def show_tags(tx: Transaction, _rows: Sequence[Any], bodies: list[Body]) -> None:
     """The tags of resources, unless somebody has shown them with those of others already. One query."""
     if bodies and "tags" not in bodies[0]:
         found = model.of(tx, [body["id"] for body in bodies])

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, and_, bindparam, select
+from sqlalchemy import and_, bindparam, select
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.services.network import faults
-from cumulet.services.network.tables import addresses, subnets
+from cumulet.services.network.tables import AddressRow, SubnetRow, addresses, subnets
 
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 AUTOMATIC = ("slaac", "dhcpv6-stateless")
 _BATCH = 512
 _SUBNETS = Prepared(
-    select(subnets).where(subnets.c.network_id == bindparam("network")).order_by(subnets.c.created_at, subnets.c.id)
+    select_as(SubnetRow)
+    .where(subnets.c.network_id == bindparam("network"))
+    .order_by(subnets.c.created_at, subnets.c.id)
 )
 _TAKEN = Prepared(
     select(addresses.c.number)
@@ -36,7 +37,7 @@ _TAKEN = Prepared(
     .limit(_BATCH)
 )
 _OF_PORTS = Prepared(
-    select(addresses).where(in_bound_list(addresses.c.port_id, "ports")).order_by(addresses.c.position)
+    select_as(AddressRow).where(in_bound_list(addresses.c.port_id, "ports")).order_by(addresses.c.position)
 )
 
 
@@ -61,7 +62,7 @@ def _next(digits: str) -> str:
     return f"{int(digits, 16) + 1:0{len(digits)}x}"
 
 
-def subnets_of(tx: Transaction, network_id: str) -> Sequence[Row[Any]]:
+def subnets_of(tx: Transaction, network_id: str) -> Sequence[SubnetRow]:
     """The network's subnets, oldest first."""
     return tx.rows(_SUBNETS, {"network": network_id})
 
@@ -84,7 +85,7 @@ def _free_between(tx: Transaction, subnet_id: str, first: str, last: str, promis
     return None
 
 
-def next_free(tx: Transaction, subnet: Row[Any], promised: Sequence[str] = ()) -> Allocation | None:
+def next_free(tx: Transaction, subnet: SubnetRow, promised: Sequence[str] = ()) -> Allocation | None:
     """A free address of the subnet's pools, moving its cursor; None when they are full. `subnet` was read in this
     transaction, perhaps before the cursor moved in it; `promised` are numbers that are not stored yet."""
     pools = [
@@ -104,7 +105,7 @@ def next_free(tx: Transaction, subnet: Row[Any], promised: Sequence[str] = ()) -
     return None
 
 
-def from_mac(tx: Transaction, subnet: Row[Any], mac: str, *, taken_by: str | None = None) -> Allocation:
+def from_mac(tx: Transaction, subnet: SubnetRow, mac: str, *, taken_by: str | None = None) -> Allocation:
     """The address that a port makes for itself from the router's announcements (modified EUI-64). Raises 409 when
     another port has it: who owns the network may have chosen it."""
     octets = [int(part, 16) for part in mac.split(":")]
@@ -113,7 +114,7 @@ def from_mac(tx: Transaction, subnet: Row[Any], mac: str, *, taken_by: str | Non
     return _exact(tx, subnet, str(net[int.from_bytes(bytes(eui), "big")]), taken_by=taken_by)
 
 
-def _exact(tx: Transaction, subnet: Row[Any], text: str, *, taken_by: str | None) -> Allocation:
+def _exact(tx: Transaction, subnet: SubnetRow, text: str, *, taken_by: str | None) -> Allocation:
     """The address `text` of the subnet. Raises when it does not fit there or belongs to another port."""
     ip = ipaddress.ip_address(text)
     net = ipaddress.ip_network(subnet.cidr)
@@ -152,7 +153,7 @@ def wanted(tx: Transaction, request: Request, fixed_ips: Sequence[Mapping[str, s
 
 
 def _one(
-    tx: Transaction, request: Request, subnet: Row[Any], asked: Mapping[str, str], others: Sequence[Allocation]
+    tx: Transaction, request: Request, subnet: SubnetRow, asked: Mapping[str, str], others: Sequence[Allocation]
 ) -> Allocation:
     if "ip_address" in asked:
         return _exact(tx, subnet, asked["ip_address"], taken_by=request.port_id)
@@ -165,18 +166,18 @@ def _one(
     return allocation
 
 
-def _kept(tx: Transaction, subnet: Row[Any], port_id: str | None, promised: Sequence[str]) -> Allocation | None:
+def _kept(tx: Transaction, subnet: SubnetRow, port_id: str | None, promised: Sequence[str]) -> Allocation | None:
     """An address that the port has on this subnet already, when any will do."""
     if port_id is None:
         return None
     where = and_(addresses.c.port_id == port_id, addresses.c.subnet_id == subnet.id)
-    for row in tx.rows(select(addresses).where(where).order_by(addresses.c.position)):
+    for row in tx.rows(select_as(AddressRow).where(where).order_by(addresses.c.position)):
         if row.number not in promised:
             return Allocation(row.subnet_id, row.ip_address, row.number)
     return None
 
 
-def _subnet_for(known: Mapping[str, Row[Any]], network_id: str, asked: Mapping[str, str]) -> Row[Any]:
+def _subnet_for(known: Mapping[str, SubnetRow], network_id: str, asked: Mapping[str, str]) -> SubnetRow:
     if "subnet_id" in asked:
         subnet = known.get(asked["subnet_id"])
         if subnet is None:
@@ -210,7 +211,7 @@ def automatic(tx: Transaction, request: Request) -> list[Allocation]:
     return found
 
 
-def _serves(subnet: Row[Any], device_owner: str) -> bool:
+def _serves(subnet: SubnetRow, device_owner: str) -> bool:
     return not subnet.service_types or any(device_owner.startswith(kind) for kind in subnet.service_types)
 
 
@@ -237,10 +238,10 @@ def release(tx: Transaction, port_ids: Sequence[str]) -> None:
     tx.delete(addresses, addresses.c.port_id.in_(port_ids))
 
 
-def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[AddressRow]]:
     """Addresses of ports, in their order."""
-    found: dict[str, list[Row[Any]]] = {id: [] for id in port_ids}
-    query = select(addresses).where(in_list(addresses.c.port_id, port_ids)).order_by(addresses.c.position)
+    found: dict[str, list[AddressRow]] = {id: [] for id in port_ids}
+    query = select_as(AddressRow).where(in_list(addresses.c.port_id, port_ids)).order_by(addresses.c.position)
     for row in tx.rows(query):
         found[row.port_id].append(row)
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.desired.addresses import Address
 from cumulet.desired.network import DhcpHost
@@ -19,6 +19,7 @@ from cumulet.desired.records import Record
 from cumulet.services.network.model import port_bindings as bindings
 from cumulet.services.network.model.addresses import IP, number
 from cumulet.services.network.tables import (
+    NetworkRow,
     addresses,
     floatingips,
     networks,
@@ -87,9 +88,9 @@ class World:
     def of(cls, tx: Transaction) -> World:
         """What there is. Twelve queries; a cloud whose rows were lost has few rows."""
         found = cls(tx)
-        for row in tx.rows(select(networks)):
-            found.nets[row.id] = Net(row.id, row.project_id, row.shared or row.external, False)
-            found.segments.add((row.kind, row.segmentation_id or row.physical_network))
+        for net in tx.rows(select_as(NetworkRow)):
+            found.nets[net.id] = Net(net.id, net.project_id, net.shared or net.external, False)
+            found.segments.add((net.kind, net.segmentation_id or net.physical_network))
         for row in tx.rows(select(subnets.c.id, subnets.c.network_id, subnets.c.cidr, subnets.c.gateway_ip)):
             found.range(row.id, Range(row.network_id, ipaddress.ip_network(row.cidr), row.gateway_ip))
         columns = [ports.c[name] for name in ("id", "network_id", "mac_address", "project_id", "description")]

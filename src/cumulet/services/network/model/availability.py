@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from cumulet.db import Transaction
-from cumulet.services.network.tables import addresses, networks, subnets
+from cumulet.db import Transaction, select_as
+from cumulet.services.network.tables import SubnetRow, addresses, networks, subnets
 
 
 def of(tx: Transaction, filters: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def of(tx: Transaction, filters: Mapping[str, Sequence[str]]) -> list[dict[str, 
     versions = [int(value) for value in filters.get("ip_version", ()) if value in ("4", "6")] or [4, 6]
     nets: dict[str, list[dict[str, Any]]] = {id: [] for id in ids}
     where = subnets.c.network_id.in_(ids)
-    for row in tx.rows(select(subnets).where(where, subnets.c.ip_version.in_(versions))):
+    for row in tx.rows(select_as(SubnetRow).where(where, subnets.c.ip_version.in_(versions))):
         nets[row.network_id].append(_of_subnet(row, used.get(row.id, 0)))
     return [
         {

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import and_, or_, select
 
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, TypedRow, TypedSelect, select_as
 from cumulet.db.in_list import in_list
 from cumulet.desired.addresses import Address, Route
 from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
@@ -26,6 +26,13 @@ from cumulet.services.network.model.port_groups import of_ports as groups_of
 from cumulet.services.network.model.ports import of_servers
 from cumulet.services.network.model.router_ports import GATEWAY, INTERFACE
 from cumulet.services.network.tables import (
+    FloatingIpRow,
+    NetworkRow,
+    PortRow,
+    RouterRow,
+    SecurityGroupRow,
+    SecurityGroupRuleRow,
+    SubnetRow,
     addresses,
     floatingips,
     networks,
@@ -47,9 +54,36 @@ def addresses_of(tx: Transaction, condition: Any) -> dict[str, list[Address]]:
     return _addresses(tx.rows(_addresses_where(condition)))
 
 
-def _addresses_where(condition: Any) -> Select[Any]:
+class _Address(TypedRow):
+    """An address of a port, with the range of its subnet."""
+
+    port_id: str
+    ip_address: str
+    subnet_id: str
+    cidr: str
+
+
+class _Answered(TypedRow):
+    """A port that a DHCP server answers."""
+
+    id: str
+    network_id: str
+    project_id: str
+    mac_address: str
+    dns_name: str
+    extra_dhcp_opts: list[dict[str, Any]]
+    plugged: bool
+
+
+class _Port(PortRow):
+    """A port with what a frame on its network may hold."""
+
+    mtu: int
+
+
+def _addresses_where(condition: Any) -> TypedSelect[_Address]:
     return (
-        select(addresses.c.port_id, addresses.c.ip_address, addresses.c.subnet_id, subnets.c.cidr)
+        select_as(_Address, addresses.c.port_id, addresses.c.ip_address, addresses.c.subnet_id, subnets.c.cidr)
         .join(subnets, subnets.c.id == addresses.c.subnet_id)
         .join(ports, ports.c.id == addresses.c.port_id)
         .where(condition)
@@ -57,7 +91,7 @@ def _addresses_where(condition: Any) -> Select[Any]:
     )
 
 
-def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[Address]]:
+def _addresses(rows: Iterable[_Address]) -> dict[str, list[Address]]:
     found: defaultdict[str, list[Address]] = defaultdict(list)
     for row in rows:
         address = Address(ip=row.ip_address, subnet_id=row.subnet_id, prefix=_prefix(row.cidr))
@@ -70,10 +104,10 @@ def _addresses(rows: Iterable[Row[Any]]) -> dict[str, list[Address]]:
 
 def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Network]:
     """Networks as the link shall have them."""
-    rows = {row.id: row for row in tx.rows(select(networks).where(networks.c.id.in_(refs)))}
+    rows = {row.id: row for row in tx.rows(select_as(NetworkRow).where(networks.c.id.in_(refs)))}
     owners = identity.owners(tx, {row.project_id for row in rows.values()})
     own: defaultdict[str, list[Subnet]] = defaultdict(list)
-    query = select(subnets).where(subnets.c.network_id.in_(refs)).order_by(subnets.c.created_at, subnets.c.id)
+    query = select_as(SubnetRow).where(subnets.c.network_id.in_(refs)).order_by(subnets.c.created_at, subnets.c.id)
     for row in tx.rows(query):
         own[row.network_id].append(_subnet(row, rows[row.network_id]))
     peers = _peers(tx, link_id, refs)
@@ -94,7 +128,7 @@ def render_networks(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mappi
     }
 
 
-def _subnet(row: Row[Any], network: Row[Any]) -> Subnet:
+def _subnet(row: SubnetRow, network: NetworkRow) -> Subnet:
     return Subnet(
         id=row.id,
         cidr=row.cidr,
@@ -123,14 +157,14 @@ def _peers(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, list
 def _dhcp(tx: Transaction, link_id: str, refs: Sequence[str]) -> dict[str, Dhcp]:
     """DHCP servers that the link runs, with the ports that they answer."""
     here = and_(ports.c.device_owner == propagation.DHCP, ports.c.link_id == link_id)
-    servers = tx.rows(select(ports).where(ports.c.network_id.in_(refs), here))
+    servers = tx.rows(select_as(PortRow).where(ports.c.network_id.in_(refs), here))
     if not servers:
         return {}
     nets = [row.network_id for row in servers]
     fixed = addresses_of(tx, ports.c.network_id.in_(nets))
     columns = (ports.c.id, ports.c.network_id, ports.c.project_id, ports.c.mac_address, ports.c.dns_name)
     answered = and_(ports.c.network_id.in_(nets), ports.c.device_owner.not_like("network:%"))
-    query = select(*columns, ports.c.extra_dhcp_opts, ports.c.plugged).where(answered)
+    query = select_as(_Answered, *columns, ports.c.extra_dhcp_opts, ports.c.plugged).where(answered)
     query = query.order_by(ports.c.named_at, ports.c.created_at, ports.c.id)
     rows = [row for row in tx.rows(query) if row.id in fixed]
     names = _names(rows, fixed)
@@ -160,11 +194,11 @@ def _loose(tx: Transaction, ids: Sequence[str]) -> dict[str, PortRecord]:
     return {row.id: records.of_loose_port(row, groups[row.id]) for row in tx.rows(_select_ports(ids))}
 
 
-def _select_ports(ids: Sequence[str]) -> Select[Any]:
-    return select(ports).where(in_list(ports.c.id, ids))
+def _select_ports(ids: Sequence[str]) -> TypedSelect[PortRow]:
+    return select_as(PortRow).where(in_list(ports.c.id, ids))
 
 
-def _names(rows: Sequence[Row[Any]], fixed: Mapping[str, list[Address]]) -> dict[str, str]:
+def _names(rows: Sequence[_Answered], fixed: Mapping[str, list[Address]]) -> dict[str, str]:
     """The names that ports have on their networks: port id → name. `rows` in the order in which they asked for them.
 
     Where tenants share a network, a name that somebody has is not another one's to take, however it is spelled; who
@@ -187,7 +221,7 @@ def _answered(name: str) -> set[str]:
     return {found, found.partition(".")[0]} - {""}
 
 
-def _dhcp_host(row: Row[Any], name: str, fixed: list[Address]) -> DhcpHost:
+def _dhcp_host(row: _Answered, name: str, fixed: list[Address]) -> DhcpHost:
     """A port as its DHCP server knows it. Options of IPv6 have numbers of their own and nobody to serve them."""
     return DhcpHost(
         port_id=row.id,
@@ -209,8 +243,9 @@ def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) 
     rules: defaultdict[str, list[Rule]] = defaultdict(list)
     remote: set[str] = set()
     where = or_(rule.security_group_id.in_(refs), rule.remote_group_id.in_(refs))
-    for row in tx.rows(select(security_group_rules).where(where).order_by(rule.created_at, rule.id)):
-        remote.add(row.remote_group_id)
+    for row in tx.rows(select_as(SecurityGroupRuleRow).where(where).order_by(rule.created_at, rule.id)):
+        if row.remote_group_id is not None:
+            remote.add(row.remote_group_id)
         rules[row.security_group_id].append(_rule(row))
     watched = remote.intersection(refs)
     members: defaultdict[str, list[str]] = defaultdict(list)
@@ -221,9 +256,9 @@ def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) 
             .where(port_groups.c.group_id.in_(watched))
             .order_by(addresses.c.number)
         )
-        for row in tx.rows(query):
-            members[row.group_id].append(row.ip_address)
-    known = tx.rows(select(security_groups).where(security_groups.c.id.in_(refs)))
+        for member in tx.rows(query):
+            members[member.group_id].append(member.ip_address)
+    known = tx.rows(select_as(SecurityGroupRow).where(security_groups.c.id.in_(refs)))
     owners = identity.owners(tx, {row.project_id for row in known})
     return {
         row.id: SecurityGroup(
@@ -233,7 +268,7 @@ def render_security_groups(tx: Transaction, _link_id: str, refs: Sequence[str]) 
     }
 
 
-def _rule(row: Row[Any]) -> Rule:
+def _rule(row: SecurityGroupRuleRow) -> Rule:
     return Rule(
         id=row.id,
         direction=row.direction,
@@ -253,16 +288,16 @@ def _rule(row: Row[Any]) -> Rule:
 def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mapping[str, Router]:
     """Routers with their legs, gateways and floating ips."""
     own = and_(ports.c.device_id.in_(refs), ports.c.device_owner.in_([INTERFACE, GATEWAY]))
-    legs: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    query = select(ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id)
-    for row in tx.rows(query.where(own).order_by(ports.c.created_at, ports.c.id)):
-        legs[row.device_id].append(row)
+    legs: defaultdict[str, list[_Port]] = defaultdict(list)
+    query = select_as(_Port, ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id)
+    for leg in tx.rows(query.where(own).order_by(ports.c.created_at, ports.c.id)):
+        legs[leg.device_id].append(leg)
     fixed = addresses_of(tx, own)
     outside = {a.subnet_id for rows in legs.values() for r in rows if r.device_owner == GATEWAY for a in fixed[r.id]}
-    query = select(subnets.c.id, subnets.c.gateway_ip).where(subnets.c.id.in_(outside))
-    gateways = {row.id: row.gateway_ip for row in tx.rows(query)}
+    nets = select(subnets.c.id, subnets.c.gateway_ip).where(subnets.c.id.in_(outside))
+    gateways = {row.id: row.gateway_ip for row in tx.rows(nets)}
     floating_rows = _floating_rows(tx, refs)
-    rows = tx.rows(select(routers).where(routers.c.id.in_(refs)))
+    rows = tx.rows(select_as(RouterRow).where(routers.c.id.in_(refs)))
     owners = identity.owners(tx, {row.project_id for row in (*rows, *floating_rows)})
     floating = _floating(tx, floating_rows, owners)
     found = {}
@@ -282,7 +317,7 @@ def render_routers(tx: Transaction, _link_id: str, refs: Sequence[str]) -> Mappi
     return found
 
 
-def _leg(row: Row[Any], fixed: Mapping[str, list[Address]], project_id: str = "") -> RouterPort:
+def _leg(row: _Port, fixed: Mapping[str, list[Address]], project_id: str = "") -> RouterPort:
     return RouterPort(
         port_id=row.id,
         mac=row.mac_address,
@@ -300,25 +335,27 @@ def _next_hop(gateway: RouterPort | None, gateways: Mapping[str, str | None]) ->
     return next((gateways[a.subnet_id] for a in gateway.addresses if "." in a.ip and gateways.get(a.subnet_id)), None)
 
 
-def _floating_rows(tx: Transaction, refs: Sequence[str]) -> Sequence[Row[Any]]:
+def _floating_rows(tx: Transaction, refs: Sequence[str]) -> Sequence[FloatingIpRow]:
     where = and_(floatingips.c.router_id.in_(refs), floatingips.c.port_id.is_not(None))
-    return tx.rows(select(floatingips).where(where).order_by(floatingips.c.created_at, floatingips.c.id))
+    return tx.rows(select_as(FloatingIpRow).where(where).order_by(floatingips.c.created_at, floatingips.c.id))
 
 
-def _floating(tx: Transaction, rows: Sequence[Row[Any]], owners: records.Owners) -> defaultdict[str, list[FloatingIp]]:
+def _floating(
+    tx: Transaction, rows: Sequence[FloatingIpRow], owners: records.Owners
+) -> defaultdict[str, list[FloatingIp]]:
     """Floating ips by router. One query, none without any."""
     found: defaultdict[str, list[FloatingIp]] = defaultdict(list)
     if not rows:
         return found
-    query = select(ports.c.id, ports.c.mac_address, addresses.c.subnet_id).join(
+    query = select_as(records.OutsideRow, ports.c.id, ports.c.mac_address, addresses.c.subnet_id).join(
         addresses, addresses.c.port_id == ports.c.id
     )
     outside = {row.id: row for row in tx.rows(query.where(in_list(ports.c.id, [r.floating_port_id for r in rows])))}
     for row in rows:
-        ip = FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address)
+        ip = FloatingIp(id=row.id, floating_ip=row.floating_ip_address, fixed_ip=row.fixed_ip_address or "")
         if row.floating_port_id in outside:
             ip.record = records.of_floating(row, outside[row.floating_port_id], owners)
-        found[row.router_id].append(ip)
+        found[row.router_id or ""].append(ip)
     return found
 
 
@@ -327,7 +364,7 @@ def _floating(tx: Transaction, rows: Sequence[Row[Any]], owners: records.Owners)
 
 _GUESTS = and_(of_servers("ids"), ports.c.link_id.is_not(None))
 _INTERFACES = Prepared(
-    select(ports, networks.c.mtu)
+    select_as(_Port, ports, networks.c.mtu)
     .join(networks, networks.c.id == ports.c.network_id)
     .where(_GUESTS)
     .order_by(ports.c.position, ports.c.created_at, ports.c.id)

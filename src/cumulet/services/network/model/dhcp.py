@@ -6,17 +6,16 @@ The port is made with the subnet, so that the server has the first free address 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import and_, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.fleet import door as fleet
 from cumulet.services.network.extensions import erase
 from cumulet.services.network.model import addresses, macs, propagation
 from cumulet.services.network.model.standard_attributes import change, fresh
+from cumulet.services.network.tables import NetworkRow, PortRow, ports, routers, subnets
 from cumulet.services.network.tables import addresses as address_table
-from cumulet.services.network.tables import ports, routers, subnets
 
 UNHOSTED = "reserved_dhcp_port"
 
@@ -26,13 +25,13 @@ def device(host: str, network_id: str) -> str:
     return f"dhcp{uuid.uuid5(uuid.NAMESPACE_DNS, host)}-{network_id}"
 
 
-def port_of(tx: Transaction, network_id: str) -> Row[Any] | None:
+def port_of(tx: Transaction, network_id: str) -> PortRow | None:
     """The DHCP server's port."""
     where = and_(ports.c.network_id == network_id, ports.c.device_owner == propagation.DHCP)
-    return tx.row(select(ports).where(where))
+    return tx.row(select_as(PortRow).where(where))
 
 
-def serve(tx: Transaction, network: Row[Any]) -> None:
+def serve(tx: Transaction, network: NetworkRow) -> None:
     """The network's DHCP server has an address on each subnet that wants it; the port is made when missing."""
     port = port_of(tx, network.id)
     wanted = [row for row in addresses.subnets_of(tx, network.id) if row.enable_dhcp]
@@ -58,7 +57,7 @@ def serve(tx: Transaction, network: Row[Any]) -> None:
         propagation.dhcp_changed(tx, network.id)
 
 
-def _create(tx: Transaction, network: Row[Any], mac: str) -> str:
+def _create(tx: Transaction, network: NetworkRow, mac: str) -> str:
     row = {**fresh(tx, network.project_id), "network_id": network.id, "name": "", "mac_address": mac}
     row.update(admin_state_up=True, status="DOWN", device_owner=propagation.DHCP, device_id=UNHOSTED)
     row.update(port_security_enabled=False, profile={}, extra_dhcp_opts=[], allowed_address_pairs=[])
@@ -73,7 +72,7 @@ def bind(tx: Transaction, port_id: str, network_id: str, link: tuple[str, str]) 
     propagation.plugged(tx, network_id, link_id)
 
 
-def leave(tx: Transaction, network: Row[Any], subnet_id: str) -> None:
+def leave(tx: Transaction, network: NetworkRow, subnet_id: str) -> None:
     """The DHCP server gives up its address on the subnet; its port goes with the last one."""
     port = port_of(tx, network.id)
     if port is None:

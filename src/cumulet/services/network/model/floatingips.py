@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
@@ -20,8 +20,8 @@ from cumulet.services.network.model import addresses, macs, networks, ports, rou
 from cumulet.services.network.model.associations import router_changed
 from cumulet.services.network.model.nouns import Noun, written
 from cumulet.services.network.model.standard_attributes import change, fresh
+from cumulet.services.network.tables import AddressRow, FloatingIpRow, PortRow, floatingips, routers, subnets
 from cumulet.services.network.tables import addresses as address_table
-from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import networks as networks_table
 from cumulet.services.network.tables import ports as port_table
 
@@ -42,7 +42,7 @@ class End(Struct, frozen=True):
 
 
 def create(
-    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: FloatingIpRow | None = None
 ) -> str:
     """A new floating ip; quota has been reserved."""
     network = networks.find(tx, caller, values["floating_network_id"])
@@ -52,12 +52,12 @@ def create(
     row = {**fresh(tx, project_id), **written(NOUN, values), **ends}
     port_id, ip = _outside(tx, row["id"], network.id, values)
     row.update(floating_port_id=port_id, floating_ip_address=ip)
-    draft = Draft(caller, project_id, values, row, parent=network)
+    draft: Draft[FloatingIpRow] = Draft(caller, project_id, values, row, parent=network)
     settle(tx, "floatingip", draft)
     tx.insert(floatingips, row)
     finish(tx, "floatingip", draft)
     if values["port_id"]:
-        stored = tx.row(select(floatingips).where(floatingips.c.id == row["id"]))
+        stored = tx.row(select_as(FloatingIpRow).where(floatingips.c.id == row["id"]))
         assert stored is not None
         update(tx, caller, stored, {"port_id": values["port_id"], "fixed_ip_address": values["fixed_ip_address"]})
     elif values["fixed_ip_address"]:
@@ -97,7 +97,7 @@ def _free(tx: Transaction, network_id: str) -> list[addresses.Allocation]:
     raise faults.no_more_addresses(network_id)
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: FloatingIpRow, values: Mapping[str, Any]) -> None:
     """Describe a floating ip, or make it lead to another port, or to none."""
     ends = ("port_id", "fixed_ip_address")
     columns = {name: value for name, value in written(NOUN, values).items() if name not in ends}
@@ -122,7 +122,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
     finish(tx, "floatingip", draft)
 
 
-def _tell(tx: Transaction, row: Row[Any], end: End | None) -> None:
+def _tell(tx: Transaction, row: FloatingIpRow, end: End | None) -> None:
     if end is None:
         timeline.record(tx, row.id, "disassociated", "The floating IP leads to no port.")
         return
@@ -130,7 +130,7 @@ def _tell(tx: Transaction, row: Row[Any], end: End | None) -> None:
     timeline.record(tx, row.id, "associated", f"The floating IP leads to {end.fixed_ip_address}.", detail)
 
 
-def _end(tx: Transaction, caller: Caller, row: Row[Any], port_id: str, fixed_ip: str | None) -> End:
+def _end(tx: Transaction, caller: Caller, row: FloatingIpRow, port_id: str, fixed_ip: str | None) -> End:
     port = ports.find(tx, caller, port_id)
     if port.project_id != row.project_id and not caller.is_admin:
         raise faults.malformed(
@@ -158,7 +158,7 @@ def _end(tx: Transaction, caller: Caller, row: Row[Any], port_id: str, fixed_ip:
     return End(port_id, address.ip_address, _router(tx, row, port, address))
 
 
-def _check_free(tx: Transaction, row: Row[Any], port_id: str, fixed_ip: str) -> None:
+def _check_free(tx: Transaction, row: FloatingIpRow, port_id: str, fixed_ip: str) -> None:
     column = floatingips.c
     where = and_(
         column.port_id == port_id,
@@ -174,7 +174,7 @@ def _check_free(tx: Transaction, row: Row[Any], port_id: str, fixed_ip: str) -> 
         )
 
 
-def _router(tx: Transaction, row: Row[Any], port: Row[Any], address: Row[Any]) -> str:
+def _router(tx: Transaction, row: FloatingIpRow, port: PortRow, address: AddressRow) -> str:
     """The router that translates: one with a leg on the subnet and its gateway on the external network. First the
     subnet's gateway, then the oldest; never one that another tenant has put on a shared network. Raises 404."""
     query = (
@@ -200,13 +200,13 @@ def _router(tx: Transaction, row: Row[Any], port: Row[Any], address: Row[Any]) -
     return str(found)
 
 
-def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: FloatingIpRow) -> None:
     """Give a floating ip back."""
     router_changed(tx, [row.router_id])
     tags.forget(tx, [row.id])
     tx.delete(floatingips, floatingips.c.id == row.id)
     timeline.record(tx, row.id, timeline.DELETED, "The floating IP is given back.")
-    ports.erase(tx, tx.rows(select(port_table).where(port_table.c.id == row.floating_port_id)))
+    ports.erase(tx, tx.rows(select_as(PortRow).where(port_table.c.id == row.floating_port_id)))
 
 
-NOUN = Noun(FLOATINGIP, floatingips, visible, ("floating ip", "floating ips"), bulk=False)
+NOUN = Noun(FLOATINGIP, FloatingIpRow, visible, ("floating ip", "floating ips"), bulk=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.engine import timeline
 from cumulet.http.faults import Conflict
@@ -19,7 +19,7 @@ from cumulet.services.network.extensions import erase, finish, settle
 from cumulet.services.network.model import addresses, propagation, tags
 from cumulet.services.network.model.nouns import Noun, written
 from cumulet.services.network.model.standard_attributes import change, changed, fresh
-from cumulet.services.network.tables import networks, ports, subnets
+from cumulet.services.network.tables import NetworkRow, PortRow, SubnetRow, networks, ports, subnets
 from cumulet.services.network.wire.networks import NETWORK
 
 
@@ -30,19 +30,19 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return or_(networks.c.project_id == caller.project_id, networks.c.shared, networks.c.external)
 
 
-def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
+def find(tx: Transaction, caller: Caller, id: str) -> NetworkRow:
     """A network that the caller sees. Raises 404."""
-    row = tx.row(select(networks).where(networks.c.id == id, visible(caller)))
+    row = tx.row(select_as(NetworkRow).where(networks.c.id == id, visible(caller)))
     if row is None:
         raise faults.not_found("network", id)
     return row
 
 
 def create(
-    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: NetworkRow | None = None
 ) -> str:
     """A new network on a segment of its own; quota has been reserved."""
-    draft = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)})
+    draft: Draft[NetworkRow] = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)})
     settle(tx, "network", draft)
     tx.insert(networks, draft.columns)
     finish(tx, "network", draft)
@@ -51,7 +51,7 @@ def create(
     return id
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: NetworkRow, values: Mapping[str, Any]) -> None:
     """Change a network."""
     draft = Draft(caller, row.project_id, values, written(NOUN, values), row)
     settle(tx, "network", draft)
@@ -64,7 +64,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
         propagation.network_changed(tx, row.id)
 
 
-def _check_not_shared(tx: Transaction, row: Row[Any]) -> None:
+def _check_not_shared(tx: Transaction, row: NetworkRow) -> None:
     others = and_(
         ports.c.network_id == row.id,
         ports.c.project_id.not_in([row.project_id, ""]),
@@ -77,7 +77,7 @@ def _check_not_shared(tx: Transaction, row: Row[Any]) -> None:
         )
 
 
-def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: NetworkRow) -> None:
     """Delete a network that has no ports but its DHCP server's, with its subnets."""
     where = and_(ports.c.network_id == row.id, ports.c.device_owner != propagation.DHCP)
     if tx.row(select(ports.c.id).where(where).limit(1)) is not None:
@@ -98,7 +98,7 @@ def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
         propagation.unplugged(tx, row.id, link_id)
 
 
-def show(tx: Transaction, rows: Sequence[Row[Any]], found: list[Body]) -> None:
+def show(tx: Transaction, rows: Sequence[NetworkRow], found: list[Body]) -> None:
     """The subnets of networks. One query."""
     own: dict[str, list[str]] = {row.id: [] for row in rows}
     query = select(subnets.c.id, subnets.c.network_id).where(in_list(subnets.c.network_id, list(own)))
@@ -113,7 +113,7 @@ def by_status(values: Sequence[str]) -> ColumnElement[bool]:
     return true() if "ACTIVE" in values else false()
 
 
-def parents(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, dict[str, Any]]:
+def parents(tx: Transaction, rows: Sequence[SubnetRow | PortRow]) -> dict[str, dict[str, Any]]:
     """Owner and sharing of the networks that subnets or ports belong to: id of the subnet or port → those."""
     wanted = {row.network_id for row in rows}
     columns = (networks.c.id, networks.c.project_id, networks.c.shared, networks.c.external)
@@ -121,14 +121,14 @@ def parents(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, dict[str, An
     return {row.id: found[row.network_id] for row in rows}
 
 
-def parent(row: Row[Any]) -> dict[str, Any]:
+def parent(row: NetworkRow) -> dict[str, Any]:
     """Owner and sharing of one network."""
     return {"id": row.id, "project_id": row.project_id, "shared": row.shared, "external": row.external}
 
 
-def by_id(tx: Transaction, id: str) -> Row[Any]:
+def by_id(tx: Transaction, id: str) -> NetworkRow:
     """The network under this id, whoever asks. Raises 404."""
-    row = tx.row(select(networks).where(networks.c.id == id))
+    row = tx.row(select_as(NetworkRow).where(networks.c.id == id))
     if row is None:
         raise faults.not_found("network", id)
     return row
@@ -144,7 +144,7 @@ def hidden(tx: Transaction, caller: Caller, id: str) -> bool:
 
 NOUN = Noun(
     NETWORK,
-    networks,
+    NetworkRow,
     visible,
     ("network", "networks"),
     show=show,

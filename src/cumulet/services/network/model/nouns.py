@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Table
 
 from cumulet.auth import Caller
-from cumulet.db import Page, Transaction, paged
+from cumulet.db import Page, Transaction, paged, select_as
 from cumulet.db.paging import MarkerNotFound
 from cumulet.db.times import parse_iso
 from cumulet.desired import texts
@@ -18,6 +18,7 @@ from cumulet.http.faults import BadRequest
 from cumulet.services.network import extensions, faults
 from cumulet.services.network.extension import Body, Filter, Show
 from cumulet.services.network.model import tags
+from cumulet.services.network.tables import StandardRow
 from cumulet.services.network.wire.attributes import ABSENT, Refused, Resource, boolean
 
 
@@ -36,18 +37,23 @@ class Noun(Struct, frozen=True, dict=True):
     """
 
     core: Resource
-    table: Table
+    row: type[StandardRow]
     visible: Callable[[Caller], ColumnElement[bool]]
     words: tuple[str, str]
     show: Show | None = None
     own_filters: Mapping[str, Filter] = field(default_factory=dict)
     own_constants: Mapping[str, Any] = field(default_factory=dict)
     hangs_on: tuple[str, Noun] | None = None
-    parents: Callable[[Transaction, Sequence[Row[Any]]], Mapping[str, Body]] | None = None
-    parent: Callable[[Row[Any]], Body] | None = None
+    parents: Callable[[Transaction, Sequence[Any]], Mapping[str, Body]] | None = None
+    parent: Callable[[Any], Body] | None = None
     key: str = ""
     bulk: bool = True
     quota: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Table:
+        """Where the rows are."""
+        return self.row.__table__
 
     @property
     def name(self) -> str:
@@ -109,17 +115,17 @@ class Noun(Struct, frozen=True, dict=True):
 _OWNER = ("project_id", "tenant_id")
 
 
-def find_row(tx: Transaction, noun: Noun, caller: Caller, id: str) -> Row[Any]:
+def find_row(tx: Transaction, noun: Noun, caller: Caller, id: str) -> StandardRow:
     """The row that the caller sees under this id. Raises 404."""
-    row = tx.row(select(noun.table).where(noun.table.c.id == id, noun.visible(caller)))
+    row = tx.row(select_as(noun.row).where(noun.table.c.id == id, noun.visible(caller)))
     if row is None:
         raise faults.not_found(noun.name, id)
     return row
 
 
-def rows_of(tx: Transaction, noun: Noun, ids: Sequence[str]) -> list[Row[Any]]:
+def rows_of(tx: Transaction, noun: Noun, ids: Sequence[str]) -> list[StandardRow]:
     """The rows of these ids, which exist, in this order."""
-    rows = {row.id: row for row in tx.rows(select(noun.table).where(noun.table.c.id.in_(ids)))}
+    rows = {row.id: row for row in tx.rows(select_as(noun.row).where(noun.table.c.id.in_(ids)))}
     return [rows[id] for id in ids]
 
 
@@ -134,7 +140,7 @@ def written(noun: Noun, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def bodies(
-    tx: Transaction, noun: Noun, rows: Sequence[Row[Any]], tagged: Mapping[str, list[str]] | None = None
+    tx: Transaction, noun: Noun, rows: Sequence[StandardRow], tagged: Mapping[str, list[str]] | None = None
 ) -> list[Body]:
     """Rows as clients see them. `tagged`: tags by id, when they are known already.
 
@@ -156,12 +162,12 @@ def bodies(
 
 def matching(
     tx: Transaction, noun: Noun, caller: Caller, filters: Mapping[str, Sequence[str]], page: Page
-) -> Sequence[Row[Any]]:
+) -> Sequence[StandardRow]:
     """The page of rows that the caller sees and that match all filters. Raises 400 and 404 (the marker's).
 
     One query, two with a marker, which the caller has to see, too: its place in the order says what it holds.
     """
-    seen = query = select(noun.table).where(noun.visible(caller))
+    seen = query = select_as(noun.row).where(noun.visible(caller))
     for name, values in filters.items():
         query = query.where(_condition(noun, name, values))
     columns = {key: noun.column(key) for key, _ in page.sort}

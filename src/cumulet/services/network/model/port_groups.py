@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from cumulet.auth import Caller
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.http.faults import BadRequest, Conflict
 from cumulet.services.network import faults
 from cumulet.services.network.model.default_groups import ensure_default
-from cumulet.services.network.tables import port_groups, security_groups
+from cumulet.services.network.tables import PortGroupRow, port_groups, security_groups
 
 _OF_PORTS = Prepared(
-    select(port_groups).where(in_bound_list(port_groups.c.port_id, "ports")).order_by(port_groups.c.group_id)
+    select_as(PortGroupRow).where(in_bound_list(port_groups.c.port_id, "ports")).order_by(port_groups.c.group_id)
 )
 
 

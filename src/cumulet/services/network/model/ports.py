@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
@@ -26,9 +26,9 @@ from cumulet.services.network.model.nouns import Noun, written
 from cumulet.services.network.model.port_groups import of_ports as groups_of
 from cumulet.services.network.model.router_ports import INTERFACE
 from cumulet.services.network.model.standard_attributes import change, fresh, given
+from cumulet.services.network.tables import NetworkRow, PortRow, ports
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks as network_table
-from cumulet.services.network.tables import ports
 from cumulet.services.network.wire.ports import PORT
 
 COMPUTE = "compute:"
@@ -44,9 +44,9 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return or_(ports.c.project_id == caller.project_id, ports.c.network_id.in_(own))
 
 
-def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
+def find(tx: Transaction, caller: Caller, id: str) -> PortRow:
     """A port that the caller sees. Raises 404."""
-    row = tx.row(select(ports).where(ports.c.id == id, visible(caller)))
+    row = tx.row(select_as(PortRow).where(ports.c.id == id, visible(caller)))
     if row is None:
         raise faults.not_found("port", id)
     return row
@@ -77,7 +77,7 @@ _PLUGGED_ELSEWHERE = Prepared(
 )
 
 
-def check_device(tx: Transaction, row: Row[Any] | None, project_id: str, values: Mapping[str, Any]) -> None:
+def check_device(tx: Transaction, row: PortRow | None, project_id: str, values: Mapping[str, Any]) -> None:
     """What a port belongs to is not for clients to say where we go by it: legs of routers, DHCP servers and guests
     are found by their ports' device. `row` is the port as it is, None for a new one. Raises 409.
 
@@ -100,7 +100,7 @@ def check_device(tx: Transaction, row: Row[Any] | None, project_id: str, values:
 
 
 def create(
-    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], network: Row[Any] | None
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], network: NetworkRow | None
 ) -> str:
     """A new port on `network`; quota has been reserved."""
     assert network is not None
@@ -113,7 +113,7 @@ def make(
     caller: Caller,
     project_id: str,
     values: Mapping[str, Any],
-    network: Row[Any],
+    network: NetworkRow,
     binding: Binding | None = None,
 ) -> Made:
     """As `create`, for who knows what the port belongs to. `binding` goes before the values' host."""
@@ -143,7 +143,7 @@ def make(
     return Made(row["id"], mac, [address.ip_address for address in found])
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: PortRow, values: Mapping[str, Any]) -> None:
     """Change a port."""
     check_device(tx, row, row.project_id, values)
     mac = values.get("mac_address", row.mac_address)
@@ -159,7 +159,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
     _tell(tx, row, draft, moved=moved or draft.groups != draft.groups_before)
 
 
-def _check_mac(tx: Transaction, row: Row[Any], mac: str) -> None:
+def _check_mac(tx: Transaction, row: PortRow, mac: str) -> None:
     if row.plugged or (row.host and row.device_owner.startswith(COMPUTE)):
         raise Conflict(
             f"Unable to complete operation on port {row.id}, port is already bound, port type: bridge, "
@@ -170,7 +170,7 @@ def _check_mac(tx: Transaction, row: Row[Any], mac: str) -> None:
         raise faults.mac_in_use(row.network_id, mac)
 
 
-def _readdress(tx: Transaction, row: Row[Any], mac: str, values: Mapping[str, Any]) -> bool:
+def _readdress(tx: Transaction, row: PortRow, mac: str, values: Mapping[str, Any]) -> bool:
     """Give the port the `fixed_ips` of the update; whether its addresses changed."""
     if "fixed_ips" not in values:
         return False
@@ -187,7 +187,7 @@ def _readdress(tx: Transaction, row: Row[Any], mac: str, values: Mapping[str, An
     return True
 
 
-def _tell(tx: Transaction, row: Row[Any], draft: PortDraft, *, moved: bool) -> None:
+def _tell(tx: Transaction, row: PortRow, draft: PortDraft, *, moved: bool) -> None:
     """Links learn that the port `row` (as it was) changed."""
     before, after, link_id = draft.groups_before, draft.groups, draft.after("link_id")
     if row.link_id and link_id != row.link_id:
@@ -198,7 +198,7 @@ def _tell(tx: Transaction, row: Row[Any], draft: PortDraft, *, moved: bool) -> N
         if moved or link_id != row.link_id:
             propagation.groups_used(tx, link_id, after)
         if link_id == row.link_id and (left := set(before) - set(after)):
-            propagation.groups_left(tx, row.link_id, left)
+            propagation.groups_left(tx, link_id, left)
     else:
         propagation.dhcp_changed(tx, row.network_id)
         if moved:
@@ -209,18 +209,18 @@ def _tell(tx: Transaction, row: Row[Any], draft: PortDraft, *, moved: bool) -> N
         router_changed(tx, [row.device_id])
 
 
-def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: PortRow) -> None:
     """Delete a port through the API. Raises 409 for ports that belong to a router or a floating ip."""
     if row.device_owner in ROUTER_OWNED:
         raise faults.service_port_in_use(row.id, f"has device owner {row.device_owner}")
     erase(tx, [row])
     if row.device_owner == propagation.DHCP:
-        network = tx.row(select(network_table).where(network_table.c.id == row.network_id))
+        network = tx.row(select_as(NetworkRow).where(network_table.c.id == row.network_id))
         if network is not None:
             dhcp.serve(tx, network)
 
 
-def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+def erase(tx: Transaction, rows: Sequence[PortRow]) -> None:
     """Take ports out of the world, whatever they are: addresses, groups, floating ips' ends, desired state."""
     ids = [row.id for row in rows]
     if not ids:
@@ -241,7 +241,7 @@ def erase(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
             fleet.republish(tx, "guest", row.device_id)
 
 
-def show(tx: Transaction, rows: Sequence[Row[Any]], found: list[Body]) -> None:
+def show(tx: Transaction, rows: Sequence[PortRow], found: list[Body]) -> None:
     """The addresses of ports. One query."""
     fixed = addresses.of_ports(tx, [row.id for row in rows])
     for body in found:
@@ -254,7 +254,7 @@ _IP = address_table.c.keys().index("ip_address")
 
 NOUN = Noun(
     PORT,
-    ports,
+    PortRow,
     visible,
     ("port", "ports"),
     show=show,

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
+from cumulet.db import TypedRow
 from cumulet.desired.network import NetworkRecord, SubnetRecord
 from cumulet.desired.port import PortRecord
 from cumulet.desired.records import Owner
 from cumulet.desired.router import FloatingRecord, RouterRecord
 from cumulet.desired.security_group import GroupRecord
+from cumulet.services.network.tables import FloatingIpRow, NetworkRow, PortRow, RouterRow, SecurityGroupRow, SubnetRow
 
 Owners = Mapping[str, Owner]
+
+
+class OutsideRow(TypedRow):
+    """The port that holds the address of a floating ip."""
+
+    id: str
+    mac_address: str
+    subnet_id: str
 
 
 def _owner(owners: Owners, id: str) -> Owner:
     return owners.get(id) or Owner(id=id)
 
 
-def of_network(row: Row[Any], owners: Owners) -> NetworkRecord:
+def of_network(row: NetworkRow, owners: Owners) -> NetworkRecord:
     """A network's."""
     return NetworkRecord(
         created_at=row.created_at,
@@ -36,7 +44,7 @@ def of_network(row: Row[Any], owners: Owners) -> NetworkRecord:
     )
 
 
-def of_subnet(row: Row[Any], network: Row[Any]) -> SubnetRecord:
+def of_subnet(row: SubnetRow, network: NetworkRow) -> SubnetRecord:
     """A subnet's."""
     return SubnetRecord(
         created_at=row.created_at,
@@ -51,7 +59,7 @@ def of_subnet(row: Row[Any], network: Row[Any]) -> SubnetRecord:
     )
 
 
-def of_port(row: Row[Any], project_id: str = "") -> PortRecord:
+def of_port(row: PortRow, project_id: str = "") -> PortRecord:
     """Of a server's port, or of a router's. `project_id`: whose that is with which the port is told."""
     return PortRecord(
         created_at=row.created_at,
@@ -67,7 +75,7 @@ def of_port(row: Row[Any], project_id: str = "") -> PortRecord:
     )
 
 
-def of_loose_port(row: Row[Any], groups: Sequence[str]) -> PortRecord:
+def of_loose_port(row: PortRow, groups: Sequence[str]) -> PortRecord:
     """Of a port that no server has: its network's spec alone tells of it."""
     record = of_port(row)
     record.device_id, record.device_owner = row.device_id, row.device_owner
@@ -81,7 +89,7 @@ def _options(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     return [(option["opt_name"], option["opt_value"], option["ip_version"]) for option in found]
 
 
-def of_group(row: Row[Any], owners: Owners) -> GroupRecord:
+def of_group(row: SecurityGroupRow, owners: Owners) -> GroupRecord:
     """A security group's."""
     return GroupRecord(
         created_at=row.created_at,
@@ -93,19 +101,19 @@ def of_group(row: Row[Any], owners: Owners) -> GroupRecord:
     )
 
 
-def of_router(row: Row[Any], owners: Owners) -> RouterRecord:
+def of_router(row: RouterRow, owners: Owners) -> RouterRecord:
     """A router's."""
     owner = _owner(owners, row.project_id)
     return RouterRecord(created_at=row.created_at, description=row.description, owner=owner, name=row.name)
 
 
-def of_floating(row: Row[Any], outside: Row[Any], owners: Owners) -> FloatingRecord:
-    """A floating IP's that leads to a port. `outside` is the port that holds its address, with ``subnet_id``."""
+def of_floating(row: FloatingIpRow, outside: OutsideRow, owners: Owners) -> FloatingRecord:
+    """A floating IP's that leads to a port."""
     return FloatingRecord(
         created_at=row.created_at,
         description=row.description,
         owner=_owner(owners, row.project_id),
-        port_id=row.port_id,
+        port_id=row.port_id or "",
         outside_port_id=row.floating_port_id,
         outside_mac=outside.mac_address,
         subnet_id=outside.subnet_id,

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import and_, select
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.fleet import door as fleet
 from cumulet.services.network.model import addresses, macs, propagation
 from cumulet.services.network.model.standard_attributes import fresh
-from cumulet.services.network.tables import ports, routers
+from cumulet.services.network.tables import PortRow, RouterRow, ports, routers
 
 INTERFACE = "network:router_interface"
 GATEWAY = "network:router_gateway"
 
 
-def router_ports_of(tx: Transaction, router_ids: Sequence[str]) -> Sequence[Row[Any]]:
+def router_ports_of(tx: Transaction, router_ids: Sequence[str]) -> Sequence[PortRow]:
     """Ports of routers, gateways among them."""
     where = and_(ports.c.device_id.in_(router_ids), ports.c.device_owner.in_([INTERFACE, GATEWAY]))
-    return tx.rows(select(ports).where(where).order_by(ports.c.created_at, ports.c.id))
+    return tx.rows(select_as(PortRow).where(where).order_by(ports.c.created_at, ports.c.id))
 
 
-def make(tx: Transaction, router: Row[Any], network_id: str, owner: str, fixed_ips: Any) -> str:
+def make(tx: Transaction, router: RouterRow, network_id: str, owner: str, fixed_ips: Any) -> str:
     """A new leg with `fixed_ips` (None: whatever is free). Gateways belong to no project."""
     mac = macs.fresh_mac(tx, network_id)
     request = addresses.Request(network_id, mac, owner)

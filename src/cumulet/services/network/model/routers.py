@@ -6,10 +6,10 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select, true
+from sqlalchemy import ColumnElement, and_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
@@ -21,8 +21,8 @@ from cumulet.services.network.extensions.router import ROUTER
 from cumulet.services.network.model import addresses, networks, ports, router_ports, routes, tags
 from cumulet.services.network.model.nouns import Noun, written
 from cumulet.services.network.model.standard_attributes import change, fresh
+from cumulet.services.network.tables import AddressRow, PortRow, RouterRow, SubnetRow, floatingips, routers, subnets
 from cumulet.services.network.tables import addresses as address_table
-from cumulet.services.network.tables import floatingips, routers, subnets
 from cumulet.services.network.tables import ports as port_table
 
 
@@ -31,19 +31,19 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return true() if caller.is_admin else routers.c.project_id == caller.project_id
 
 
-def by_id(tx: Transaction, id: str) -> Row[Any]:
+def by_id(tx: Transaction, id: str) -> RouterRow:
     """The router as it is now. Raises 404."""
-    row = tx.row(select(routers).where(routers.c.id == id))
+    row = tx.row(select_as(RouterRow).where(routers.c.id == id))
     if row is None:
         raise faults.not_found("router", id)
     return row
 
 
 def create(
-    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], _parent: RouterRow | None = None
 ) -> str:
     """A new router; quota has been reserved."""
-    draft = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)})
+    draft: Draft[RouterRow] = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)})
     row = draft.columns
     row.update(enable_snat=True, routes=[])
     settle(tx, "router", draft)
@@ -55,7 +55,7 @@ def create(
     return str(row["id"])
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: RouterRow, values: Mapping[str, Any]) -> None:
     """Change a router."""
     draft = Draft(caller, row.project_id, values, written(NOUN, values), row)
     settle(tx, "router", draft)
@@ -68,7 +68,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, 
     router_ports.settle(tx, row.id)
 
 
-def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: RouterRow) -> None:
     """Delete a router without interfaces; its gateway goes with it."""
     own = router_ports.router_ports_of(tx, [row.id])
     if any(port.device_owner == router_ports.INTERFACE for port in own):
@@ -84,7 +84,7 @@ def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
 # ---- gateway
 
 
-def set_gateway(tx: Transaction, caller: Caller, row: Row[Any], info: Mapping[str, Any] | None) -> None:
+def set_gateway(tx: Transaction, caller: Caller, row: RouterRow, info: Mapping[str, Any] | None) -> None:
     """Give the router this gateway, or none."""
     wanted = info.get("network_id") if info else None
     snat = info.get("enable_snat", row.enable_snat) if info else True
@@ -112,7 +112,7 @@ def set_gateway(tx: Transaction, caller: Caller, row: Row[Any], info: Mapping[st
     timeline.record(tx, row.id, "gateway_changed", event, {"network_id": wanted, "enable_snat": snat})
 
 
-def _check_not_needed(tx: Transaction, row: Row[Any]) -> None:
+def _check_not_needed(tx: Transaction, row: RouterRow) -> None:
     where = floatingips.c.router_id == row.id
     if tx.row(select(floatingips.c.id).where(where).limit(1)) is not None:
         raise Conflict(
@@ -122,7 +122,7 @@ def _check_not_needed(tx: Transaction, row: Row[Any]) -> None:
         )
 
 
-def _check_outside(tx: Transaction, row: Row[Any], network_id: str) -> None:
+def _check_outside(tx: Transaction, row: RouterRow, network_id: str) -> None:
     inside = routes.subnets_of_legs(tx, row.id, but=row.gateway_port_id)
     for subnet in addresses.subnets_of(tx, network_id):
         routes.check_disjoint(subnet, inside)
@@ -132,7 +132,7 @@ def _check_outside(tx: Transaction, row: Row[Any], network_id: str) -> None:
 # ---- interfaces
 
 
-def add_interface(tx: Transaction, caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def add_interface(tx: Transaction, caller: Caller, row: RouterRow, values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the router a leg on a subnet, or by a port that exists. The answer is Neutron's."""
     port_id, subnet_id = values.get("port_id"), values.get("subnet_id")
     if port_id and subnet_id:
@@ -150,7 +150,7 @@ def add_interface(tx: Transaction, caller: Caller, row: Row[Any], values: Mappin
     return answer
 
 
-def _interface(tx: Transaction, row: Row[Any], port_id: str) -> dict[str, Any]:
+def _interface(tx: Transaction, row: RouterRow, port_id: str) -> dict[str, Any]:
     fixed = addresses.of_ports(tx, [port_id])[port_id]
     network_id = tx.scalar(select(port_table.c.network_id).where(port_table.c.id == port_id))
     ids = [address.subnet_id for address in fixed]
@@ -158,7 +158,7 @@ def _interface(tx: Transaction, row: Row[Any], port_id: str) -> dict[str, Any]:
     return {**body, "network_id": network_id, "subnet_id": ids[0] if ids else None, "subnet_ids": ids, "tags": []}
 
 
-def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
+def _adopt(tx: Transaction, caller: Caller, row: RouterRow, port_id: str) -> str:
     port = ports.find(tx, caller, port_id)
     if port.project_id != row.project_id and not caller.is_admin:
         raise faults.not_found("port", port_id)
@@ -171,7 +171,7 @@ def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
     if sum(":" not in address.ip_address for address in fixed) > 1:
         raise faults.malformed("router", "Cannot have multiple IPv4 subnets on router port")
     others = routes.subnets_of_legs(tx, row.id)
-    for subnet in tx.rows(select(subnets).where(subnets.c.id.in_([a.subnet_id for a in fixed]))):
+    for subnet in tx.rows(select_as(SubnetRow).where(subnets.c.id.in_([a.subnet_id for a in fixed]))):
         routes.check_new(subnet, others, row)
     values: dict[str, Any] = {"security_groups": [], "allowed_address_pairs": [], "port_security_enabled": False}
     ports.update(tx, caller, port, values)
@@ -179,7 +179,7 @@ def _adopt(tx: Transaction, caller: Caller, row: Row[Any], port_id: str) -> str:
     return port_id
 
 
-def _check_inside(tx: Transaction, caller: Caller, port: Row[Any]) -> None:
+def _check_inside(tx: Transaction, caller: Caller, port: PortRow) -> None:
     """The way to an external network of others is the gateway, where an administrator says who goes untranslated."""
     network = networks.by_id(tx, port.network_id)
     owned = caller.is_admin or network.project_id == caller.project_id
@@ -187,8 +187,8 @@ def _check_inside(tx: Transaction, caller: Caller, port: Row[Any]) -> None:
         raise faults.malformed("router", f"Network {network.id} of port {port.id} is external: use it as a gateway")
 
 
-def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> str:
-    subnet = tx.row(select(subnets).where(subnets.c.id == subnet_id))
+def _leg_on(tx: Transaction, caller: Caller, row: RouterRow, subnet_id: str) -> str:
+    subnet = tx.row(select_as(SubnetRow).where(subnets.c.id == subnet_id))
     if subnet is None or (networks.hidden(tx, caller, subnet.network_id) and subnet.project_id != caller.project_id):
         raise faults.not_found("subnet", subnet_id)
     if subnet.project_id != caller.project_id and not caller.is_admin:
@@ -203,7 +203,7 @@ def _leg_on(tx: Transaction, caller: Caller, row: Row[Any], subnet_id: str) -> s
     return router_ports.make(tx, row, subnet.network_id, router_ports.INTERFACE, fixed)
 
 
-def remove_interface(tx: Transaction, row: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def remove_interface(tx: Transaction, row: RouterRow, values: Mapping[str, Any]) -> dict[str, Any]:
     """Take a leg from the router, by port or by subnet."""
     port_id, subnet_id = values.get("port_id"), values.get("subnet_id")
     if not port_id and not subnet_id:
@@ -238,7 +238,7 @@ def _no_interface(code: str, router_id: str, what: str) -> Fault:
     return NotFound(f"Router {router_id} {what}", code=code)
 
 
-def _check_unneeded(tx: Transaction, row: Row[Any], subnet_id: str) -> None:
+def _check_unneeded(tx: Transaction, row: RouterRow, subnet_id: str) -> None:
     """Nothing goes through the router's leg on the subnet: no floating ip, no route."""
     where = and_(floatingips.c.router_id == row.id, address_table.c.subnet_id == subnet_id)
     query = select(floatingips.c.id).join(address_table, address_table.c.port_id == floatingips.c.port_id)
@@ -253,7 +253,7 @@ def _check_unneeded(tx: Transaction, row: Row[Any], subnet_id: str) -> None:
 # ---- routes
 
 
-def change_routes(tx: Transaction, row: Row[Any], *, add: Sequence[Any] = (), drop: Sequence[Any] = ()) -> None:
+def change_routes(tx: Transaction, row: RouterRow, *, add: Sequence[Any] = (), drop: Sequence[Any] = ()) -> None:
     """Add routes and drop others."""
     kept = [route for route in row.routes if route not in drop]
     after = kept + [route for route in add if route not in kept]
@@ -265,18 +265,18 @@ def change_routes(tx: Transaction, row: Row[Any], *, add: Sequence[Any] = (), dr
 # ---- answers
 
 
-def show(tx: Transaction, rows: Sequence[Row[Any]], found: list[Body]) -> None:
+def show(tx: Transaction, rows: Sequence[RouterRow], found: list[Body]) -> None:
     """The gateways of routers. One query."""
     fixed = addresses.of_ports(tx, [row.gateway_port_id for row in rows if row.gateway_port_id])
     for row, body in zip(rows, found, strict=True):
-        body["external_gateway_info"] = _gateway_info(row, fixed.get(row.gateway_port_id, []))
+        body["external_gateway_info"] = _gateway_info(row, fixed.get(row.gateway_port_id or "", []))
 
 
-def _gateway_info(row: Row[Any], fixed: Sequence[Row[Any]]) -> dict[str, Any] | None:
+def _gateway_info(row: RouterRow, fixed: Sequence[AddressRow]) -> dict[str, Any] | None:
     if row.gateway_network_id is None:
         return None
     ips = [{"subnet_id": address.subnet_id, "ip_address": address.ip_address} for address in fixed]
     return {"network_id": row.gateway_network_id, "external_fixed_ips": ips, "enable_snat": row.enable_snat}
 
 
-NOUN = Noun(ROUTER, routers, visible, ("router", "routers"), show=show, bulk=False)
+NOUN = Noun(ROUTER, RouterRow, visible, ("router", "routers"), show=show, bulk=False)

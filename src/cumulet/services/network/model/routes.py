@@ -9,28 +9,25 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Row, select
-
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest
 from cumulet.services.network import faults
 from cumulet.services.network.model import addresses, router_ports
-from cumulet.services.network.tables import routers, subnets
+from cumulet.services.network.tables import RouterRow, SubnetRow, routers, subnets
 
 MOST_ROUTES = 30
 
 
-def subnets_of_legs(tx: Transaction, router_id: str, *, but: str | None = None) -> list[Row[Any]]:
+def subnets_of_legs(tx: Transaction, router_id: str, *, but: str | None = None) -> list[SubnetRow]:
     """Subnets that the router is connected to by its ports, its gateway among them, `but` this one. Three queries."""
     own = [port for port in router_ports.router_ports_of(tx, [router_id]) if port.id != but]
     fixed = addresses.of_ports(tx, [port.id for port in own])
     ids = {address.subnet_id for rows in fixed.values() for address in rows}
-    return list(tx.rows(select(subnets).where(subnets.c.id.in_(ids))))
+    return list(tx.rows(select_as(SubnetRow).where(subnets.c.id.in_(ids))))
 
 
-def check_disjoint(subnet: Row[Any], others: Sequence[Row[Any]]) -> None:
+def check_disjoint(subnet: SubnetRow, others: Sequence[SubnetRow]) -> None:
     """The subnet shares no address with the others. Raises 400."""
     net = ipaddress.ip_network(subnet.cidr)
     for other in others:
@@ -41,7 +38,7 @@ def check_disjoint(subnet: Row[Any], others: Sequence[Row[Any]]) -> None:
             )
 
 
-def check_new(subnet: Row[Any], others: Sequence[Row[Any]], row: Row[Any]) -> None:
+def check_new(subnet: SubnetRow, others: Sequence[SubnetRow], row: RouterRow) -> None:
     """The router `row`, which is connected to `others`, may have a leg on the subnet. Raises 400."""
     if any(other.id == subnet.id for other in others):
         raise faults.malformed("router", f"Router already has a port on subnet {subnet.id}")
@@ -49,7 +46,7 @@ def check_new(subnet: Row[Any], others: Sequence[Row[Any]], row: Row[Any]) -> No
     check_unrouted(subnet, row)
 
 
-def check_unrouted(subnet: Row[Any], row: Row[Any]) -> None:
+def check_unrouted(subnet: SubnetRow, row: RouterRow) -> None:
     """None of the router's routes leads into the subnet: its neighbours there are reached on the wire. Raises 400."""
     net = ipaddress.ip_network(subnet.cidr)
     for route in row.routes:
@@ -70,7 +67,7 @@ def _leads_into(route: Mapping[str, str], net: ipaddress.IPv4Network | ipaddress
     return inner.version == net.version and inner.subnet_of(net)  # type: ignore[arg-type]
 
 
-def check_routes(tx: Transaction, row: Row[Any], routes: Sequence[Mapping[str, str]]) -> None:
+def check_routes(tx: Transaction, row: RouterRow, routes: Sequence[Mapping[str, str]]) -> None:
     """The router may have these routes, all of them. Raises 400."""
     if len(routes) > MOST_ROUTES:
         raise BadRequest(
@@ -95,7 +92,7 @@ def check_routes(tx: Transaction, row: Row[Any], routes: Sequence[Mapping[str, s
 
 def check_moved(tx: Transaction, router_id: str) -> None:
     """A leg of the router got other addresses: subnets and routes are still what they may be. Raises 400."""
-    row = tx.row(select(routers).where(routers.c.id == router_id))
+    row = tx.row(select_as(RouterRow).where(routers.c.id == router_id))
     if row is None:
         return
     nets = subnets_of_legs(tx, router_id)

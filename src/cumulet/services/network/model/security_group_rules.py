@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select, true
+from sqlalchemy import ColumnElement, and_, select, true
 
 from cumulet.auth import Caller
 from cumulet.db import Transaction
@@ -15,7 +15,7 @@ from cumulet.services.network.model import propagation, tags
 from cumulet.services.network.model.default_groups import RULE_FIELDS, meaning
 from cumulet.services.network.model.nouns import Noun
 from cumulet.services.network.model.standard_attributes import change, fresh
-from cumulet.services.network.tables import security_group_rules, security_groups
+from cumulet.services.network.tables import SecurityGroupRuleRow, security_group_rules, security_groups
 
 
 def create_all(tx: Transaction, project_id: str, items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -53,7 +53,7 @@ def _repeated(rule_id: str | None) -> Conflict:
     return Conflict(f"Security group rule already exists. Rule id is {rule_id}.", code="SecurityGroupRuleExists")
 
 
-def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: SecurityGroupRuleRow) -> None:
     """Delete a rule."""
     tx.delete(security_group_rules, security_group_rules.c.id == row.id)
     tags.forget(tx, [row.id])
@@ -69,7 +69,7 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return security_group_rules.c.security_group_id.in_(own)
 
 
-def parents(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, dict[str, Any]]:
+def parents(tx: Transaction, rows: Sequence[SecurityGroupRuleRow]) -> dict[str, dict[str, Any]]:
     """Owners of the groups that rules belong to: rule id → owner."""
     ids = {row.security_group_id for row in rows}
     query = select(security_groups.c.id, security_groups.c.project_id).where(security_groups.c.id.in_(ids))
@@ -79,7 +79,7 @@ def parents(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, dict[str, An
 
 NOUN = Noun(
     SECURITY_GROUP_RULE,
-    security_group_rules,
+    SecurityGroupRuleRow,
     visible,
     ("rule of a security group", "rules of security groups"),
     parents=parents,

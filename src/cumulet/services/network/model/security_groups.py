@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, or_, select, true
+from sqlalchemy import ColumnElement, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
 from cumulet.fleet import door as fleet
 from cumulet.http.faults import Conflict
@@ -19,11 +19,21 @@ from cumulet.services.network.model.default_groups import starting_rules
 from cumulet.services.network.model.nouns import Noun, bodies, written
 from cumulet.services.network.model.security_group_rules import NOUN as RULES
 from cumulet.services.network.model.standard_attributes import change, fresh
-from cumulet.services.network.tables import port_groups, security_group_rules, security_groups
+from cumulet.services.network.tables import (
+    SecurityGroupRow,
+    SecurityGroupRuleRow,
+    port_groups,
+    security_group_rules,
+    security_groups,
+)
 
 
 def create(
-    tx: Transaction, _caller: Caller, project_id: str, values: Mapping[str, Any], _parent: Row[Any] | None = None
+    tx: Transaction,
+    _caller: Caller,
+    project_id: str,
+    values: Mapping[str, Any],
+    _parent: SecurityGroupRow | None = None,
 ) -> str:
     """A new group; quota has been reserved. Raises 409 for the name ``default``."""
     if values["name"] == "default":
@@ -34,7 +44,7 @@ def create(
     return str(row["id"])
 
 
-def update(tx: Transaction, _caller: Caller, row: Row[Any], values: Mapping[str, Any]) -> None:
+def update(tx: Transaction, _caller: Caller, row: SecurityGroupRow, values: Mapping[str, Any]) -> None:
     """Rename or describe a group; the default group keeps its name."""
     if row.is_default and values.get("name", "default") != "default":
         raise Conflict("Updating default security group not allowed.", code="SecurityGroupCannotUpdateDefault")
@@ -43,7 +53,7 @@ def update(tx: Transaction, _caller: Caller, row: Row[Any], values: Mapping[str,
     change(tx, security_groups, row.id, **written(NOUN, values))
 
 
-def delete(tx: Transaction, caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, caller: Caller, row: SecurityGroupRow) -> None:
     """Delete a group that no port has. Rules of others that name it go with it."""
     if row.is_default and not caller.is_admin:
         raise Conflict("Removing default security group not allowed.", code="SecurityGroupCannotRemoveDefault")
@@ -67,11 +77,13 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return true() if caller.is_admin else security_groups.c.project_id == caller.project_id
 
 
-def show(tx: Transaction, rows: Sequence[Row[Any]], found: list[Body]) -> None:
+def show(tx: Transaction, rows: Sequence[SecurityGroupRow], found: list[Body]) -> None:
     """The rules of groups, and the tags of both at once. Two queries."""
     rule = security_group_rules.c
     ids = [row.id for row in rows]
-    query = select(security_group_rules).where(in_list(rule.security_group_id, ids)).order_by(rule.created_at, rule.id)
+    query = (
+        select_as(SecurityGroupRuleRow).where(in_list(rule.security_group_id, ids)).order_by(rule.created_at, rule.id)
+    )
     rules = tx.rows(query)
     tagged = tags.of(tx, [*ids, *(row.id for row in rules)])
     by_group: dict[str, list[Body]] = {id: [] for id in ids}
@@ -86,7 +98,7 @@ _TAKES = {"security_group": 1, "security_group_rule": 2}
 
 NOUN = Noun(
     SECURITY_GROUP,
-    security_groups,
+    SecurityGroupRow,
     visible,
     ("security group", "security groups"),
     show=show,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotFound
 from cumulet.services.network.model import addresses, floatingips, servers
+from cumulet.services.network.tables import FloatingIpRow
 from cumulet.services.network.tables import floatingips as table
 
 
 def change(tx: Transaction, caller: Caller, server_id: str, address: str, fixed: str | None, *, add: bool) -> None:
     """Let `address` lead to the server (to its address `fixed`, or its first one), or no longer. Raises 400, 404
     and 409."""
-    row = tx.row(select(table).where(table.c.floating_ip_address == address, floatingips.visible(caller)))
+    row = tx.row(select_as(FloatingIpRow).where(table.c.floating_ip_address == address, floatingips.visible(caller)))
     if row is None:
         raise NotFound("floating IP not found")
     ports = servers.rows_of(tx, [server_id])

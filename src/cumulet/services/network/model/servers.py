@@ -10,21 +10,29 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct, field
-from sqlalchemy import Row, and_, bindparam, exists, or_, select, update
+from sqlalchemy import and_, bindparam, exists, or_, select, update
 
 from cumulet.auth import Caller
-from cumulet.db import Prepared, Transaction
+from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.desired import texts
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
 from cumulet.services.network.extensions.binding import Binding
 from cumulet.services.network.model import addresses, port_bindings, port_groups, ports, propagation, quotas
 from cumulet.services.network.model.standard_attributes import change
-from cumulet.services.network.tables import networks, subnets
+from cumulet.services.network.tables import NetworkRow, PortRow, networks, subnets
 from cumulet.services.network.tables import ports as port_table
 
 _SERVED = exists().where(subnets.c.network_id == networks.c.id).label("served")
-_NETWORKS = Prepared(select(networks, _SERVED).where(in_bound_list(networks.c.id, "ids")))
+
+
+class _Network(NetworkRow):
+    """A network, and whether it has a subnet."""
+
+    served: bool
+
+
+_NETWORKS = Prepared(select_as(_Network, networks, _SERVED).where(in_bound_list(networks.c.id, "ids")))
 _LAST_POSITION = Prepared(
     select(port_table.c.position)
     .where(port_table.c.device_id == bindparam("server"), port_table.c.plugged)
@@ -33,7 +41,7 @@ _LAST_POSITION = Prepared(
 )
 _OF_SERVERS = ports.of_servers("ids")
 _PORTS = Prepared(
-    select(port_table).where(_OF_SERVERS).order_by(port_table.c.position, port_table.c.created_at, port_table.c.id)
+    select_as(PortRow).where(_OF_SERVERS).order_by(port_table.c.position, port_table.c.created_at, port_table.c.id)
 )
 _SET_STATUS = Prepared(
     update(port_table)
@@ -136,7 +144,7 @@ def _automatic(tx: Transaction, caller: Caller) -> list[NetworkRequest]:
     return [NetworkRequest(network_id=row.id) for row in rows]
 
 
-def _wished(tx: Transaction, caller: Caller, requests: Sequence[NetworkRequest]) -> dict[str, Row[Any]]:
+def _wished(tx: Transaction, caller: Caller, requests: Sequence[NetworkRequest]) -> dict[str, _Network]:
     """Networks on which the server gets new ports. Raises 400 or 403.
 
     An address of one's own choice is for who owns the network, by compute as by network
@@ -151,13 +159,17 @@ def _wished(tx: Transaction, caller: Caller, requests: Sequence[NetworkRequest])
     return nets
 
 
-def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, Row[Any]]:
+def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, _Network]:
     """Networks that the caller may plug servers into. Raises 400 or 403."""
     if not ids:
         return {}
     seen = or_(networks.c.project_id == caller.project_id, networks.c.shared, networks.c.external)
     where = and_(networks.c.id.in_(ids), seen)
-    rows = tx.rows(_NETWORKS, {"ids": ids}) if caller.is_admin else tx.rows(select(networks, _SERVED).where(where))
+    rows = (
+        tx.rows(_NETWORKS, {"ids": ids})
+        if caller.is_admin
+        else tx.rows(select_as(_Network, networks, _SERVED).where(where))
+    )
     found = {row.id: row for row in rows}
     for id in ids:
         row = found.get(id)
@@ -169,20 +181,20 @@ def _networks(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, 
     return found
 
 
-def _check_attachable(caller: Caller, network: Row[Any]) -> None:
+def _check_attachable(caller: Caller, network: NetworkRow) -> None:
     """Nova's rule ``network:attach_external_network``: by network and by port alike. Raises 403."""
     if network.external and not network.shared and not caller.is_admin:
         raise NotAllowed(f"It is not allowed to create an interface on external network {network.id}")
 
 
-def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, Row[Any]]:
+def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, PortRow]:
     """Ports that the caller brings. Raises 400, 403 or 409."""
     if not ids:
         return {}
     if len(set(ids)) != len(ids):
         raise BadRequest(f"Port id {next(i for i in ids if list(ids).count(i) > 1)} is used more than once.")
     where = and_(port_table.c.id.in_(ids), ports.visible(caller))
-    found = {row.id: row for row in tx.rows(select(port_table).where(where))}
+    found = {row.id: row for row in tx.rows(select_as(PortRow).where(where))}
     nets = {row.id: row for row in tx.rows(_NETWORKS, {"ids": list({row.network_id for row in found.values()})})}
     fixed = addresses.of_ports(tx, list(found))
     for id in ids:
@@ -200,7 +212,7 @@ def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, R
     return found
 
 
-def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, position: int) -> PluggedPort:
+def _bind(tx: Transaction, row: PortRow, server: Plug, tag: str | None, position: int) -> PluggedPort:
     """Bind a port that the user brought."""
     values: dict[str, Any] = {"device_id": server.server_id, "host": server.host, "link_id": server.link_id}
     values["plugged"] = True
@@ -217,7 +229,7 @@ def _bind(tx: Transaction, row: Row[Any], server: Plug, tag: str | None, positio
     return PluggedPort(row.id, row.network_id, row.mac_address, ips)
 
 
-Creation = tuple[Row[Any], NetworkRequest, list[str] | None]
+Creation = tuple[NetworkRow, NetworkRequest, list[str] | None]
 
 
 def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, position: int) -> PluggedPort:
@@ -269,12 +281,12 @@ def _label(hostname: str) -> str:
     return _NOT_LABEL.sub("-", hostname.lower().replace("_", "-"))[:63].strip("-")
 
 
-def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[Row[Any]]:
+def rows_of(tx: Transaction, server_ids: Sequence[str]) -> Sequence[PortRow]:
     """Ports of servers, in the order in which they were plugged."""
     return tx.rows(_PORTS, {"ids": server_ids})
 
 
-def unplug(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+def unplug(tx: Transaction, rows: Sequence[PortRow]) -> None:
     """Delete the ports that were made for a server, unbind those that the user brought."""
     ports.erase(tx, [row for row in rows if row.by_compute])
     for row in rows:

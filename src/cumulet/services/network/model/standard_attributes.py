@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, update
+from sqlalchemy import Table, bindparam, update
 
 from cumulet.db import Prepared, Transaction, iso
 from cumulet.db.times import SECOND
+from cumulet.services.network.tables import StandardRow
 from cumulet.services.network.wire.attributes import ABSENT
 
 
@@ -31,7 +32,7 @@ def change(tx: Transaction, table: Table, id: str, **values: Any) -> None:
     tx.execute_prepared(_changing(table, tuple(values)), {**values, "row_id": id, "now": tx.now})
 
 
-def changed(row: Row[Any], values: Mapping[str, Any]) -> str:
+def changed(row: StandardRow, values: Mapping[str, Any]) -> str:
     """For a timeline: the names of what is another value now."""
     return ", ".join(name for name, value in values.items() if value != getattr(row, name)) or "nothing"
 
@@ -53,7 +54,7 @@ def seconds(at: int) -> str:
     return _second(at // SECOND)
 
 
-def standard(row: Row[Any], tags: Mapping[str, list[str]]) -> dict[str, Any]:
+def standard(row: StandardRow, tags: Mapping[str, list[str]]) -> dict[str, Any]:
     """The standard attributes of an answer. `tags`: id → tags."""
     return {
         "id": row.id,

@@ -7,10 +7,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from cumulet.auth import Caller
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.engine import timeline
 from cumulet.http.faults import BadRequest, Conflict, NotFound
 from cumulet.services.network import faults
@@ -19,9 +19,9 @@ from cumulet.services.network.extensions import finish, settle
 from cumulet.services.network.model import addresses, dhcp, networks, propagation, tags
 from cumulet.services.network.model.nouns import Noun, written
 from cumulet.services.network.model.standard_attributes import change, changed, fresh, given
+from cumulet.services.network.tables import NetworkRow, SubnetRow, ports, subnets
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import networks as network_table
-from cumulet.services.network.tables import ports, subnets
 from cumulet.services.network.wire.subnets import SUBNET
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,16 +39,16 @@ def visible(caller: Caller) -> ColumnElement[bool]:
     return or_(subnets.c.project_id == caller.project_id, subnets.c.network_id.in_(reachable))
 
 
-def find(tx: Transaction, caller: Caller, id: str) -> Row[Any]:
+def find(tx: Transaction, caller: Caller, id: str) -> SubnetRow:
     """A subnet that the caller sees. Raises 404."""
-    row = tx.row(select(subnets).where(subnets.c.id == id, visible(caller)))
+    row = tx.row(select_as(SubnetRow).where(subnets.c.id == id, visible(caller)))
     if row is None:
         raise faults.not_found("subnet", id)
     return row
 
 
 def create(
-    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], network: Row[Any] | None
+    tx: Transaction, caller: Caller, project_id: str, values: Mapping[str, Any], network: NetworkRow | None
 ) -> str:
     """A new subnet of `network`; quota has been reserved."""
     assert network is not None
@@ -60,7 +60,9 @@ def create(
     pools = default_pools(net, gateway) if asked is None else checked_pools(asked, net)
     _check_gateway_outside(gateway, pools)
     _check_overlap(tx, network, net)
-    draft = Draft(caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)}, parent=network)
+    draft: Draft[SubnetRow] = Draft(
+        caller, project_id, values, {**fresh(tx, project_id), **written(NOUN, values)}, parent=network
+    )
     row = draft.columns
     row.update(cidr=str(net), gateway_ip=gateway, allocation_pools=pools, cursor="")
     settle(tx, "subnet", draft)
@@ -210,7 +212,7 @@ def _check_gateway_outside(gateway: str | None, pools: Sequence[Mapping[str, str
             )
 
 
-def _check_overlap(tx: Transaction, network: Row[Any], net: Net) -> None:
+def _check_overlap(tx: Transaction, network: NetworkRow, net: Net) -> None:
     for other in addresses.subnets_of(tx, network.id):
         if net.overlaps(ipaddress.ip_network(other.cidr)):
             raise faults.invalid_input(
@@ -218,7 +220,7 @@ def _check_overlap(tx: Transaction, network: Row[Any], net: Net) -> None:
             )
 
 
-def update(tx: Transaction, caller: Caller, row: Row[Any], asked: Mapping[str, Any]) -> None:
+def update(tx: Transaction, caller: Caller, row: SubnetRow, asked: Mapping[str, Any]) -> None:
     """Change a subnet."""
     network = networks.by_id(tx, row.network_id)
     net = ipaddress.ip_network(row.cidr)
@@ -249,7 +251,7 @@ def update(tx: Transaction, caller: Caller, row: Row[Any], asked: Mapping[str, A
         dhcp.gateway_moved(tx, network.id)
 
 
-def _check_gateway_unused(tx: Transaction, row: Row[Any], gateway: str) -> None:
+def _check_gateway_unused(tx: Transaction, row: SubnetRow, gateway: str) -> None:
     if gateway == row.gateway_ip:
         return
     number = addresses.number(ipaddress.ip_address(gateway))
@@ -261,7 +263,7 @@ def _check_gateway_unused(tx: Transaction, row: Row[Any], gateway: str) -> None:
         raise Conflict(f"Gateway ip {gateway} is in use by port {owner.id}.", code="GatewayIpInUse")
 
 
-def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
+def delete(tx: Transaction, _caller: Caller, row: SubnetRow) -> None:
     """Delete a subnet on which only the DHCP server still has an address."""
     network = networks.by_id(tx, row.network_id)
     where = and_(address_table.c.subnet_id == row.id, ports.c.device_owner != propagation.DHCP)
@@ -277,7 +279,7 @@ def delete(tx: Transaction, _caller: Caller, row: Row[Any]) -> None:
 
 NOUN = Noun(
     SUBNET,
-    subnets,
+    SubnetRow,
     visible,
     ("subnet", "subnets"),
     hangs_on=("network_id", networks.NOUN),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, and_, exists, false, not_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, not_, true
 
-from cumulet.db import Transaction
+from cumulet.db import Transaction, select_as
 from cumulet.db.in_list import in_list
-from cumulet.services.network.tables import tags
+from cumulet.services.network.tables import TagRow, tags
 
 MOST = 50
 """Tags of one resource, as in Neutron."""
@@ -17,7 +17,7 @@ MOST = 50
 def of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[str]]:
     """Tags of resources: id → tags, in order."""
     found: dict[str, list[str]] = {}
-    for row in tx.rows(select(tags).where(in_list(tags.c.resource_id, ids)).order_by(tags.c.tag)):
+    for row in tx.rows(select_as(TagRow).where(in_list(tags.c.resource_id, ids)).order_by(tags.c.tag)):
         found.setdefault(row.resource_id, []).append(row.tag)
     return found
 
