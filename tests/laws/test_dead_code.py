@@ -32,8 +32,9 @@ def defined() -> Iterator[tuple[str, str]]:
         if ".migrations." in module or module == OAUTHLIB:
             continue
         for node in ast.walk(tree):
-            plain = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.decorator_list
-            if plain and not (node.name.startswith("__") and node.name.endswith("__")):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node.decorator_list:
+                continue
+            if not (node.name.startswith("__") and node.name.endswith("__")):
                 yield module, node.name
 
 
