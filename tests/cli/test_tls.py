@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def test_openrc_names_the_authority(cloud: Cloud) -> None:
 
 def test_links_lead_to_https(cloud: Cloud) -> None:
     url = f"https://127.0.0.1:{cloud.base + 3}/"
-    answer = httpx.get(url, verify=str(cloud.state / "ca.crt"))
+    answer = httpx.get(url, verify=ssl.create_default_context(cafile=cloud.state / "ca.crt"))
     assert all(link["href"].startswith("https://") for v in answer.json()["versions"] for link in v["links"])
 
 
