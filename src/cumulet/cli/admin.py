@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cumulet.cli import credentials, hints, link_client, state_folder
-from cumulet.cli.api_client import ApiError
+from cumulet.cli.api_client import ApiError, unanswered
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
 
@@ -52,10 +52,9 @@ def put(settings: Settings, secret: str, password: str | None = None) -> list[st
     try:
         done = link_client.put_password(settings, secret, fresh)
     except ApiError as error:
-        hint = "; is the cloud up? (cumulet status)" if error.code == 0 else ""
         if error.code == 400 and password is None:
-            hint = f" Choose one yourself: {hints.name()} admin password --ask"
-        raise CliError(f"{error}{hint}") from error
+            raise CliError(f"{error} Choose one yourself: {hints.name()} admin password --ask") from error
+        raise unanswered(error) from error
     state_folder.replace_secret(settings.state, secret, fresh)
     credentials.write(settings)
     names = done["users"]

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from cumulet.cli import link_client
-from cumulet.cli.api_client import ApiError
+from cumulet.cli.api_client import ApiError, unanswered
 from cumulet.cli.errors import CliError
 from cumulet.cli.progress import Progress
 from cumulet.cli.terminal import plain
@@ -124,11 +124,6 @@ def act(settings: Settings, path: str, body: Any) -> dict[str, Any]:
         return link_client.act(settings, path, body)
     except ApiError as error:
         raise unanswered(error) from error
-
-
-def unanswered(error: ApiError) -> CliError:
-    """The sentence for an error of the link."""
-    return CliError(f"{error}{'; is the cloud up? (cumulet status)' if error.code == 0 else ''}")
 
 
 def agreed(args: argparse.Namespace, question: str) -> bool:

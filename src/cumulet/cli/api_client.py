@@ -28,6 +28,12 @@ class ApiError(CliError):
         self.code = code
 
 
+def unanswered(error: ApiError, words: str = "") -> CliError:
+    """What a verb says of it: when nobody answered at all, how to look whether the cloud is up. `words` go behind the
+    command."""
+    return CliError(f"{error}; is the cloud up? (cumulet status{words})" if error.code == 0 else str(error))
+
+
 class OtherCertificateError(OSError):
     """The server shows another certificate than it should."""
 

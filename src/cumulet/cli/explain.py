@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cumulet.cli import in_force, link_client
-from cumulet.cli.api_client import ApiError
+from cumulet.cli.api_client import ApiError, unanswered
 from cumulet.cli.errors import CliError
 from cumulet.cli.terminal import plain
 
@@ -26,8 +26,7 @@ def run(args: argparse.Namespace) -> int:
     except ApiError as error:
         if error.code == 404:
             raise CliError(f"nothing named {args.resource} is known here, nor was") from error
-        hint = "; is the cloud up? (cumulet status)" if error.code == 0 else ""
-        raise CliError(f"{error}{hint}") from error
+        raise unanswered(error) from error
     print(as_text(found))
     return 0
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cumulet.cli import admin, hints, link_client, state_folder
-from cumulet.cli.api_client import ApiError
+from cumulet.cli.api_client import ApiError, unanswered
 from cumulet.cli.errors import CliError
 from cumulet.config import METADATA_BEFORE, Settings
 
@@ -61,8 +61,7 @@ def _told(settings: Settings, kind: Kind) -> list[str]:
     try:
         return kind.rotate(settings)
     except ApiError as error:
-        hint = "; is the cloud up? (cumulet status)" if error.code == 0 else ""
-        raise CliError(f"{error}{hint}") from error
+        raise unanswered(error) from error
     except OSError as error:
         raise CliError(f"cannot rotate it: {error.strerror} ({error.filename})") from error
 

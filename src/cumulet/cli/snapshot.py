@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from cumulet.cli import hints, link_client
-from cumulet.cli.api_client import ApiError
+from cumulet.cli.api_client import ApiError, unanswered
 from cumulet.cli.errors import CliError
 from cumulet.config import Settings
 
@@ -51,5 +51,4 @@ def ask(settings: Settings, path: str, body: dict[str, Any] | None = None) -> di
     try:
         return dict(link_client.get(settings, path) if body is None else link_client.act(settings, path, body, 60))
     except ApiError as error:
-        hint = f"; is the cloud up? (cumulet status --state {settings.state})" if error.code == 0 else ""
-        raise CliError(f"{error}{hint}") from None
+        raise unanswered(error, f" --state {settings.state}") from None

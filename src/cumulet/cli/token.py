@@ -11,8 +11,7 @@ import sys
 from typing import Any
 
 from cumulet.cli import in_force, link_client
-from cumulet.cli.api_client import ApiError
-from cumulet.cli.errors import CliError
+from cumulet.cli.api_client import ApiError, unanswered
 from cumulet.cli.words import CLIENTS_DEEDS, of_the_client
 
 
@@ -31,8 +30,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         made = link_client.token(settings, args.name)
     except ApiError as error:
-        hint = "; is the cloud up? (cumulet status)" if error.code == 0 else ""
-        raise CliError(f"{error}{hint}") from error
+        raise unanswered(error) from error
     whom = f"the node {made['name']}" if made["name"] else "a new node"
     print(f"For {whom}, once, until {made['expires_at']}:", file=sys.stderr)
     print(made["token"])
