@@ -33,8 +33,6 @@ def check(settings: Settings) -> None:
     if settings.port_base is not None and not 1024 <= settings.port_base <= last:
         raise ConfigError(f"port_base must be between 1024 and {last}, not {settings.port_base}")
     _check_range("simulated", settings.simulated, 1, 100_000)
-    if settings.workers != 1:
-        raise ConfigError("workers must be 1: one process serves the APIs, and more are not there yet")
     sections.check(settings.services, simulated=settings.simulated is not None)
     _check_range("strange_seconds", settings.strange_seconds, 1, 86_400 * 365)
     _check_range("keep_deleted_days", settings.keep_deleted_days, 0, 36_500)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from cumulet.config.errors import ConfigError
 
+_GONE = {"workers": 1}
+"""Options of before that did nothing, and what they could be: every file holds them, and none has to be changed."""
+
 
 def read_file(
     path: Path, kinds: Mapping[str, object], owner_of: Mapping[str, str], *, must_exist: bool
@@ -47,6 +50,8 @@ def _flat(
                 if option in found:
                     raise ConfigError(f"{path}: {option} stands at the top and in [{name}]; delete the one at the top")
                 values[option] = inner
+        elif name in _GONE and value == _GONE[name]:
+            continue
         elif name not in kinds or name == "state":
             raise ConfigError(f"{path}: there is no option {name}{_near(name, kinds)}")
         else:

@@ -63,7 +63,6 @@ class Settings:
     dns_servers: Annotated[tuple[str, ...], "name servers handed to guests (empty: this machine's)"] = ()
     hostname: Annotated[str, "name of this machine's hypervisor (empty: the machine's host name)"] = ""
     virt_type: Annotated[str, "auto, kvm or qemu; auto boots a probe under kvm once"] = "auto"
-    workers: Annotated[int, "API processes (more than 1 are not there yet)"] = 1
     cors_origins: Annotated[tuple[str, ...], "web origins whose scripts may call the APIs (* allows all)"] = ()
     strange_seconds: Annotated[int, "after that long a node asks whether what nobody told it to have may go"] = 3600
     keep_deleted_days: Annotated[int, "days that rows of what is deleted are kept (0: for ever)"] = 90
