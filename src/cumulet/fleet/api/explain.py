@@ -57,5 +57,5 @@ def _awaited(job: Job) -> str:
     """How far a job is, in one sentence."""
     far = "".join(f", {name} {value}" for name, value in job.progress.items())
     state = f"under way (try {job.tries})" if job.held else f"waiting (tried {job.tries} times)"
-    why = f", because of {job.error}" if job.error else ""
+    why = f"; last: {job.error}" if job.error else ""
     return f"{job.kind} is {state}{far}{why}, at the latest until {iso(job.deadline_at)}"
