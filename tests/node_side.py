@@ -19,6 +19,7 @@ from cumulet.desired import formats, texts
 from cumulet.desired.guest import Guest
 from cumulet.desired.items import Item
 from cumulet.desired.network import Network
+from cumulet.desired.port import Port
 from cumulet.desired.router import Router
 from cumulet.desired.security_group import SecurityGroup
 from cumulet.node import users
@@ -26,6 +27,7 @@ from cumulet.node.guest import domain
 from cumulet.node.guest.domain import Disk
 from cumulet.node.net import groupsets, intake, leases, nat, router, rules
 from cumulet.node.net.dhcp import DhcpServers
+from cumulet.node.within import Within
 from tests.hostile_texts import MARK
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -122,24 +124,37 @@ def of_group(spec: SecurityGroup) -> Written:
 
 
 def of_guest(spec: Guest, groups: Mapping[str, SecurityGroup]) -> Written:
-    """The filters of a guest's ports and its domain. Whether the XML says more than it should is checked here."""
-    kept = intake.guest(spec)
+    """The domain of a guest, whose XML is looked at here, and the filters of ports that stand in it."""
+    within = Within()
+    kept = intake.guest(within.taken_out(spec.id, spec))
     spec = kept.spec
     found = Written(left_out=list(kept.left_out))
-    for interface in spec.interfaces:
-        taken = intake.interface(interface)
-        found.left_out += taken.left_out
-        port = rules.render(taken.spec, intake.Groups(groups))
-        for version in (4, 6):
-            found.add("rule", (line for chain in port.chains(version).values() for line in chain))
-        found.add("nft", port.spoof or [])
+    for port in within.every().values():
+        filters = of_port(port, groups)
+        found.left_out += filters.left_out
+        for form, lines in filters.lines.items():
+            found.add(form, lines)
     domain.check(spec)
     place = domain.Place("owner", Path("/state/x"), Path("/state/x.sock"), users.User(7, 7))
     xml = domain.render(spec, place, domain.Boot([Disk(Path("/state/disk"), "qcow2")]))
     assert "\n" not in xml
     root = ET.fromstring(xml)
     assert not [node.tag for node in root.iter() if MARK in node.tag]
-    assert len(root.findall("devices/interface")) == len(spec.interfaces)
+    assert len(root.findall("devices/interface")) == len(spec.ports)
+    return found
+
+
+def of_port(spec: Port, groups: Mapping[str, SecurityGroup]) -> Written:
+    """The filters of a port."""
+    found = Written(left_out=intake.card(spec))
+    if found.left_out:
+        return found
+    taken = intake.interface(spec.interface)
+    found.left_out += taken.left_out
+    port = rules.render(taken.spec, intake.Groups(groups))
+    for version in (4, 6):
+        found.add("rule", (line for chain in port.chains(version).values() for line in chain))
+    found.add("nft", port.spoof or [])
     return found
 
 
@@ -153,4 +168,5 @@ def of_items(items: Iterable[Item]) -> list[Written]:
     found = [of_network(spec) for spec in specs.get("network", {}).values()]
     found += [of_router(spec) for spec in specs.get("router", {}).values()]
     found += [of_group(spec) for spec in groups.values()]
+    found += [of_port(spec, groups) for spec in specs.get("port", {}).values()]
     return found + [of_guest(spec, groups) for spec in specs.get("guest", {}).values()]

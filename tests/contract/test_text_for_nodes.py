@@ -34,7 +34,7 @@ from tests.contract.text_requests import Sent, World
 from tests.hostile_texts import leaves, mutations
 from tests.matrix.services import takes_nothing
 
-_TABLES = {"network": networks, "router": routers, "security_group": security_groups}
+_TABLES = {"network": networks, "router": routers, "security_group": security_groups, "port": ports}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ class Looker:
         refs = list(tx.execute(select(servers.c.id).where(servers.c.host.is_not(None))).scalars())
         add("guest", compute.renderers(context)["guest"](tx, link_id, refs))
         spec = Guest(id=guest, name="instance-00000007", display_name="x", vcpus=1, memory_mb=64, root_gb=1)
-        spec.interfaces = network.interfaces(tx, [guest])[guest]
+        spec.ports = network.plugs(tx, [guest])[guest]
         add("guest", {guest: spec})
         return found
 

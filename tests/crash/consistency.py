@@ -221,6 +221,10 @@ def _wanted(s: Snapshot) -> Iterator[str]:
         yield f"network {network_id} has ports on link {link_id} but is not wanted there"
     for link_id, network_id in here.keys() - bound:
         yield f"network {network_id} is wanted on link {link_id} without a port there"
+    told = {(row.link_id, row.ref) for row in s.rows["desired"] if row.kind == "port" and not row.gone}
+    plugged_in = {(row.link_id, row.id) for row in s.rows["ports"] if row.plugged and row.link_id}
+    for link_id, port_id in told ^ plugged_in:
+        yield f"port {port_id} on link {link_id} is wanted there or bound there, not both"
     if s.settled:
         for row in s.rows["desired"]:
             if row.reported_revision != row.revision:

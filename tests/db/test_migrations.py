@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from cumulet.db import Database, metadata
 from cumulet.db.schema import HEAD, SchemaError, migrate, prepare
 from cumulet.engine import jobs, waiting
+from cumulet.fleet.tables import desired, revision
 from cumulet.services.network.tables import port_bindings
 from tests.databases import KINDS, place
 from tests.db.shapes import declare_everything
@@ -201,6 +202,8 @@ def test_ports_have_bindings_from_0004_on(db: Database, times: int) -> None:
         "dhcp": ("network:dhcp", "one", "'l'", "{}"),
     }
     with db.engine.begin() as connection:
+        connection.execute(text("DELETE FROM fleet_revision"))
+        connection.execute(text("INSERT INTO fleet_revision (id, value) VALUES (1, 7)"))
         connection.execute(
             text(
                 "INSERT INTO network_networks (id, project_id, description, created_at, updated_at, revision_number, "
@@ -217,9 +220,16 @@ def test_ports_have_bindings_from_0004_on(db: Database, times: int) -> None:
                     "port_security_enabled, host, link_id, vnic_type, profile, extra_dhcp_opts, allowed_address_pairs, "
                     "dns_name, dns_domain, named_at, plugged, by_compute, position) VALUES (:id, 'p', '', 0, 0, 0, "
                     f"'n', '', :mac, true, 'DOWN', '', :owner, true, :host, {link}, 'normal', :profile, '[]', "
-                    "'[]', '', '', 0, false, false, 0)"
+                    "'[]', '', '', 0, :plugged, false, 0)"
                 ),
-                {"id": id, "mac": str(number), "owner": owner, "host": host, "profile": profile},
+                {
+                    "id": id,
+                    "mac": str(number),
+                    "owner": owner,
+                    "host": host,
+                    "profile": profile,
+                    "plugged": id == "guest",
+                },
             )
     for _ in range(times):
         migrate(db)
@@ -231,3 +241,7 @@ def test_ports_have_bindings_from_0004_on(db: Database, times: int) -> None:
         ("chosen", "gone", "ACTIVE", "binding_failed", {}, {"a": 1}),
         ("guest", "one", "ACTIVE", "bridge", {"port_filter": True, "connectivity": "l2"}, {}),
     ]
+    with db.read() as tx:
+        told = tx.rows(select(desired.c.link_id, desired.c.ref, desired.c.host, desired.c.revision, desired.c.gone))
+        number = tx.scalar(select(revision.c.value))
+    assert [tuple(row) for row in told] == [("l", "guest", "one", 8, False)] and number == 8

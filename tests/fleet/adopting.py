@@ -12,14 +12,14 @@ from cumulet.cli import state_folder
 from cumulet.desired.hosts import HostFacts
 from cumulet.desired.items import Item
 from cumulet.desired.keeping import Keeping, Kept
-from cumulet.desired.kinds import Kind
+from cumulet.desired.kinds import SPECS, Kind
 from cumulet.fleet import door as fleet
 from cumulet.fleet.model import clouds, desired, hosts, keeping
 from cumulet.services.compute import door as compute
 from cumulet.services.network import door as network
 from tests.assembled import Answer, Assembled, mounted
 
-KINDS: tuple[Kind, ...] = ("network", "security_group", "router", "guest")
+KINDS: tuple[Kind, ...] = tuple(SPECS)
 Journal = dict[str, list[Item]]
 """What each link remembers."""
 

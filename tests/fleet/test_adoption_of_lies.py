@@ -57,7 +57,7 @@ def test_a_private_image_is_not_read_through_a_guest_that_a_node_made_up(lost: A
         lie = msgspec.json.decode(msgspec.json.encode(real), type=Item)
         loose = {"id": private, "size": 6, "os_hash_value": "0" * 128}
         lie.ref = str(uuid.uuid4())
-        lie.spec |= {"id": lie.ref, "name": f"instance-0000007{number}", "interfaces": []}
+        lie.spec |= {"id": lie.ref, "name": f"instance-0000007{number}", "ports": []}
         lie.spec["image"] |= {"id": private} if where == "id" else {where: loose}
         lie.host = "host-two"
         fresh.keep({"two": [lie]}, own, why="strange")
@@ -152,7 +152,7 @@ def test_a_node_makes_nobody_of_a_directory_and_no_project_a_domain(lost: Any, f
     for items in lies.values():
         for item in items:
             if item.kind == "guest":
-                item.spec |= {"user_id": "d" * 64, "project_id": "c" * 32, "interfaces": []}
+                item.spec |= {"user_id": "d" * 64, "project_id": "c" * 32, "ports": []}
                 item.spec["record"]["user"] = {"id": "d" * 64, "name": "admin"}
                 item.spec["record"]["project"] = {"id": "c" * 32, "name": "new", "domain_id": plain}
     fresh.keep(lies, old.cloud_id)

@@ -18,7 +18,7 @@ from cumulet.desired.guest import Guest
 from cumulet.desired.hosts import HostFacts
 from cumulet.desired.items import Changes, Item, Report, Reports
 from cumulet.desired.network import Network
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Interface, Port, joined
 from cumulet.desired.questions import MetadataQuestion
 from cumulet.engine import Engine
 from cumulet.fleet import door
@@ -59,6 +59,7 @@ class Cloud:
         with self.db.transaction() as tx:
             clouds.start(tx)
         self.guests: dict[str, Guest] = {}
+        self.ports: dict[str, Port] = {}
         self.reports: list[Report] = []
         self.link = ""
         (folder / "image").write_bytes(b"image" * 1000)
@@ -68,8 +69,13 @@ class Cloud:
         self.context = fleet_service.LinkContext(
             operator_secret=lambda: "operator",
             engine=Engine(self.db),
-            renderers={"guest": self.render, "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs}},
-            reports={"guest": self.keep, "network": lambda tx, reports: None},
+            renderers={
+                "guest": self.render,
+                "network": lambda tx, link, refs: {ref: Network(id=ref) for ref in refs},
+                "port": lambda tx, link, refs: {ref: self.ports[ref] for ref in refs if ref in self.ports},
+            },
+            older={"guest": self.older},
+            reports={"guest": self.keep, "network": lambda tx, reports: None, "port": lambda tx, reports: None},
             hosts_changed=[],
             image_path=lambda tx, link_id, image_id: (
                 folder / "image" if (link_id, image_id) == (self.link, "mine") else None
@@ -83,6 +89,10 @@ class Cloud:
 
     def render(self, tx: Transaction, link_id: str, refs: Any) -> dict[str, Guest]:
         return {ref: self.guests[ref] for ref in refs if ref in self.guests}
+
+    def older(self, tx: Transaction, link_id: str, specs: Any) -> dict[str, Guest]:
+        whole = {ref: joined(guest.ports, self.ports) or guest.interfaces for ref, guest in specs.items()}
+        return {ref: msgspec.structs.replace(specs[ref], ports=[], interfaces=whole[ref]) for ref in specs}
 
     def keep(self, tx: Transaction, reports: Any) -> None:
         self.reports += reports
@@ -329,7 +339,7 @@ def test_nothing_is_unwanted_because_nobody_mentions_it(cloud: Cloud, node: Node
     with cloud.db.read() as tx:
         own = clouds.current(tx)
     assert silent.judge(own)
-    silent.take(Changes(revision=5, full=True, cloud=own), ("guest",))
+    silent.take(Changes(revision=5, full=True, cloud=own), ("port", "guest"))
     assert not silent.complete
     silent.take(Changes(revision=5, full=True, cloud=own), ("network", "router", "security_group"))
     silent.sweep()

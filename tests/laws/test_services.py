@@ -36,7 +36,7 @@ NAMED = {
     "node/agent.py": ({"network"}, A_KIND),
     "node/guest/domain.py": ({"image"}, A_KIND),
     "node/kinds/network.py": ({"network"}, A_KIND),
-    "node/kinds/ports.py": ({"network"}, A_KIND),
+    "node/kinds/port.py": ({"network"}, A_KIND),
     "node/real.py": ({"network"}, A_KIND),
     "node/simulated.py": ({"network"}, A_KIND),
 }

@@ -61,6 +61,7 @@ def spec(ref: str = ID) -> dict[str, Any]:
         "interfaces": [
             {"port_id": PORT, "network_id": NETWORK, "mac": "fa:16:3e:00:00:01", "security_groups": [OTHER]}
         ],
+        "ports": [{"port_id": OTHER, "network_id": NETWORK, "mac": "fa:16:3e:00:00:02"}],
         "power": "on",
         "hard_reboots": 1,
         "soft_reboots": 0,
@@ -134,7 +135,7 @@ class Node:
 
     def hear(self, items: list[Any], jobs: list[Any] = (), *, full: bool = False) -> None:  # type: ignore[assignment]
         self.link.body = {"revision": 9, "items": items, "jobs": list(jobs), "full": full}
-        kinds = ("guest",)
+        kinds = ("port", "guest")
         self.agent.take(self.link.changes(kinds, 0, 0), kinds)  # type: ignore[arg-type]
         for queue in (self.agent._shared, self.agent._guests, self.agent.questions.queue):
             queue.drain()
@@ -184,6 +185,15 @@ HOSTILE: list[tuple[tuple[Any, ...], Any]] = [
     *((("interfaces", 0, "security_groups"), value) for value in ([text] for text in BAD_IDS)),
     (("interfaces",), [{"port_id": PORT, "network_id": NETWORK, "mac": MAC}] * 2),
     (("interfaces",), [{}] * 500),
+    *((("ports", 0, "port_id"), value) for value in BAD_IDS),
+    *((("ports", 0, "network_id"), value) for value in BAD_IDS),
+    *(
+        (("ports", 0, "mac"), value)
+        for value in (*BAD_TEXTS, "00:00:00:00:00:00", "fa:16:3e:00:00:01\n", "fa163e000001", "FA:16:3E:00:00:01")
+    ),
+    *((("ports", 0, "mtu"), value) for value in (-1, 0, 67, 65_536, "1500")),
+    (("ports",), [{"port_id": PORT, "network_id": NETWORK, "mac": MAC}] * 2),
+    (("ports",), [{}] * 500),
     *(
         (("config_drive",), {path: ""})
         for path in (

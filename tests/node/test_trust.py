@@ -17,6 +17,7 @@ from cumulet.desired.port import Interface
 from cumulet.node import remembered, trust
 from cumulet.node.journal import Entry, Journal, entry
 from cumulet.node.net.metadata import ProxyRequest
+from cumulet.node.within import Within
 
 ID, OTHER, NETWORK = (f"{number:08x}-0000-4000-8000-000000000000" for number in (1, 2, 3))
 OURS = Cloud(id=ID, epoch=3, run="ab")
@@ -117,7 +118,9 @@ def world(*drives: dict[str, str] | None) -> Any:
         )
         for number, drive in enumerate(drives)
     }  # fmt: skip
-    return SimpleNamespace(specs=lambda kind: guests)
+    made = Within()
+    specs = {"guest": {ref: made.taken_out(ref, guest) for ref, guest in guests.items()}, "port": made.every()}
+    return SimpleNamespace(specs=specs.__getitem__)
 
 
 def ask(path: str, where: Any, method: str = "GET", network: str = NETWORK, source: str = "10.0.0.5") -> Any:

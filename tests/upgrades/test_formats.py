@@ -1,6 +1,6 @@
 """A format of guests that does not exist yet: its controller with nodes of today, its nodes with today's controller.
 
-In format 2 a guest has `threads` beside its `vcpus`. Format 1 cannot say more than one.
+In the next format a guest has `threads` beside its `vcpus`. Today's cannot say more than one.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ from tests.fleet.test_link import Cloud, _until, guest
 SENTENCE = "The node of this host is of an earlier version than this needs: 2 threads for each processor."
 
 
+TODAY = kinds.FORMATS["guest"]
+NEXT = TODAY + 1
+
+
 class Threaded(Guest, kw_only=True):
-    """A guest in format 2."""
+    """A guest in the next format."""
 
     threads: int
 
@@ -59,7 +63,7 @@ def older(tx: Transaction, link_id: str, specs: Mapping[str, Any]) -> Mapping[st
 @pytest.fixture
 def next_format(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is of the next version."""
-    for table, value in ((kinds.FORMATS, 2), (kinds.SPECS, Threaded), (kinds.NEWER, newer)):
+    for table, value in ((kinds.FORMATS, NEXT), (kinds.SPECS, Threaded), (kinds.NEWER, newer)):
         monkeypatch.setitem(table, "guest", value)
 
 
@@ -111,21 +115,19 @@ def seen(cloud: Cloud, ref: str) -> tuple[str, str | None]:
     return found.state, found.error
 
 
-@pytest.mark.parametrize("reads", [None, "network=1-1 guest=1-1 dragon=3-4"])
-def test_a_newer_controller_says_it_in_the_format_before(next_format: None, cloud: Cloud, reads: str | None) -> None:
-    """A node of today, and one of 0.2.0 that says nothing about formats: what can be said comes as they read it."""
+@pytest.mark.parametrize("reads", [f"guest={TODAY - 1}-{TODAY}", f"network=1-1 guest={TODAY}-{TODAY} dragon=3-4"])
+def test_a_newer_controller_says_it_in_the_format_before(next_format: None, cloud: Cloud, reads: str) -> None:
+    """A node of today: what can be said comes as it reads it."""
     node = Asking(cloud, reads)
     made = threaded(1, 1)
     cloud.want(made)
     (item,) = node.items().values()
-    assert item["spec"] == msgspec.to_builtins(guest(1)) and "format" not in item
+    assert item["spec"] == msgspec.to_builtins(guest(1)) and item["format"] == TODAY
     assert node.report(item, "ready") == 1 and seen(cloud, made.id) == ("ready", None)
 
 
-@pytest.mark.parametrize("reads", [None, "guest=1-1"])
-def test_what_the_format_before_cannot_say_waits_for_the_upgrade(
-    next_format: None, cloud: Cloud, reads: str | None
-) -> None:
+@pytest.mark.parametrize("reads", [f"guest={TODAY - 1}-{TODAY}", f"guest={TODAY}-{TODAY}"])
+def test_what_the_format_before_cannot_say_waits_for_the_upgrade(next_format: None, cloud: Cloud, reads: str) -> None:
     """It is listed, so that nobody takes it for unwanted; it says nothing; and whoever waits for it learns why."""
     node = Asking(cloud, reads)
     made = threaded(1, 2)
@@ -139,16 +141,16 @@ def test_what_the_format_before_cannot_say_waits_for_the_upgrade(
     assert node.report(item, "failed") == 0  # as 0.2.0 says of an item without a spec: it knows less than we do
     with cloud.db.read() as tx:
         assert desired.summary(tx)["failed"] == [{"kind": "guest", "ref": made.id, "error": SENTENCE}]
-    node.reads = "guest=1-2"  # it was upgraded
+    node.reads = f"guest={TODAY}-{NEXT}"  # it was upgraded
     (item,) = node.items().values()
-    assert (item["format"], item["spec"]["threads"]) == (2, 2)
+    assert (item["format"], item["spec"]["threads"]) == (NEXT, 2)
     assert seen(cloud, made.id) == ("wanted", None)
     assert node.report(item, "failed") == 1 and seen(cloud, made.id)[0] == "failed"
     assert node.report(item, "ready") == 1 and seen(cloud, made.id) == ("ready", None)
 
 
 def test_a_change_that_can_be_said_ends_the_wait(next_format: None, cloud: Cloud) -> None:
-    node = Asking(cloud, "guest=1-1")
+    node = Asking(cloud, f"guest={TODAY}-{TODAY}")
     made = threaded(1, 2)
     node.items(cloud.want(made) - 1)
     made.threads = 1
@@ -165,7 +167,7 @@ def test_a_change_that_can_be_said_ends_the_wait(next_format: None, cloud: Cloud
     [
         ("guest=0-0", "The node of this host is of an earlier version than this needs: it does not read this guest."),
         (
-            "guest=3-4",
+            f"guest={NEXT + 1}-{NEXT + 2}",
             "The node of this host is of a later version than the controller, and does not read its guests any more.",
         ),
     ],
@@ -235,37 +237,41 @@ def _hosts(cloud: Cloud) -> bool:
 
 
 def test_a_newer_node_takes_the_format_before(next_format: None, tmp_path: Path) -> None:
-    """A controller of today says format 1 by saying nothing. What was kept in it is taken after a restart as well."""
+    """What was kept in it is taken after a restart as well."""
     parts = SimulatedParts(1)
     link = Link("http://127.0.0.1:9")
-    assert link._headers()[READS_HEADER] == "network=1-1 security_group=1-1 router=1-1 guest=1-2"
+    assert link._headers()[READS_HEADER] == f"network=1-1 security_group=1-1 router=1-1 port=1-1 guest={TODAY}-{NEXT}"
     item = Item(host="sim-0001", kind="guest", ref=guest(1).id, revision=3, spec=msgspec.to_builtins(guest(1)))
+    item.format = TODAY
     for journal in (Journal(tmp_path), Journal(tmp_path)):
         agent = Agent(link, parts, journal)
         for entry in (*journal.load(), item):
             agent._accept(entry)
         assert agent.spec("guest", item.ref).threads == 1
-    two = msgspec.structs.replace(item, revision=4, format=2, spec=msgspec.to_builtins(threaded(1, 2)))
+    two = msgspec.structs.replace(item, revision=4, format=NEXT, spec=msgspec.to_builtins(threaded(1, 2)))
     agent._accept(two)
     assert agent.spec("guest", item.ref).threads == 2
-    assert msgspec.json.decode((tmp_path / f"guest.{item.ref}.json").read_bytes())["format"] == 2
+    assert msgspec.json.decode((tmp_path / f"guest.{item.ref}.json").read_bytes())["format"] == NEXT
 
 
 def test_a_node_keeps_what_it_has_of_a_format_that_it_does_not_read(tmp_path: Path) -> None:
     """A node that went back a version: what its journal says in the newer format is refused in words, and stays."""
     agent = Agent(Link("http://127.0.0.1:9"), SimulatedParts(1), Journal(None))
     ref = guest(1).id
-    agent._accept(Item(host="h", kind="guest", ref=ref, revision=3, format=2, spec=msgspec.to_builtins(threaded(1, 2))))
+    agent._accept(
+        Item(host="h", kind="guest", ref=ref, revision=3, format=NEXT, spec=msgspec.to_builtins(threaded(1, 2)))
+    )
     assert agent.spec("guest", ref) is None and agent.refused("guest") == {ref}
     (report,) = agent._said.values()
-    assert report.detail == "it is in format 2 of guest, and this version reads 1"
+    assert report.detail == f"it is in format {NEXT} of guest, and this version reads {TODAY - 1} and {TODAY}"
 
 
 def test_rows_are_made_of_what_nodes_keep_in_the_format_before(next_format: None) -> None:
     item = Item(host="h", kind="guest", ref=guest(1).id, revision=3, spec=msgspec.to_builtins(guest(1)))
+    item.format = TODAY
     kept = told.kept(Kept(host="h", kind="guest", ref=item.ref, why="hold", item=item))
-    assert kept.item is not None and (kept.item.format, kept.item.spec["threads"]) == (2, 1)
-    strange = msgspec.structs.replace(item, format=3)
+    assert kept.item is not None and (kept.item.format, kept.item.spec["threads"]) == (NEXT, 1)
+    strange = msgspec.structs.replace(item, format=NEXT + 1)
     assert told.kept(Kept(host="h", kind="guest", ref=item.ref, why="hold", item=strange)).item is None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Interface, Plug
 from cumulet.desired.records import Owner, Record
 from cumulet.desired.shape import Count, Shape
 
-FORMAT = 1
+FORMAT = 2
 """Of what is said here; it rises when an earlier node would take it for something else."""
 
 BINARY = "base64:"
@@ -41,6 +41,7 @@ class Guest(Shape):
     """A virtual machine. Libvirt's domain name is `name` (``instance-00000001``), its UUID is `id`.
 
     Actions are state: `hard_reboots` and `soft_reboots` are counters that rose; `power` is what is wanted.
+    `ports` are its network cards, each of an item of kind ``port``; `interfaces` in their place is format 1.
     `config_drive`: file path on the drive → content, or None for no drive; a content that begins with `BINARY` is
     that and base64, for what is not text. `simulated`: what a simulated host shall do otherwise (`simulation.deeds`).
     """
@@ -54,6 +55,7 @@ class Guest(Shape):
     ephemeral_gb: int = 0
     swap_mb: int = 0
     image: BootImage | None = None
+    ports: list[Plug] = []
     interfaces: list[Interface] = []
     power: Literal["on", "off"] = "on"
     hard_reboots: int = 0
@@ -102,3 +104,8 @@ class GuestState(Shape):
     hard_reboots: Count = 0
     soft_reboots: Count = 0
     screen: bool = False
+
+
+def newer(spec: dict[str, Any]) -> dict[str, Any]:
+    """A guest of format 1 in this one: the whole ports in it have their place here, and nodes take them out."""
+    return spec

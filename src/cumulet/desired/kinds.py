@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from cumulet.desired import guest, network, router, security_group
+from cumulet.desired import guest, network, port, router, security_group
 from cumulet.desired.shape import Shape
 
-Kind = Literal["network", "security_group", "router", "guest"]
+Kind = Literal["network", "security_group", "router", "port", "guest"]
 
 SPECS: Mapping[Kind, type[Any]] = {
     "network": network.Network,
     "security_group": security_group.SecurityGroup,
     "router": router.Router,
+    "port": port.Port,
     "guest": guest.Guest,
 }
 """What is said of an item, by its kind. In the order in which one stands on another."""
@@ -22,11 +23,12 @@ FORMATS: Mapping[Kind, int] = {
     "network": network.FORMAT,
     "security_group": security_group.FORMAT,
     "router": router.FORMAT,
+    "port": port.FORMAT,
     "guest": guest.FORMAT,
 }
 """The newest format of each kind."""
 
-NEWER: Mapping[Kind, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+NEWER: Mapping[Kind, Callable[[dict[str, Any]], dict[str, Any]]] = {"guest": guest.newer}
 """Of kinds with a format before the newest: what was said in that one, as JSON has it, in the newest."""
 
 FACTS: Mapping[Kind, type[Shape]] = {"guest": guest.GuestState}

@@ -29,12 +29,13 @@ from cumulet.node.link import Link, LinkError
 from cumulet.node.parts import SPECS, NotYet, PartError, Parts
 from cumulet.node.questions import Questions
 from cumulet.node.reporter import Reporter
+from cumulet.node.within import Within
 from cumulet.node.work import WorkQueue
 
 log = logging.getLogger("cumulet.node")
 
 Key = tuple[Kind, str]
-STREAMS: tuple[tuple[Kind, ...], ...] = (("network", "security_group", "router"), ("guest",))
+STREAMS: tuple[tuple[Kind, ...], ...] = (("network", "security_group", "router"), ("port", "guest"))
 WAIT_S = 25.0
 SHARED_PAUSE_S = 0.15
 """Between two answers about what many guests share: a burst of changes becomes one."""
@@ -75,6 +76,7 @@ class Agent:
         self._lock = threading.Lock()
         self._items: dict[Key, Entry] = {}
         self._typed: dict[Key, Any] = {}
+        self._within = Within()
         self._refused: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._said: dict[Key, Report] = {}
@@ -91,12 +93,14 @@ class Agent:
     def spec(self, kind: Kind, ref: str) -> Any:
         """The typed spec of a wanted item, or None."""
         with self._lock:
-            return self._typed.get((kind, ref))
+            found = self._typed.get((kind, ref))
+            return self._within.get(ref) if found is None and kind == "port" else found
 
     def specs(self, kind: Kind) -> Mapping[str, Any]:
         """All wanted items of a kind, by ref."""
         with self._lock:
-            return {ref: spec for (k, ref), spec in self._typed.items() if k == kind and spec is not None}
+            found = {ref: spec for (k, ref), spec in self._typed.items() if k == kind and spec is not None}
+            return {**self._within.every(), **found} if kind == "port" else found
 
     def refused(self, kind: Kind) -> Set[str]:
         """Refs of wanted items that were refused and never taken in another form."""
@@ -242,7 +246,7 @@ class Agent:
             known = self._items.get(key)
             if known is not None and known.cloud_id == item.cloud_id and known.age > item.age:
                 return False
-            self._items[key], self._typed[key] = item, spec
+            self._items[key], self._typed[key] = item, self._within.taken_out(item.ref, spec)
             self._refused.discard(key)
             self._failures.pop(key, None)
             self.journal.keep(item)

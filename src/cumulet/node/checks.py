@@ -10,9 +10,10 @@ import re
 from typing import Any
 
 from cumulet.desired import texts
-from cumulet.desired.checks import guest
+from cumulet.desired.checks import guest, port
 from cumulet.desired.guest import Guest
 from cumulet.desired.items import Item
+from cumulet.desired.port import Port
 from cumulet.desired.questions import Job
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{0,255}")
@@ -41,6 +42,8 @@ def spec(told: Item, shape: Any) -> None:
         raise ValueError(f"it is about {texts.shown(shape.id)}")
     if isinstance(shape, Guest):
         guest.on_host(shape)
+    if isinstance(shape, Port):
+        port.on_host(shape)
 
 
 def job(told: Job) -> tuple[str, int | None]:

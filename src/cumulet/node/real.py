@@ -32,7 +32,7 @@ from cumulet.node.guest.hypervisor_daemon import HypervisorDaemon
 from cumulet.node.kinds.guest import GuestPart
 from cumulet.node.kinds.network import NetworkPart
 from cumulet.node.kinds.part import KindPart
-from cumulet.node.kinds.ports import Ports
+from cumulet.node.kinds.port import PortPart
 from cumulet.node.kinds.router import RouterPart
 from cumulet.node.kinds.security_group import SecurityGroupPart
 from cumulet.node.link import Link, LinkError
@@ -66,12 +66,13 @@ class RealParts:
         """A part for each kind of desired state, in the order in which one stands on another."""
         self._guests, self._net = guests, net
         networks = NetworkPart(net)
-        self._ports = Ports(net, networks, guests.folders)
+        self._ports = PortPart(net, networks, guests.folders)
         self._guest = GuestPart(guests, self._ports)
         self._kinds: Mapping[Kind, KindPart] = {
             "network": networks,
             "security_group": SecurityGroupPart(self._ports),
             "router": RouterPart(net, networks),
+            "port": self._ports,
             "guest": self._guest,
         }
 

@@ -36,13 +36,13 @@ def answer(request: ProxyRequest, world: World) -> ProxyReply | None:
 def _asking(request: ProxyRequest, world: World) -> Guest | None:
     """The one guest that has this address on this network."""
     source = ipaddress.ip_address(request.source)
-    found = [
-        guest
-        for guest in world.specs("guest").values()
-        for each in guest.interfaces
-        if each.network_id == request.network_id
-        and any(ipaddress.ip_address(address.ip) == source for address in each.addresses)
-    ]
+    asking = {
+        port.id
+        for port in world.specs("port").values()
+        if port.network_id == request.network_id
+        and any(ipaddress.ip_address(address.ip) == source for address in port.addresses)
+    }
+    found = [guest for guest in world.specs("guest").values() for each in guest.ports if each.port_id in asking]
     return found[0] if len(found) == 1 else None
 
 

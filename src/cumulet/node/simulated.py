@@ -81,9 +81,9 @@ class SimulatedParts:
                 self._shared.add((item.kind, item.ref))
             return {}
         guest: Guest = spec
-        for interface in guest.interfaces:
-            if world.spec("network", interface.network_id) is None:
-                raise NotYet(f"network {interface.network_id} is not known yet", 0.1)
+        for plug in guest.ports:
+            if world.spec("port", plug.port_id) is None or world.spec("network", plug.network_id) is None:
+                raise NotYet(f"port {plug.port_id} or its network is not known yet", 0.1)
         self._reach(item.host)
         self.simulation.meet(guest, lambda: world.specs("guest").values())
         known = self._guests.get(guest.id)
@@ -197,7 +197,7 @@ class SimulatedParts:
             id=guest.id,
             host=item.host,
             name=guest.name,
-            taps=[f"tap{interface.port_id[:11]}" for interface in guest.interfaces],
+            taps=[f"tap{plug.port_id[:11]}" for plug in guest.ports],
             running=running,
             hard_reboots=guest.hard_reboots,
             soft_reboots=guest.soft_reboots,

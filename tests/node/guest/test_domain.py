@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cumulet.desired.guest import BootImage, Guest
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Plug
 from cumulet.node.guest import domain
 from cumulet.node.guest.domain import Disk
 from cumulet.node.guest.errors import GuestError
@@ -25,7 +25,7 @@ def guest(**changes: object) -> Guest:
     fields: dict[str, object] = {
         "id": ID, "name": "instance-0000002a", "display_name": "web", "vcpus": 2, "memory_mb": 128, "root_gb": 1,
         "image": BootImage(id=ID, disk_format="qcow2", size=1, os_hash_value="0" * 128),
-        "interfaces": [Interface(port_id=PORT, network_id="n", mac="FA:16:3e:00:00:01", mtu=1442)],
+        "ports": [Plug(port_id=PORT, network_id="n", mac="FA:16:3e:00:00:01", mtu=1442)],
         "project_id": "p", "user_id": "u", "flavor_name": "m1.nano",
     }  # fmt: skip
     return Guest(**{**fields, **changes})  # type: ignore[arg-type]
@@ -139,8 +139,8 @@ def test_a_name_is_only_ever_text() -> None:
     [
         {"name": "web; reboot"}, {"name": "instance-1"}, {"name": "instance-0000002a\n"}, {"id": "../../etc"},
         {"vcpus": 0}, {"memory_mb": 0}, {"root_gb": -1},
-        {"interfaces": [Interface(port_id="../x", network_id="n", mac="fa:16:3e:00:00:01")]},
-        {"interfaces": [Interface(port_id=PORT, network_id="n", mac="fa:16:3e:00:00:01\n")]},
+        {"ports": [Plug(port_id="../x", network_id="n", mac="fa:16:3e:00:00:01")]},
+        {"ports": [Plug(port_id=PORT, network_id="n", mac="fa:16:3e:00:00:01\n")]},
     ],
 )  # fmt: skip
 def test_names_that_cannot_be_ours_are_refused(changes: dict[str, object]) -> None:

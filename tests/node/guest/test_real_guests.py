@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cumulet.desired.guest import Guest
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Plug
 from cumulet.node.guest import console, domain, journal, qcow2
 from cumulet.node.guest.errors import GuestError
 from cumulet.node.guest.guests import GuestFacts, Guests
@@ -115,8 +115,8 @@ def test_a_guest_comes_is_seen_and_goes(machine: Host) -> None:
         subprocess.run(["ip", "tuntap", "add", tap, "mode", "tap"], check=True)
         made.append(tap)
 
-    port = Interface(port_id="22222222-2222-4222-8222-222222222222", network_id="n", mac="fa:16:3e:00:00:01")
-    wanted = spec(interfaces=[port], config_drive={"openstack/latest/meta_data.json": "{}"})
+    port = Plug(port_id="22222222-2222-4222-8222-222222222222", network_id="n", mac="fa:16:3e:00:00:01")
+    wanted = spec(ports=[port], config_drive={"openstack/latest/meta_data.json": "{}"})
     host.parts.absent(wanted.id)  # safe before anything was
     facts = host.parts.ensure(wanted, interfaces_ready)
     assert (facts.state, facts.power_state, facts.name) == ("ready", "running", "instance-00000001")
@@ -392,9 +392,9 @@ def test_taps_that_do_not_come(machine: Host) -> None:
     with pytest.raises(GuestError, match="could not be bound"):
         host.parts.ensure(spec(), fails)
     assert qemus() == []
-    port = Interface(port_id="22222222-2222-4222-8222-222222222222", network_id="n", mac="fa:16:3e:00:00:01")
+    port = Plug(port_id="22222222-2222-4222-8222-222222222222", network_id="n", mac="fa:16:3e:00:00:01")
     with pytest.raises(GuestError, match="could not start the server") as caught:
-        host.parts.ensure(spec(interfaces=[port]))
+        host.parts.ensure(spec(ports=[port]))
     assert "specified dev doesn't exist" in caught.value.detail
     assert qemus() == []
     assert host.parts.ensure(spec()).power_state == "running"

@@ -17,6 +17,7 @@ from cumulet.db import Database
 from cumulet.desired.guest import Guest
 from cumulet.desired.hosts import HostFacts
 from cumulet.desired.items import Changes, Item, Report
+from cumulet.desired.kinds import SPECS
 from cumulet.desired.questions import JobDone
 from cumulet.engine import Engine
 from cumulet.fleet.model import desired, hosts, jobs
@@ -60,9 +61,7 @@ class Node:
     def pull(self) -> Changes:
         with self.db.read() as tx:
             renderers = {**network.RENDERERS, **door.renderers(self.context)}
-            found = desired.changes(
-                tx, self.link_id, self.seen, ["network", "security_group", "router", "guest"], renderers
-            )
+            found = desired.changes(tx, self.link_id, self.seen, list(SPECS), renderers)
             found.jobs = jobs.waiting(tx, self.link_id)
         self.jobs += found.jobs
         self.seen = max(self.seen, found.revision)

@@ -25,7 +25,7 @@ def test_a_server_is_built_runs_and_is_deleted(nova: Nova, demo: httpx.Client) -
     guest = nova.node.guests[made["id"]]
     assert (guest.name, guest.vcpus, guest.memory_mb, guest.root_gb) == ("instance-00000001", 1, 512, 1)
     assert guest.image is not None and guest.image.id == IMAGE
-    assert guest.interfaces[0].network_id == NETWORK
+    assert guest.ports[0].network_id == NETWORK
     body = show(demo, made["id"])
     assert (body["status"], body["OS-EXT-STS:power_state"], body["progress"]) == ("ACTIVE", 1, 100)
     assert body["addresses"]["private"][0]["addr"].startswith("10.1.")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cumulet.desired import texts
-from cumulet.desired.checks import guest, network, router, security_group
+from cumulet.desired.checks import guest, network, port, router, security_group
 from cumulet.desired.kinds import Kind
 
 _MOST_TEXT = 1 << 17
@@ -21,6 +21,7 @@ CHECKS: Mapping[Kind, Callable[[Any], None]] = {
     "network": network.check,
     "security_group": security_group.check,
     "router": router.check,
+    "port": port.check,
     "guest": guest.check,
 }
 

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping
 
 from cumulet.desired import simulation, texts
-from cumulet.desired.checks import fields
+from cumulet.desired.checks import fields, port
 from cumulet.desired.guest import BINARY, BootImage, Guest, LooseImage
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Interface, Plug
 
 MOST_BYTES = 1 << 46
 """Of an image: what the largest disk has."""
@@ -27,7 +27,7 @@ _SHA512 = re.compile(r"[0-9a-f]{128}")
 _FILE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,63}")
 _MOST_COUNT = 2**31 - 1
 _MOST_VCPUS, _MOST_MEMORY_MB, _MOST_DISK_GB = 255, 1 << 24, 1 << 16
-_MOST_INTERFACES, _MOST_GROUPS = 128, 1000
+_MOST_PORTS = 128
 _MOST_FILES, _DEEPEST, _FILE_BYTES, _DRIVE_BYTES = 256, 8, 4 << 20, 16 << 20
 _MOST_PROPERTIES, _PROPERTIES_LETTERS, _COMMAND_LINE = 1000, 1 << 20, 2000
 
@@ -45,12 +45,15 @@ def on_host(spec: Guest) -> None:
     _sizes(spec)
     if spec.image is not None:
         _image(spec.image)
-    if len(spec.interfaces) > _MOST_INTERFACES:
-        raise ValueError(f"{len(spec.interfaces)} interfaces")
+    ports: list[Plug | Interface] = [*spec.ports, *spec.interfaces]
+    if len(ports) > _MOST_PORTS:
+        raise ValueError(f"{len(ports)} ports")
+    for each in spec.ports:
+        port.card(each)
     for interface in spec.interfaces:
-        _interface(interface)
-    if len({interface.port_id[:11] for interface in spec.interfaces}) < len(spec.interfaces):
-        raise ValueError("two interfaces with the same device")
+        port.interface(interface)
+    if len({each.port_id[:11] for each in ports}) < len(ports):
+        raise ValueError("two ports with the same device")
     if spec.config_drive is not None:
         _drive(spec.config_drive)
     simulation.deeds(f"{name}={text}" for name, text in spec.simulated.items())
@@ -61,12 +64,8 @@ def check(spec: Guest) -> None:
     on_host(spec)
     if not spec.project_id:
         raise ValueError("nobody owns it")
-    for port in spec.interfaces:
-        fields.port(port.port_id, port.mac, port.addresses)
-        for pair in port.allowed_address_pairs:
-            texts.network(pair.ip)
-            texts.mac(pair.mac)
-        fields.port_record(port.record)
+    for interface in spec.interfaces:
+        port.with_record(interface)
     record = spec.record
     if record is None:
         return
@@ -125,21 +124,6 @@ def _content(image: BootImage | LooseImage) -> None:
         raise ValueError(f"not a SHA-512 sum: {texts.shown(image.os_hash_value)}")
     if not 0 <= image.size <= MOST_BYTES:
         raise ValueError(f"an image of {image.size} bytes")
-
-
-def _interface(interface: Interface) -> None:
-    """What of a port becomes the guest's; its addresses and rules are the network parts' affair. A group's MAC address,
-    which no interface can have, leaves the port out and not the guest."""
-    texts.uuid(interface.port_id)
-    texts.uuid(interface.network_id)
-    if texts.hardware(interface.mac) != interface.mac:
-        raise ValueError(f"not a MAC address: {texts.shown(interface.mac)}")
-    if not 68 <= interface.mtu <= 65_535:
-        raise ValueError(f"an MTU of {interface.mtu}")
-    if len(interface.security_groups) > _MOST_GROUPS:
-        raise ValueError(f"{len(interface.security_groups)} security groups")
-    for group in interface.security_groups:
-        texts.uuid(group)
 
 
 def _drive(files: Mapping[str, str]) -> None:

@@ -75,11 +75,18 @@ def _forgotten(tx: Transaction, context: LinkContext, asked: ForgetRequest) -> t
         unknown = sorted(set(asked.ids) - {thing.ref for thing in mine})
         if unknown:
             raise adoption.UnclearError(f"no node keeps {unknown[0]}")
-        mine = [thing for thing in mine if thing.ref in set(asked.ids)]
+        mine = [thing for thing in mine if {thing.ref, _guest_of(thing)}.intersection(asked.ids)]
     done = set(keeping.forget(tx, sorted({thing.ref for thing in mine})))
     cloud = adoption.finish(tx, cloud_id, [], unsettled=context.standing.estranged is not None)
-    lines = [msgspec.to_builtins(adoption.described(thing)) for thing in mine if (thing.kind, thing.ref) in done]
+    told = [thing for thing in mine if (thing.kind, thing.ref) in done and ("guest", _guest_of(thing)) not in done]
+    lines = [msgspec.to_builtins(adoption.described(thing)) for thing in told]
     return {"cloud": cloud_id, "foreign": foreign, "forgotten": lines}, cloud
+
+
+def _guest_of(thing: keeping.KeptThing) -> str:
+    """The guest that a port goes with, without a word of its own; nothing for anything else."""
+    spec = thing.spec if thing.kind == "port" and isinstance(thing.spec, dict) else {}
+    return str(spec.get("guest_id", ""))
 
 
 def _carried_out(call: Call, asked: AdoptRequest | ForgetRequest, act: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from cumulet.desired import checks
 from cumulet.desired.clouds import Cloud
 from cumulet.desired.guest import GuestState
 from cumulet.desired.kinds import SPECS, Kind
+from cumulet.desired.port import joined
 from cumulet.desired.records import Owner
 from cumulet.fleet.model import clouds, hosts, keeping
 from cumulet.fleet.model.told import sentence
@@ -70,7 +71,8 @@ class Adoption:
     """What is there to be adopted, and what came of it. `foreign`: it was wanted by a cloud of another id, so that
     these rows are new. `projects` and `users` are those that the adopted things belong to; `busy` are ids of
     projects and users that own something in these rows already; `differing` are things of which nodes say different
-    things, though they say who owns them; `became` are projects of these rows that have another id now."""
+    things, though they say who owns them; `became` are projects of these rows that have another id now; `ports_of` are
+    the ports of guests, which stand within these here."""
 
     cloud_id: str
     foreign: bool
@@ -82,6 +84,7 @@ class Adoption:
     busy: set[str] = field(default_factory=set)
     differing: set[Key] = field(default_factory=set)
     became: dict[str, str] = field(default_factory=dict)
+    ports_of: dict[str, list[str]] = field(default_factory=dict)
     _away: set[Key] = field(default_factory=set)
     _done: set[Key] = field(default_factory=set)
 
@@ -113,8 +116,9 @@ class Adoption:
 
     @property
     def refs(self) -> set[str]:
-        """Ids of which rows were made."""
-        return {ref for _, ref in self._done}
+        """Ids of which rows were made, those of guests' ports among them."""
+        refs = {ref for _, ref in self._done}
+        return refs | {port_id for ref in refs for port_id in self.ports_of.get(ref, ())}
 
 
 Adopter = Callable[[Transaction, Adoption], None]
@@ -179,6 +183,7 @@ def begin(tx: Transaction, cloud_id: str | None) -> Adoption:
             found.things.append(_thing(one, host))
         except (ValueError, msgspec.ValidationError) as error:
             found.left.append(Line(one.kind, one.ref, host=one.host, note=sentence(str(error), 300)))
+    _join_ports(found)
     said: dict[Key, Any] = {}
     for thing in found.things:
         mine = _said(thing)
@@ -186,6 +191,18 @@ def begin(tx: Transaction, cloud_id: str | None) -> Adoption:
             found.differing.add(thing.key)
     found.things.sort(key=lambda thing: (thing.kind, thing.ref, [-number for number in thing.age]))
     return found
+
+
+def _join_ports(found: Adoption) -> None:
+    """Ports are told within their guests, as services make rows of both together: those of the guest's own node."""
+    ports = {(thing.link_id, thing.ref): thing.spec for thing in found.things if thing.kind == "port"}
+    found.things = [thing for thing in found.things if thing.kind != "port"]
+    for thing in found.things:
+        if thing.kind == "guest" and thing.spec.ports:
+            own = {plug.port_id: ports.get((thing.link_id, plug.port_id)) for plug in thing.spec.ports}
+            known = {id: port for id, port in own.items() if port is not None and port.guest_id == thing.ref}
+            found.ports_of[thing.ref] = list(own)
+            thing.spec.interfaces, thing.spec.ports = joined(thing.spec.ports, known), []
 
 
 def _said(thing: Thing) -> Any:

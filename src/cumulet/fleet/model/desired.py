@@ -218,6 +218,9 @@ def answer(
 ) -> tuple[Changes, list[Item]]:
     """`changes`, and those of its items that are deferred from now on, or no more: to be given to `defer`."""
     found = tx.rows(_CHANGED, {"link_id": link_id, "since": since, "kinds": kinds})
+    newest = max((row.revision for row in found), default=since)
+    if "guest" in kinds and "port" not in reader.formats:
+        newest, found = _with_guests_of_ports(tx, link_id, since, found, renderers)
     rows = sorted(found, key=lambda row: (_ORDER[row.kind], row.revision))
     wanted: defaultdict[Kind, list[str]] = defaultdict(list)
     for row in rows:
@@ -225,7 +228,6 @@ def answer(
             wanted[row.kind].append(row.ref)
     said = {kind: render(tx, link_id, kind, refs, renderers[kind], reader) for kind, refs in wanted.items()}
     items = [_item(row, None if row.gone else said[row.kind]) for row in rows]
-    newest = max((row.revision for row in rows), default=since)
     if since == 0:  # the node knows everything up to now, even when that is nothing: the next poll waits
         newest = int(tx.scalar(_NOW) or NOTHING_YET)
     turned = [
@@ -266,6 +268,23 @@ def defer(tx: Transaction, link_id: str, items: Sequence[Item], handlers: Mappin
         fresh[item.kind].append(report)
     for kind, about in fresh.items():
         handlers[kind](tx, about)
+
+
+def _with_guests_of_ports(
+    tx: Transaction, link_id: str, since: int, found: Sequence[Any], renderers: Mapping[Kind, Renderer]
+) -> tuple[int, Sequence[Any]]:
+    """For a node of before, to which ports are parts of guests: a port that changed is its guest's change. The newest
+    revision of all, and the rows with those of these guests."""
+    ports = tx.rows(_CHANGED, {"link_id": link_id, "since": since, "kinds": ["port"]})
+    newest = max((row.revision for row in (*found, *ports)), default=since)
+    refs = [row.ref for row in ports if not row.gone]
+    known = {row.ref for row in found}
+    specs: Mapping[str, Any] = renderers["port"](tx, link_id, refs) if refs else {}
+    guests = {spec.guest_id for spec in specs.values()} - known
+    if not guests:
+        return newest, found
+    more = tx.rows(_CURRENT, {"link_id": link_id, "refs": sorted(guests)})
+    return newest, [*found, *(row for row in more if row.kind == "guest" and not row.gone)]
 
 
 def keep_reports(

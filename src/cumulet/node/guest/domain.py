@@ -15,7 +15,7 @@ from msgspec import Struct
 from cumulet import __version__
 from cumulet.desired import texts
 from cumulet.desired.guest import Guest
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Plug
 from cumulet.node.guest.errors import GuestError
 from cumulet.node.guest.images import BaseImage
 from cumulet.node.users import User
@@ -74,7 +74,7 @@ def check(spec: Guest) -> None:
         raise GuestError("The server has an invalid name or id.", f"{spec.name!r} {spec.id!r}")
     if not 1 <= spec.vcpus <= 255 or spec.memory_mb < 1 or min(spec.root_gb, spec.swap_mb, spec.ephemeral_gb) < 0:
         raise GuestError("The flavor's sizes are not supported.", f"{spec.vcpus} {spec.memory_mb} {spec.root_gb}")
-    for interface in spec.interfaces:
+    for interface in spec.ports:
         if not _UUID.fullmatch(interface.port_id) or not _MAC.fullmatch(interface.mac):
             raise GuestError("A port has an invalid id or MAC address.", f"{interface.port_id!r} {interface.mac!r}")
 
@@ -219,7 +219,7 @@ def _devices(root: ET.Element, spec: Guest, place: Place, boot: Boot) -> None:
             _text(node, "boot", order=str(order))
     if boot.seed is not None:
         _disk(devices, Disk(boot.seed, "raw", cdrom=True), "hdd")
-    for interface in spec.interfaces:
+    for interface in spec.ports:
         _interface(devices, interface)
     _text(devices, "controller", type="usb", model="none")
     serial = _text(devices, "serial", type="pty")
@@ -252,7 +252,7 @@ def _disk(devices: ET.Element, disk: Disk, target: str) -> ET.Element:
     return node
 
 
-def _interface(devices: ET.Element, interface: Interface) -> None:
+def _interface(devices: ET.Element, interface: Plug) -> None:
     node = _text(devices, "interface", type="ethernet")
     _text(node, "mac", address=interface.mac.lower())
     _text(node, "target", dev=tap_name(interface.port_id), managed="no")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from cumulet.desired.guest import Guest
 from cumulet.node.guest.errors import HypervisorDown
 from cumulet.node.guest.guests import Guests
-from cumulet.node.kinds.ports import Ports
+from cumulet.node.kinds.port import PortPart
 from cumulet.node.net import intake
 from cumulet.node.parts import NotYet, World
 
@@ -22,23 +22,21 @@ T = TypeVar("T")
 class GuestPart:
     """See `cumulet.node.kinds.part.KindPart` for the methods."""
 
-    def __init__(self, guests: Guests, ports: Ports) -> None:
+    def __init__(self, guests: Guests, ports: PortPart) -> None:
         self._guests, self._ports = guests, ports
         self._pool = ThreadPoolExecutor(_PLUG_THREADS, thread_name_prefix="interfaces")
-        self._had: dict[str, set[str]] = {}
         self._away_since: float | None = None
 
     def ensure(self, spec: Guest, world: World) -> dict[str, Any]:
         """Make it so."""
         taken = intake.guest(spec)
         spec = taken.spec
-        for interface in spec.interfaces:
-            self._ports.check(interface, world)
-        self._had.setdefault(spec.id, set()).update(each.port_id for each in spec.interfaces)
+        self._ports.check(spec.ports, world)
+        self._ports.given(spec.id, spec.ports)
         plugged: list[Future[list[str]]] = []
         left_out: list[str] = []
         if spec.power == "on":  # beside libvirt's work, which takes longer
-            plugged = [self._pool.submit(self._ports.plug, each, world) for each in spec.interfaces]
+            plugged = [self._pool.submit(self._ports.plug, each.port_id, world) for each in spec.ports]
 
         def interfaces_ready() -> None:
             left_out[:] = [reason for future in plugged for reason in future.result()]
@@ -56,9 +54,9 @@ class GuestPart:
         }
 
     def absent(self, ref: str, world: World) -> None:
-        """Make it gone, with the ports that it had."""
+        """Make it gone, with the ports of which nobody else says anything."""
         self._patiently(lambda: self._guests.absent(ref))
-        self._ports.absent(self._had.pop(ref, set()), world)
+        self._ports.left(ref, world)
         if world.complete:
             self._ports.sweep(world)
 

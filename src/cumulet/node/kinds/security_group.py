@@ -6,7 +6,7 @@ from collections.abc import Set
 from typing import Any
 
 from cumulet.desired.security_group import SecurityGroup
-from cumulet.node.kinds.ports import Ports
+from cumulet.node.kinds.port import PortPart
 from cumulet.node.net import intake
 from cumulet.node.parts import World
 
@@ -14,7 +14,7 @@ from cumulet.node.parts import World
 class SecurityGroupPart:
     """See `cumulet.node.kinds.part.KindPart` for the methods."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: PortPart) -> None:
         self._ports = ports
 
     def ensure(self, spec: SecurityGroup, world: World) -> dict[str, Any]:

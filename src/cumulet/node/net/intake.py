@@ -18,7 +18,7 @@ from cumulet.desired import texts
 from cumulet.desired.addresses import Address, Route
 from cumulet.desired.guest import Guest
 from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
-from cumulet.desired.port import AddressPair, Interface
+from cumulet.desired.port import AddressPair, Interface, Plug, Port
 from cumulet.desired.router import FloatingIp, Router, RouterPort
 from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.node.net import leases, rules
@@ -72,13 +72,20 @@ def group(spec: SecurityGroup) -> Taken[SecurityGroup]:
 
 
 def guest(spec: Guest) -> Taken[Guest]:
-    """A guest with the interfaces that a machine can have: a group's MAC address, which the API takes, is none."""
+    """A guest with the ports that a machine can have: a group's MAC address, which the API takes, is none."""
     out: list[str] = []
-    kept = _kept(spec.interfaces, _check_interface, "port", out)
-    return Taken(spec if not out else replace(spec, interfaces=kept), out)
+    kept = _kept(spec.ports, _check_card, "port", out)
+    return Taken(spec if not out else replace(spec, ports=kept), out)
 
 
-def _check_interface(port: Interface) -> None:
+def card(port: Port) -> list[str]:
+    """Why a machine cannot have this port, or nothing."""
+    out: list[str] = []
+    _kept([Plug(port_id=port.id, network_id=port.network_id, mac=port.mac)], _check_card, "port", out)
+    return out
+
+
+def _check_card(port: Plug) -> None:
     try:
         texts.mac(port.mac)
     except ValueError as error:

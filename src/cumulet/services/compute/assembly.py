@@ -23,6 +23,7 @@ def assemble(process: Process) -> Part:
     return Part(
         context,
         renderers=door.renderers(context),
+        older={"guest": door.with_ports},
         reports=door.reports(engine),
         ended={"guest": door.ended},
         hosts_changed=door.hosts_changed,

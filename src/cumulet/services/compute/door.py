@@ -20,6 +20,7 @@ from cumulet.services.compute.metadata import answers
 from cumulet.services.compute.metadata.api import place_of
 from cumulet.services.compute.model import guest_reports, guests, hosts
 from cumulet.services.compute.model.adoption import adopt, follow, vet
+from cumulet.services.compute.model.guests import with_ports
 from cumulet.services.compute.model.retention import forget, kept
 from cumulet.services.compute.tables import flavors, servers
 
@@ -43,6 +44,7 @@ __all__ = [
     "reports",
     "server_counts",
     "vet",
+    "with_ports",
 ]
 
 

@@ -5,7 +5,7 @@ Errors of `plug_server` are worded as Nova words them. Nothing here opens a tran
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypedDict, Unpack
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, exists, or_, select
 from cumulet.auth import Caller
 from cumulet.db import Prepared, Transaction
 from cumulet.desired.kinds import Kind
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Interface, Plug, Port
 from cumulet.fleet import door as fleet
 from cumulet.services.network.context import NetworkContext
 from cumulet.services.network.model import (
@@ -30,7 +30,7 @@ from cumulet.services.network.model.explain import find
 from cumulet.services.network.model.ports import of_servers
 from cumulet.services.network.model.propagation import DHCP
 from cumulet.services.network.model.router_ports import INTERFACE
-from cumulet.services.network.model.servers import NetworkRequest, Networks, Plug, PluggedPort
+from cumulet.services.network.model.servers import NetworkRequest, Networks, PluggedPort
 from cumulet.services.network.tables import addresses as address_table
 from cumulet.services.network.tables import floatingips, networks, port_groups, ports
 from cumulet.services.network.tables import security_groups as group_table
@@ -58,6 +58,7 @@ __all__ = [
     "link_gone",
     "names",
     "plug_server",
+    "plugs",
     "port_by_address",
     "rebind_server",
     "remove_floating_ip",
@@ -66,16 +67,19 @@ __all__ = [
     "server_active",
     "set_ports_status",
     "unplug_server",
+    "whole_ports",
 ]
 
 RENDERERS: dict[Kind, fleet.Renderer] = {
     "network": desired.render_networks,
     "router": desired.render_routers,
+    "port": desired.render_ports,
     "security_group": desired.render_security_groups,
 }
 REPORTS: dict[Kind, fleet.ReportHandler] = {
     "network": reports.network_reports,
     "router": reports.router_reports,
+    "port": reports.port_reports,
     "security_group": reports.security_group_reports,
 }
 
@@ -115,7 +119,9 @@ def plug_server(tx: Transaction, caller: Caller, **server: Unpack[ServerPlug]) -
     """Create and bind the ports of a server. Raises Nova's 400, 403 and 409 faults; the transaction then holds
     halves and must be rolled back."""
     wanted, groups = server["networks"], server["security_groups"]
-    plug = Plug(server["server_id"], server["host"], server["link_id"], server["availability_zone"], server["hostname"])
+    plug = servers.Server(
+        server["server_id"], server["host"], server["link_id"], server["availability_zone"], server["hostname"]
+    )
     return servers.plug(tx, caller, plug, wanted, groups)
 
 
@@ -136,8 +142,18 @@ def rebind_server(tx: Transaction, server_id: str, host: str, link_id: str) -> N
     servers.rebind(tx, server_id, host, link_id)
 
 
+def whole_ports(tx: Transaction, link_id: str, port_ids: Sequence[str]) -> Mapping[str, Port]:
+    """Ports on the link as nodes get them, by id. Three queries."""
+    return desired.render_ports(tx, link_id, port_ids)
+
+
+def plugs(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Plug]]:
+    """What servers have of their ports, as nodes get it with the guests. One query, however many servers."""
+    return desired.plugs(tx, server_ids)
+
+
 def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Interface]]:
-    """Interfaces of servers as nodes get them. Three queries, however many servers."""
+    """All about servers' ports. Three queries, however many servers."""
     return desired.interfaces(tx, server_ids)
 
 

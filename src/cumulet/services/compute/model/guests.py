@@ -8,7 +8,7 @@ from typing import Any
 from cumulet.db import Transaction
 from cumulet.desired import simulation
 from cumulet.desired.guest import BootImage, Guest, GuestRecord, LooseImage
-from cumulet.desired.port import Interface
+from cumulet.desired.port import Plug, joined
 from cumulet.desired.records import Owner
 from cumulet.desired.shape import Shape
 from cumulet.fleet import door as fleet
@@ -25,24 +25,30 @@ def renderer(place: Place) -> fleet.Renderer:
 
     def render(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Shape]:
         rows = [row for row in servers.by_ids(tx, refs) if row.link_id == link_id and row.host is not None]
-        interfaces = network.interfaces(tx, [row.id for row in rows]) if rows else {}
+        ports = network.plugs(tx, [row.id for row in rows]) if rows else {}
         drives = drive.contents(tx, [row for row in rows if row.config_drive], place)
         tags = servers.tags(tx, [row.id for row in rows]) if rows else {}
         owners = identity.owners(tx, {row.project_id for row in rows}, {row.user_id for row in rows})
         found: dict[str, Shape] = {}
         for row in rows:
-            guest = found[row.id] = _guest(row, interfaces.get(row.id, []), drives.get(row.id), place)
+            guest = found[row.id] = _guest(row, ports.get(row.id, []), drives.get(row.id), place)
             guest.record = _record(row, owners, tags.get(row.id, []))
         return found
 
     return render
 
 
-def _guest(row: servers.Server, interfaces: Sequence[Interface], files: dict[str, str] | None, place: Place) -> Guest:
+def with_ports(tx: Transaction, link_id: str, specs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Guests in format 1, as nodes of before read them: with the whole of their ports."""
+    ids = [plug.port_id for guest in specs.values() for plug in guest.ports]
+    found = network.whole_ports(tx, link_id, ids) if ids else {}
+    for guest in specs.values():
+        guest.interfaces, guest.ports = joined(guest.ports, found), []
+    return specs
+
+
+def _guest(row: servers.Server, ports: Sequence[Plug], files: dict[str, str] | None, place: Place) -> Guest:
     flavor = row.flavor
-    for interface in interfaces:
-        if interface.record is not None and interface.record.project_id == row.project_id:
-            interface.record.project_id = ""
     return Guest(
         id=row.id,
         name=instance_name(row.number),
@@ -53,7 +59,7 @@ def _guest(row: servers.Server, interfaces: Sequence[Interface], files: dict[str
         ephemeral_gb=flavor["ephemeral"],
         swap_mb=flavor["swap"],
         image=_image(row.image) if row.image else None,
-        interfaces=list(interfaces),
+        ports=list(ports),
         power="on" if row.power == "on" else "off",
         hard_reboots=row.hard_reboots,
         soft_reboots=row.soft_reboots,

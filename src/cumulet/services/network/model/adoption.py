@@ -410,5 +410,7 @@ def _tell(tx: Transaction, world: World) -> None:
         propagation.plugged(tx, network_id, link_id)
     for link_id, groups in sorted(groups_of.items()):
         propagation.groups_used(tx, link_id, groups)
+    plugged = [(row["link_id"], row["id"], row["host"]) for row in world.rows[ports] if row["plugged"]]
+    fleet.publish_all(tx, "port", plugged)
     for row in world.rows[routers]:
         fleet.publish(tx, link_id=row["link_id"], kind="router", ref=row["id"])

@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from cumulet.db import Prepared, Transaction, TypedRow, TypedSelect, select_as
-from cumulet.db.in_list import in_list
+from cumulet.db.in_list import in_bound_list, in_list
 from cumulet.desired.addresses import Address, Route
 from cumulet.desired.network import Dhcp, DhcpHost, Network, Subnet
-from cumulet.desired.port import AddressPair, Interface, PortRecord
+from cumulet.desired.port import AddressPair, Interface, Plug, Port, PortRecord
 from cumulet.desired.router import FloatingIp, Router, RouterPort
 from cumulet.desired.security_group import Rule, SecurityGroup
 from cumulet.fleet import door as fleet
@@ -372,6 +372,56 @@ _INTERFACES = Prepared(
 _GUEST_ADDRESSES = Prepared(_addresses_where(_GUESTS))
 
 
+_PLUGS = Prepared(
+    select(ports.c.id, ports.c.device_id, ports.c.network_id, ports.c.mac_address, networks.c.mtu)
+    .join(networks, networks.c.id == ports.c.network_id)
+    .where(_GUESTS)
+    .order_by(ports.c.position, ports.c.created_at, ports.c.id)
+)
+
+
+def plugs(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Plug]]:
+    """What servers have of their ports, in the order in which they were plugged. One query."""
+    found: dict[str, list[Plug]] = {id: [] for id in server_ids}
+    for port_id, server_id, network_id, mac, mtu in map(tuple, tx.rows(_PLUGS, {"ids": server_ids})):
+        found[server_id].append(Plug(port_id=port_id, network_id=network_id, mac=mac, mtu=mtu))
+    return found
+
+
+_HERE = and_(in_bound_list(ports.c.id, "ids"), ports.c.plugged, ports.c.link_id == bindparam("link"))
+_PORTS = Prepared(
+    select_as(_Port, ports, networks.c.mtu).join(networks, networks.c.id == ports.c.network_id).where(_HERE)
+)
+_PORT_ADDRESSES = Prepared(_addresses_where(_HERE))
+
+
+def render_ports(tx: Transaction, link_id: str, refs: Sequence[str]) -> Mapping[str, Port]:
+    """Ports of guests as the link shall have them. Three queries."""
+    rows = tx.rows(_PORTS, {"ids": refs, "link": link_id})
+    fixed = _addresses(tx.rows(_PORT_ADDRESSES, {"ids": refs, "link": link_id}))
+    groups = groups_of(tx, [row.id for row in rows])
+    return {
+        row.id: Port(
+            id=row.id,
+            guest_id=row.device_id,
+            network_id=row.network_id,
+            mac=row.mac_address,
+            addresses=fixed.get(row.id, []),
+            mtu=row.mtu,
+            port_security=row.port_security_enabled,
+            security_groups=groups[row.id],
+            allowed_address_pairs=_pairs(row.allowed_address_pairs),
+            admin_state_up=row.admin_state_up,
+            record=records.of_port(row),
+        )
+        for row in rows
+    }
+
+
+def _pairs(pairs: Sequence[Mapping[str, str]]) -> list[AddressPair]:
+    return [AddressPair(ip=pair["ip_address"], mac=pair["mac_address"]) for pair in pairs]
+
+
 def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Interface]]:
     """Interfaces of servers, in the order in which they were plugged. Three queries."""
     rows = tx.rows(_INTERFACES, {"ids": server_ids})
@@ -388,9 +438,7 @@ def interfaces(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[Int
                 mtu=row.mtu,
                 port_security=row.port_security_enabled,
                 security_groups=groups[row.id],
-                allowed_address_pairs=[
-                    AddressPair(ip=pair["ip_address"], mac=pair["mac_address"]) for pair in row.allowed_address_pairs
-                ],
+                allowed_address_pairs=_pairs(row.allowed_address_pairs),
                 admin_state_up=row.admin_state_up,
                 record=records.of_port(row),
             )

@@ -137,6 +137,8 @@ def make(
     if row["link_id"]:
         propagation.plugged(tx, network.id, row["link_id"])
         propagation.groups_used(tx, row["link_id"], draft.groups)
+        if row.get("plugged"):
+            fleet.publish(tx, link_id=row["link_id"], kind="port", ref=row["id"], host=row["host"])
     elif found:
         propagation.dhcp_changed(tx, network.id)
         propagation.members_changed(tx, draft.groups)
@@ -204,7 +206,7 @@ def _tell(tx: Transaction, row: PortRow, draft: PortDraft, *, moved: bool) -> No
         if moved:
             propagation.members_changed(tx, {*before, *after})
     if row.plugged:
-        fleet.republish(tx, "guest", row.device_id)
+        fleet.republish(tx, "port", row.id)
     elif row.device_owner in ROUTER_OWNED:
         router_changed(tx, [row.device_id])
 
@@ -238,6 +240,8 @@ def erase(tx: Transaction, rows: Sequence[PortRow]) -> None:
             propagation.dhcp_changed(tx, row.network_id)
             propagation.members_changed(tx, groups[row.id])
         if row.plugged:
+            if row.link_id:
+                fleet.withdraw(tx, link_id=row.link_id, kind="port", ref=row.id)
             fleet.republish(tx, "guest", row.device_id)
 
 

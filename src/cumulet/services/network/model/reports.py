@@ -40,6 +40,10 @@ def router_reports(tx: Transaction, reports: Sequence[Report]) -> None:
         tx.update(floatingips, and_(bound, floatingips.c.status != floating), status=floating)
 
 
+def port_reports(_tx: Transaction, _reports: Sequence[Report]) -> None:
+    """Compute says when ports of servers work: with the guest."""
+
+
 def security_group_reports(_tx: Transaction, _reports: Sequence[Report]) -> None:
     """Nothing of the API depends on where a group's rules are in force already."""
 
@@ -75,8 +79,11 @@ def _place(tx: Transaction, link: tuple[str, str]) -> None:
         place_router(tx, row.id, link)
     named = and_(ports.c.host == host, ports.c.link_id.is_(None))
     known = select(networks.c.id)
-    rows = tx.rows(select(ports.c.id, ports.c.network_id).where(named, ports.c.network_id.in_(known)))
+    columns = (ports.c.id, ports.c.network_id, ports.c.plugged)
+    rows = tx.rows(select(*columns).where(named, ports.c.network_id.in_(known)))
     for row in rows:
         tx.execute(update(ports).where(ports.c.id == row.id).values(link_id=link_id))
         port_bindings.move(tx, [row.id], host, link_id)
+        if row.plugged:
+            fleet.publish(tx, link_id=link_id, kind="port", ref=row.id, host=host)
         propagation.plugged(tx, row.network_id, link_id)

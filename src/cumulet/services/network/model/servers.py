@@ -16,6 +16,7 @@ from cumulet.auth import Caller
 from cumulet.db import Prepared, Transaction, select_as
 from cumulet.db.in_list import in_bound_list
 from cumulet.desired import texts
+from cumulet.fleet import door as fleet
 from cumulet.http.faults import BadRequest, Conflict, Fault, NotAllowed
 from cumulet.services.network.extensions.binding import Binding
 from cumulet.services.network.model import addresses, port_bindings, port_groups, ports, propagation, quotas
@@ -75,7 +76,7 @@ class PluggedPort(Struct, frozen=True):
     addresses: list[str] = field(default_factory=list)
 
 
-class Plug(Struct, frozen=True):
+class Server(Struct, frozen=True):
     """The server that ports are plugged into, and where it runs."""
 
     server_id: str
@@ -89,7 +90,7 @@ Networks = Sequence[NetworkRequest] | Literal["auto", "none"]
 
 
 def plug(
-    tx: Transaction, caller: Caller, server: Plug, wanted: Networks, group_names: Sequence[str]
+    tx: Transaction, caller: Caller, server: Server, wanted: Networks, group_names: Sequence[str]
 ) -> list[PluggedPort]:
     """Create or bind the ports of a server. Raises what Nova answers for networks, ports and groups."""
     if wanted == "none":
@@ -212,7 +213,7 @@ def _brought(tx: Transaction, caller: Caller, ids: Sequence[str]) -> dict[str, P
     return found
 
 
-def _bind(tx: Transaction, row: PortRow, server: Plug, tag: str | None, position: int) -> PluggedPort:
+def _bind(tx: Transaction, row: PortRow, server: Server, tag: str | None, position: int) -> PluggedPort:
     """Bind a port that the user brought."""
     values: dict[str, Any] = {"device_id": server.server_id, "host": server.host, "link_id": server.link_id}
     values["plugged"] = True
@@ -225,6 +226,7 @@ def _bind(tx: Transaction, row: PortRow, server: Plug, tag: str | None, position
     port_bindings.bind(tx, row.id, server.host, server.link_id, row.profile)
     propagation.plugged(tx, row.network_id, server.link_id)
     propagation.groups_used(tx, server.link_id, port_groups.of_ports(tx, [row.id])[row.id])
+    fleet.publish(tx, link_id=server.link_id, kind="port", ref=row.id, host=server.host)
     ips = [address.ip_address for address in addresses.of_ports(tx, [row.id])[row.id]]
     return PluggedPort(row.id, row.network_id, row.mac_address, ips)
 
@@ -232,7 +234,7 @@ def _bind(tx: Transaction, row: PortRow, server: Plug, tag: str | None, position
 Creation = tuple[NetworkRow, NetworkRequest, list[str] | None]
 
 
-def _create(tx: Transaction, caller: Caller, server: Plug, creation: Creation, position: int) -> PluggedPort:
+def _create(tx: Transaction, caller: Caller, server: Server, creation: Creation, position: int) -> PluggedPort:
     """Make a port for the server."""
     network, request, groups = creation
     values: dict[str, Any] = {
@@ -298,6 +300,7 @@ def unplug(tx: Transaction, rows: Sequence[PortRow]) -> None:
         if row.link_id:
             propagation.unplugged(tx, row.network_id, row.link_id)
             propagation.groups_left(tx, row.link_id, port_groups.of_ports(tx, [row.id])[row.id])
+            fleet.withdraw(tx, link_id=row.link_id, kind="port", ref=row.id)
 
 
 def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
@@ -307,9 +310,11 @@ def rebind(tx: Transaction, server_id: str, host: str, link_id: str) -> None:
     tx.execute_prepared(_REBIND, {"ids": [server_id], "to_host": host, "to_link": link_id, "now": tx.now})
     port_bindings.move(tx, [row.id for row in rows], host, link_id)
     for row in rows:
+        fleet.publish(tx, link_id=link_id, kind="port", ref=row.id, host=host)
         if row.link_id == link_id:
             continue
         if row.link_id:
+            fleet.withdraw(tx, link_id=row.link_id, kind="port", ref=row.id)
             propagation.unplugged(tx, row.network_id, row.link_id)
             propagation.groups_left(tx, row.link_id, groups[row.id])
         propagation.plugged(tx, row.network_id, link_id)
