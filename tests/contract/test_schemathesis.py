@@ -24,6 +24,10 @@ EXAMPLES = {"admin": 5, "member": 2}
 _UNSENDABLE = schemathesis.core.NOT_SET if hasattr(schemathesis, "core") else None
 
 
+_PATCHES = [f"application/openstack-images-v2.{minor}-json-patch" for minor in (0, 1)]
+schemathesis.serializer.alias(_PATCHES, "application/json")
+
+
 def ask(cloud: Assembled, service: str, case: Any, token: str, version: str | None) -> Answer:
     """Send a case as it was generated, but for the token and the version."""
     headers = {name: value for name, value in (case.headers or {}).items() if _sendable(name, value)}

@@ -16,7 +16,7 @@ from tests import typed_rows
 from tests.db import shapes
 from tests.laws.source import ROOT, modules
 
-MOST_UNTYPED = 20
+MOST_UNTYPED = 0
 """How many parameters and results of functions are rows of which nothing is known. The number may only fall."""
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec.structs import replace
 
 from cumulet.auth import Rule
-from cumulet.http.bodies import EMPTY, Body, body_of
+from cumulet.http.bodies import EMPTY, Body, Query, body_of
 from cumulet.http.faults import BadRequest, Fault, NotFound, Renderer, Unavailable
 from cumulet.http.shapes import Invalid, only
 from cumulet.http.versions import Microversions, Version
@@ -183,6 +183,8 @@ class Operation:
         if self.rule is not None:
             found.add(403)
         if self.path_parameters or self.request is not None or self.since or self.until:  # a body may name rows, too
+            found.add(404)
+        if isinstance(self.query, Query) and "marker" in self.query.fields:  # which names a row
             found.add(404)
         if self.method in ("POST", "PUT", "PATCH", "DELETE"):
             found.update((409, 413))
