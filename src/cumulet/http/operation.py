@@ -184,8 +184,8 @@ class Operation:
             found.add(403)
         if self.path_parameters or self.request is not None or self.since or self.until:  # a body may name rows, too
             found.add(404)
-        if isinstance(self.query, Query) and "marker" in self.query.fields:  # which names a row
-            found.add(404)
+        if isinstance(self.query, Query) and any(each["name"] == "marker" for each in self.query.parameters()):
+            found.add(404)  # a marker names a row
         if self.method in ("POST", "PUT", "PATCH", "DELETE"):
             found.update((409, 413))
         if self.media_types:
