@@ -122,7 +122,9 @@ FIELDS: dict[str, dict[str, Names | None]] = {
         "status tags updated_at virtual_size visibility instance_uuid url metadata method uri all_stores "
         "all_stores_must_succeed stores type input validation_data description display_name title namespace "
         "properties object required prefix properties_target resource_type_associations "
-        "namespace.name hidden path op value",
+        "namespace.name hidden path op value additionalItems cinder_encryption_key_deletion_policy "
+        "cinder_encryption_key_id confidential default enum expires_at image_id items maxItems maxLength maximum "
+        "message minItems minLength minimum objects operators pattern readonly request_id result uniqueItems user_id",
         id="image:secret",
         owner="identity:own",
         kernel_id="image:secret",
@@ -140,7 +142,9 @@ FIELDS: dict[str, dict[str, Names | None]] = {
             "port_range_max port_range_min port_security_enabled protocol provider:network_type "
             "provider:physical_network provider:segmentation_id remote_address_group_id remote_ip_prefix "
             "revision_number router:external routes security_group_rules service_types shared stateful status "
-            "subnetpool_id subnets tags updated_at quota.port",
+            "subnetpool_id subnets tags updated_at quota.port quota.check_limit quota.floatingip quota.force "
+            "quota.network quota.rbac_policy quota.router quota.security_group quota.security_group_rule "
+            "quota.subnet quota.subnetpool",
             network_id="network:network_id",
             floating_network_id="network:network_id",
             subnet_id="network:subnet_id",

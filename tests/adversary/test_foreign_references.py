@@ -1,7 +1,7 @@
 """Bob's own requests with one id of alice's in them (cases 7, 18 and 50): each is refused, and nothing of hers shows.
 
 A request is the matrix's, with bob's things in it, and must be accepted so. Then each field that names a thing gets
-one of alice's. Fields come from the matrix's requests, from the declared shapes, and from network's nouns; one that
+one of alice's. Fields come from the matrix's requests, from the declared shapes, and from schemas; one that
 `fields.FIELDS` does not know fails here: say there what it names.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -19,13 +18,15 @@ import pytest
 
 from cumulet.cli.controller import declared
 from cumulet.http import Operation
-from tests.adversary.fields import FIELDS, IGNORED, TAKEN, UNREADY, Names, named
+from cumulet.http.bodies import body_of
+from tests.adversary.fields import IGNORED, TAKEN, UNREADY, Names, named
 from tests.adversary.test_foreign_ids import free, requests
 from tests.adversary.town import Town, in_path
 from tests.matrix.asking import Ask, filled
 from tests.matrix.services import PARTS, name_of, takes_nothing, version_of
 
 Place = tuple[str | int, ...]
+NEWEST = (9999, 0)
 
 
 def text_of(place: Place) -> str:
@@ -60,14 +61,14 @@ def _of_hint(hint: Any, place: Place, inside: tuple[type, ...]) -> Iterator[Plac
         yield from of_shape(hint, place, inside)
 
 
-def of_nouns() -> dict[str, tuple[str, ...]]:
-    """Network's nouns and their attributes."""
-    from cumulet.services.network.model.nouns import Noun
-
-    declared()
-    modules = [each for name, each in sys.modules.items() if name.startswith("cumulet.services.network.api")]
-    nouns = [value for module in modules for value in vars(module).values() if isinstance(value, Noun)]
-    return {noun.resource.name: (*noun.resource.attributes, "project_id", "tenant_id") for noun in nouns}
+def of_schema(schema: Any, depth: int) -> Iterator[Place]:
+    """The fields of a body that its service checks in its own way: `depth` is 1, or 2 for those of a resource in it."""
+    for one in (schema, *schema.get("anyOf", ())):
+        for name, inner in one.get("properties", {}).items():
+            if depth == 1:
+                yield (name,)
+            else:
+                yield from ((name, *place) for place in of_schema(inner, depth - 1))
 
 
 def of_request(body: Any, before: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -89,10 +90,12 @@ def places(service: str, operation: Operation, ask: Ask) -> set[Place]:
     found = set(of_shape(operation.request))
     if isinstance(ask.body, (dict, list)):
         found |= {place for place, _ in of_request(ask.body) if place}
-    if service == "network" and isinstance(ask.body, dict) and operation.path.count("/") < 3 + ("{" in operation.path):
-        found |= {(one, attribute) for one in ask.body for attribute in of_nouns().get(one, ())}
-    if service == "image" and (operation.method, operation.path) == ("POST", "/v2/images"):
-        found |= {(name,) for name, each in FIELDS["image"].items() if each is not None and name != "member"}
+    if isinstance(ask.body, dict) and not isinstance(operation.request, type | None):
+        schema = body_of(operation.request).schema(NEWEST)
+        if service == "image":
+            found |= set(of_schema(schema, 1))
+        else:
+            found |= {place for place in of_schema(schema, 2) if place[0] in ask.body}
     return {tuple(each) for each in found if not isinstance(each[-1], int) or len(each) > 1}
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from cumulet.cli.controller import declared, loaders
 from cumulet.http import Operation, Service
+from cumulet.http.bodies import body_of
 from cumulet.http.openapi import document
 from tests.assembled import Answer, Assembled
 
@@ -94,21 +95,22 @@ def vocabulary(service: Service) -> list[str]:
     """Names of fields that the service's bodies may have, of whatever noun."""
     text = json.dumps(document(service), default=str)
     found = set(re.findall(r'"([A-Za-z_][\w:-]{1,40})": \{"(?:type|anyOf|\$ref|enum)"', text))
-    if service.type == "network":
-        from cumulet.services.network import api  # noqa: F401 - declares the nouns
-        from cumulet.services.network.model.nouns import Noun
-
-        nouns = [value for module in _modules("cumulet.services.network.api") for value in vars(module).values()]
-        for noun in nouns:
-            if isinstance(noun, Noun):
-                found |= {noun.resource.name, *noun.resource.attributes}
     return sorted(found | {"name", "id"})
 
 
-def _modules(package: str) -> list[Any]:
-    import sys
-
-    return [module for name, module in sys.modules.items() if name.startswith(package)]
+def near(schema: Any) -> st.SearchStrategy[Any]:
+    """Bodies that nearly fit a schema: what is needed and some of the rest, any of it replaced by what does not fit."""
+    if "anyOf" in schema:
+        return st.one_of([near(each) for each in schema["anyOf"]])
+    if "properties" in schema:
+        fields = {name: near(inner) | scalars() for name, inner in schema["properties"].items()}
+        needed = {name: fields.pop(name) for name in schema.get("required", ()) if name in fields}
+        return st.fixed_dictionaries(needed, optional=fields)
+    kinds = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
+    if "array" in kinds and isinstance(schema.get("items"), dict):
+        return st.lists(near(schema["items"]), max_size=2)
+    fitting = {"integer": st.integers(0, 9), "boolean": st.booleans(), "string": st.text(max_size=8)}
+    return st.one_of([scalars(), *(fitting[kind] for kind in kinds if kind in fitting)])
 
 
 def sending(cloud: Assembled, service: Service, operation: Operation) -> Iterator[dict[str, Any]]:
@@ -169,6 +171,11 @@ def _try(
 ) -> None:
     count = len(operation.path_parameters)
     wrapped = st.builds(lambda outer, inner: {outer: inner}, st.sampled_from(words), values(words))
+    shaped = []
+    if operation.request is not None:
+        newest = service.microversions.maximum if service.microversions is not None else (0, 0)
+        fit = near(body_of(operation.request).schema(min(operation.until or newest, newest)))
+        shaped = [fit.map(lambda value: json.dumps(value).encode())] * 2  # more of these than of each other kind
     bodies = st.one_of(
         st.binary(max_size=40),
         values(words).map(lambda value: json.dumps(value).encode()),
@@ -176,6 +183,7 @@ def _try(
             lambda value: json.dumps(value).encode()
         ),
         wrapped.map(lambda value: json.dumps(value).encode()),
+        *shaped,
     )
     pairs = st.lists(st.tuples(st.sampled_from([*QUERIES, *words]), st.sampled_from(NASTY[:-1])), max_size=3)
 

@@ -213,14 +213,6 @@ class Empty:
 EMPTY = Empty()
 
 
-class Anything:
-    """JSON of which nothing more can be said."""
-
-    def schema(self, version: Version | None, named: Named | None = None) -> Schema:
-        """See `Shape`."""
-        return {}
-
-
 class Query(Record):
     """Names of a list's query with the types of their values; a list is a name that may come several times. It is for
     documents and tests: the handler gets the raw mapping name → values."""

@@ -138,7 +138,6 @@ def _parameters(service: Service, operation: Operation, path: str) -> list[Docum
         found += operation.query.parameters()
     elif operation.query is not None:
         found += schemas.parameters(operation.query)
-    found += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.parameters]
     if service.microversions is not None:
         example = f"{service.type} {text(service.microversions.maximum)}"
         header = {"name": "OpenStack-API-Version", "in": "header", "schema": {"type": "string"}, "example": example}

@@ -84,9 +84,9 @@ class Operation:
     what the handler reads itself, `response` the shape of the body that it answers when it succeeds.
 
     For documents and tests: `faults` are statuses it answers errors with beyond those that follow from the declaration
-    (see `statuses`), `also` further statuses of success, `parameters` names in the query of an operation without a
-    `query` shape, `consumes` the media types of its body. What `grows` the cloud by more than rows is
-    refused while its disks are nearly full; all that `writes`, when hardly anything is free. What is `quiet` has its
+    (see `statuses`), `also` further statuses of success, `consumes` the media types of its body. What `grows`
+    the cloud by more than rows is refused while its disks are nearly full; all that `writes`, when hardly anything is
+    free. What is `quiet` has its
     line in the access log when it fails, or at the level DEBUG. `audit` is CADF's word for what it does, where the
     method does not say it; `LOGIN` is written even when nothing is changed.
     """
@@ -112,7 +112,6 @@ class Operation:
     raw_body: bool = False
     faults: tuple[int, ...] = ()
     also: tuple[int, ...] = ()
-    parameters: tuple[str, ...] = ()
     consumes: tuple[str, ...] = ()
     grows: bool = False
     quiet: bool = False
