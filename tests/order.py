@@ -16,7 +16,8 @@ FEW_FILES = 30
 SECONDS: dict[str, int] = {
     "tests/e2e/test_lab.py": 240,
     "tests/e2e/test_mending.py": 240,
-    "tests/node/guest/test_real_guests.py": 200,
+    "tests/node/guest/test_real_guests.py": 130,
+    "tests/node/guest/test_real_hosts.py": 70,
     "tests/node/imagebuild/test_tiny_guest.py": 120,
     "tests/parity/test_tempest.py": 120,
     "tests/e2e/test_console.py": 100,
@@ -51,6 +52,7 @@ GUESTS = (
         "tests/e2e/test_mending.py",
         "tests/e2e/test_amnesia.py",
         "tests/node/guest/test_real_guests.py",
+        "tests/node/guest/test_real_hosts.py",
     ),
 )
 """Where emulated guests boot, each of which takes a processor: two workers have all of them, so that no more than two

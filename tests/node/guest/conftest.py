@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.again import FEW_PLUGINS, PYTEST
+from tests.node.guest.real import Host
 
 INSIDE = "CUMULET_TEST_INSIDE_GUEST_HOST"
 UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -73,3 +74,12 @@ def own_mounts() -> Callable[..., None]:
 def folder() -> Path:
     """The test's folder, with a short path: the path of a socket in it has 107 bytes at most."""
     return Path(os.environ[INSIDE])
+
+
+@pytest.fixture
+def machine(folder: Path, own_mounts: Callable[..., None]) -> Generator[Host, None, None]:
+    own_mounts("-t", "tmpfs", "tmpfs", "/run")
+    host = Host(folder / "s")
+    yield host
+    host.parts.close()
+    host.daemon.stop()

@@ -30,7 +30,7 @@ from cumulet.node.guest import (
 )
 from cumulet.node.guest.confinement import Confinement
 from tests.node.guest import test_images
-from tests.node.guest.test_real_guests import GROUP, Host, Mount, fetch, qemus, spec, until
+from tests.node.guest.real import GROUP, Host, Mount, fetch, qemus, spec, until
 
 DEVICES = {
     *("fd", "stdin", "stdout", "stderr", "null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm"),
