@@ -128,7 +128,7 @@ def test_a_child_that_will_not_stop_is_killed(settings: Settings) -> None:
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
     processes.start(settings, [child("node", deaf, stop_seconds=0.3)])
     log = settings.log_dir / "node.log"
-    until(lambda: log.exists() and "deaf" in log.read_text())
+    until(lambda: log.exists() and "deaf" in log.read_text() and row(settings, "node").pid)
     pid = row(settings, "node").pid
     start = time.monotonic()
     processes.stop(settings)
