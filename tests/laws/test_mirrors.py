@@ -6,15 +6,16 @@ import pytest
 
 from tests.laws.source import PACKAGE, ROOT
 
-MIRRORED = ("compute",)
+MIRRORED = ("compute", "network")
 """Services whose tests mirror their `api/`. A service may only be added."""
+DECLARING = ("@service.", "return service.action(", "\ncrud(service, NOUN, model")
+"""How a file declares operations: one by one, as actions, or the five of a plain noun at once."""
 
 
 @pytest.mark.parametrize("service", MIRRORED)
 def test_every_file_of_operations_has_a_file_of_tests(service: str) -> None:
     api = PACKAGE / "services" / service / "api"
-    declare = {path.stem for path in api.glob("*.py") if "@service." in path.read_text()}
-    declare |= {path.stem for path in api.glob("*.py") if "return service.action(" in path.read_text()}
+    declare = {path.stem for path in api.glob("*.py") if any(mark in path.read_text() for mark in DECLARING)}
     tests = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / "services" / service).glob("test_*.py")}
     assert len(declare) > 5
     assert declare - tests == set()

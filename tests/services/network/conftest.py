@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,14 @@ from cumulet.fleet.model.desired import changes
 from cumulet.services.network import door
 from cumulet.services.network.api import load
 from cumulet.services.network.context import NetworkContext
-from tests.services.serving import Running, running
+from tests.services.serving import Running, caller, running
 
 Json = dict[str, Any]
+
+
+def collection(noun: str) -> str:
+    """The path of a noun's collection."""
+    return f"{noun.replace('_', '-')}s"
 
 
 @dataclass
@@ -48,9 +54,22 @@ class Cloud:
 
     def make(self, noun: str, token: str = "demo", **values: Any) -> Json:
         """Create a resource and return it."""
-        plural = {"security_group": "security-groups", "security_group_rule": "security-group-rules"}
-        path = plural.get(noun, f"{noun}s")
-        found: Json = self.call("POST", path, {noun: values}, token, 201)[noun]
+        found: Json = self.call("POST", collection(noun), {noun: values}, token, 201)[noun]
+        return found
+
+    def change(self, noun: str, id: str, token: str = "demo", **values: Any) -> Json:
+        """Change a resource and return it."""
+        found: Json = self.call("PUT", f"{collection(noun)}/{id}", {noun: values}, token, 200)[noun]
+        return found
+
+    def show(self, noun: str, id: str, token: str = "demo") -> Json:
+        """The resource as the caller sees it."""
+        found: Json = self.call("GET", f"{collection(noun)}/{id}", None, token, 200)[noun]
+        return found
+
+    def found(self, noun: str, query: str, token: str = "demo") -> list[Json]:
+        """The resources of a list."""
+        found: list[Json] = self.call("GET", f"{collection(noun)}?{query}", None, token, 200)[f"{noun}s"]
         return found
 
     def refused(self, method: str, path: str, body: Any, status: int, token: str = "demo") -> Json:
@@ -59,12 +78,22 @@ class Cloud:
         assert set(found) == {"type", "message", "detail"}
         return found
 
+    def fault(self, method: str, path: str, body: Any, status: int, token: str = "demo") -> tuple[str, str]:
+        """Type and message of the error of a request that must fail with `status`."""
+        error = self.refused(method, path, body, status, token)
+        return error["type"], error["message"]
+
     def network(self, token: str = "demo", cidr: str = "", **values: Any) -> tuple[Json, Json]:
         """A network with one subnet."""
         number = next(self.numbers)
         network = self.make("network", token, name=f"net{number}", **values)
         wanted = cidr or f"10.{number // 250}.{number % 250}.0/24"
         return network, self.make("subnet", token, network_id=network["id"], ip_version=4, cidr=wanted)
+
+    def default_group(self) -> Json:
+        """The group ``default`` of demo's project."""
+        (group,) = self.found("security_group", "name=default&project_id=" + "d" * 32)
+        return group
 
     def external(self) -> tuple[Json, Json]:
         """An external network with a small pool; made once."""
@@ -78,6 +107,32 @@ class Cloud:
         range_ = {"cidr": "172.24.4.0/24", "gateway_ip": "172.24.4.1", "allocation_pools": pools}
         subnet = self.make("subnet", "admin", network_id=network["id"], ip_version=4, enable_dhcp=False, **range_)
         return network, subnet
+
+    def routed(self) -> tuple[Json, Json, Json, Json]:
+        """A router between the external network and one of demo's: (router, network, subnet, external)."""
+        external, _ = self.external()
+        network, subnet = self.network()
+        router = self.make("router", name="r", external_gateway_info={"network_id": external["id"]})
+        path = f"routers/{router['id']}/add_router_interface"
+        self.call("PUT", path, {"subnet_id": subnet["id"]}, status=200)
+        return router, network, subnet, external
+
+    def plug(
+        self, networks: Any, server: str = "", groups: tuple[str, ...] = (), token: str = "demo"
+    ) -> list[door.PluggedPort]:
+        """Give a server ports on the compute host, as compute does."""
+        with self.db.transaction() as tx:
+            return door.plug_server(
+                tx,
+                caller(token),
+                server_id=server or str(uuid.uuid4()),
+                host="cpu-host",
+                link_id=self.links[1],
+                availability_zone="nova",
+                hostname="Web_1",
+                networks=networks,
+                security_groups=groups,
+            )
 
     def wanted(self, link: int, since: int = 0) -> Changes:
         """What the link's node is told."""

@@ -53,21 +53,6 @@ def test_the_dhcp_port_follows_reports_and_comes_back(cloud: Cloud) -> None:
     assert cloud.item(0, "network", network["id"]).dhcp.port_id == again["id"]
 
 
-def test_agents_are_those_of_the_hosts(cloud: Cloud) -> None:
-    agents = cloud.call("GET", "agents", token="admin")["agents"]
-    assert sorted((agent["host"], agent["agent_type"]) for agent in agents) == [
-        ("cpu-host", "Linux bridge agent"),
-        ("net-host", "DHCP agent"),
-        ("net-host", "L3 agent"),
-        ("net-host", "Linux bridge agent"),
-        ("net-host", "Metadata agent"),
-    ]
-    [one] = cloud.call("GET", "agents?binary=neutron-l3-agent", token="admin")["agents"]
-    assert one["availability_zone"] == "nova"
-    assert cloud.call("GET", f"agents/{one['id']}", token="admin")["agent"]["id"] == one["id"]
-    assert cloud.refused("GET", "agents/x", None, 404, "admin")["type"] == "AgentNotFound"
-
-
 def test_addresses_of_both_families(cloud: Cloud) -> None:
     network, _ = cloud.network()
     slaac = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}

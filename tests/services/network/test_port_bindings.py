@@ -13,7 +13,6 @@ from cumulet.services.network import door
 from cumulet.services.network.door import NetworkRequest
 from cumulet.services.network.tables import port_bindings, ports
 from tests.services.network.conftest import Cloud
-from tests.services.network.test_servers import _plug
 
 PLUGGED = {"port_filter": True, "connectivity": "l2"}
 
@@ -81,7 +80,7 @@ def test_ports_of_a_server_are_bound_where_it_runs(cloud: Cloud) -> None:
     cloud.call("PUT", f"ports/{brought['id']}", {"port": {"binding:host_id": "nowhere"}}, "admin", 200)
     server = str(uuid.uuid4())
     asked = [NetworkRequest(network_id=network["id"]), NetworkRequest(port_id=brought["id"])]
-    made, _ = _plug(cloud, asked, server)
+    made, _ = cloud.plug(asked, server)
     both = (made.port_id, brought["id"])
     for id in both:
         assert of(cloud, id) == [("cpu-host", "ACTIVE", "bridge", PLUGGED, {})]

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cumulet.desired.items import Report
 from cumulet.services.network import door
-from tests.services.network.conftest import Cloud, Json
-
-
-def _joined(cloud: Cloud) -> tuple[Json, Json, Json, Json]:
-    """A router between the external network and one of demo's: (router, network, subnet, external)."""
-    external, _ = cloud.external()
-    network, subnet = cloud.network()
-    router = cloud.make("router", name="r", external_gateway_info={"network_id": external["id"]})
-    cloud.call("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}, status=200)
-    return router, network, subnet, external
+from tests.services.network.conftest import Cloud
 
 
 def test_a_router_reaches_the_node(cloud: Cloud) -> None:
-    router, network, subnet, external = _joined(cloud)
+    router, network, subnet, external = cloud.routed()
     info = router["external_gateway_info"]
     assert info["network_id"] == external["id"]
     assert info["enable_snat"] is True
@@ -52,7 +41,7 @@ def test_a_router_reaches_the_node(cloud: Cloud) -> None:
 
 
 def test_bad_interfaces(cloud: Cloud) -> None:
-    router, network, subnet, _ = _joined(cloud)
+    router, network, subnet, _ = cloud.routed()
     path = f"routers/{router['id']}/add_router_interface"
     message = cloud.refused("PUT", path, {"subnet_id": subnet["id"]}, 400)["message"]
     assert message == f"Bad router request: Router already has a port on subnet {subnet['id']}."
@@ -87,7 +76,7 @@ def test_a_port_becomes_an_interface(cloud: Cloud) -> None:
 
 
 def test_routes(cloud: Cloud) -> None:
-    router, _, subnet, _ = _joined(cloud)
+    router, _, subnet, _ = cloud.routed()
     hop = subnet["gateway_ip"].rsplit(".", 1)[0] + ".99"
     route = {"destination": "10.99.0.0/16", "nexthop": hop}
     body = {"router": {"routes": [route]}}
@@ -100,52 +89,3 @@ def test_routes(cloud: Cloud) -> None:
     assert cloud.refused("PUT", f"routers/{router['id']}", body, 400)["type"] == "InvalidRoutes"
     path = f"routers/{router['id']}/remove_extraroutes"
     assert cloud.call("PUT", path, {"router": {"routes": [route]}}, status=200)["router"]["routes"] == []
-
-
-def test_a_floating_ip_leads_to_a_port(cloud: Cloud) -> None:
-    router, network, subnet, external = _joined(cloud)
-    port = cloud.make("port", network_id=network["id"])
-    floating = cloud.make("floatingip", floating_network_id=external["id"])
-    assert (floating["status"], floating["port_id"], floating["router_id"]) == ("DOWN", None, None)
-    path = f"floatingips/{floating['id']}"
-    done = cloud.call("PUT", path, {"floatingip": {"port_id": port["id"]}}, status=200)["floatingip"]
-    assert done["fixed_ip_address"] == port["fixed_ips"][0]["ip_address"]
-    assert done["router_id"] == router["id"]
-    assert done["port_details"]["mac_address"] == port["mac_address"]
-    [told] = cloud.item(0, "router", router["id"]).floating_ips
-    assert (told.floating_ip, told.fixed_ip) == (floating["floating_ip_address"], done["fixed_ip_address"])
-    body: Any = {"floatingip": {"floating_network_id": external["id"], "port_id": port["id"]}}
-    assert cloud.refused("POST", "floatingips", body, 409)["type"] == "FloatingIPPortAlreadyAssociated"
-    body = {"router": {"external_gateway_info": {}}}
-    error = cloud.refused("PUT", f"routers/{router['id']}", body, 409)
-    assert error["type"] == "RouterExternalGatewayInUseByFloatingIp"
-    error = cloud.refused("PUT", f"routers/{router['id']}/remove_router_interface", {"subnet_id": subnet["id"]}, 409)
-    assert error["type"] == "RouterInterfaceInUseByFloatingIP"
-    cloud.call("DELETE", f"ports/{port['id']}", status=204)
-    left = cloud.call("GET", path)["floatingip"]
-    assert (left["port_id"], left["router_id"], left["status"]) == (None, None, "DOWN")
-    assert cloud.item(0, "router", router["id"]).floating_ips == []
-    cloud.call("DELETE", path, status=204)
-    holders = cloud.call("GET", f"ports?device_id={floating['id']}", token="admin")["ports"]
-    assert holders == []
-
-
-def test_a_floating_ip_needs_a_way(cloud: Cloud) -> None:
-    external, _ = cloud.external()
-    network, subnet = cloud.network()
-    port = cloud.make("port", network_id=network["id"])
-    body: Any = {"floatingip": {"floating_network_id": external["id"], "port_id": port["id"]}}
-    error = cloud.refused("POST", "floatingips", body, 404)
-    assert error["type"] == "ExternalGatewayForFloatingIPNotFound"
-    assert error["message"] == (
-        f"External network {external['id']} is not reachable from subnet {subnet['id']}.  "
-        f"Therefore, cannot associate Port {port['id']} with a Floating IP."
-    )
-    assert cloud.call("GET", "floatingips?port_id=" + port["id"])["floatingips"] == []
-    body = {"floatingip": {"floating_network_id": network["id"]}}
-    assert "not a valid external network" in cloud.refused("POST", "floatingips", body, 400)["message"]
-    floating = cloud.make("floatingip", "other", floating_network_id=external["id"])
-    error = cloud.refused("PUT", f"floatingips/{floating['id']}", {"floatingip": {"port_id": port["id"]}}, 404, "other")
-    assert error["type"] == "PortNotFound"
-    body = {"floatingip": {"floating_network_id": external["id"], "floating_ip_address": "172.24.4.150"}}
-    cloud.refused("POST", "floatingips", body, 403)

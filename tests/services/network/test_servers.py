@@ -11,30 +11,14 @@ from cumulet.http.faults import Fault
 from cumulet.services.network import door
 from cumulet.services.network.door import NetworkRequest
 from tests.services.network.conftest import Cloud
-from tests.services.serving import caller
-
-
-def _plug(cloud: Cloud, networks: Any, server: str = "", groups: tuple[str, ...] = (), token: str = "demo") -> Any:
-    with cloud.db.transaction() as tx:
-        return door.plug_server(
-            tx,
-            caller(token),
-            server_id=server or str(uuid.uuid4()),
-            host="cpu-host",
-            link_id=cloud.links[1],
-            availability_zone="nova",
-            hostname="Web_1",
-            networks=networks,
-            security_groups=groups,
-        )
 
 
 def test_a_server_comes_and_goes(cloud: Cloud) -> None:
     network, _ = cloud.network()
     brought = cloud.make("port", network_id=network["id"], name="mine")
     server = str(uuid.uuid4())
-    made, bound = _plug(
-        cloud, [NetworkRequest(network_id=network["id"], tag="one"), NetworkRequest(port_id=brought["id"])], server
+    made, bound = cloud.plug(
+        [NetworkRequest(network_id=network["id"], tag="one"), NetworkRequest(port_id=brought["id"])], server
     )
     assert bound.port_id == brought["id"]
     port = cloud.call("GET", f"ports/{made.port_id}", token="admin")["port"]
@@ -80,7 +64,7 @@ def test_floating_addresses_of_servers(cloud: Cloud) -> None:
     router = cloud.make("router", external_gateway_info={"network_id": external["id"]})
     cloud.call("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}, status=200)
     server = str(uuid.uuid4())
-    [made] = _plug(cloud, [NetworkRequest(network_id=network["id"])], server)
+    [made] = cloud.plug([NetworkRequest(network_id=network["id"])], server)
     floating = cloud.make("floatingip", floating_network_id=external["id"], port_id=made.port_id)
     with cloud.db.transaction() as tx:
         found = door.addresses(tx, [server])[server]
@@ -114,20 +98,20 @@ def test_what_nova_says(cloud: Cloud) -> None:
     before = cloud.call("GET", "ports")["ports"]
     for networks, groups, status, message in cases:
         with pytest.raises(Fault) as caught:
-            _plug(cloud, networks, groups=groups)
+            cloud.plug(networks, groups=groups)
         assert (caught.value.status, message in caught.value.message) == (status, True), caught.value.message
     cloud.call("PUT", "quotas/" + "d" * 32, {"quota": {"port": 0}}, "admin", 200)
     with pytest.raises(Fault) as caught:
-        _plug(cloud, [NetworkRequest(network_id=network["id"])])
+        cloud.plug([NetworkRequest(network_id=network["id"])])
     assert (caught.value.status, caught.value.message) == (403, "Maximum number of ports exceeded")
     assert cloud.call("GET", "ports")["ports"] == before
-    assert _plug(cloud, "none") == []
+    assert cloud.plug("none") == []
 
 
 def test_a_full_network_refuses_a_server(cloud: Cloud) -> None:
     network, _ = cloud.network(cidr="10.249.0.0/30")
     with pytest.raises(Fault) as caught:
-        _plug(cloud, [NetworkRequest(network_id=network["id"])])
+        cloud.plug([NetworkRequest(network_id=network["id"])])
     assert caught.value.status == 400
     assert caught.value.message == f"No fixed IP addresses available for network: {network['id']}"
 
@@ -138,7 +122,7 @@ def test_rendering_takes_a_constant_number_of_statements(cloud: Cloud) -> None:
         networks = [cloud.network()[0] for _ in range(size)]
         servers = [str(uuid.uuid4()) for _ in networks]
         for network, server in zip(networks, servers, strict=True):
-            _plug(cloud, [NetworkRequest(network_id=network["id"])], server)
+            cloud.plug([NetworkRequest(network_id=network["id"])], server)
         refs = [network["id"] for network in networks]
         with cloud.db.read() as tx:
             assert len(door.RENDERERS["network"](tx, cloud.links[0], refs)) == size
