@@ -26,7 +26,7 @@ def project(call: Call) -> tuple[str, bool]:
     return call.caller.project_id or "", call.caller.is_admin
 
 
-def _page(call: Call) -> tuple[flavors.Wanted, Page]:
+def _page(call: Call) -> tuple[flavors.ListQuery, Page]:
     key, direction = queries.one(call, "sort_key") or "flavorid", queries.one(call, "sort_dir") or "asc"
     if key not in flavors.SORT_KEYS:
         raise queries.invalid("sort_key", key, f"'{key}' is not one of {sorted(flavors.SORT_KEYS)}")
@@ -36,7 +36,7 @@ def _page(call: Call) -> tuple[flavors.Wanted, Page]:
         public = None if text.lower() == "none" else boolean(text)
         if public is None and text.lower() != "none":
             raise BadRequest(f"Invalid is_public filter [{text}]")
-    wanted = flavors.Wanted(public, _least(call, "minRam"), _least(call, "minDisk"))
+    wanted = flavors.ListQuery(public, _least(call, "minRam"), _least(call, "minDisk"))
     marker = queries.one(call, "marker")
     return wanted, Page(queries.limit_of(call), marker, ((key, down),))
 

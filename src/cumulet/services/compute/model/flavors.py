@@ -32,7 +32,7 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 }
 
 
-class Wanted(Struct, frozen=True):
+class ListQuery(Struct, frozen=True):
     """Which flavors a list shall hold. `is_public` None: all that there are, which only an admin may ask for."""
 
     is_public: bool | None = True
@@ -52,7 +52,7 @@ def _visible(project_id: str, sees_all: bool) -> list[ColumnElement[bool]]:
     return [or_(flavors.c.is_public.is_(True), flavors.c.id.in_(mine))]
 
 
-def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: Wanted, page: Page) -> Sequence[FlavorRow]:
+def listed(tx: Transaction, project_id: str, sees_all: bool, wanted: ListQuery, page: Page) -> Sequence[FlavorRow]:
     """A page of flavors: public ones and those the project was given. Raises 400 for the marker."""
     where: list[ColumnElement[bool]] = []
     if wanted.is_public is True:

@@ -9,7 +9,7 @@ from cumulet.services.identity.api.targets import listing_domain, target
 from cumulet.services.identity.model import lookups
 from cumulet.services.identity.model import role_assignments as model
 from cumulet.services.identity.model.filters import truth
-from cumulet.services.identity.model.role_assignments import Wanted
+from cumulet.services.identity.model.role_assignments import ListQuery
 from cumulet.services.identity.service import identity
 from cumulet.services.identity.tables import ProjectRow
 from cumulet.services.identity.wire import role_assignments as wire
@@ -45,7 +45,7 @@ def _said(call: Call, name: str) -> bool:
     return name in call.query and truth(call.query[name][-1])
 
 
-def _wanted(call: Call) -> Wanted:
+def _wanted(call: Call) -> ListQuery:
     def last(name: str) -> str | None:
         values: list[str] = call.query.get(name, [])
         return values[-1] if values else None
@@ -57,7 +57,7 @@ def _wanted(call: Call) -> Wanted:
     else:
         within = listing_domain(call, "identity:list_role_assignments")
     inherited = last("scope.OS-INHERIT:inherited_to")
-    return Wanted(
+    return ListQuery(
         user_id=last("user.id"),
         group_id=last("group.id"),
         role_id=last("role.id"),

@@ -18,7 +18,7 @@ from cumulet.services.identity.model import access, memberships, snapshot
 from cumulet.services.identity.tables import AssignmentRow, assignments, groups, projects, roles, users
 
 
-class Wanted(Struct, frozen=True):
+class ListQuery(Struct, frozen=True):
     """What the list is narrowed to; None is everything."""
 
     user_id: str | None = None
@@ -72,7 +72,7 @@ class Names(Struct, frozen=True):
     domains: dict[str, str]
 
 
-def browse(tx: Transaction, wanted: Wanted) -> list[Entry]:
+def browse(tx: Transaction, wanted: ListQuery) -> list[Entry]:
     """The entries that fit. One query; at most five when effective."""
     wanted.check()
     found = [
@@ -84,7 +84,7 @@ def browse(tx: Transaction, wanted: Wanted) -> list[Entry]:
     return list(dict.fromkeys(found))
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(wanted: ListQuery) -> list[ColumnElement[bool]]:
     where = [_on_target(wanted)]
     if wanted.user_id is not None:
         where.append(access.actors(wanted.user_id) if wanted.effective else assignments.c.actor_id == wanted.user_id)
@@ -102,7 +102,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     return where
 
 
-def _on_target(wanted: Wanted) -> ColumnElement[bool]:
+def _on_target(wanted: ListQuery) -> ColumnElement[bool]:
     if wanted.system:
         return assignments.c.target_type == access.SYSTEM
     if wanted.domain_id is not None:
@@ -123,7 +123,7 @@ def _on_target(wanted: Wanted) -> ColumnElement[bool]:
     return or_(and_(here, ~inherited), and_(inherited, or_(above, here)) if wanted.subtree else and_(inherited, above))
 
 
-def _through_groups(tx: Transaction, found: list[Entry], wanted: Wanted) -> list[Entry]:
+def _through_groups(tx: Transaction, found: list[Entry], wanted: ListQuery) -> list[Entry]:
     ids = {entry.actor_id for entry in found if entry.actor_type == "group"}
     members = memberships.members(tx, ids, wanted.user_id) if ids else {}
     whole = []
@@ -136,7 +136,7 @@ def _through_groups(tx: Transaction, found: list[Entry], wanted: Wanted) -> list
     return whole
 
 
-def _through_projects(tx: Transaction, found: list[Entry], wanted: Wanted) -> list[Entry]:
+def _through_projects(tx: Transaction, found: list[Entry], wanted: ListQuery) -> list[Entry]:
     if not any(entry.inherited for entry in found):
         return found
     children: dict[str, list[str]] = {}
@@ -165,7 +165,7 @@ def _below(children: dict[str, list[str]], top: str) -> Iterable[str]:
         ahead += children.get(project_id, ())
 
 
-def _through_roles(tx: Transaction, found: list[Entry], wanted: Wanted) -> list[Entry]:
+def _through_roles(tx: Transaction, found: list[Entry], wanted: ListQuery) -> list[Entry]:
     """With what roles imply, and without roles of a domain: those count only for what they imply."""
     implied = snapshot.closure(tx)
     of_domains = {row.id for row in tx.rows(select(roles.c.id).where(roles.c.domain_id != ""))}

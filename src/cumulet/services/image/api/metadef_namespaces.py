@@ -39,7 +39,7 @@ def index(call: Call) -> dict[str, Any]:
     if visibility and visibility not in ("public", "private"):
         raise BadRequest(f"Invalid visibility value: {visibility}")
     named = [name for text in call.query.get("resource_types", ()) for name in text.split(",")]
-    wanted = model.Wanted(pages.simple(call.query), visibility or None, tuple(named))
+    wanted = model.ListQuery(pages.simple(call.query), visibility or None, tuple(named))
     rows = model.listed(call.tx, call.caller, wanted)
     associated = model.associations(call.tx, [row.id for row in rows])
     full = rows and len(rows) == wanted.page.limit

@@ -43,7 +43,7 @@ _TEXTS = ("owner", "checksum", "os_hash_algo", "os_hash_value")
 _MOST = 256  # filters of one list: each is a condition of the query, and databases take so many
 
 
-class Wanted(Struct, frozen=True):
+class ListQuery(Struct, frozen=True):
     """A parsed list request."""
 
     filters: Mapping[str, str]
@@ -53,7 +53,7 @@ class Wanted(Struct, frozen=True):
     member_status: str
 
 
-def parse(query: Query) -> Wanted:
+def parse(query: Query) -> ListQuery:
     """The query string of a list. Raises 400 with Glance's words."""
     rest = {name: values[-1] for name, values in query.items() if name not in _TAKEN}
     visibility = last(query, "visibility") or None
@@ -72,7 +72,7 @@ def parse(query: Query) -> Wanted:
             raise BadRequest(f"Invalid value '{value}' for '{name}' filter. Valid values are 'true' or 'false'.")
     page = Page(pages.DIALECT.limit(query), last(query, "marker"), _sort(query))
     tagged = tuple(tag.strip() for tag in query.get("tag", ()))
-    return Wanted(rest, tagged, page, visibility, status)
+    return ListQuery(rest, tagged, page, visibility, status)
 
 
 _TAKEN = ("visibility", "member_status", "limit", "marker", "sort", "sort_key", "sort_dir", "tag", "deleted")
@@ -101,21 +101,21 @@ def _sort(query: Query) -> tuple[tuple[str, bool], ...]:
     return tuple((key, order[key]) for key in dict.fromkeys(keys))
 
 
-def listed(tx: Transaction, guard: Guard, wanted: Wanted) -> list[model.Image]:
+def listed(tx: Transaction, guard: Guard, wanted: ListQuery) -> list[model.Image]:
     """A page of images with their tags. Two queries, four with a marker. Raises 400."""
     rows = _plainly(tx, guard.caller, wanted) if _is_plain(guard.caller, wanted) else _rows(tx, guard, wanted)
     labels = model.tags_of(tx, [row.id for row in rows])
     return [model.Image(row, labels.get(row.id, ())) for row in rows]
 
 
-def _is_plain(caller: Caller, wanted: Wanted) -> bool:
+def _is_plain(caller: Caller, wanted: ListQuery) -> bool:
     """Whether this is the list that most clients ask for again and again: a first page without filters."""
     page = wanted.page
     unfiltered = not wanted.tags and len(wanted.filters) == 1  # os_hidden, which has a default
     return unfiltered and page.marker is None and page.limit is not None and caller.project_id is not None
 
 
-def _plainly(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[ImageRow]:
+def _plainly(tx: Transaction, caller: Caller, wanted: ListQuery) -> Sequence[ImageRow]:
     """The same rows by a statement that is made once for all callers."""
     statement = _plain(caller.is_admin, wanted.visibility, wanted.member_status, wanted.page.sort)
     hidden = wanted.filters["os_hidden"].lower() == "true"
@@ -134,7 +134,7 @@ def _plain(
     return Prepared(first_page(statement, _COLUMNS, sort, images.c.id))
 
 
-def _rows(tx: Transaction, guard: Guard, wanted: Wanted) -> Sequence[ImageRow]:
+def _rows(tx: Transaction, guard: Guard, wanted: ListQuery) -> Sequence[ImageRow]:
     caller = guard.caller
     where = [images.c.deleted_at.is_(None), _scope(caller, wanted)]
     where += [_condition(name, value, guard) for name, value in wanted.filters.items()]
@@ -153,7 +153,7 @@ def _tagged(wanted: set[str]) -> ColumnElement[bool]:
     return images.c.id.in_(having.having(func.count() == len(wanted)))
 
 
-def _scope(caller: Caller, wanted: Wanted) -> ColumnElement[bool]:
+def _scope(caller: Caller, wanted: ListQuery) -> ColumnElement[bool]:
     """What the list shows of what the caller may see: others' community images only when asked for."""
     status = None if wanted.member_status == "all" else wanted.member_status
     return _shown(model.visible(caller, status), caller.project_id, wanted.visibility)

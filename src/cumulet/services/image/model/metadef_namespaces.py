@@ -41,7 +41,7 @@ COLUMNS = {
 """What a list may be sorted by."""
 
 
-class Wanted(Struct, frozen=True):
+class ListQuery(Struct, frozen=True):
     """A parsed list request."""
 
     page: Page
@@ -74,7 +74,7 @@ def get(tx: Transaction, caller: Caller, name: str) -> NamespaceRow:
     return row
 
 
-def listed(tx: Transaction, caller: Caller, wanted: Wanted) -> Sequence[NamespaceRow]:
+def listed(tx: Transaction, caller: Caller, wanted: ListQuery) -> Sequence[NamespaceRow]:
     """A page of namespaces. Raises 404 for a marker that the caller does not see."""
     seen = query = select_as(NamespaceRow).where(visible(caller))
     if wanted.visibility is not None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cumulet.services.image.context import ImageContext
 
 
-class Wanted(Struct, frozen=True):
+class ImportRequest(Struct, frozen=True):
     """What is to be imported: a URL, and the columns, properties and tags of the image."""
 
     uri: str
@@ -35,7 +35,12 @@ class Wanted(Struct, frozen=True):
 
 
 def start(
-    tx: Transaction, context: ImageContext, caller: Caller, wanted: Wanted, given: Mapping[str, Any], request_id: str
+    tx: Transaction,
+    context: ImageContext,
+    caller: Caller,
+    wanted: ImportRequest,
+    given: Mapping[str, Any],
+    request_id: str,
 ) -> TaskRow:
     """The task, with its flow begun. Raises 400 for a URL that may not be fetched, 409 and 413."""
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from cumulet.db import iso
 from cumulet.http.bodies import Query
 from cumulet.http.faults import BadRequest
-from cumulet.services.image.model.task_imports import Wanted
+from cumulet.services.image.model.task_imports import ImportRequest
 from cumulet.services.image.model.tasks import STATUSES, TYPES
 from cumulet.services.image.tables import TaskRow
 from cumulet.services.image.wire import images
@@ -49,7 +49,7 @@ def given(body: Any) -> tuple[str, dict[str, Any]]:
     return body["type"], dict(body["input"] or {})
 
 
-def imported(given: Mapping[str, Any]) -> Wanted:
+def imported(given: Mapping[str, Any]) -> ImportRequest:
     """What the input of an import asks for. Raises 400 and 403."""
     for name in ("import_from", "import_from_format", "image_properties"):
         if name not in given:
@@ -65,7 +65,7 @@ def imported(given: Mapping[str, Any]) -> Wanted:
     for name in ("disk_format", "container_format"):
         if draft.columns.get(name) is None:
             raise BadRequest(f"'{name}' needs to be set before import")
-    return Wanted(uri, draft.columns, draft.properties, draft.tags, draft.id)
+    return ImportRequest(uri, draft.columns, draft.properties, draft.tags, draft.id)
 
 
 def stub(row: TaskRow) -> dict[str, Any]:
