@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-FLOOR = 86.0
+FLOOR = 87.0
 """Per cent of all lines and branches together; whole runs of tests fail below."""
 KEYS = ("covered_lines", "covered_branches", "num_statements", "num_branches")
 
